@@ -1,0 +1,1 @@
+# install and export of hearth::hearth, and hearth.pc.

@@ -1,0 +1,48 @@
+// CPU: which instruction sets this build holds and this machine runs, and which one is in use; threads.
+//
+//   for (const hearth::IsaInfo& isa : hearth::list_isas()) std::printf("%s %d\n", isa.name, isa.usable);
+//   hearth::Status forced = hearth::force_isa("avx2");     // or the environment variable HEARTH_ISA
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hearth/result.h"
+
+namespace hearth {
+
+/// One set of kernels compiled into this library.
+struct IsaInfo {
+  const char* name;       ///< "scalar", "avx2", "avx2vnni", "avx512", "neon"
+  const char* requires_;  ///< CPU features that it needs, for people
+  bool usable;            ///< this CPU has them and the operating system saves the registers
+  bool active;            ///< the one in use
+};
+
+/// Every set compiled in, slowest first. "scalar" is always there and always usable.
+std::vector<IsaInfo> list_isas();
+/// Name of the set in use: the fastest usable one, unless forced by force_isa() or HEARTH_ISA (read once,
+/// at first use; an unknown or unusable name there is ignored and reported by isa_override_error()).
+const char* active_isa();
+/// Switches the whole process to a set. kNotFound for an unknown name, kUnsupported when this machine
+/// cannot run it; then nothing changes. Not to be called while a model is running.
+Status force_isa(std::string_view name);
+/// Empty, or why HEARTH_ISA was ignored.
+std::string isa_override_error();
+
+/// Threads worth using: physical (performance) cores this process may run on, limited by the cgroup's CPU
+/// quota. At least 1.
+int default_thread_count();
+
+/// A host's own thread pool. `run(n_tasks, task)` must call task(i) exactly once for every i in
+/// [0, n_tasks) and return when all are done; calls may be concurrent. `n_threads` is its width.
+struct ThreadPool {
+  int n_threads = 1;
+  std::function<void(int n_tasks, const std::function<void(int)>& task)> run;
+};
+
+}  // namespace hearth

@@ -1,0 +1,13 @@
+// The whole public API of hearth.
+#pragma once
+
+#include "hearth/chat.h"
+#include "hearth/cpu.h"
+#include "hearth/gguf.h"
+#include "hearth/kv_cache.h"
+#include "hearth/model.h"
+#include "hearth/result.h"
+#include "hearth/sampler.h"
+#include "hearth/session.h"
+#include "hearth/tokenizer.h"
+#include "hearth/version.h"

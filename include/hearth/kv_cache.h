@@ -1,0 +1,68 @@
+// KVCache: the attention keys and values of every sequence of a session, in pages that sequences can share.
+//
+// A page holds kPageTokens positions of all layers of one window group; a sequence is a table of pages; pages
+// are reference-counted and copied when a shared one is written.
+//
+//   session.cache().copy(0, 1);            // sequence 1 continues from 0, sharing its pages
+//   session.cache().remove(1, 10, -1);     // forget positions 10 and later
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "hearth/result.h"
+
+namespace hearth {
+
+/// Names a sequence of a session: 0 <= id < SessionOptions::n_seqs.
+using SeqId = int32_t;
+
+/// How a cached key or value element is stored.
+enum class CellType : uint8_t { kF32, kF16, kBF16 };
+
+/// Bytes an element.
+uint32_t cell_bytes(CellType type);
+
+/// Numbers of a cache for people and tests.
+struct KVCacheStats {
+  int64_t pages_total = 0;
+  int64_t pages_used = 0;    ///< referenced by at least one sequence
+  int64_t pages_shared = 0;  ///< referenced by more than one
+  uint64_t bytes_total = 0;
+};
+
+/// Owned by a Session; not thread-safe, not to be changed while decode() runs.
+class KVCache {
+ public:
+  static constexpr int kPageTokens = 64;
+
+  KVCache(KVCache&&) noexcept;
+  KVCache& operator=(KVCache&&) noexcept;
+  ~KVCache();
+
+  /// Forgets every sequence.
+  void clear();
+  /// Forgets positions [p0, p1) of a sequence; p1 < 0 means to the end. kInvalidArgument for a bad
+  /// sequence or range; kUnsupported when it would have to bring back positions that a sliding window
+  /// has already dropped (the sequence is unchanged then).
+  Status remove(SeqId seq, int32_t p0, int32_t p1 = -1);
+  /// Makes `to` equal to positions [p0, p1) of `from`, sharing pages. What `to` held is forgotten.
+  Status copy(SeqId from, SeqId to, int32_t p0 = 0, int32_t p1 = -1);
+  /// Keeps the first `n` positions of a sequence.
+  Status trim(SeqId seq, int32_t n);
+  /// One more than the highest position held; 0 when empty or the id is out of range.
+  int32_t length(SeqId seq) const;
+  /// True when the position is held.
+  bool contains(SeqId seq, int32_t pos) const;
+  KVCacheStats stats() const;
+
+  struct Impl;
+  explicit KVCache(std::unique_ptr<Impl> impl);
+  Impl& impl() { return *impl_; }
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hearth

@@ -1,0 +1,96 @@
+// Model: the weights of a GGUF file, bound, checked and ready to be shared by threads and sessions.
+//
+//   auto model = hearth::Model::open("model.gguf");
+//   if (!model) return fail(model.error());
+//   std::printf("%s, %lld parameters\n", model->info().name.c_str(), (long long)model->info().n_parameters);
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hearth/gguf.h"
+#include "hearth/kv_cache.h"
+#include "hearth/result.h"
+#include "hearth/tokenizer.h"
+
+namespace hearth {
+
+struct SessionOptions;
+
+/// Called between steps of a load; return false to cancel (the load ends with kCancelled).
+using LoadProgress = std::function<bool(uint64_t done_bytes, uint64_t total_bytes)>;
+
+struct ModelOptions {
+  bool use_mmap = true;   ///< false: read the weights into memory
+  bool prefetch = false;  ///< touch every page of the mapping now (with progress) instead of at first use
+  LoadProgress progress;  ///< may be empty
+};
+
+/// How a pooled embedding is made from the final hidden states.
+enum class Pooling : uint8_t { kNone, kMean, kCls, kLast, kRank };
+
+/// What a model is, in the field's terms.
+struct ModelInfo {
+  std::string architecture;  ///< "llama"
+  std::string name;          ///< general.name, may be empty
+  std::string quantization;  ///< "Q4_K_M": from general.file_type, or the commonest matrix type
+  int64_t n_parameters = 0;
+  int32_t n_layers = 0;
+  int32_t d_model = 0;
+  int32_t d_ff = 0;        ///< of the first layer
+  int32_t n_heads = 0;     ///< of the first layer
+  int32_t n_kv_heads = 0;  ///< of the first layer
+  int32_t head_dim = 0;    ///< of a key
+  int32_t n_vocab = 0;
+  int32_t n_ctx_train = 0;  ///< context that the model was trained for
+  int32_t n_experts = 0;    ///< 0: dense
+  int32_t n_experts_used = 0;
+  bool causal = true;  ///< false: an encoder (embeddings only)
+  Pooling pooling = Pooling::kNone;
+};
+
+/// Bytes that a run takes, exact and known before load.
+struct MemoryPlan {
+  uint64_t weights_bytes = 0;  ///< of the file that stay resident (mapped, shared between processes)
+  uint64_t kv_cache_bytes = 0;
+  uint64_t scratch_bytes = 0;  ///< activations, panels and logits of a session
+  uint64_t tables_bytes = 0;   ///< vocabulary, rope factors and other tables built at load
+  uint64_t total() const { return weights_bytes + kv_cache_bytes + scratch_bytes + tables_bytes; }
+};
+
+/// A loaded model. Immutable; copying shares it; every member may be called from any thread.
+class Model {
+ public:
+  /// Maps a file, finds its architecture, binds and checks every tensor. Errors name the key or tensor:
+  /// kUnsupported for an architecture or type that is not handled, kFormat for missing, misshapen or left
+  /// over tensors and for hyper-parameters out of range, kCancelled, and those of GgufFile::open.
+  static Result<Model> open(const std::string& path, const ModelOptions& options = {});
+  /// The same from a file in memory, which must outlive the model and its copies.
+  static Result<Model> open_memory(std::span<const std::byte> bytes, const ModelOptions& options = {});
+
+  const ModelInfo& info() const;
+  const GgufFile& file() const;
+  const Tokenizer& tokenizer() const;
+
+  /// What a session with these options will take. kInvalidArgument as Session::create.
+  Result<MemoryPlan> plan(const SessionOptions& options) const;
+  /// The same from the file's metadata alone, before any weight is touched.
+  static Result<MemoryPlan> plan(const std::string& path, const SessionOptions& options);
+
+  /// Names of the architectures that open() accepts.
+  static std::vector<std::string> architectures();
+
+  struct Impl;
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace hearth

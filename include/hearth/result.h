@@ -1,0 +1,77 @@
+// Result<T>: how every fallible call of hearth reports failure. No exceptions, no errno, no aborts.
+//
+//   hearth::Result<hearth::Model> model = hearth::Model::open("model.gguf");
+//   if (!model) { std::fprintf(stderr, "%s\n", model.error().message.c_str()); return 1; }
+//   use(*model);
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace hearth {
+
+/// What kind of failure. Programs branch on the code; people read the message.
+enum class ErrorCode {
+  kInvalidArgument,  ///< the caller passed something that can never work
+  kNotFound,         ///< a file, key, tensor or sequence that does not exist
+  kIo,               ///< the operating system refused a read, write or map
+  kFormat,           ///< the bytes of a file, template or text are malformed
+  kUnsupported,      ///< well-formed, but a version, type or architecture we do not handle
+  kOutOfMemory,      ///< an allocation failed
+  kContextFull,      ///< the KV cache has no room; the session stays usable
+  kCancelled,        ///< a progress callback asked to stop
+  kLimit,            ///< a bound on steps, depth or size was reached
+};
+
+/// Short stable name of a code, for logs and JSON ("invalid_argument", "context_full", ...).
+const char* error_code_name(ErrorCode code);
+
+/// A failure: the code and one line that names the offset, key, tensor or argument at fault.
+struct Error {
+  ErrorCode code = ErrorCode::kInvalidArgument;
+  std::string message;
+};
+
+/// Either a T or an Error. Test with `if (result)` before `*result` or `result->`:
+/// reading the value of a failed result is undefined, as with std::optional.
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}
+  Result(Error error) : error_(std::move(error)) {}
+
+  bool ok() const { return value_.has_value(); }
+  explicit operator bool() const { return ok(); }
+  T& operator*() & { return *value_; }
+  const T& operator*() const& { return *value_; }
+  T&& operator*() && { return std::move(*value_); }
+  T* operator->() { return &*value_; }
+  const T* operator->() const { return &*value_; }
+  /// Meaningful only when !ok().
+  const Error& error() const { return error_; }
+
+ private:
+  std::optional<T> value_;
+  Error error_;
+};
+
+/// A call that yields nothing but may fail. `return {};` is success.
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  Result() = default;
+  Result(Error error) : error_(std::move(error)), ok_(false) {}
+
+  bool ok() const { return ok_; }
+  explicit operator bool() const { return ok_; }
+  const Error& error() const { return error_; }
+
+ private:
+  Error error_;
+  bool ok_ = true;
+};
+
+using Status = Result<void>;
+
+}  // namespace hearth

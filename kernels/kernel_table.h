@@ -1,0 +1,124 @@
+// The table of kernels: every inner loop of hearth as a function pointer, filled from reference/ and overlaid
+// by the folder of the chosen instruction set. Kernels are pure functions: single-threaded, no allocation, no
+// errors; callers guarantee sizes. All floats are f32, all row pointers are contiguous rows.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cell_types.h"
+
+namespace hearth::kernels {
+
+/// Index of a computable tensor type in KernelTable::types: the order of quant_types.inc.
+enum class TypeIndex : int {
+#define HEARTH_FLOAT_TYPE(Name, size, bytes) k##Name,
+#define HEARTH_QUANT_TYPE(Name, size, bytes) k##Name,
+#define HEARTH_STORE_TYPE(Name, size, bytes)
+#include "kernels/quant_types.inc"
+#undef HEARTH_FLOAT_TYPE
+#undef HEARTH_QUANT_TYPE
+#undef HEARTH_STORE_TYPE
+  kCount
+};
+inline constexpr int kTypeCount = static_cast<int>(TypeIndex::kCount);
+
+/// Activations are quantised in groups of so many, each with its own scale.
+inline constexpr int kActGroup = 32;
+
+/// Rows of activations quantised to 8 bits. Row r: q + r*k, d + r*(k/32), s16 + r*(k/16).
+struct QuantActs {
+  int8_t* q;   ///< [rows, k] codes in -127..127
+  float* d;    ///< [rows, k/32] scale: x ~ d * q
+  float* s16;  ///< [rows, k/16] d * (sum of 16 codes), for types with minimums or offsets
+  int64_t k;   ///< row length, a multiple of 32
+};
+
+/// What each tensor type can do.
+struct TypeKernels {
+  /// out[0..n) = the floats that the blocks stand for, bit-exactly as the format defines. n % block_size == 0.
+  void (*dequantize)(float* out, const void* blocks, int64_t n);
+  /// Encodes n floats (nullptr where there is no encoder yet).
+  void (*quantize)(void* blocks, const float* x, int64_t n);
+  // The matrix-product kernels of a type are declared in matmul_kernels.h.
+};
+
+/// Gate activations of the feed-forward block.
+enum class Gate : uint8_t {
+  kSilu,     ///< x * sigmoid(x)
+  kGelu,     ///< tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+  kGeluErf,  ///< 0.5 x (1 + erf(x / sqrt 2))
+  kRelu,
+  kReluSquared,
+  kSwigluClamped,  ///< gpt-oss: g = min(g, 7); u = clamp(u, -7, 7); g * sigmoid(1.702 g) * (u + 1)
+};
+
+inline constexpr int kPageTokens = 64;  ///< positions of a KV page; equals KVCache::kPageTokens
+
+/// One page of keys and values of one KV head. Layout (private to the kernels; written by store_kv):
+/// keys transposed, [k_dim, 64], so that a SIMD lane is a token; values [64, v_dim].
+struct KvPage {
+  void* k;
+  void* v;
+};
+
+struct AttentionShape {
+  int k_dim;  ///< of queries and keys
+  int v_dim;  ///< of values
+  CellType k_type, v_type;
+  float soft_cap;  ///< 0: off; else s = cap * tanh(s / cap)
+};
+
+/// Running softmax of nq queries (Milakov & Gimelshein 2018, "Online normalizer calculation for softmax").
+struct AttentionState {
+  float* max;  ///< [nq] largest score so far; starts at -inf
+  float* sum;  ///< [nq] sum of exp(score - max); starts at 0
+  float* acc;  ///< [nq, v_dim] sum of exp(score - max) * value; starts at 0
+};
+
+struct KernelTable {
+  const char* isa;
+  TypeKernels types[kTypeCount];
+
+  // --- rows of floats -------------------------------------------------------------------------------
+  /// y = x / sqrt(mean(x^2) + eps) * w; w may be nullptr (all ones). y may be x. (Zhang & Sennrich 2019)
+  void (*rms_norm)(float* y, const float* x, const float* w, int64_t n, float eps);
+  /// y = (x - mean) / sqrt(var + eps) * w + b; w, b may be nullptr. y may be x.
+  void (*layer_norm)(float* y, const float* x, const float* w, const float* b, int64_t n, float eps);
+  /// Rotary embedding in place on n_rot leading elements of one head (Su et al. 2021). cs: [n_rot/2] pairs
+  /// (cos, sin). Neighbouring pairs (2i, 2i+1) or halves (i, i + n_rot/2).
+  void (*rope_pairs)(float* x, const float* cs, int64_t n_rot);
+  void (*rope_halves)(float* x, const float* cs, int64_t n_rot);
+  /// y = gate(g) * u; u may be nullptr (then y = gate(g)). y may be g or u.
+  void (*gate_mul)(float* y, const float* g, const float* u, int64_t n, Gate gate);
+  void (*add)(float* y, const float* x, int64_t n);            ///< y += x
+  void (*mul)(float* y, const float* x, int64_t n);            ///< y *= x
+  void (*scale)(float* y, float s, int64_t n);                 ///< y *= s
+  void (*axpy)(float* y, float a, const float* x, int64_t n);  ///< y += a x
+  float (*dot)(const float* x, const float* y, int64_t n);
+  void (*soft_cap)(float* y, float cap, int64_t n);  ///< y = cap tanh(y / cap)
+  void (*softmax)(float* y, int64_t n);              ///< in place, stable
+
+  // --- KV cells ---------------------------------------------------------------------------------------
+  /// Writes one position of one KV head into a page. k: [k_dim], v: [v_dim]; either may be nullptr (left as it is).
+  void (*store_kv)(const KvPage& page, const AttentionShape& shape, int slot, const float* k, const float* v);
+  /// Reads it back (for shifting and tests).
+  void (*load_kv)(float* k, float* v, const KvPage& page, const AttentionShape& shape, int slot);
+  /// Lets nq queries attend to one page. q: [nq, k_dim], already scaled. visible[i]: bit t set when query i
+  /// sees slot t (a query that sees nothing is left unchanged). alibi: nullptr, or [nq] pairs (slope,
+  /// distance of slot 0 from the query): slope * (distance + t) is added to the score.
+  /// scratch: at least attend_scratch_floats(nq) floats, 64-byte aligned.
+  /// The result for a query does not depend on the others of the call.
+  void (*attend_page)(const AttentionState& state, const float* q, int nq, const KvPage& page,
+                      const AttentionShape& shape, const uint64_t* visible, const float* alibi, float* scratch);
+};
+
+/// Largest nq of one attend_page call.
+inline constexpr int kAttendMaxQueries = 64;
+inline constexpr int64_t attend_scratch_floats(int nq) {
+  return int64_t{nq} * kPageTokens + 4096;
+}
+
+/// The table in use (see hearth/cpu.h).
+const KernelTable& kernels();
+
+}  // namespace hearth::kernels
