@@ -1,21 +1,33 @@
-# Compiler settings shared by the library, the tests and the examples.
+# Options of the build, and the compiler settings that the library, the tests and the examples share.
+include(GNUInstallDirs)
+
+option(HEARTH_BUILD_EXAMPLES "Build the command-line tool and the examples" ${HEARTH_TOP_LEVEL})
+option(HEARTH_BUILD_TESTS "Build the tests (GoogleTest)" ${HEARTH_TOP_LEVEL})
+option(HEARTH_BUILD_BENCHMARKS "Build the kernel benchmarks (Google Benchmark)" OFF)
+option(HEARTH_BUILD_FUZZERS "Build the libFuzzer entries (clang, the fuzz preset)" OFF)
+option(HEARTH_WERROR "Treat warnings as errors" OFF)
+option(HEARTH_INSTALL "Make install rules" ${HEARTH_TOP_LEVEL})
+option(BUILD_SHARED_LIBS "Build a shared library" OFF)
+set(HEARTH_ISAS "avx2;avx512" CACHE STRING
+  "Instruction sets to compile besides scalar; those of other processors are left out")
+set(HEARTH_SANITIZE "" CACHE STRING "Sanitizers, as a list for -fsanitize= (the asan, tsan and fuzz presets)")
+
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 if(HEARTH_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
-  set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo" FORCE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo, MinSizeRel" FORCE)
 endif()
 find_package(Threads REQUIRED)
 
-# Sanitizers: address;undefined or thread (see CMakePresets.json).
-set(HEARTH_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsanitize=")
 if(HEARTH_SANITIZE)
-  string(REPLACE ";" "," _hearth_sanitize "${HEARTH_SANITIZE}")
-  add_compile_options(-fsanitize=${_hearth_sanitize} -fno-omit-frame-pointer -fno-sanitize-recover=all -g)
-  add_link_options(-fsanitize=${_hearth_sanitize})
+  list(JOIN HEARTH_SANITIZE "," sanitizers)
+  # vptr checks need RTTI, which the library does without.
+  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${sanitizers})
 endif()
 
-# Warnings of our own code; errors in CI.
+# Warnings for our own code; errors in CI.
 add_library(hearth_warnings INTERFACE)
 target_compile_options(hearth_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wcast-align
   $<$<BOOL:${HEARTH_WERROR}>:-Werror>)

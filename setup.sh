@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# hearth on a Debian or Ubuntu machine, one step a command. Every step may be repeated.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+  cat <<'TEXT'
+usage: ./setup.sh STEP
+
+  deps            install the compiler, CMake and the libraries that the tool and the tests use (apt-get)
+  build           deps, then the library and the tool, optimised: build/hearth
+  demo [PROMPT]   build, then let a model write: $HEARTH_MODEL, or the one in examples/models
+  test            deps, then build everything with warnings as errors and run all tests
+  bench [ARGS]    build, then measure: hearth bench $HEARTH_MODEL ARGS
+  asan, tsan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer
+  fuzz SECONDS    every fuzz entry for that long (clang)
+  format          lay the source out as .clang-format has it (clang-format 14)
+
+environment:
+  HEARTH_MODEL    a GGUF file for demo and bench
+  HEARTH_GOLDEN   folder of golden data for the tests (../shared/golden)
+  HEARTH_JOBS     compilers at a time (as many as processors)
+TEXT
+}
+
+say() { printf '\n== %s\n' "$*" >&2; }
+fail() { printf 'setup.sh: %s\n' "$*" >&2; exit 1; }
+
+jobs=${HEARTH_JOBS:-$(nproc 2>/dev/null || echo 2)}
+cmake_options=()
+# Ninja and ccache are used where they are installed; make does as well.
+if command -v ninja >/dev/null; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
+if command -v ccache >/dev/null; then cmake_options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+
+# install PACKAGE...: installs what is missing of these.
+install() {
+  local missing=() package
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    say "no apt-get here: please see to it that these are installed: $*"
+    return
+  fi
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  if [ ${#missing[@]} -eq 0 ]; then return; fi
+
+  say "installing ${missing[*]}"
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "as root, please: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y)
+  # Package lists may be absent (a fresh container) or out of date.
+  "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null && return
+  "${apt[@]}" update </dev/null && "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null ||
+    fail "apt-get could not install: ${missing[*]}"
+}
+
+deps() {
+  install g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libgtest-dev
+  if command -v ninja >/dev/null; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
+}
+
+# configure_and_build FOLDER OPTION...
+configure_and_build() {
+  local folder=$1
+  shift
+  cmake -S . -B "$folder" "${cmake_options[@]}" "$@"
+  cmake --build "$folder" --parallel "$jobs"
+}
+
+build() {
+  deps
+  say "building the library and the tool"
+  configure_and_build build -DCMAKE_BUILD_TYPE=Release -DHEARTH_BUILD_TESTS=OFF
+}
+
+# Sets `model` to a file to show: the user's, the one in the repository, a golden one, or one with random weights.
+find_model() {
+  model=${HEARTH_MODEL:-}
+  if [ -n "$model" ]; then
+    [ -f "$model" ] || fail "HEARTH_MODEL: there is no file $model"
+    return
+  fi
+  for model in examples/models/*.gguf ../shared/golden/models/stories260K.gguf; do
+    if [ -f "$model" ]; then return; fi
+  done
+  model=build/random-llama-1b.gguf
+  say "no trained model here (set HEARTH_MODEL to a GGUF file): making one with RANDOM weights; its text is noise"
+  [ -f "$model" ] || ./build/hearth make-model llama-1b --type q4_k_m -o "$model"
+}
+
+demo() {
+  build
+  local model prompt=${1:-Once upon a time}
+  find_model
+  say "hearth inspect $model --plan"
+  ./build/hearth inspect "$model" --plan </dev/null
+  say "hearth run $model -p \"$prompt\" -n 128"
+  ./build/hearth run "$model" -p "$prompt" -n 128 </dev/null
+}
+
+# run_tests FOLDER OPTION...: builds everything and runs ctest, whose summary comes last.
+run_tests() {
+  local folder=$1
+  shift
+  deps
+  say "building everything in $folder"
+  configure_and_build "$folder" -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=ON "$@"
+  say "running the tests"
+  ctest --test-dir "$folder" --output-on-failure --no-tests=error --parallel "$jobs" </dev/null
+}
+
+fuzz() {
+  local seconds=${1:-60} entry
+  install clang g++ cmake ninja-build
+  configure_and_build build-fuzz --preset fuzz
+  for entry in build-fuzz/tests/fuzz/*_fuzz; do
+    say "$entry for $seconds s"
+    mkdir -p "$entry.corpus"
+    "$entry" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -print_final_stats=1 \
+      -artifact_prefix="$entry." "$entry.corpus" </dev/null
+  done
+}
+
+format() {
+  command -v clang-format-14 >/dev/null || install clang-format-14
+  git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format-14 -i
+}
+
+step=${1:-}
+if [ $# -gt 0 ]; then shift; fi
+case $step in
+  deps) deps ;;
+  build) build ;;
+  demo) demo "$@" ;;
+  test) run_tests build-test -DCMAKE_BUILD_TYPE=Release -DHEARTH_WERROR=ON ;;
+  bench) build; find_model; ./build/hearth bench "$model" "$@" ;;
+  asan) run_tests build-asan --preset asan ;;
+  tsan) run_tests build-tsan --preset tsan ;;
+  fuzz) fuzz "$@" ;;
+  format) format ;;
+  -h | --help | help) usage ;;
+  *) usage >&2; exit 2 ;;
+esac

@@ -1,0 +1,11 @@
+# Fails when LIBRARY, stripped into COPY, has more than LIMIT_BYTES.
+cmake_policy(VERSION 3.22)
+execute_process(COMMAND ${STRIP} --strip-unneeded -o ${COPY} ${LIBRARY} RESULT_VARIABLE status ERROR_VARIABLE errors)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "strip failed: ${errors}")
+endif()
+file(SIZE ${COPY} size_bytes)
+message(STATUS "stripped: ${size_bytes} bytes")
+if(size_bytes GREATER LIMIT_BYTES)
+  message(FATAL_ERROR "the stripped library has ${size_bytes} bytes, more than ${LIMIT_BYTES}")
+endif()
