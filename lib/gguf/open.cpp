@@ -1,0 +1,168 @@
+// GgufFile::open and from_memory: reads one file, or all files of a split set, into one GgufFile.
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "lib/gguf/file_impl.h"
+#include "lib/gguf/limits.h"
+#include "lib/gguf/name_index.h"
+#include "lib/gguf/parser.h"
+#include "lib/gguf/quote.h"
+#include "lib/gguf/shard_name.h"
+
+namespace hearth {
+namespace {
+
+/// Reads an integer key of the split; the default when it is absent.
+Result<int64_t> split_key(const GgufShard& shard, std::string_view key, int64_t when_absent, const std::string& path) {
+  const GgufEntry* entry = find_by_name(shard.entries, shard.entries_by_key, &GgufEntry::key, key);
+  if (entry == nullptr) return when_absent;
+  Result<int64_t> value = entry->value.as_int();
+  if (value) return value;
+  return Error{value.error().code, path + ": key " + quote(key) + " " + value.error().message};
+}
+
+/// Collects parsed files into one GgufFile::Impl.
+class Opener {
+ public:
+  explicit Opener(const GgufOpenOptions& options) : options_(options), impl_(std::make_shared<GgufFile::Impl>()) {}
+
+  Result<GgufFile> open(const std::string& path) {
+    Result<FileBytes> bytes = FileBytes::open(path, options_.use_mmap);
+    if (!bytes) return bytes.error();
+    if (Status s = add_first(*std::move(bytes), path); !s) return s.error();
+    if (Status s = add_others(path); !s) return s.error();
+    return finish();
+  }
+
+  Result<GgufFile> from_memory(FileBytes bytes) {
+    if (Status s = add_first(std::move(bytes), ""); !s) return s.error();
+    if (n_shards_ != 1) {
+      return Error{ErrorCode::kUnsupported, "memory: key 'split.count' is " + std::to_string(n_shards_) +
+                                                ": split files cannot be opened from memory"};
+    }
+    return finish();
+  }
+
+ private:
+  Status add_first(FileBytes bytes, const std::string& path) {
+    Result<GgufShard> shard = parse(bytes, path.empty() ? "memory" : path);
+    if (!shard) return shard.error();
+    const std::string label = path.empty() ? "memory" : path;
+    const Result<int64_t> count = split_key(*shard, "split.count", 1, label);
+    if (!count) return count.error();
+    if (*count < 0 || *count > static_cast<int64_t>(gguf_limits::kMaxShards)) {
+      return Error{ErrorCode::kFormat, label + ": key 'split.count' is " + std::to_string(*count)};
+    }
+    n_shards_ = *count < 1 ? 1 : static_cast<uint32_t>(*count);
+    const Result<int64_t> total = split_key(*shard, "split.tensors.count", -1, label);
+    if (!total) return total.error();
+    n_tensors_ = *total;
+    if (Status s = check_number(*shard, path, 0); !s) return s;
+    impl_->version = shard->version;
+    impl_->alignment = shard->alignment;
+    impl_->is_mapped = bytes.is_mapped();
+    impl_->entries = std::move(shard->entries);
+    impl_->entries_by_key = std::move(shard->entries_by_key);
+    return keep(std::move(bytes), std::move(shard->tensors), path);
+  }
+
+  /// The name and the metadata must agree about the split, else a missing file would go unnoticed.
+  Status add_others(const std::string& path) {
+    const std::optional<ShardName> name = parse_shard_name(path);
+    const uint32_t named = name ? name->count : 1;
+    if (named != n_shards_) {
+      return Error{ErrorCode::kFormat, path + ": the name says " + std::to_string(named) +
+                                           " split files, key 'split.count' says " + std::to_string(n_shards_)};
+    }
+    for (uint32_t i = 1; i < n_shards_; ++i) {
+      const std::string next = make_shard_name(name->prefix, i + 1, n_shards_);
+      if (Status s = add_shard(next, i); !s) return s;
+    }
+    if (n_shards_ > 1 && n_tensors_ >= 0 && static_cast<uint64_t>(n_tensors_) != impl_->tensors.size()) {
+      return Error{ErrorCode::kFormat, path + ": key 'split.tensors.count' is " + std::to_string(n_tensors_) +
+                                           ", but the files hold " + std::to_string(impl_->tensors.size()) +
+                                           " tensors"};
+    }
+    return {};
+  }
+
+  Status add_shard(const std::string& path, uint32_t index) {
+    Result<FileBytes> bytes = FileBytes::open(path, options_.use_mmap);
+    if (!bytes) return bytes.error();
+    Result<GgufShard> shard = parse(*bytes, path);
+    if (!shard) return shard.error();
+    if (Status s = check_number(*shard, path, index); !s) return s;
+    const Result<int64_t> count = split_key(*shard, "split.count", 1, path);
+    if (!count) return count.error();
+    if (*count != n_shards_) {
+      return Error{ErrorCode::kFormat, path + ": key 'split.count' is " + std::to_string(*count) +
+                                           ", in the first file " + std::to_string(n_shards_)};
+    }
+    if (!bytes->is_mapped()) impl_->is_mapped = false;
+    return keep(*std::move(bytes), std::move(shard->tensors), path);
+  }
+
+  Status check_number(const GgufShard& shard, const std::string& path, uint32_t index) const {
+    const Result<int64_t> number = split_key(shard, "split.no", n_shards_ > 1 ? -1 : 0, path);
+    if (!number) return number.error();
+    if (*number == index) return {};
+    if (index == 0 && *number > 0 && *number < n_shards_) {
+      return Error{ErrorCode::kInvalidArgument, path + ": is file " + std::to_string(*number + 1) + " of " +
+                                                    std::to_string(n_shards_) + " split files; open the first"};
+    }
+    return Error{ErrorCode::kFormat, path + ": key 'split.no' is " +
+                                         (*number < 0 ? "missing" : std::to_string(*number)) + ", expected " +
+                                         std::to_string(index)};
+  }
+
+  Result<GgufShard> parse(const FileBytes& bytes, const std::string& label) const {
+    const auto index = static_cast<uint32_t>(impl_->shards.size());
+    return GgufParser(bytes.bytes(), label, index, options_.metadata_only).parse();
+  }
+
+  Status keep(FileBytes bytes, std::vector<GgufTensor> tensors, const std::string& path) {
+    if (impl_->tensors.size() + tensors.size() > gguf_limits::kMaxTensors) {
+      return Error{ErrorCode::kLimit, path + ": the split files hold more tensors than the limit"};
+    }
+    impl_->file_bytes += bytes.size();
+    impl_->shards.push_back(std::move(bytes));
+    impl_->shard_paths.push_back(path);
+    impl_->tensors.insert(impl_->tensors.end(), tensors.begin(), tensors.end());
+    return {};
+  }
+
+  Result<GgufFile> finish() {
+    impl_->tensors_by_name = index_by_name(impl_->tensors, &GgufTensor::name);
+    const GgufTensor* twice = find_duplicate(impl_->tensors, impl_->tensors_by_name, &GgufTensor::name);
+    if (twice != nullptr) {
+      const std::string& path = impl_->shard_paths[twice->shard];
+      return Error{ErrorCode::kFormat, (path.empty() ? "memory" : path) + ": tensor " + quote(twice->name) +
+                                           " occurs twice (data at offset " + std::to_string(twice->file_offset) + ")"};
+    }
+    return GgufParser::make_file(std::move(impl_));
+  }
+
+  GgufOpenOptions options_;
+  std::shared_ptr<GgufFile::Impl> impl_;
+  uint32_t n_shards_ = 1;
+  int64_t n_tensors_ = -1;  ///< split.tensors.count; -1 when absent
+};
+
+}  // namespace
+
+Result<GgufFile> GgufFile::open(const std::string& path, const GgufOpenOptions& options) {
+  return Opener(options).open(path);
+}
+
+Result<GgufFile> GgufFile::from_memory(std::span<const std::byte> bytes, const GgufOpenOptions& options) {
+  // Tensors promise the alignment of the format; a buffer that begins elsewhere is copied once.
+  const bool aligned = reinterpret_cast<uintptr_t>(bytes.data()) % gguf_limits::kMinAlignment == 0;
+  if (aligned || options.metadata_only) return Opener(options).from_memory(FileBytes::borrow(bytes));
+  Result<FileBytes> copy = FileBytes::copy_of(bytes);
+  if (!copy) return copy.error();
+  return Opener(options).from_memory(*std::move(copy));
+}
+
+}  // namespace hearth

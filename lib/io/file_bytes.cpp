@@ -1,0 +1,147 @@
+// Mapping and reading of whole files (POSIX).
+#define _FILE_OFFSET_BITS 64
+#include "lib/io/file_bytes.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "lib/io/os_error.h"
+
+namespace hearth {
+namespace {
+
+constexpr std::align_val_t kHeapAlignment{64};
+constexpr size_t kMaxReadBytes = size_t{1} << 30;  // Linux reads at most 2 GiB - 4 KiB in one call
+
+/// Closes a descriptor at the end of the scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// nullptr when there is no memory. `size` may be 0.
+std::byte* allocate(size_t size) {
+  return static_cast<std::byte*>(::operator new(size > 0 ? size : 1, kHeapAlignment, std::nothrow));
+}
+
+Error no_memory(const std::string& path, size_t size) {
+  return Error{ErrorCode::kOutOfMemory, path + ": no memory for the file's " + std::to_string(size) + " bytes"};
+}
+
+size_t page_bytes() {
+  const long size = ::sysconf(_SC_PAGESIZE);
+  return size > 0 ? static_cast<size_t>(size) : 4096;
+}
+
+}  // namespace
+
+FileBytes FileBytes::borrow(std::span<const std::byte> bytes) {
+  return FileBytes(Kind::kBorrowed, bytes.data(), bytes.size());
+}
+
+Result<FileBytes> FileBytes::copy_of(std::span<const std::byte> bytes) {
+  std::byte* copy = allocate(bytes.size());
+  if (copy == nullptr) return no_memory("memory", bytes.size());
+  if (!bytes.empty()) std::memcpy(copy, bytes.data(), bytes.size());
+  return FileBytes(Kind::kHeap, copy, bytes.size());
+}
+
+Result<FileBytes> FileBytes::open(const std::string& path, bool use_mmap) {
+  if (path.find('\0') != std::string::npos) {
+    return Error{ErrorCode::kInvalidArgument, "a path must not contain a NUL character"};
+  }
+  // O_NONBLOCK: opening a pipe must not wait for a writer; it has no effect on regular files.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) return os_error(path, "cannot open", errno);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) return os_error(path, "cannot stat", errno);
+  if (S_ISDIR(info.st_mode)) return os_error(path, "cannot open as a file", EISDIR);
+  if (!S_ISREG(info.st_mode)) return Error{ErrorCode::kIo, path + ": is not a regular file"};
+  if (static_cast<uint64_t>(info.st_size) > SIZE_MAX / 2) return no_memory(path, SIZE_MAX);
+  const size_t size = static_cast<size_t>(info.st_size);
+  if (use_mmap && size > 0) {
+    void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (mapped != MAP_FAILED) return FileBytes(Kind::kMapped, static_cast<const std::byte*>(mapped), size);
+  }
+  return read_all(file.get(), path, size);
+}
+
+Result<FileBytes> FileBytes::read_all(int fd, const std::string& path, size_t size) {
+  std::byte* memory = allocate(size);
+  if (memory == nullptr) return no_memory(path, size);
+  FileBytes file(Kind::kHeap, memory, size);
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::read(fd, memory + done, std::min(size - done, kMaxReadBytes));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return os_error(path, "cannot read at offset " + std::to_string(done), errno);
+    if (got == 0) {
+      return Error{ErrorCode::kIo, path + ": shrank to " + std::to_string(done) + " bytes while it was read"};
+    }
+    done += static_cast<size_t>(got);
+  }
+  return file;
+}
+
+FileBytes::FileBytes(FileBytes&& other) noexcept
+    : kind_(std::exchange(other.kind_, Kind::kBorrowed)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+FileBytes& FileBytes::operator=(FileBytes&& other) noexcept {
+  if (this != &other) {
+    release();
+    kind_ = std::exchange(other.kind_, Kind::kBorrowed);
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+FileBytes::~FileBytes() {
+  release();
+}
+
+void FileBytes::release() {
+  std::byte* data = const_cast<std::byte*>(data_);
+  if (kind_ == Kind::kMapped) ::munmap(data, size_);
+  if (kind_ == Kind::kHeap) ::operator delete(data, kHeapAlignment);
+  kind_ = Kind::kBorrowed;
+}
+
+void advise_will_need(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t page = begin & ~(uintptr_t{page_bytes()} - 1);
+  // A refusal costs speed only, so it is not reported.
+  (void)::madvise(reinterpret_cast<void*>(page), begin - page + bytes.size(), MADV_WILLNEED);
+}
+
+unsigned touch_pages(std::span<const std::byte> bytes) {
+  unsigned sum = 0;
+  const size_t step = page_bytes();
+  const volatile std::byte* data = bytes.data();
+  for (size_t i = 0; i < bytes.size(); i += step) sum += static_cast<unsigned>(data[i]);
+  if (!bytes.empty()) sum += static_cast<unsigned>(data[bytes.size() - 1]);
+  return sum;
+}
+
+}  // namespace hearth
