@@ -113,14 +113,17 @@ run_tests() {
 }
 
 fuzz() {
-  local seconds=${1:-60} entry
+  local seconds=${1:-60} entry name seeds
   install clang g++ cmake ninja-build
   configure_and_build build-fuzz --preset fuzz
   for entry in build-fuzz/tests/fuzz/*_fuzz; do
     say "$entry for $seconds s"
     mkdir -p "$entry.corpus"
+    name=$(basename "$entry" _fuzz)
+    seeds=()
+    if [ -d "tests/fuzz/corpus/$name" ]; then seeds=("tests/fuzz/corpus/$name"); fi
     "$entry" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -print_final_stats=1 \
-      -artifact_prefix="$entry." "$entry.corpus" </dev/null
+      -artifact_prefix="$entry." "$entry.corpus" "${seeds[@]}" </dev/null
   done
 }
 

@@ -18,6 +18,10 @@ install(FILES ${PROJECT_BINARY_DIR}/hearthConfig.cmake ${PROJECT_BINARY_DIR}/hea
   DESTINATION ${package_dir})
 
 # hearth.pc finds its prefix from its own place, so that an installed tree may be moved.
+set(pc_openmp "")
+if(HEARTH_OPENMP)
+  set(pc_openmp " ${OpenMP_CXX_FLAGS}")
+endif()
 file(RELATIVE_PATH pc_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/hearth.pc.in ${PROJECT_BINARY_DIR}/hearth.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/hearth.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -20,6 +20,11 @@ target_link_libraries(hearth PRIVATE $<BUILD_INTERFACE:hearth_flags> $<BUILD_INT
   PUBLIC Threads::Threads)
 set_target_properties(hearth PROPERTIES POSITION_INDEPENDENT_CODE ON
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+if(HEARTH_OPENMP)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  target_compile_definitions(hearth PRIVATE HEARTH_OPENMP=1)
+  target_link_libraries(hearth PRIVATE OpenMP::OpenMP_CXX)
+endif()
 
 # hearth_isa(folder processors definition flags...): adds kernels/<folder>, compiled with these flags, when
 # HEARTH_ISAS lists it and the target processor matches; defines `definition` for kernels/dispatch.cpp.

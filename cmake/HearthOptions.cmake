@@ -7,6 +7,7 @@ option(HEARTH_BUILD_BENCHMARKS "Build the kernel benchmarks (Google Benchmark)" 
 option(HEARTH_BUILD_FUZZERS "Build the libFuzzer entries (clang, the fuzz preset)" OFF)
 option(HEARTH_WERROR "Treat warnings as errors" OFF)
 option(HEARTH_INSTALL "Make install rules" ${HEARTH_TOP_LEVEL})
+option(HEARTH_OPENMP "Run parallel loops on OpenMP instead of our own threads" OFF)
 option(BUILD_SHARED_LIBS "Build a shared library" OFF)
 set(HEARTH_ISAS "avx2;avx512" CACHE STRING
   "Instruction sets to compile besides scalar; those of other processors are left out")
