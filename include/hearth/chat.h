@@ -1,6 +1,6 @@
 // ChatTemplate: renders a conversation with the model's own template (tokenizer.chat_template, Jinja).
 //
-//   auto chat = hearth::ChatTemplate::from_model(*model);
+//   auto chat = hearth::ChatTemplate::from_gguf(model->file(), model->tokenizer());
 //   auto prompt = chat->render({{.role = "user", .content = "Hello"}}, {});
 //   auto ids = chat->encode(*prompt, model->tokenizer());   // only the template's markers become special
 #pragma once
@@ -20,27 +20,27 @@ namespace hearth {
 
 /// A call that the assistant made. `arguments_json` is a JSON object.
 struct ToolCall {
-  std::string id;
-  std::string name;
-  std::string arguments_json;
+  std::string id{};
+  std::string name{};
+  std::string arguments_json{};
 };
 
 /// One message. Content is text, or parts when `content_parts_json` (a JSON array) is not empty.
 struct ChatMessage {
-  std::string role;  ///< "system", "user", "assistant", "tool"
-  std::string content;
-  std::string content_parts_json;  ///< off: empty
-  std::string reasoning;           ///< off: empty; given to templates as reasoning_content
-  std::vector<ToolCall> tool_calls;
-  std::string tool_call_id;  ///< of a tool result
-  std::string name;          ///< of a tool result's tool; off: empty
+  std::string role{};  ///< "system", "user", "assistant", "tool"
+  std::string content{};
+  std::string content_parts_json{};  ///< off: empty
+  std::string reasoning{};           ///< off: empty; given to templates as reasoning_content
+  std::vector<ToolCall> tool_calls{};
+  std::string tool_call_id{};  ///< of a tool result
+  std::string name{};          ///< of a tool result's tool; off: empty
 };
 
 struct ChatOptions {
   bool add_generation_prompt = true;
-  std::string tools_json;  ///< a JSON array of tool definitions; off: empty
+  std::string tools_json{};  ///< a JSON array of tool definitions; off: empty
   std::vector<std::pair<std::string, std::string>>
-      variables;     ///< name and JSON value, e.g. {"enable_thinking", "false"}
+      variables{};   ///< name and JSON value, e.g. {"enable_thinking", "false"}
   int64_t now = -1;  ///< seconds since 1970 (UTC) for strftime_now; < 0: the clock
 };
 

@@ -3,8 +3,8 @@
 // A page holds kPageTokens positions of all layers of one window group; a sequence is a table of pages; pages
 // are reference-counted and copied when a shared one is written.
 //
-//   session.cache().copy(0, 1);            // sequence 1 continues from 0, sharing its pages
-//   session.cache().remove(1, 10, -1);     // forget positions 10 and later
+//   hearth::Status shared = session.cache().copy(0, 1);         // sequence 1 continues from 0, sharing its pages
+//   hearth::Status removed = session.cache().remove(1, 10, -1); // forget positions 10 and later
 #pragma once
 
 #include <cstdint>

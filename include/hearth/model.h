@@ -26,9 +26,9 @@ struct SessionOptions;
 using LoadProgress = std::function<bool(uint64_t done_bytes, uint64_t total_bytes)>;
 
 struct ModelOptions {
-  bool use_mmap = true;   ///< false: read the weights into memory
-  bool prefetch = false;  ///< touch every page of the mapping now (with progress) instead of at first use
-  LoadProgress progress;  ///< may be empty
+  bool use_mmap = true;     ///< false: read the weights into memory
+  bool prefetch = false;    ///< touch every page of the mapping now (with progress) instead of at first use
+  LoadProgress progress{};  ///< may be empty
 };
 
 /// How a pooled embedding is made from the final hidden states.

@@ -55,7 +55,7 @@ struct SamplerOptions {
   uint64_t seed = 0xFFFFFFFFu;  ///< equal seeds give equal text
   bool greedy = false;          ///< take the highest logit after penalties and bias; ties: lowest id
 
-  std::vector<std::pair<Token, float>> logit_bias;  ///< added to logits; -inf forbids (off: empty)
+  std::vector<std::pair<Token, float>> logit_bias{};  ///< added to logits; -inf forbids (off: empty)
 
   int32_t penalty_last_n = 64;     ///< window of the penalties in tokens (off: 0; -1: everything)
   float repeat_penalty = 1.0f;     ///< off: 1

@@ -45,11 +45,11 @@ const char* stop_reason_name(StopReason reason);
 
 struct GenerateOptions {
   int32_t max_tokens = 128;  ///< < 0: until an end token or the context is full
-  SamplerOptions sampler;
-  bool add_special = true;        ///< begin the prompt as the vocabulary asks (BOS)
-  bool parse_special = false;     ///< control tokens written in the prompt count as such
-  bool ignore_end = false;        ///< go on past end tokens
-  std::vector<std::string> stop;  ///< texts that end generation; not part of the result
+  SamplerOptions sampler{};
+  bool add_special = true;          ///< begin the prompt as the vocabulary asks (BOS)
+  bool parse_special = false;       ///< control tokens written in the prompt count as such
+  bool ignore_end = false;          ///< go on past end tokens
+  std::vector<std::string> stop{};  ///< texts that end generation; not part of the result
 };
 
 struct Timings {
