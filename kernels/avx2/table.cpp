@@ -1,0 +1,10 @@
+// The AVX2 row of the kernel table, except matrix products (matmul_table.cpp).
+#include "kernels/overlays.h"
+
+namespace hearth::kernels {
+
+void overlay_avx2(KernelTable& table) {
+  (void)table;
+}
+
+}  // namespace hearth::kernels

@@ -1,0 +1,181 @@
+// Which instruction sets are compiled in, which one runs, and how it is forced.
+#include "kernels/dispatch.h"
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <string>
+
+#include "hearth/cpu.h"
+#include "kernels/overlays.h"
+
+namespace hearth::kernels {
+namespace {
+
+bool always(const CpuFeatures&) {
+  return true;
+}
+
+void overlay_all_reference(KernelTable& table) {
+  overlay_reference(table);
+#if defined(HEARTH_HAVE_MATMUL_REFERENCE)
+  overlay_matmul_reference(table);
+#endif
+}
+#if defined(HEARTH_HAVE_AVX2)
+void overlay_all_avx2(KernelTable& table) {
+  overlay_avx2(table);
+#if defined(HEARTH_HAVE_MATMUL_AVX2)
+  overlay_matmul_avx2(table);
+#endif
+}
+#endif
+#if defined(HEARTH_HAVE_AVX512)
+void overlay_all_avx512(KernelTable& table) {
+  overlay_avx512(table);
+#if defined(HEARTH_HAVE_MATMUL_AVX512)
+  overlay_matmul_avx512(table);
+#endif
+}
+#endif
+
+/// Slowest first; each row is at least as fast as its base.
+constexpr IsaRow kRows[] = {
+    {"scalar", "nothing", always, overlay_all_reference, -1},
+#if defined(HEARTH_HAVE_AVX2)
+    {"avx2", "AVX2, FMA, F16C, BMI2", [](const CpuFeatures& cpu) { return cpu.avx2; }, overlay_all_avx2, 0},
+#endif
+#if defined(HEARTH_HAVE_AVX512)
+#if defined(HEARTH_HAVE_AVX2)
+#define HEARTH_AVX512_BASE 1
+#else
+#define HEARTH_AVX512_BASE 0
+#endif
+    {"avx512", "AVX-512 F, BW, DQ, VL, VNNI", [](const CpuFeatures& cpu) { return cpu.avx512; }, overlay_all_avx512,
+     HEARTH_AVX512_BASE},
+#endif
+};
+constexpr int kRowCount = static_cast<int>(std::size(kRows));
+
+using Tables = std::array<KernelTable, kRowCount>;
+
+/// Every table, whether or not this machine can run it: filling one executes none of its kernels.
+const Tables& tables() {
+  static const Tables all = [] {
+    Tables t{};
+    for (int i = 0; i < kRowCount; ++i) {
+      const IsaRow& row = kRows[i];
+      if (row.base >= 0) t[static_cast<size_t>(i)] = t[static_cast<size_t>(row.base)];
+      row.overlay(t[static_cast<size_t>(i)]);
+      t[static_cast<size_t>(i)].isa = row.name;
+    }
+    return t;
+  }();
+  return all;
+}
+
+int find_row(std::string_view name) {
+  for (int i = 0; i < kRowCount; ++i) {
+    if (name == kRows[i].name) return i;
+  }
+  return -1;
+}
+
+int fastest_usable() {
+  int best = 0;
+  for (int i = 0; i < kRowCount; ++i) {
+    if (kRows[i].usable(cpu_features())) best = i;
+  }
+  return best;
+}
+
+Result<int> choose(std::string_view name) {
+  const int row = find_row(name);
+  if (row < 0) return Error{ErrorCode::kNotFound, "unknown instruction set '" + std::string(name) + "'"};
+  if (!kRows[row].usable(cpu_features())) {
+    return Error{ErrorCode::kUnsupported,
+                 "this machine cannot run '" + std::string(name) + "' (needs " + kRows[row].requires_ + ")"};
+  }
+  return row;
+}
+
+/// The choice of this process at first use: HEARTH_ISA, or else the fastest set.
+struct FirstChoice {
+  int row = 0;
+  std::string error;
+};
+
+const FirstChoice& first_choice() {
+  static const FirstChoice choice = [] {
+    FirstChoice c{fastest_usable(), {}};
+    const char* wanted = std::getenv("HEARTH_ISA");
+    if (wanted == nullptr || *wanted == '\0') return c;
+    const Result<int> row = choose(wanted);
+    if (row) {
+      c.row = *row;
+    } else {
+      c.error = "HEARTH_ISA ignored: " + row.error().message;
+    }
+    return c;
+  }();
+  return choice;
+}
+
+std::atomic<const KernelTable*> g_active{nullptr};
+
+const KernelTable& activate_first_choice() {
+  const KernelTable* expected = nullptr;
+  const KernelTable* chosen = &tables()[static_cast<size_t>(first_choice().row)];
+  g_active.compare_exchange_strong(expected, chosen);
+  return *g_active.load();
+}
+
+}  // namespace
+
+int isa_count() {
+  return kRowCount;
+}
+
+const IsaRow& isa_row(int index) {
+  return kRows[index];
+}
+
+const KernelTable* isa_table(int index) {
+  if (index < 0 || index >= kRowCount || !kRows[index].usable(cpu_features())) return nullptr;
+  return &tables()[static_cast<size_t>(index)];
+}
+
+const KernelTable& kernels() {
+  const KernelTable* active = g_active.load(std::memory_order_acquire);
+  return active != nullptr ? *active : activate_first_choice();
+}
+
+}  // namespace hearth::kernels
+
+namespace hearth {
+
+std::vector<IsaInfo> list_isas() {
+  std::vector<IsaInfo> infos;
+  const std::string_view active = active_isa();
+  for (const kernels::IsaRow& row : kernels::kRows) {
+    infos.push_back({row.name, row.requires_, row.usable(kernels::cpu_features()), active == row.name});
+  }
+  return infos;
+}
+
+const char* active_isa() {
+  return kernels::kernels().isa;
+}
+
+Status force_isa(std::string_view name) {
+  const Result<int> row = kernels::choose(name);
+  if (!row) return row.error();
+  kernels::g_active.store(&kernels::tables()[static_cast<size_t>(*row)], std::memory_order_release);
+  return {};
+}
+
+std::string isa_override_error() {
+  return kernels::first_choice().error;
+}
+
+}  // namespace hearth

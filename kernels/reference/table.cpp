@@ -1,0 +1,25 @@
+// The reference row of the kernel table, except matrix products (matmul_table.cpp).
+#include "kernels/overlays.h"
+#include "kernels/reference/vector_ops.h"
+
+namespace hearth::kernels {
+
+void overlay_reference(KernelTable& table) {
+  table.rms_norm = reference::rms_norm;
+  table.layer_norm = reference::layer_norm;
+  table.rope_pairs = reference::rope_pairs;
+  table.rope_halves = reference::rope_halves;
+  table.gate_mul = reference::gate_mul;
+  table.add = reference::add;
+  table.mul = reference::mul;
+  table.scale = reference::scale;
+  table.axpy = reference::axpy;
+  table.dot = reference::dot;
+  table.soft_cap = reference::soft_cap;
+  table.softmax = reference::softmax;
+  table.store_kv = reference::store_kv;
+  table.load_kv = reference::load_kv;
+  table.attend_page = reference::attend_page;
+}
+
+}  // namespace hearth::kernels

@@ -1,0 +1,83 @@
+// Listing, forcing and proving the instruction set in use.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+
+#include "hearth/cpu.h"
+#include "kernels/dispatch.h"
+
+namespace hearth {
+namespace {
+
+/// Puts the set in use back after a test.
+class Dispatch : public ::testing::Test {
+ protected:
+  ~Dispatch() override { (void)force_isa(before_); }
+  std::string before_ = active_isa();
+};
+
+TEST_F(Dispatch, ScalarIsAlwaysThereFirstAndUsable) {
+  const auto isas = list_isas();
+  ASSERT_FALSE(isas.empty());
+  EXPECT_STREQ(isas[0].name, "scalar");
+  EXPECT_TRUE(isas[0].usable);
+}
+
+TEST_F(Dispatch, ExactlyOneSetIsActiveAndItIsUsable) {
+  int active = 0;
+  for (const IsaInfo& isa : list_isas()) {
+    if (!isa.active) continue;
+    ++active;
+    EXPECT_TRUE(isa.usable);
+    EXPECT_STREQ(isa.name, active_isa());
+  }
+  EXPECT_EQ(active, 1);
+}
+
+TEST_F(Dispatch, ForcingSwitchesTheTableInUse) {
+  for (int i = 0; i < kernels::isa_count(); ++i) {
+    const kernels::IsaRow& row = kernels::isa_row(i);
+    const Status forced = force_isa(row.name);
+    if (kernels::isa_table(i) == nullptr) {
+      ASSERT_FALSE(forced.ok());
+      EXPECT_EQ(forced.error().code, ErrorCode::kUnsupported);
+      continue;
+    }
+    ASSERT_TRUE(forced.ok());
+    EXPECT_EQ(&kernels::kernels(), kernels::isa_table(i));
+    EXPECT_STREQ(active_isa(), row.name);
+  }
+}
+
+TEST_F(Dispatch, EachSetRunsItsOwnKernels) {
+  for (int i = 1; i < kernels::isa_count(); ++i) {
+    const kernels::KernelTable* table = kernels::isa_table(i);
+    if (table == nullptr) continue;
+    const int base = kernels::isa_row(i).base;
+    EXPECT_NE(table->attend_page, kernels::isa_table(base)->attend_page) << table->isa;
+    EXPECT_NE(table->rms_norm, kernels::isa_table(base)->rms_norm) << table->isa;
+  }
+}
+
+TEST_F(Dispatch, AnUnknownNameChangesNothing) {
+  const Status forced = force_isa("abacus");
+  ASSERT_FALSE(forced.ok());
+  EXPECT_EQ(forced.error().code, ErrorCode::kNotFound);
+  EXPECT_NE(forced.error().message.find("abacus"), std::string::npos);
+  EXPECT_EQ(before_, active_isa());
+}
+
+TEST_F(Dispatch, EveryTableIsComplete) {
+  for (int i = 0; i < kernels::isa_count(); ++i) {
+    const kernels::KernelTable* t = kernels::isa_table(i);
+    if (t == nullptr) continue;
+    EXPECT_TRUE(t->rms_norm && t->layer_norm && t->rope_pairs && t->rope_halves && t->gate_mul && t->add && t->mul &&
+                t->scale && t->axpy && t->dot && t->soft_cap && t->softmax && t->store_kv && t->load_kv &&
+                t->attend_page)
+        << t->isa;
+  }
+}
+
+}  // namespace
+}  // namespace hearth
