@@ -50,7 +50,7 @@ TEST(Parallel, WritesOfTasksAreSeenAfterTheJoin) {
     parallel->run(64, [&](int task, int) { values[static_cast<size_t>(task)] += round % 3; });
   }
   for (int value : values) EXPECT_EQ(value, values[0]);
-  EXPECT_EQ(values[0], 20000);
+  EXPECT_EQ(values[0], 20001);
 }
 
 TEST(Parallel, WakesAfterSleeping) {
