@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/cell_types.h"
+#include "kernels/matmul_kernels.h"
 
 namespace hearth::kernels {
 
@@ -22,24 +23,17 @@ enum class TypeIndex : int {
 };
 inline constexpr int kTypeCount = static_cast<int>(TypeIndex::kCount);
 
-/// Activations are quantised in groups of so many, each with its own scale.
-inline constexpr int kActGroup = 32;
-
-/// Rows of activations quantised to 8 bits. Row r: q + r*k, d + r*(k/32), s16 + r*(k/16).
-struct QuantActs {
-  int8_t* q;   ///< [rows, k] codes in -127..127
-  float* d;    ///< [rows, k/32] scale: x ~ d * q
-  float* s16;  ///< [rows, k/16] d * (sum of 16 codes), for types with minimums or offsets
-  int64_t k;   ///< row length, a multiple of 32
-};
-
 /// What each tensor type can do.
 struct TypeKernels {
   /// out[0..n) = the floats that the blocks stand for, bit-exactly as the format defines. n % block_size == 0.
   void (*dequantize)(float* out, const void* blocks, int64_t n);
   /// Encodes n floats (nullptr where there is no encoder yet).
   void (*quantize)(void* blocks, const float* x, int64_t n);
-  // The matrix-product kernels of a type are declared in matmul_kernels.h.
+  /// Splits n elements into codes, scales and minimums; nullptr for float types. n % block_size == 0.
+  void (*unpack)(const Unpacked& out, const void* blocks, int64_t n);
+  PanelKind kind;
+  int block_size;
+  int block_bytes;
 };
 
 /// Gate activations of the feed-forward block.
@@ -78,6 +72,7 @@ struct AttentionState {
 struct KernelTable {
   const char* isa;
   TypeKernels types[kTypeCount];
+  MatmulKernels matmul;
 
   // --- rows of floats -------------------------------------------------------------------------------
   /// y = x / sqrt(mean(x^2) + eps) * w; w may be nullptr (all ones). y may be x. (Zhang & Sennrich 2019)

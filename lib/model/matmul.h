@@ -31,8 +31,7 @@ class MatmulScratch {
   void bind(std::byte* memory, int64_t max_tokens, int64_t max_cols, int n_threads);
 
  private:
-  friend class ActInput;
-  friend struct MatmulDriver;
+  friend class MatmulPass;
   std::byte* memory_ = nullptr;
   int64_t max_tokens_ = 0;
   int64_t max_cols_ = 0;
@@ -48,7 +47,7 @@ struct Product {
 };
 
 struct MatmulContext {
-  Parallel* parallel = nullptr;
+  Parallel* parallel = nullptr;  ///< nullptr: the calling thread alone
   MatmulScratch* scratch = nullptr;
   bool batch_invariant = false;  ///< one kernel path for every number of tokens
 };

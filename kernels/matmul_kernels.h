@@ -1,0 +1,119 @@
+// The matrix-product part of the kernel table. A product y = x W^T runs over tiles of kPanelRows rows of W: the
+// tile is decoded, a chunk of columns at a time, into a panel (SIMD lane = row) that stays in cache, and groups
+// of activation columns pass over it. The same loop serves one column and thousands, so that a result never
+// depends on the columns beside it. lib/model/matmul.cpp drives it.
+//
+// How an instruction set overlays: `decode[type]`, `multiply[kind]` and `pack_acts` share private layouts (codes
+// in the panel, the `init` plane of ActGroup), so a folder replaces all of them together in its
+// overlay_matmul_<isa>(). A type without decoder of its own goes through decode_unpacked of that folder, which
+// calls TypeKernels::unpack. ActGroup's other planes have the layout stated here on every instruction set.
+#pragma once
+
+#include <cstdint>
+
+namespace hearth::kernels {
+
+/// Activations are quantised in blocks of so many, each with its own scale; also the unit of panels.
+inline constexpr int kActBlock = 32;
+/// Rows of W in one panel.
+inline constexpr int kPanelRows = 32;
+/// Most columns of one group of activations.
+inline constexpr int kGroupCols = 6;
+/// Size of the arrays by type; at least kTypeCount.
+inline constexpr int kMaxTypes = 48;
+/// Blocks of 32 columns of W in one panel (a multiple of 8: superblocks are never divided).
+inline constexpr int kPanelBlocks = 16;
+
+/// How the values of a type are made of integer codes; chooses the multiplication loop.
+enum class PanelKind : uint8_t {
+  kFloat,       ///< floats
+  kScale32,     ///< scale * code, a scale per 32
+  kScale32Min,  ///< scale * code - min, both per 32
+  kScale16,     ///< scale * code, a scale per 16
+  kScale16Min,  ///< scale * code - min, both per 16
+  kCount
+};
+inline constexpr int kPanelKinds = static_cast<int>(PanelKind::kCount);
+
+/// What unpack makes of n elements: value[i] = scale[i / 16] * code[i] - min[i / 16], in that order of float
+/// operations, is the value that the format defines, bit-exactly.
+struct Unpacked {
+  int8_t* code;  ///< [n]
+  float* scale;  ///< [n / 16]
+  float* min;    ///< [n / 16]; all zero for kinds without minimum
+};
+
+/// Up to kGroupCols columns (rows of x) quantised to 8 bits and interleaved, nb blocks of 32 each.
+/// x[32 b + i] of column c ~ d[b][c] * q. Planes lie one after the other, each 64-byte aligned.
+struct ActGroup {
+  int n_cols;
+  int8_t* q;        ///< [nb][8][n_cols][4] codes -127..127
+  float* d;         ///< [nb][n_cols]
+  float* sum16;     ///< [nb][2][n_cols] d * (sum of 16 codes)
+  float* sum32;     ///< [nb][n_cols] d * (sum of 32 codes)
+  int32_t* init16;  ///< [nb][2][n_cols] first value of an integer accumulator; private to the instruction set
+  int32_t* init32;  ///< [nb][n_cols]
+};
+
+static inline int64_t round_up_64(int64_t bytes) {
+  return (bytes + 63) & ~int64_t{63};
+}
+
+/// Bytes of one group of n_cols columns of k elements.
+static inline int64_t act_group_bytes(int64_t k, int n_cols) {
+  const int64_t nb = k / kActBlock;
+  return round_up_64(k * n_cols) + 3 * round_up_64(nb * n_cols * 4) + 2 * round_up_64(nb * n_cols * 8);
+}
+
+/// The group whose planes start at memory (64-byte aligned, act_group_bytes() long).
+static inline ActGroup act_group_at(void* memory, int64_t k, int n_cols) {
+  const int64_t nb = k / kActBlock;
+  char* p = static_cast<char*>(memory);
+  ActGroup group;
+  group.n_cols = n_cols;
+  group.q = reinterpret_cast<int8_t*>(p);
+  p += round_up_64(k * n_cols);
+  group.d = static_cast<float*>(static_cast<void*>(p));
+  p += round_up_64(nb * n_cols * 4);
+  group.sum32 = static_cast<float*>(static_cast<void*>(p));
+  p += round_up_64(nb * n_cols * 4);
+  group.init32 = static_cast<int32_t*>(static_cast<void*>(p));
+  p += round_up_64(nb * n_cols * 4);
+  group.sum16 = static_cast<float*>(static_cast<void*>(p));
+  p += round_up_64(nb * n_cols * 8);
+  group.init16 = static_cast<int32_t*>(static_cast<void*>(p));
+  return group;
+}
+
+/// The same group from block b on.
+static inline ActGroup act_group_from(const ActGroup& g, int64_t b) {
+  const int64_t n = g.n_cols;
+  return {g.n_cols,        g.q + b * 32 * n,     g.d + b * n,     g.sum16 + b * 2 * n,
+          g.sum32 + b * n, g.init16 + b * 2 * n, g.init32 + b * n};
+}
+
+/// Bytes of scratch for any panel (64-byte aligned): codes or floats of kPanelRows x kPanelBlocks * 32, and for
+/// codes up to four floats per row and 16 columns.
+inline constexpr int64_t kPanelBytes = int64_t{kPanelRows} * kPanelBlocks * kActBlock * 4;
+
+/// A tile of a weight matrix, from some column on. Nothing beyond the n_rows rows' own bytes may be read.
+struct WeightTile {
+  const void* data;   ///< first row, at the column where the panel starts; any alignment
+  int64_t row_bytes;  ///< from row to row
+  int n_rows;         ///< 1..kPanelRows; lanes beyond repeat some row, and their results are ignored
+};
+
+struct MatmulKernels {
+  /// Decodes n columns (n <= kPanelBlocks * 32, a multiple of 32 for integer codes, any for floats) of a tile.
+  void (*decode[kMaxTypes])(void* panel, const WeightTile& tile, int64_t n);
+  /// acc[c * kPanelRows + r] (+)= sum over nb blocks of panel row r times column c; sets when `first`, else adds.
+  void (*multiply[kPanelKinds])(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
+  /// The same for float panels: x[c] is column c at the panel's first element, n elements, n_cols <= kGroupCols.
+  void (*multiply_floats)(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
+  /// Quantises x[0..k) as column c of the group. k is a multiple of 32.
+  void (*pack_acts)(const ActGroup& group, int c, const float* x, int64_t k);
+  /// out[r] = row r times x[0..n): one column of a float type at the memory's speed; nullptr for integer codes.
+  void (*dot_rows[kMaxTypes])(float* out, const WeightTile& tile, const float* x, int64_t n);
+};
+
+}  // namespace hearth::kernels

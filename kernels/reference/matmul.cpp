@@ -1,0 +1,114 @@
+// Reference of the matrix product: decode a tile into a panel, quantise activations, multiply. Written to be read;
+// the panel holds codes element by element, [element][row], and what each instruction set does must agree with it.
+#include "kernels/reference/matmul.h"
+
+namespace hearth::kernels::reference {
+namespace {
+
+/// Elements unpacked at once; a multiple of every block size.
+constexpr int64_t kPiece = 256;
+
+Panel panel_at(void* memory) {
+  auto* code = static_cast<int8_t*>(memory);
+  constexpr int64_t kElements = int64_t{kPanelRows} * kPanelBlocks * kActBlock;
+  auto* scale = static_cast<float*>(static_cast<void*>(code + kElements));
+  return {code, scale, scale + kElements / 16};
+}
+
+}  // namespace
+
+void decode_unpacked(void* memory, const WeightTile& tile, int64_t n,
+                     void (*unpack)(const Unpacked& out, const void* blocks, int64_t n), int64_t block_size,
+                     int64_t block_bytes) {
+  const Panel panel = panel_at(memory);
+  int8_t code[kPiece];
+  float scale[kPiece / 16];
+  float min[kPiece / 16];
+  for (int r = 0; r < kPanelRows; ++r) {
+    const int row = (r < tile.n_rows) ? r : tile.n_rows - 1;
+    const char* data = static_cast<const char*>(tile.data) + row * tile.row_bytes;
+    for (int64_t i = 0; i < n; i += kPiece) {
+      const int64_t length = (n - i < kPiece) ? n - i : kPiece;
+      unpack({code, scale, min}, data + i / block_size * block_bytes, length);
+      for (int64_t j = 0; j < length; ++j) panel.code[(i + j) * kPanelRows + r] = code[j];
+      for (int64_t j = 0; j < length / 16; ++j) {
+        panel.scale[(i / 16 + j) * kPanelRows + r] = scale[j];
+        panel.min[(i / 16 + j) * kPanelRows + r] = min[j];
+      }
+    }
+  }
+}
+
+void decode_floats(void* memory, const WeightTile& tile, int64_t n,
+                   void (*dequantize)(float* out, const void* blocks, int64_t n), int64_t element_bytes) {
+  auto* panel = static_cast<float*>(memory);
+  float value[kPiece];
+  for (int r = 0; r < kPanelRows; ++r) {
+    const int row = (r < tile.n_rows) ? r : tile.n_rows - 1;
+    const char* data = static_cast<const char*>(tile.data) + row * tile.row_bytes;
+    for (int64_t i = 0; i < n; i += kPiece) {
+      const int64_t length = (n - i < kPiece) ? n - i : kPiece;
+      dequantize(value, data + i * element_bytes, length);
+      for (int64_t j = 0; j < length; ++j) panel[(i + j) * kPanelRows + r] = value[j];
+    }
+  }
+}
+
+// acc[c][r] = sum over 16s s of d[c] * scale[r][s] * (sum of code * q) - min[r][s] * d[c] * (sum of q)
+void multiply_codes(float* acc, const void* memory, const ActGroup& x, int64_t nb, bool first) {
+  const Panel panel = panel_at(const_cast<void*>(memory));
+  const int n_cols = x.n_cols;
+  for (int c = 0; c < n_cols; ++c) {
+    for (int r = 0; r < kPanelRows; ++r) {
+      float sum = first ? 0.0f : acc[c * kPanelRows + r];
+      for (int64_t s = 0; s < 2 * nb; ++s) {  // a block of 32 is two sixteens
+        int32_t dot = 0;
+        for (int64_t i = 16 * s; i < 16 * s + 16; ++i) {
+          dot += panel.code[i * kPanelRows + r] * x.q[(i / 4 * n_cols + c) * 4 + i % 4];
+        }
+        const float scale = panel.scale[s * kPanelRows + r] * x.d[s / 2 * n_cols + c];
+        sum += scale * static_cast<float>(dot);
+        sum -= panel.min[s * kPanelRows + r] * x.sum16[s * n_cols + c];
+      }
+      acc[c * kPanelRows + r] = sum;
+    }
+  }
+}
+
+void multiply_floats(float* acc, const void* memory, const float* const* x, int n_cols, int64_t n, bool first) {
+  const auto* panel = static_cast<const float*>(memory);
+  for (int c = 0; c < n_cols; ++c) {
+    for (int r = 0; r < kPanelRows; ++r) {
+      float sum = first ? 0.0f : acc[c * kPanelRows + r];
+      for (int64_t i = 0; i < n; ++i) sum += panel[i * kPanelRows + r] * x[c][i];
+      acc[c * kPanelRows + r] = sum;
+    }
+  }
+}
+
+void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
+  const int n_cols = group.n_cols;
+  for (int64_t b = 0; b < k / kActBlock; ++b, x += kActBlock) {
+    float largest = 0.0f;
+    for (int i = 0; i < kActBlock; ++i) {
+      const float magnitude = __builtin_fabsf(x[i]);
+      if (magnitude > largest) largest = magnitude;
+    }
+    // Below 1e-30 the quotient could overflow; such a block counts as zero.
+    const float d = (largest < 1e-30f) ? 0.0f : largest / 127.0f;
+    const float inverse = (largest < 1e-30f) ? 0.0f : 127.0f / largest;
+    int sum[2] = {0, 0};
+    for (int i = 0; i < kActBlock; ++i) {
+      const float rounded = __builtin_rintf(x[i] * inverse);
+      const int code = (rounded >= -127.0f && rounded <= 127.0f) ? static_cast<int>(rounded) : 0;  // NaN: 0
+      group.q[((b * 8 + i / 4) * n_cols + c) * 4 + i % 4] = static_cast<int8_t>(code);
+      sum[i / 16] += code;
+    }
+    group.d[b * n_cols + c] = d;
+    group.sum16[(2 * b) * n_cols + c] = d * static_cast<float>(sum[0]);
+    group.sum16[(2 * b + 1) * n_cols + c] = d * static_cast<float>(sum[1]);
+    group.sum32[b * n_cols + c] = d * static_cast<float>(sum[0] + sum[1]);
+  }
+}
+
+}  // namespace hearth::kernels::reference

@@ -1,0 +1,102 @@
+// The reference rows of the table for tensor types and matrix products.
+#include "kernels/kernel_table.h"
+#include "kernels/reference/matmul.h"
+#include "kernels/reference/quants.h"
+
+namespace hearth::kernels {
+namespace {
+
+/// Elements unpacked at once; a multiple of every block size.
+constexpr int64_t kPiece = 256;
+
+template <void (*unpack)(const Unpacked&, const void*, int64_t), int block_size, int block_bytes>
+void dequantize_codes(float* out, const void* blocks, int64_t n) {
+  int8_t code[kPiece];
+  float scale[kPiece / 16];
+  float min[kPiece / 16];
+  for (int64_t i = 0; i < n; i += kPiece) {
+    const int64_t length = (n - i < kPiece) ? n - i : kPiece;
+    unpack({code, scale, min}, static_cast<const char*>(blocks) + i / block_size * block_bytes, length);
+    for (int64_t j = 0; j < length; ++j) {
+      out[i + j] = scale[j / 16] * static_cast<float>(code[j]) - min[j / 16];
+    }
+  }
+}
+
+template <void (*unpack)(const Unpacked&, const void*, int64_t), int block_size, int block_bytes>
+void decode_codes(void* panel, const WeightTile& tile, int64_t n) {
+  reference::decode_unpacked(panel, tile, n, unpack, block_size, block_bytes);
+}
+
+template <void (*dequantize)(float*, const void*, int64_t), int element_bytes>
+void decode_float_type(void* panel, const WeightTile& tile, int64_t n) {
+  reference::decode_floats(panel, tile, n, dequantize, element_bytes);
+}
+
+template <void (*dequantize)(float*, const void*, int64_t), int element_bytes>
+void dot_float_rows(float* out, const WeightTile& tile, const float* x, int64_t n) {
+  float value[kPiece];
+  for (int r = 0; r < tile.n_rows; ++r) {
+    const char* row = static_cast<const char*>(tile.data) + r * tile.row_bytes;
+    float sum = 0.0f;
+    for (int64_t i = 0; i < n; i += kPiece) {
+      const int64_t length = (n - i < kPiece) ? n - i : kPiece;
+      dequantize(value, row + i * element_bytes, length);
+      for (int64_t j = 0; j < length; ++j) sum += value[j] * x[i + j];
+    }
+    out[r] = sum;
+  }
+}
+
+constexpr PanelKind kind_of(TypeIndex type) {
+  switch (type) {
+    case TypeIndex::kF32:
+    case TypeIndex::kF16:
+    case TypeIndex::kBF16: return PanelKind::kFloat;
+    case TypeIndex::kQ4_1:
+    case TypeIndex::kQ5_1:
+    case TypeIndex::kQ4_K:
+    case TypeIndex::kQ5_K: return PanelKind::kScale32Min;
+    case TypeIndex::kQ3_K:
+    case TypeIndex::kQ6_K: return PanelKind::kScale16;
+    case TypeIndex::kQ2_K: return PanelKind::kScale16Min;
+    default: return PanelKind::kScale32;
+  }
+}
+
+}  // namespace
+
+void overlay_matmul_reference(KernelTable& table) {
+#define HEARTH_FLOAT_TYPE(Name, size, bytes)                                                                \
+  {                                                                                                         \
+    constexpr int i = static_cast<int>(TypeIndex::k##Name);                                                 \
+    table.types[i] = {                                                                                      \
+        reference::dequantize_##Name, reference::quantize_##Name, nullptr, PanelKind::kFloat, size, bytes}; \
+    table.matmul.decode[i] = decode_float_type<reference::dequantize_##Name, bytes>;                        \
+    table.matmul.dot_rows[i] = dot_float_rows<reference::dequantize_##Name, bytes>;                         \
+  }
+#define HEARTH_QUANT_TYPE(Name, size, bytes)                                      \
+  {                                                                               \
+    constexpr int i = static_cast<int>(TypeIndex::k##Name);                       \
+    table.types[i] = {dequantize_codes<reference::unpack_##Name, size, bytes>,    \
+                      nullptr,                                                    \
+                      reference::unpack_##Name,                                   \
+                      kind_of(TypeIndex::k##Name),                                \
+                      size,                                                       \
+                      bytes};                                                     \
+    table.matmul.decode[i] = decode_codes<reference::unpack_##Name, size, bytes>; \
+    table.matmul.dot_rows[i] = nullptr;                                           \
+  }
+#define HEARTH_STORE_TYPE(Name, size, bytes)
+#include "kernels/quant_types.inc"
+#undef HEARTH_FLOAT_TYPE
+#undef HEARTH_QUANT_TYPE
+#undef HEARTH_STORE_TYPE
+  table.types[static_cast<int>(TypeIndex::kQ8_0)].quantize = reference::quantize_Q8_0;
+  table.matmul.multiply[static_cast<int>(PanelKind::kFloat)] = nullptr;
+  for (int kind = 1; kind < kPanelKinds; ++kind) table.matmul.multiply[kind] = reference::multiply_codes;
+  table.matmul.multiply_floats = reference::multiply_floats;
+  table.matmul.pack_acts = reference::pack_acts;
+}
+
+}  // namespace hearth::kernels

@@ -1,0 +1,85 @@
+// One pass of a matrix product: a bounded number of activation columns, quantised once and grouped for the
+// kernels, over which row tiles of weights then run. All memory comes from MatmulScratch.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+#include "lib/model/matmul.h"
+
+namespace hearth {
+
+/// One activation row and where its results go.
+struct PassColumn {
+  const float* x;
+  int64_t out_row;
+};
+
+/// Up to kGroupCols columns that the kernels take together.
+struct PassGroup {
+  int first_col;  ///< in the pass
+  int n_cols;
+  kernels::ActGroup acts;  ///< quantised, when some product wants codes
+};
+
+/// Columns that meet the same matrix: all of them, or those of one expert.
+struct PassSegment {
+  int expert;
+  int first_group;
+  int n_groups;
+  int first_col;
+  int n_cols;
+};
+
+/// A row tile of one matrix.
+struct PassTile {
+  const Matrix* w;
+  const std::byte* data;  ///< the tile's first row
+  int n_rows;
+};
+
+class MatmulPass {
+ public:
+  MatmulPass(const MatmulContext& ctx, int64_t cols);
+
+  void clear();
+  int capacity() const { return capacity_; }
+  int n_columns() const { return n_columns_; }
+  int n_segments() const { return n_segments_; }
+  const PassSegment& segment(int i) const { return segments_[i]; }
+  const PassColumn& column(int i) const { return columns_[i]; }
+
+  /// Starts a segment; columns are added to the latest one.
+  void begin_segment(int expert);
+  void add_column(const float* x, int64_t out_row);
+  /// Divides the segments into groups and, when `codes`, quantises every column.
+  void pack(bool codes);
+
+  /// acc[c * kPanelRows + r] = row r of the tile times column c of the segment.
+  void multiply(float* acc, const PassTile& tile, const PassSegment& segment, int worker) const;
+  /// Result tile `which` (0 or 1) of a worker: [capacity][kPanelRows] floats.
+  float* accumulator(int worker, int which) const;
+
+ private:
+  void make_groups();
+  void multiply_codes(float* acc, const PassTile& tile, const PassSegment& segment, void* panel) const;
+  void multiply_floats(float* acc, const PassTile& tile, const PassSegment& segment, void* panel) const;
+
+  const MatmulContext& ctx_;
+  const kernels::KernelTable& kernels_;
+  int64_t cols_;
+  int capacity_;
+  int n_columns_ = 0;
+  int n_segments_ = 0;
+  int n_groups_ = 0;
+  PassColumn* columns_;
+  PassSegment* segments_;
+  PassGroup* groups_;
+  std::byte* acts_;
+  std::byte* workers_;
+};
+
+/// Runs tasks on the pool of the context, or here when it has none.
+void run_tasks(const MatmulContext& ctx, int n_tasks, TaskRef task);
+
+}  // namespace hearth

@@ -1,0 +1,299 @@
+// matmul, matmul_gated and matmul_experts against a double-precision oracle, for every type and number of tokens.
+#include "lib/model/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hearth/cpu.h"
+#include "tests/kernels/random_blocks.h"
+
+namespace hearth {
+namespace {
+
+using kernels::kTypeCount;
+using kernels::TypeIndex;
+
+constexpr int64_t kMaxTokens = 128;
+constexpr int64_t kMaxCols = 1024;
+
+struct FreeAligned {
+  void operator()(std::byte* p) const { std::free(p); }
+};
+
+/// A pool, and scratch memory of exactly the promised size with a guard behind it.
+class Workplace {
+ public:
+  explicit Workplace(int n_threads, int64_t max_tokens = kMaxTokens) {
+    auto pool = Parallel::create(n_threads);
+    EXPECT_TRUE(pool.ok());
+    pool_ = std::move(*pool);
+    bytes_ = MatmulScratch::bytes_needed(max_tokens, kMaxCols, n_threads);
+    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(64, (bytes_ + kGuard + 63) / 64 * 64)));
+    std::memset(memory_.get(), 0xff, bytes_ + kGuard);  // NaN
+    scratch_.bind(memory_.get(), max_tokens, kMaxCols, n_threads);
+  }
+  ~Workplace() {
+    for (uint64_t i = bytes_; i < bytes_ + kGuard; ++i) {
+      if (memory_.get()[i] != std::byte{0xff}) {
+        ADD_FAILURE() << "wrote behind the scratch memory";
+        return;
+      }
+    }
+  }
+  MatmulContext context(bool batch_invariant = false) { return {pool_.get(), &scratch_, batch_invariant}; }
+
+ private:
+  static constexpr uint64_t kGuard = 4096;
+  std::unique_ptr<Parallel> pool_;
+  MatmulScratch scratch_;
+  uint64_t bytes_ = 0;
+  std::unique_ptr<std::byte, FreeAligned> memory_;
+};
+
+/// A random matrix at an odd address whose last byte is the last byte of its allocation.
+struct RandomMatrix {
+  RandomMatrix(int type, int64_t rows, int64_t cols, std::mt19937& random) {
+    const kernels::TypeKernels& traits = kernels::kernels().types[type];
+    if (traits.kind == kernels::PanelKind::kFloat) {
+      const auto x = testing::random_floats(rows * cols, random);
+      blocks.resize(static_cast<size_t>(rows * cols * traits.block_bytes));
+      traits.quantize(blocks.data(), x.data(), rows * cols);
+    } else {
+      blocks = testing::random_blocks(traits, rows * cols, random);
+    }
+    values.resize(static_cast<size_t>(rows * cols));
+    traits.dequantize(values.data(), blocks.data(), rows * cols);
+    blocks.insert(blocks.begin(), uint8_t{0});
+    blocks.shrink_to_fit();
+    matrix = {reinterpret_cast<const std::byte*>(blocks.data()) + 1, static_cast<TypeIndex>(type), rows, cols,
+              cols / traits.block_size * traits.block_bytes};
+  }
+  std::vector<uint8_t> blocks;
+  std::vector<float> values;
+  Matrix matrix;
+};
+
+/// sum of w x, and the largest error that a correct kernel may make: rounding of 32-bit sums, and for integer
+/// codes half a step of each quantised activation.
+struct Expected {
+  double value = 0;
+  double tolerance = 0;
+};
+
+Expected expect(const RandomMatrix& w, int64_t row, const float* x) {
+  Expected e;
+  const int64_t cols = w.matrix.cols;
+  const bool codes = kernels::kernels().types[static_cast<int>(w.matrix.type)].kind != kernels::PanelKind::kFloat;
+  double magnitude = 0;
+  double noise = 0;
+  for (int64_t k = 0; k < cols; k += 32) {
+    const int64_t end = std::min(cols, k + 32);
+    double largest = 0;
+    double weights = 0;
+    for (int64_t i = k; i < end; ++i) {
+      const double wi = w.values[static_cast<size_t>(row * cols + i)];
+      e.value += wi * x[i];
+      magnitude += std::fabs(wi * x[i]);
+      weights += wi * wi;
+      largest = std::fmax(largest, std::fabs(x[i]));
+    }
+    noise += weights * largest * largest / (127.0 * 127.0) / 12.0;  // variance of rounding
+  }
+  e.tolerance = 3e-6 * magnitude + (codes ? 6.5 * std::sqrt(noise) + 2e-5 * magnitude : 0.0);
+  return e;
+}
+
+class MatmulTypes : public ::testing::TestWithParam<int> {
+ protected:
+  const kernels::TypeKernels& traits() const { return kernels::kernels().types[GetParam()]; }
+  bool is_float() const { return traits().kind == kernels::PanelKind::kFloat; }
+};
+
+TEST_P(MatmulTypes, AgreesWithDoublePrecision) {
+  std::mt19937 random(1);
+  Workplace place(2);
+  for (const int64_t base : {256, 768}) {
+    const int64_t cols = (traits().block_size == 1) ? base + 40 : (traits().block_size == 32) ? base + 32 : base;
+    for (const int64_t rows : {1, 31, 75}) {
+      const RandomMatrix w(GetParam(), rows, cols, random);
+      for (const int64_t n_tokens : {1, 2, 3, 5, 8, 13, 17, 33, 64, 100}) {
+        const int64_t ldx = cols + 3;
+        const int64_t ldo = rows + 2;
+        const auto x = testing::random_floats(n_tokens * ldx, random);
+        const auto bias = testing::random_floats(rows, random);
+        std::vector<float> out(static_cast<size_t>(n_tokens * ldo), std::nanf(""));
+        const Product product{&w.matrix, out.data(), ldo, bias.data()};
+        matmul(place.context(), x.data(), ldx, n_tokens, {&product, 1});
+        for (int64_t t = 0; t < n_tokens; ++t) {
+          for (int64_t r = 0; r < ldo; ++r) {
+            const float actual = out[static_cast<size_t>(t * ldo + r)];
+            if (r >= rows) {
+              ASSERT_TRUE(std::isnan(actual)) << "wrote beyond the row";
+              continue;
+            }
+            const Expected e = expect(w, r, x.data() + t * ldx);
+            ASSERT_NEAR(actual, e.value + bias[static_cast<size_t>(r)], e.tolerance + 1e-6)
+                << rows << "x" << cols << " tokens " << n_tokens << " at " << t << "," << r;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(MatmulTypes, IsTheSameForAnyNumberOfThreads) {
+  std::mt19937 random(2);
+  const int64_t cols = 512;
+  const int64_t rows = 300;
+  const RandomMatrix w(GetParam(), rows, cols, random);
+  for (const int64_t n_tokens : {1, 7, 50}) {
+    const auto x = testing::random_floats(n_tokens * cols, random);
+    std::vector<std::vector<float>> results;
+    for (const int n_threads : {1, 2, 4}) {
+      Workplace place(n_threads);
+      std::vector<float> out(static_cast<size_t>(n_tokens * rows), std::nanf(""));
+      const Product product{&w.matrix, out.data(), rows, nullptr};
+      matmul(place.context(), x.data(), cols, n_tokens, {&product, 1});
+      results.push_back(out);
+    }
+    EXPECT_EQ(results[0], results[1]);
+    EXPECT_EQ(results[0], results[2]);
+  }
+}
+
+TEST_P(MatmulTypes, BatchInvariantResultsDoNotDependOnOtherColumns) {
+  std::mt19937 random(3);
+  const int64_t cols = 768;
+  const int64_t rows = 70;
+  const int64_t n_tokens = 29;
+  const RandomMatrix w(GetParam(), rows, cols, random);
+  const auto x = testing::random_floats(n_tokens * cols, random);
+  Workplace place(2, 16);  // passes of 16 columns
+  auto run = [&](int64_t first, int64_t n) {
+    std::vector<float> out(static_cast<size_t>(n * rows), std::nanf(""));
+    const Product product{&w.matrix, out.data(), rows, nullptr};
+    matmul(place.context(true), x.data() + first * cols, cols, n, {&product, 1});
+    return out;
+  };
+  const auto all = run(0, n_tokens);
+  int64_t first = 0;
+  for (const int64_t n : {1, 2, 3, 1, 9, 13}) {
+    const auto part = run(first, n);
+    EXPECT_TRUE(std::equal(part.begin(), part.end(), all.begin() + first * rows)) << n << " tokens";
+    first += n;
+  }
+  EXPECT_EQ(first, n_tokens);
+}
+
+TEST_P(MatmulTypes, GatedIsTheGateOfTwoProducts) {
+  std::mt19937 random(4);
+  const int64_t cols = 256;
+  const int64_t rows = 45;
+  const RandomMatrix gate(GetParam(), rows, cols, random);
+  const RandomMatrix up(GetParam(), rows, cols, random);
+  Workplace place(2);
+  for (const int64_t n_tokens : {1, 20}) {
+    const auto x = testing::random_floats(n_tokens * cols, random);
+    const auto bias = testing::random_floats(rows, random);
+    const size_t size = static_cast<size_t>(n_tokens * rows);
+    std::vector<float> g(size);
+    std::vector<float> u(size);
+    std::vector<float> out(size, std::nanf(""));
+    const Product products[] = {{&gate.matrix, g.data(), rows, bias.data()}, {&up.matrix, u.data(), rows, nullptr}};
+    matmul(place.context(), x.data(), cols, n_tokens, products);
+    GatedProduct gated;
+    gated.gate = &gate.matrix;
+    gated.up = &up.matrix;
+    gated.gate_bias = bias.data();
+    gated.out = out.data();
+    gated.ldo = rows;
+    gated.kind = kernels::Gate::kSilu;
+    matmul_gated(place.context(), x.data(), cols, n_tokens, gated);
+    for (size_t i = 0; i < size; ++i) {
+      const double expected = g[i] / (1.0 + std::exp(-static_cast<double>(g[i]))) * u[i];
+      ASSERT_NEAR(out[i], expected, 1e-5 * std::fabs(expected) + 1e-5);
+    }
+  }
+}
+
+TEST_P(MatmulTypes, ExpertsEqualTheirOwnProducts) {
+  std::mt19937 random(5);
+  const int64_t cols = 256;
+  const int64_t rows = 37;
+  const int n_experts = 5;
+  const RandomMatrix all(GetParam(), rows * n_experts, cols, random);
+  Matrix one = all.matrix;
+  one.rows = rows;
+  const int64_t n_tokens = 19;
+  const auto x = testing::random_floats(n_tokens * cols, random);
+  const auto bias = testing::random_floats(rows * n_experts, random);
+  std::vector<int32_t> expert;
+  std::vector<int32_t> row;
+  for (int32_t t = 0; t < n_tokens; ++t) {
+    expert.insert(expert.end(), {t % 3, 4});  // expert 3 gets none
+    row.insert(row.end(), {t, t});
+  }
+  const int64_t n_entries = static_cast<int64_t>(expert.size());
+  std::vector<float> out(static_cast<size_t>(n_entries * rows), std::nanf(""));
+  Workplace place(2, 16);
+  ExpertProduct product;
+  product.experts = &one;
+  product.expert_stride_bytes = rows * one.row_bytes;
+  product.n_experts = n_experts;
+  product.bias = bias.data();
+  product.expert = expert.data();
+  product.row = row.data();
+  product.n_entries = n_entries;
+  product.out = out.data();
+  product.ldo = rows;
+  matmul_experts(place.context(true), x.data(), cols, n_tokens, {&product, 1});
+  for (int64_t i = 0; i < n_entries; ++i) {
+    Matrix w = one;
+    const size_t e = static_cast<size_t>(i);
+    w.data += expert[e] * product.expert_stride_bytes;
+    std::vector<float> expected(static_cast<size_t>(rows));
+    const Product alone{&w, expected.data(), rows, bias.data() + expert[e] * rows};
+    matmul(place.context(true), x.data() + row[e] * cols, cols, 1, {&alone, 1});
+    for (int64_t r = 0; r < rows; ++r) {
+      ASSERT_EQ(out[static_cast<size_t>(i * rows + r)], expected[static_cast<size_t>(r)]) << i << "," << r;
+    }
+  }
+}
+
+TEST(Matmul, SeveralProductsOfMixedTypesShareOneCall) {
+  std::mt19937 random(6);
+  const int64_t cols = 512;
+  std::vector<RandomMatrix> matrices;
+  for (int type = 0; type < kTypeCount; ++type) matrices.emplace_back(type, 33 + type, cols, random);
+  for (RandomMatrix& m : matrices) m.matrix.data = reinterpret_cast<const std::byte*>(m.blocks.data()) + 1;
+  const int64_t n_tokens = 11;
+  const auto x = testing::random_floats(n_tokens * cols, random);
+  std::vector<std::vector<float>> outs;
+  std::vector<Product> products;
+  for (const RandomMatrix& m : matrices)
+    outs.emplace_back(static_cast<size_t>(n_tokens * m.matrix.rows), std::nanf(""));
+  for (size_t i = 0; i < matrices.size(); ++i) {
+    products.push_back({&matrices[i].matrix, outs[i].data(), matrices[i].matrix.rows, nullptr});
+  }
+  Workplace place(2);
+  matmul(place.context(), x.data(), cols, n_tokens, products);
+  for (size_t i = 0; i < matrices.size(); ++i) {
+    for (int64_t t = 0; t < n_tokens; ++t) {
+      for (int64_t r = 0; r < matrices[i].matrix.rows; ++r) {
+        const Expected e = expect(matrices[i], r, x.data() + t * cols);
+        ASSERT_NEAR(outs[i][static_cast<size_t>(t * matrices[i].matrix.rows + r)], e.value, e.tolerance + 1e-6);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MatmulTypes, ::testing::Range(0, kTypeCount),
+                         [](const auto& type) { return std::string(testing::kTypeNames[type.param]); });
+
+}  // namespace
+}  // namespace hearth
