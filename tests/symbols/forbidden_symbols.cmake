@@ -32,6 +32,7 @@ foreach(line IN LISTS lines)
   if(line MATCHES "^(.*): +[Uw] ${forbidden}(@.*)?$")
     set(symbol ${CMAKE_MATCH_2})
     list(APPEND found "  ${symbol}  in ${CMAKE_MATCH_1}")
+    string(REGEX REPLACE "^__(.*)_chk$" "\\1" symbol "${symbol}")  # as hardened compilers call it
     string(REPLACE "_ZSt4cout" "std::cout" symbol "${symbol}")
     string(REPLACE "_ZSt9terminatev" "std::terminate" symbol "${symbol}")
     list(APPEND names ${symbol})
