@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -115,7 +116,8 @@ class GgufValue {
   /// Elements of an array of any kind, nested arrays included.
   Result<std::vector<GgufValue>> as_array() const;
 
-  /// Raw bytes of the value as stored (array elements without the array header).
+  /// Raw bytes of the value as stored, at any alignment: the elements of an array without the array's header,
+  /// the characters of a string without its length.
   std::span<const std::byte> bytes() const { return {data_, size_bytes_}; }
 
  private:
@@ -143,11 +145,13 @@ struct GgufTensor {
   uint64_t size_bytes = 0;
   uint64_t file_offset = 0;         ///< of the data, in its shard
   uint32_t shard = 0;               ///< index into GgufFile::shard_paths()
-  const std::byte* data = nullptr;  ///< size_bytes bytes; not necessarily aligned beyond general.alignment
+  const std::byte* data = nullptr;  ///< size_bytes bytes; aligned to 8, and in a file opened by path to 32 or
+                                    ///< general.alignment if that is less
 };
 
 struct GgufOpenOptions {
-  bool use_mmap = true;        ///< false: read the whole file into memory
+  bool use_mmap = true;        ///< false: read the whole file into memory; right for files that may be cut short
+                               ///< while they are open, which is fatal under a mapping (SIGBUS)
   bool metadata_only = false;  ///< do not require that tensor data be present (data stays nullptr)
 };
 
@@ -155,9 +159,12 @@ struct GgufOpenOptions {
 /// called from any thread. Views stay valid while any copy lives.
 class GgufFile {
  public:
-  /// Opens and checks a file. A name like `x-00001-of-00003.gguf` opens the whole set.
+  /// Opens and checks a file. A name like `x-00001-of-00003.gguf` opens the whole set. Errors name the file and
+  /// the byte offset: kNotFound, kIo, kOutOfMemory, kFormat (the bytes lie), kUnsupported (version, byte order,
+  /// tensor type), kLimit (beyond a bound of the reader), kInvalidArgument (not the first file of a set).
   static Result<GgufFile> open(const std::string& path, const GgufOpenOptions& options = {});
-  /// Opens a single file that lies in memory; `bytes` must outlive the GgufFile and its copies.
+  /// Opens a single file that lies in memory; `bytes` must outlive the GgufFile and its copies. Memory that is
+  /// not aligned to 8 bytes is copied.
   static Result<GgufFile> from_memory(std::span<const std::byte> bytes, const GgufOpenOptions& options = {});
 
   uint32_t version() const;
@@ -222,6 +229,9 @@ class GgufWriter {
 
   /// Declares a tensor; `dims` has 1 to 4 entries, row length first.
   Status add_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims);
+  Status add_tensor(std::string_view name, TensorType type, std::initializer_list<int64_t> dims) {
+    return add_tensor(name, type, std::span<const int64_t>(dims.begin(), dims.size()));
+  }
   /// Appends bytes of the tensor data. The first call writes the header and ends the declarations.
   Status write_data(std::span<const std::byte> bytes);
   /// Fails when declared data is missing. After success the file is complete under its final name.

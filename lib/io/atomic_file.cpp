@@ -1,0 +1,142 @@
+// Writing through a temporary that is renamed at the end (POSIX).
+#define _FILE_OFFSET_BITS 64
+#include "lib/io/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "lib/io/os_error.h"
+
+namespace hearth {
+namespace {
+
+constexpr size_t kBufferBytes = size_t{256} << 10;
+constexpr size_t kMaxWriteBytes = size_t{1} << 30;  // Linux writes at most 2 GiB - 4 KiB in one call
+constexpr int kNameAttempts = 100;
+
+/// The path with symbolic links resolved when it exists, so that a link survives the rename.
+std::string resolve(const std::string& path) {
+  char* resolved = ::realpath(path.c_str(), nullptr);
+  if (resolved == nullptr) return path;
+  std::string text(resolved);
+  std::free(resolved);
+  return text;
+}
+
+/// A name that no other writer in this process or another uses at this time.
+std::string temporary_name(const std::string& target) {
+  static std::atomic<uint32_t> counter{0};
+  return target + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter.fetch_add(1));
+}
+
+}  // namespace
+
+Result<AtomicFile> AtomicFile::create(const std::string& path) {
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    return Error{ErrorCode::kInvalidArgument, "a path must not be empty or contain a NUL character"};
+  }
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    return Error{ErrorCode::kIo, path + ": cannot be written: is not a regular file"};
+  }
+  AtomicFile file;
+  file.path_ = path;
+  file.target_ = resolve(path);
+  file.buffer_.reset(new (std::nothrow) std::byte[kBufferBytes]);
+  if (!file.buffer_) return Error{ErrorCode::kOutOfMemory, path + ": no memory for a write buffer"};
+  for (int i = 0; i < kNameAttempts && file.fd_ < 0; ++i) {
+    file.temporary_ = temporary_name(file.target_);
+    file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file.fd_ < 0 && errno != EEXIST) break;
+  }
+  if (file.fd_ >= 0) return file;
+  const int reason = errno;
+  file.temporary_.clear();  // not ours
+  return os_error(path, "cannot create a temporary file beside it", reason);
+}
+
+Status AtomicFile::write(std::span<const std::byte> bytes) {
+  if (!status_) return status_;
+  if (fd_ < 0) return fail(Error{ErrorCode::kInvalidArgument, path_ + ": is not open for writing"});
+  offset_ += bytes.size();
+  if (buffered_ + bytes.size() > kBufferBytes) {
+    if (Status s = flush(); !s) return s;
+  }
+  if (bytes.size() > kBufferBytes) return write_through(bytes);
+  if (!bytes.empty()) std::memcpy(buffer_.get() + buffered_, bytes.data(), bytes.size());
+  buffered_ += bytes.size();
+  return {};
+}
+
+Status AtomicFile::flush() {
+  return write_through({buffer_.get(), std::exchange(buffered_, 0)});
+}
+
+Status AtomicFile::write_through(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd_, bytes.data(), std::min(bytes.size(), kMaxWriteBytes));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail(os_error(path_, "cannot write", errno));
+    if (written == 0) return fail(os_error(path_, "cannot write", ENOSPC));
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return {};
+}
+
+Status AtomicFile::commit() {
+  if (!status_) return status_;
+  if (fd_ < 0) return fail(Error{ErrorCode::kInvalidArgument, path_ + ": is not open for writing"});
+  if (Status s = flush(); !s) return s;
+  // Network file systems report a full disk here.
+  if (::close(std::exchange(fd_, -1)) != 0) return fail(os_error(path_, "cannot close", errno));
+  if (std::rename(temporary_.c_str(), target_.c_str()) != 0) return fail(os_error(path_, "cannot rename", errno));
+  temporary_.clear();
+  return {};
+}
+
+Status AtomicFile::fail(Error error) {
+  status_ = std::move(error);
+  discard();
+  return status_;
+}
+
+void AtomicFile::discard() {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  temporary_.clear();
+  buffered_ = 0;
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept {
+  *this = std::move(other);
+}
+
+AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
+  if (this == &other) return *this;
+  discard();
+  fd_ = std::exchange(other.fd_, -1);
+  path_ = std::exchange(other.path_, {});
+  target_ = std::exchange(other.target_, {});
+  temporary_ = std::exchange(other.temporary_, {});
+  buffer_ = std::move(other.buffer_);
+  buffered_ = std::exchange(other.buffered_, 0);
+  offset_ = std::exchange(other.offset_, 0);
+  status_ = std::move(other.status_);
+  return *this;
+}
+
+AtomicFile::~AtomicFile() {
+  discard();
+}
+
+}  // namespace hearth
