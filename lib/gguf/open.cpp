@@ -23,6 +23,11 @@ Result<int64_t> split_key(const GgufShard& shard, std::string_view key, int64_t 
   return Error{value.error().code, path + ": key " + quote(key) + " " + value.error().message};
 }
 
+/// How messages call a file: its path, or "memory".
+std::string label_of(const std::string& path) {
+  return path.empty() ? "memory" : path;
+}
+
 /// Collects parsed files into one GgufFile::Impl.
 class Opener {
  public:
@@ -47,9 +52,9 @@ class Opener {
 
  private:
   Status add_first(FileBytes bytes, const std::string& path) {
-    Result<GgufShard> shard = parse(bytes, path.empty() ? "memory" : path);
+    const std::string label = label_of(path);
+    Result<GgufShard> shard = parse(bytes, label);
     if (!shard) return shard.error();
-    const std::string label = path.empty() ? "memory" : path;
     const Result<int64_t> count = split_key(*shard, "split.count", 1, label);
     if (!count) return count.error();
     if (*count < 0 || *count > static_cast<int64_t>(gguf_limits::kMaxShards)) {
@@ -59,7 +64,7 @@ class Opener {
     const Result<int64_t> total = split_key(*shard, "split.tensors.count", -1, label);
     if (!total) return total.error();
     n_tensors_ = *total;
-    if (Status s = check_number(*shard, path, 0); !s) return s;
+    if (Status s = check_number(*shard, label, 0); !s) return s;
     impl_->version = shard->version;
     impl_->alignment = shard->alignment;
     impl_->is_mapped = bytes.is_mapped();
@@ -104,15 +109,15 @@ class Opener {
     return keep(*std::move(bytes), std::move(shard->tensors), path);
   }
 
-  Status check_number(const GgufShard& shard, const std::string& path, uint32_t index) const {
-    const Result<int64_t> number = split_key(shard, "split.no", n_shards_ > 1 ? -1 : 0, path);
+  Status check_number(const GgufShard& shard, const std::string& label, uint32_t index) const {
+    const Result<int64_t> number = split_key(shard, "split.no", n_shards_ > 1 ? -1 : 0, label);
     if (!number) return number.error();
     if (*number == index) return {};
     if (index == 0 && *number > 0 && *number < n_shards_) {
-      return Error{ErrorCode::kInvalidArgument, path + ": is file " + std::to_string(*number + 1) + " of " +
+      return Error{ErrorCode::kInvalidArgument, label + ": is file " + std::to_string(*number + 1) + " of " +
                                                     std::to_string(n_shards_) + " split files; open the first"};
     }
-    return Error{ErrorCode::kFormat, path + ": key 'split.no' is " +
+    return Error{ErrorCode::kFormat, label + ": key 'split.no' is " +
                                          (*number < 0 ? "missing" : std::to_string(*number)) + ", expected " +
                                          std::to_string(index)};
   }
@@ -137,8 +142,7 @@ class Opener {
     impl_->tensors_by_name = index_by_name(impl_->tensors, &GgufTensor::name);
     const GgufTensor* twice = find_duplicate(impl_->tensors, impl_->tensors_by_name, &GgufTensor::name);
     if (twice != nullptr) {
-      const std::string& path = impl_->shard_paths[twice->shard];
-      return Error{ErrorCode::kFormat, (path.empty() ? "memory" : path) + ": tensor " + quote(twice->name) +
+      return Error{ErrorCode::kFormat, label_of(impl_->shard_paths[twice->shard]) + ": tensor " + quote(twice->name) +
                                            " occurs twice (data at offset " + std::to_string(twice->file_offset) + ")"};
     }
     return GgufParser::make_file(std::move(impl_));
