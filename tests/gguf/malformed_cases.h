@@ -1,6 +1,7 @@
 // The ways in which a GGUF file can lie, as a named list. Each says which error it must give.
 #pragma once
 
+#include <cstddef>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -13,7 +14,8 @@ struct MalformedCase {
   std::string name;
   std::string bytes;
   ErrorCode code;
-  std::string text;  ///< what the message must contain: the key, tensor or number at fault
+  std::string text;        ///< what the message must contain: the key, tensor or number at fault
+  size_t zeros_after = 0;  ///< follow the bytes; the list itself stays small
 };
 
 /// What GoogleTest prints for a case.

@@ -49,11 +49,11 @@ std::vector<MalformedCase> malformed_headers() {
       {"tensor_count_max", with_counts(kMax, 0, 100), kFormat, "tensor count 18446744073709551615"},
       {"tensor_count_wraps", with_counts((kMax / 96) + 2, 0, 1000), kFormat, "tensor count"},
       {"tensor_count_beyond_file", with_counts(4, 0, 100), kFormat, "tensor count 4"},
-      {"tensor_count_beyond_limit", with_counts((1 << 20) + 1, 0, 40u << 20), ErrorCode::kLimit, "1048577"},
+      {"tensor_count_beyond_limit", with_counts((1 << 20) + 1, 0, 0), ErrorCode::kLimit, "1048577", 40u << 20},
       {"metadata_count_max", with_counts(0, kMax, 100), kFormat, "metadata count 18446744073709551615"},
       {"metadata_count_wraps", with_counts(0, (kMax / 48) + 2, 1000), kFormat, "metadata count"},
       {"metadata_count_beyond_file", with_counts(0, 8, 100), kFormat, "metadata count 8"},
-      {"metadata_count_beyond_limit", with_counts(0, (1 << 20) + 1, 16u << 20), ErrorCode::kLimit, "1048577"},
+      {"metadata_count_beyond_limit", with_counts(0, (1 << 20) + 1, 0), ErrorCode::kLimit, "1048577", 16u << 20},
   };
 }
 
@@ -124,7 +124,7 @@ std::vector<MalformedCase> malformed_arrays() {
       {"array_string_missing", one_entry().array("k", GgufType::kString, 2).string("0123456789").u32(0).text(), kFormat,
        "ends before a string (1)"},
       {"nested_beyond_limit", nested(9), ErrorCode::kLimit, "'deep': arrays nested deeper"},
-      {"nested_bomb", nested(100000), ErrorCode::kLimit, "'deep'"},
+      {"nested_bomb", nested(20000), ErrorCode::kLimit, "'deep'"},
       {"nested_count_max", one_entry().array("k", GgufType::kArray, kMax).zeros(64).text(), kFormat, "more arrays"},
       {"nested_count_wraps", one_entry().array("k", GgufType::kArray, kMax / 12 + 2).zeros(64).text(), kFormat,
        "more arrays"},
