@@ -109,7 +109,13 @@ run_tests() {
   say "building everything in $folder"
   configure_and_build "$folder" -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=ON "$@"
   say "running the tests"
-  ctest --test-dir "$folder" --output-on-failure --no-tests=error --parallel "$jobs" </dev/null
+  local status=0 log=$folder/ctest.log
+  ctest --test-dir "$folder" --output-on-failure --no-tests=error --parallel "$jobs" </dev/null 2>&1 | tee "$log" || status=$?
+  # Skipped and failed tests make a long list at the end; repeat what matters.
+  say "summary of $folder"
+  grep -E '\((Failed|Timeout|Not Run|SEGFAULT|Subprocess aborted|ILLEGAL|Exit code .*|Exception.*)\)$' "$log" || true
+  grep -E '^[0-9]+% tests passed|^(unit|golden|package|slow) +=|^Total Test time' "$log"
+  return "$status"
 }
 
 fuzz() {
