@@ -1,10 +1,11 @@
-// The AVX2 row of the kernel table, except matrix products (matmul_table.cpp).
+// This folder's row of the kernel table, except matrix products (matmul_table.cpp).
+#include "kernels/avx2/overlay.h"
 #include "kernels/overlays.h"
 
 namespace hearth::kernels {
 
 void overlay_avx2(KernelTable& table) {
-  (void)table;
+  avx2::overlay_vector_ops(table);
 }
 
 }  // namespace hearth::kernels

@@ -1,10 +1,11 @@
-// The AVX-512 row of the kernel table, except matrix products (matmul_table.cpp).
+// This folder's row of the kernel table, except matrix products (matmul_table.cpp).
+#include "kernels/avx512/overlay.h"
 #include "kernels/overlays.h"
 
 namespace hearth::kernels {
 
 void overlay_avx512(KernelTable& table) {
-  (void)table;
+  avx512::overlay_vector_ops(table);
 }
 
 }  // namespace hearth::kernels

@@ -1,0 +1,137 @@
+// The vocabulary of vectors that kernels/simd/ is written in, for AVX-512: 16 lanes.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace hearth::kernels {
+namespace {
+
+constexpr int kLanes = 16;
+using Floats = __m512;
+using Ints = __m512i;    ///< 16 x 32 bits
+using Mask = __mmask16;  ///< bit i: lane i
+
+inline Mask first_lanes(int64_t n) {
+  return static_cast<Mask>((1u << n) - 1u);
+}
+inline Mask lanes_of_bits(uint64_t bits) {
+  return static_cast<Mask>(bits);
+}
+
+inline Floats splat(float x) {
+  return _mm512_set1_ps(x);
+}
+inline Floats zero() {
+  return _mm512_setzero_ps();
+}
+inline Floats load(const float* p) {
+  return _mm512_loadu_ps(p);
+}
+/// The first n < kLanes floats; the rest is 0 and not touched.
+inline Floats load_n(const float* p, int64_t n) {
+  return _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+inline void store(float* p, Floats x) {
+  _mm512_storeu_ps(p, x);
+}
+inline void store_n(float* p, Floats x, int64_t n) {
+  _mm512_mask_storeu_ps(p, first_lanes(n), x);
+}
+
+inline Floats add(Floats a, Floats b) {
+  return _mm512_add_ps(a, b);
+}
+inline Floats sub(Floats a, Floats b) {
+  return _mm512_sub_ps(a, b);
+}
+inline Floats mul(Floats a, Floats b) {
+  return _mm512_mul_ps(a, b);
+}
+inline Floats div(Floats a, Floats b) {
+  return _mm512_div_ps(a, b);
+}
+/// a b + c, rounded once.
+inline Floats fma(Floats a, Floats b, Floats c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+/// c - a b, rounded once.
+inline Floats fnma(Floats a, Floats b, Floats c) {
+  return _mm512_fnmadd_ps(a, b, c);
+}
+/// The second operand when either is NaN.
+inline Floats max(Floats a, Floats b) {
+  return _mm512_max_ps(a, b);
+}
+inline Floats min(Floats a, Floats b) {
+  return _mm512_min_ps(a, b);
+}
+inline Floats abs(Floats a) {
+  return _mm512_abs_ps(a);
+}
+/// Magnitude of a with the sign of b.
+inline Floats copy_sign(Floats a, Floats b) {
+  const __m512i sign = _mm512_set1_epi32(INT32_MIN);
+  return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(sign, _mm512_castps_si512(b), _mm512_castps_si512(a), 0xca));
+}
+inline Floats round_even(Floats a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/// a * 2^n for integral n in -252..252, rounded once where it is subnormal.
+inline Floats scale_by_power(Floats a, Floats n) {
+  return _mm512_scalef_ps(a, n);
+}
+inline Mask less(Floats a, Floats b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+/// mask ? a : b
+inline Floats select(Mask mask, Floats a, Floats b) {
+  return _mm512_mask_blend_ps(mask, b, a);
+}
+inline float sum_lanes(Floats a) {
+  return _mm512_reduce_add_ps(a);
+}
+inline float max_lanes(Floats a) {
+  return _mm512_reduce_max_ps(a);
+}
+
+/// Even lanes of the pair (a, b) in order, and odd lanes.
+inline Floats even_lanes(Floats a, Floats b) {
+  const __m512i index = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  return _mm512_permutex2var_ps(a, index, b);
+}
+inline Floats odd_lanes(Floats a, Floats b) {
+  const __m512i index = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  return _mm512_permutex2var_ps(a, index, b);
+}
+/// The other way round: interleaves e and o into two vectors.
+inline void interleave(Floats e, Floats o, Floats* low, Floats* high) {
+  const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i second = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  *low = _mm512_permutex2var_ps(e, first, o);
+  *high = _mm512_permutex2var_ps(e, second, o);
+}
+
+/// 16-bit cells.
+inline Floats load_half(const uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline Floats load_half_n(const uint16_t* p, int64_t n) {
+  return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p));
+}
+inline Floats load_bf16(const uint16_t* p) {
+  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+inline Floats load_bf16_n(const uint16_t* p, int64_t n) {
+  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first_lanes(n), p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+inline void store_half_n(uint16_t* p, Floats x, int64_t n) {
+  _mm256_mask_storeu_epi16(p, n < kLanes ? first_lanes(n) : Mask{0xffff},
+                           _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+}  // namespace
+}  // namespace hearth::kernels

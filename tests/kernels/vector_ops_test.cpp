@@ -1,0 +1,152 @@
+// Rows of floats: every instruction set against the reference, over awkward sizes, misaligned and guarded.
+#include <functional>
+
+#include "tests/support/kernel_test.h"
+
+namespace hearth::test {
+namespace {
+
+using kernels::Gate;
+using kernels::KernelTable;
+
+const std::vector<size_t> kSizes = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 128, 257, 1000, 2048};
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+class VectorOps : public EveryIsa {
+ protected:
+  using Op = std::function<void(const KernelTable&, float* y, const float* x, const float* w, int64_t n)>;
+
+  /// Runs op with y = a, x = b, w = c on both tables and compares y.
+  void compare(const Op& op, float relative, float absolute, float sigma = 2.0f) {
+    std::mt19937 random = rng(1);
+    for (size_t n : kSizes) {
+      for (size_t shift : {size_t{0}, size_t{1}, size_t{5}}) {
+        Guarded<float> y(n, shift), x(n, shift), w(n, (shift * 3) % 16);
+        fill_normal(y, random, sigma);
+        fill_normal(x, random, sigma);
+        fill_normal(w, random, 1.0f);
+        std::vector<float> expected(y.data(), y.data() + n);
+        op(reference(), expected.data(), x.data(), w.data(), static_cast<int64_t>(n));
+        op(isa(), y.data(), x.data(), w.data(), static_cast<int64_t>(n));
+        EXPECT_TRUE(y.intact() && x.intact() && w.intact()) << "n = " << n;
+        for (size_t i = 0; i < n; ++i) {
+          ASSERT_TRUE(close(y[i], expected[i], relative, absolute)) << "element " << i << " of " << n;
+        }
+      }
+    }
+  }
+};
+
+TEST_P(VectorOps, Elementwise) {
+  compare([](auto& t, float* y, const float* x, const float*, int64_t n) { t.add(y, x, n); }, 0, 0);
+  compare([](auto& t, float* y, const float* x, const float*, int64_t n) { t.mul(y, x, n); }, 0, 0);
+  compare([](auto& t, float* y, const float*, const float*, int64_t n) { t.scale(y, 0.37f, n); }, 0, 0);
+  compare([](auto& t, float* y, const float* x, const float*, int64_t n) { t.axpy(y, 0.37f, x, n); }, 2e-7f, 1e-6f);
+}
+
+TEST_P(VectorOps, Norms) {
+  compare([](auto& t, float* y, const float* x, const float* w, int64_t n) { t.rms_norm(y, x, w, n, 1e-5f); }, 1e-6f,
+          0);
+  compare([](auto& t, float* y, const float* x, const float*, int64_t n) { t.rms_norm(y, x, nullptr, n, 1e-5f); },
+          1e-6f, 0);
+  compare([](auto& t, float* y, const float*, const float* w, int64_t n) { t.rms_norm(y, y, w, n, 1e-5f); }, 1e-6f, 0);
+  compare([](auto& t, float* y, const float* x, const float* w, int64_t n) { t.layer_norm(y, x, w, w, n, 1e-5f); },
+          1e-5f, 2e-6f);
+  compare(
+      [](auto& t, float* y, const float*, const float*, int64_t n) { t.layer_norm(y, y, nullptr, nullptr, n, 1e-5f); },
+      1e-5f, 2e-6f);
+}
+
+TEST_P(VectorOps, Gates) {
+  for (Gate gate : {Gate::kSilu, Gate::kGelu, Gate::kGeluErf, Gate::kRelu, Gate::kReluSquared, Gate::kSwigluClamped}) {
+    SCOPED_TRACE(static_cast<int>(gate));
+    const auto gated = [=](auto& t, float* y, const float* g, const float* u, int64_t n) {
+      t.gate_mul(y, g, u, n, gate);
+    };
+    compare(gated, 2e-6f, 1e-12f, 3.0f);
+    compare([=](auto& t, float* y, const float* g, const float*, int64_t n) { t.gate_mul(y, g, nullptr, n, gate); },
+            2e-6f, 1e-12f, 3.0f);
+    compare([=](auto& t, float* y, const float*, const float* u, int64_t n) { t.gate_mul(y, y, u, n, gate); }, 2e-6f,
+            1e-30f, 1.0f);
+    compare(gated, 2e-5f, 1e-12f, 8.0f);  // far tails lose relative accuracy with the argument's own rounding
+  }
+}
+
+TEST_P(VectorOps, GateExtremes) {
+  const std::vector<float> extremes = {0.0f, -0.0f, 1e-30f, -1e-30f, 88.0f, -88.0f, 100.0f, 1e4f, kInf, kNan, 3e38f};
+  for (Gate gate : {Gate::kSilu, Gate::kGelu, Gate::kGeluErf, Gate::kRelu, Gate::kReluSquared, Gate::kSwigluClamped}) {
+    std::vector<float> y(extremes.size()), expected(extremes.size());
+    const int64_t n = static_cast<int64_t>(extremes.size());
+    isa().gate_mul(y.data(), extremes.data(), nullptr, n, gate);
+    reference().gate_mul(expected.data(), extremes.data(), nullptr, n, gate);
+    for (size_t i = 0; i < y.size(); ++i) {
+      if (std::isnan(extremes[i]) && (gate == Gate::kRelu || gate == Gate::kReluSquared)) continue;
+      EXPECT_TRUE(close(y[i], expected[i], 2e-6f, 1e-30f))
+          << "gate " << static_cast<int>(gate) << " of " << extremes[i];
+    }
+  }
+}
+
+TEST_P(VectorOps, SoftCap) {
+  compare([](auto& t, float* y, const float*, const float*, int64_t n) { t.soft_cap(y, 30.0f, n); }, 5e-7f, 0);
+  compare([](auto& t, float* y, const float*, const float*, int64_t n) { t.soft_cap(y, 5.0f, n); }, 5e-7f, 0, 20.0f);
+  std::vector<float> y = {kInf, -kInf, kNan, 0.0f, 1e-20f, 3e38f};
+  isa().soft_cap(y.data(), 30.0f, 6);
+  EXPECT_EQ(y[0], 30.0f);
+  EXPECT_EQ(y[1], -30.0f);
+  EXPECT_TRUE(std::isnan(y[2]));
+  EXPECT_EQ(y[3], 0.0f);
+  EXPECT_TRUE(close(y[4], 1e-20f, 1e-6f, 0));
+  EXPECT_EQ(y[5], 30.0f);
+}
+
+TEST_P(VectorOps, Softmax) {
+  const auto softmax = [](auto& t, float* y, const float*, const float*, int64_t n) { t.softmax(y, n); };
+  compare(softmax, 3e-6f, 1e-37f, 3.0f);
+  compare(softmax, 1e-5f, 1e-37f, 60.0f);
+}
+
+TEST_P(VectorOps, SoftmaxExtremes) {
+  std::vector<float> y = {-kInf, 0.0f, -kInf, 1e30f, 1e30f, -3e38f, 5.0f, 1.0f, 2.0f, -kInf};
+  isa().softmax(y.data(), 10);
+  for (size_t i = 0; i < 10; ++i) EXPECT_EQ(y[i], i == 3 || i == 4 ? 0.5f : 0.0f);
+}
+
+TEST_P(VectorOps, Dot) {
+  std::mt19937 random = rng(2);
+  for (size_t n : kSizes) {
+    Guarded<float> x(n, 3), y(n, 7);
+    fill_normal(x, random);
+    fill_normal(y, random);
+    float magnitude = 0;
+    for (size_t i = 0; i < n; ++i) magnitude += std::fabs(x[i] * y[i]);
+    const float actual = isa().dot(x.data(), y.data(), static_cast<int64_t>(n));
+    EXPECT_TRUE(close(actual, reference().dot(x.data(), y.data(), static_cast<int64_t>(n)), 0, 3e-7f * magnitude)) << n;
+  }
+}
+
+TEST_P(VectorOps, Rope) {
+  std::mt19937 random = rng(3);
+  for (size_t n : {2, 4, 6, 16, 30, 32, 34, 62, 64, 66, 96, 128, 250, 256}) {
+    for (bool pairs : {false, true}) {
+      Guarded<float> x(n, 1), cs(n, 5);
+      fill_normal(x, random);
+      fill_normal(cs, random);
+      std::vector<float> expected(x.data(), x.data() + n);
+      const auto run = [&](const KernelTable& t, float* row) {
+        (pairs ? t.rope_pairs : t.rope_halves)(row, cs.data(), static_cast<int64_t>(n));
+      };
+      run(reference(), expected.data());
+      run(isa(), x.data());
+      EXPECT_TRUE(x.intact() && cs.intact());
+      for (size_t i = 0; i < n; ++i)
+        ASSERT_TRUE(close(x[i], expected[i], 1e-6f, 1e-6f)) << n << (pairs ? " pairs" : " halves");
+    }
+  }
+}
+
+HEARTH_INSTANTIATE_EVERY_ISA(VectorOps);
+
+}  // namespace
+}  // namespace hearth::test
