@@ -1,0 +1,19 @@
+// The table of commands, in the order in which -h lists them.
+#include "commands.h"
+
+namespace hearth_tool {
+
+std::span<const Command> commands() {
+  static const Command kCommands[] = {
+      {"run", "Continue a text", setup_run},
+      {"inspect", "Show what a model file holds, and the memory that it will take", setup_inspect},
+      {"tokenize", "Show the token ids of a text", setup_tokenize},
+      {"logits", "Write the logits for a list of tokens", setup_logits},
+      {"make-model", "Write a model of a published shape with random weights", setup_make_model},
+      {"bench", "Measure prompt processing and generation", setup_bench},
+      {"selftest", "Check every kernel against its reference on this machine", setup_selftest},
+  };
+  return kCommands;
+}
+
+}  // namespace hearth_tool

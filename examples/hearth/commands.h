@@ -1,0 +1,32 @@
+// The commands of the tool. A new one: a file NAME_command.cpp with its setup function, declared here and listed in
+// commands.cpp.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "options.h"
+
+namespace hearth_tool {
+
+/// Runs a command after its options were parsed; returns the exit code.
+using Action = std::function<int()>;
+
+struct Command {
+  const char* name;
+  const char* summary;  ///< one line for -h
+  /// Declares the options and returns what to do.
+  Action (*setup)(Options& options);
+};
+
+std::span<const Command> commands();
+
+Action setup_run(Options& options);
+Action setup_inspect(Options& options);
+Action setup_tokenize(Options& options);
+Action setup_logits(Options& options);
+Action setup_make_model(Options& options);
+Action setup_bench(Options& options);
+Action setup_selftest(Options& options);
+
+}  // namespace hearth_tool
