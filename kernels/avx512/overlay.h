@@ -6,5 +6,6 @@
 namespace hearth::kernels::avx512 {
 
 void overlay_vector_ops(KernelTable& table);
+void overlay_attention(KernelTable& table);
 
 }  // namespace hearth::kernels::avx512

@@ -50,6 +50,16 @@ TEST_F(Dispatch, ForcingSwitchesTheTableInUse) {
   }
 }
 
+TEST_F(Dispatch, EachSetRunsItsOwnKernels) {
+  for (int i = 1; i < kernels::isa_count(); ++i) {
+    const kernels::KernelTable* table = kernels::isa_table(i);
+    if (table == nullptr) continue;
+    const int base = kernels::isa_row(i).base;
+    EXPECT_NE(table->attend_page, kernels::isa_table(base)->attend_page) << table->isa;
+    EXPECT_NE(table->rms_norm, kernels::isa_table(base)->rms_norm) << table->isa;
+  }
+}
+
 TEST_F(Dispatch, AnUnknownNameChangesNothing) {
   const Status forced = force_isa("abacus");
   ASSERT_FALSE(forced.ok());

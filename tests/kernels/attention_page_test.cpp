@@ -1,0 +1,165 @@
+// attend_page and the KV cells: every instruction set against the reference.
+#include "tests/support/attention_test.h"
+
+namespace hearth::test {
+namespace {
+
+class AttentionPage : public EveryIsa {
+ protected:
+  /// Three pages in turn, both ways; returns the error.
+  double run(const AttentionShape& shape, int nq, const std::vector<uint64_t>& visible, const float* alibi,
+             uint32_t seed) {
+    std::mt19937 random = rng(seed);
+    const auto n = static_cast<size_t>(nq);
+    Guarded<float> q(n * static_cast<size_t>(shape.k_dim), 3);
+    fill_normal(q, random, 1.5f / std::sqrt(static_cast<float>(shape.k_dim)));
+    Guarded<float> scratch(static_cast<size_t>(kernels::attend_scratch_floats(nq)), 0);
+    TestState actual(nq, shape.v_dim), expected(nq, shape.v_dim);
+    for (size_t p = 0; p * n < visible.size(); ++p) {
+      uint64_t held = 0;
+      for (size_t i = 0; i < n; ++i) held |= visible[p * n + i];
+      TestPage page(shape);
+      fill_page(page, shape, held, random);
+      isa().attend_page(actual.state(), q.data(), nq, page.page(), shape, &visible[p * n], alibi, scratch.data());
+      reference().attend_page(expected.state(), q.data(), nq, page.page(), shape, &visible[p * n], alibi,
+                              scratch.data());
+      EXPECT_TRUE(page.k.intact() && page.v.intact());
+    }
+    EXPECT_TRUE(actual.intact() && scratch.intact() && q.intact());
+    for (size_t i = 0; i < n; ++i) {
+      EXPECT_TRUE(close(actual.max[i], expected.max[i], 1e-5f, 1e-5f));
+      EXPECT_TRUE(close(actual.sum[i], expected.sum[i], 1e-5f, 0));
+    }
+    return attention_nmse(actual, expected, shape.v_dim);
+  }
+
+  std::vector<uint64_t> random_masks(int nq, int n_pages, uint32_t seed) {
+    std::mt19937_64 random(seed);
+    std::vector<uint64_t> visible(static_cast<size_t>(nq * n_pages));
+    for (size_t i = 0; i < visible.size(); ++i) {
+      switch (random() % 4) {
+        case 0: visible[i] = ~uint64_t{0}; break;
+        case 1: visible[i] = 0; break;
+        case 2: visible[i] = ~uint64_t{0} >> (random() % 64); break;
+        default: visible[i] = random(); break;
+      }
+    }
+    return visible;
+  }
+};
+
+constexpr CellType kTypes[] = {CellType::kF32, CellType::kF16, CellType::kBF16};
+
+TEST_P(AttentionPage, HeadSizes) {
+  const std::pair<int, int> sizes[] = {{64, 64}, {128, 128}, {80, 80}, {96, 96},   {192, 128},
+                                       {40, 24}, {1, 1},     {7, 5},   {256, 256}, {576, 512}};
+  for (const auto& [k_dim, v_dim] : sizes) {
+    for (CellType type : kTypes) {
+      const AttentionShape shape{k_dim, v_dim, type, type, 0};
+      EXPECT_LT(run(shape, 5, random_masks(5, 3, 1), nullptr, 7), 1e-11) << k_dim << " " << v_dim;
+    }
+  }
+}
+
+TEST_P(AttentionPage, CountsOfQueries) {
+  for (int nq : {1, 2, 3, 4, 6, 7, 8, 13, 64}) {
+    const AttentionShape shape{64, 64, CellType::kF16, CellType::kF16, 0};
+    EXPECT_LT(run(shape, nq, random_masks(nq, 3, 2), nullptr, 8), 1e-11) << nq;
+  }
+}
+
+TEST_P(AttentionPage, MixedCells) {
+  for (CellType k_type : kTypes) {
+    for (CellType v_type : kTypes) {
+      EXPECT_LT(run({32, 48, k_type, v_type, 0}, 3, random_masks(3, 3, 3), nullptr, 9), 1e-11);
+    }
+  }
+}
+
+TEST_P(AttentionPage, SoftCapAndAlibi) {
+  std::vector<float> alibi;
+  for (int i = 0; i < 6; ++i) {
+    alibi.push_back(0.5f / static_cast<float>(1 << i));
+    alibi.push_back(static_cast<float>(-70 + i));
+  }
+  EXPECT_LT(run({64, 64, CellType::kF16, CellType::kF16, 2.0f}, 6, random_masks(6, 3, 4), nullptr, 10), 1e-11);
+  EXPECT_LT(run({64, 64, CellType::kF16, CellType::kF16, 0}, 6, random_masks(6, 3, 4), alibi.data(), 10), 1e-11);
+  EXPECT_LT(run({64, 64, CellType::kF16, CellType::kF16, 3.0f}, 6, random_masks(6, 3, 4), alibi.data(), 10), 1e-11);
+}
+
+TEST_P(AttentionPage, NothingVisibleChangesNothing) {
+  const AttentionShape shape{64, 64, CellType::kF16, CellType::kF16, 0};
+  const std::vector<uint64_t> none(10, 0);
+  EXPECT_EQ(run(shape, 5, none, nullptr, 11), 0.0);
+}
+
+TEST_P(AttentionPage, ScoresOfMinusInfinityWeighNothing) {
+  const AttentionShape shape{2, 2, CellType::kF32, CellType::kF32, 0};
+  TestPage page(shape);
+  for (int t = 0; t < kPageTokens; ++t) {
+    const float k[2] = {t == 5 ? 1.0f : -std::numeric_limits<float>::infinity(), 0.0f},
+                v[2] = {static_cast<float>(t), 1.0f};
+    isa().store_kv(page.page(), shape, t, k, v);
+  }
+  const float q[4] = {1, 0, 1, 0};
+  const uint64_t visible[2] = {~uint64_t{0}, 0xf};  // the second sees slots of -inf alone
+  std::vector<float> scratch(static_cast<size_t>(kernels::attend_scratch_floats(2)) + 16);
+  TestState state(2, 2);
+  isa().attend_page(state.state(), q, 2, page.page(), shape, visible, nullptr, scratch.data());
+  EXPECT_EQ(state.sum[0], 1.0f);
+  EXPECT_EQ(state.acc[0], 5.0f);
+  EXPECT_EQ(state.max[0], 1.0f);
+  EXPECT_EQ(state.sum[1], 0.0f);
+  EXPECT_EQ(state.max[1], -std::numeric_limits<float>::infinity());
+}
+
+TEST_P(AttentionPage, AQueryDoesNotDependOnTheOthers) {
+  const AttentionShape shape{64, 80, CellType::kF16, CellType::kF16, 0};
+  std::mt19937 random = rng(12);
+  TestPage page(shape);
+  fill_page(page, shape, ~uint64_t{0}, random);
+  const std::vector<uint64_t> visible = random_masks(11, 1, 13);
+  std::vector<float> q(11 * 64), scratch(static_cast<size_t>(kernels::attend_scratch_floats(11)));
+  fill_normal(q, random, 0.3f);
+  TestState together(11, 80);
+  isa().attend_page(together.state(), q.data(), 11, page.page(), shape, visible.data(), nullptr, scratch.data());
+  for (size_t i = 0; i < 11; ++i) {
+    TestState alone(1, 80);
+    isa().attend_page(alone.state(), &q[i * 64], 1, page.page(), shape, &visible[i], nullptr, scratch.data());
+    EXPECT_EQ(alone.max[0], together.max[i]);
+    EXPECT_EQ(alone.sum[0], together.sum[i]);
+    for (size_t d = 0; d < 80; ++d) EXPECT_EQ(alone.acc[d], together.acc[i * 80 + d]);
+  }
+}
+
+TEST_P(AttentionPage, CellsAreStoredAsTheReferenceStoresThem) {
+  std::mt19937 random = rng(14);
+  for (CellType type : kTypes) {
+    for (int dim : {1, 7, 8, 16, 33, 64, 100, 128}) {
+      const AttentionShape shape{dim, dim, type, type, 0};
+      TestPage actual(shape), expected(shape);
+      std::vector<float> k(static_cast<size_t>(dim)), v(static_cast<size_t>(dim)), k2(k), v2(v);
+      for (int slot : {0, 1, 31, 63}) {
+        fill_normal(k, random, 100.0f);
+        fill_normal(v, random, 1e-6f);
+        k[0] = 1e9f;
+        v[0] = -std::numeric_limits<float>::infinity();
+        isa().store_kv(actual.page(), shape, slot, k.data(), nullptr);
+        isa().store_kv(actual.page(), shape, slot, nullptr, v.data());
+        reference().store_kv(expected.page(), shape, slot, k.data(), v.data());
+        isa().load_kv(k.data(), v.data(), actual.page(), shape, slot);
+        reference().load_kv(k2.data(), v2.data(), expected.page(), shape, slot);
+        EXPECT_EQ(k, k2);
+        EXPECT_EQ(v, v2);
+      }
+      EXPECT_EQ(std::memcmp(actual.k.data(), expected.k.data(), actual.k.size()), 0);
+      EXPECT_EQ(std::memcmp(actual.v.data(), expected.v.data(), actual.v.size()), 0);
+      EXPECT_TRUE(actual.k.intact() && actual.v.intact());
+    }
+  }
+}
+
+HEARTH_INSTANTIATE_EVERY_ISA(AttentionPage);
+
+}  // namespace
+}  // namespace hearth::test

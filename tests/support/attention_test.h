@@ -1,0 +1,76 @@
+// Pages, queries and states for tests of attention.
+#pragma once
+
+#include <algorithm>
+
+#include "tests/support/kernel_test.h"
+
+namespace hearth::test {
+
+using kernels::AttentionShape;
+using kernels::AttentionState;
+using kernels::CellType;
+using kernels::kPageTokens;
+using kernels::KvPage;
+
+/// One page of cells; slots that are not filled hold NaN.
+struct TestPage {
+  explicit TestPage(const AttentionShape& shape)
+      : k(static_cast<size_t>(shape.k_dim) * kPageTokens * static_cast<size_t>(cell_bytes(shape.k_type)), 0),
+        v(static_cast<size_t>(shape.v_dim) * kPageTokens * static_cast<size_t>(cell_bytes(shape.v_type)), 0) {
+    std::memset(k.data(), 0xff, k.size());
+    std::memset(v.data(), 0xff, v.size());
+  }
+  KvPage page() { return {k.data(), v.data()}; }
+
+  Guarded<unsigned char> k, v;
+};
+
+/// Writes normal numbers into the slots of `held`; keys have some large elements, as real ones do.
+inline void fill_page(TestPage& page, const AttentionShape& shape, uint64_t held, std::mt19937& random) {
+  std::normal_distribution<float> normal;
+  std::vector<float> k(static_cast<size_t>(shape.k_dim)), v(static_cast<size_t>(shape.v_dim));
+  for (int t = 0; t < kPageTokens; ++t) {
+    for (float& x : k) x = normal(random);
+    for (float& x : v) x = normal(random);
+    k[k.size() / 3] *= 4.0f;
+    if (((held >> t) & 1u) != 0) kernels::isa_table(0)->store_kv(page.page(), shape, t, k.data(), v.data());
+  }
+}
+
+/// State of nq queries, guarded.
+struct TestState {
+  TestState(int nq, int v_dim)
+      : max(static_cast<size_t>(nq)),
+        sum(static_cast<size_t>(nq)),
+        acc(static_cast<size_t>(nq) * static_cast<size_t>(v_dim), 0) {
+    std::fill_n(max.data(), max.size(), -std::numeric_limits<float>::infinity());
+    std::fill_n(sum.data(), sum.size(), 0.0f);
+    std::fill_n(acc.data(), acc.size(), 0.0f);
+  }
+  AttentionState state() { return {max.data(), sum.data(), acc.data()}; }
+  bool intact() { return max.intact() && sum.intact() && acc.intact(); }
+
+  Guarded<float> max, sum, acc;
+};
+
+/// Normalised mean squared error of acc / sum, over queries that saw anything; checks that the others agree.
+inline double attention_nmse(TestState& actual, TestState& expected, int v_dim) {
+  double error = 0, power = 0;
+  for (size_t i = 0; i < actual.sum.size(); ++i) {
+    if (expected.sum[i] == 0.0f) {
+      EXPECT_EQ(actual.sum[i], 0.0f);
+      EXPECT_EQ(actual.max[i], expected.max[i]);
+      continue;
+    }
+    for (size_t d = 0; d < static_cast<size_t>(v_dim); ++d) {
+      const size_t at = i * static_cast<size_t>(v_dim) + d;
+      const double e = expected.acc[at] / expected.sum[i], a = actual.acc[at] / actual.sum[i];
+      error += (a - e) * (a - e);
+      power += e * e;
+    }
+  }
+  return power > 0 ? error / power : error;
+}
+
+}  // namespace hearth::test
