@@ -88,7 +88,9 @@ class Tokenizer {
 };
 
 /// Turns a stream of tokens into text, holding back the bytes of a character that is not complete yet, so
-/// that what push() returns is never half a UTF-8 character. One per stream; not thread-safe.
+/// that what push() returns is never half a UTF-8 character. Pieces are joined as they are: a continuation keeps its
+/// leading space. A stream that begins with BOS (and skips special tokens) is a whole text, and loses the space that
+/// encoding added. One per stream; not thread-safe.
 class TokenDecoder {
  public:
   explicit TokenDecoder(const Tokenizer& tokenizer, const DecodeOptions& options = {});
@@ -102,7 +104,8 @@ class TokenDecoder {
   DecodeOptions options_;
   std::string pending_;
   std::string ready_;
-  bool at_start_ = true;
+  bool started_ = false;
+  bool at_text_start_ = false;
 };
 
 }  // namespace hearth

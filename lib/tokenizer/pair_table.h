@@ -1,0 +1,52 @@
+// PairTable: merges of a byte-pair vocabulary: (left symbol, right symbol) to rank and merged symbol.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+namespace hearth {
+
+class PairTable {
+ public:
+  static constexpr uint32_t kNoRank = 0xFFFFFFFF;
+  struct Merge {
+    uint32_t rank = kNoRank;
+    uint32_t symbol = 0;
+  };
+
+  void reserve(size_t n) {
+    slots_.assign(std::bit_ceil(n * 2 + 2), Slot{});
+    shift_ = 64 - std::countr_zero(slots_.size());
+  }
+  /// Within the reserved number. The first entry of a pair stays.
+  void insert(uint32_t left, uint32_t right, Merge merge) {
+    const uint64_t key = static_cast<uint64_t>(left) << 32 | right;
+    size_t i = first_slot(key);
+    for (; slots_[i].merge.rank != kNoRank; i = (i + 1) & (slots_.size() - 1)) {
+      if (slots_[i].key == key) return;
+    }
+    slots_[i] = {key, merge};
+  }
+  /// rank kNoRank when the two do not merge.
+  Merge find(uint32_t left, uint32_t right) const {
+    const uint64_t key = static_cast<uint64_t>(left) << 32 | right;
+    for (size_t i = first_slot(key);; i = (i + 1) & (slots_.size() - 1)) {
+      const Slot& slot = slots_[i];
+      if (slot.key == key || slot.merge.rank == kNoRank) return slot.merge;
+    }
+  }
+
+ private:
+  struct Slot {
+    uint64_t key = ~uint64_t{0};
+    Merge merge{};
+  };
+  size_t first_slot(uint64_t key) const {
+    return static_cast<size_t>((key ^ key >> 29) * 0x9E3779B97F4A7C15u >> shift_);
+  }
+  std::vector<Slot> slots_{Slot{}, Slot{}};
+  int shift_ = 63;
+};
+
+}  // namespace hearth

@@ -1,0 +1,53 @@
+// SpecialSplitter: finds the tokens that are written in the text (control tokens when asked, user-defined ones
+// always) before the vocabulary's own algorithm sees what lies between them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "hearth/tokenizer.h"
+#include "lib/tokenizer/byte_trie.h"
+
+namespace hearth {
+
+struct SpecialToken {
+  std::string_view text;
+  Token id;
+  bool eats_space_left = false;   ///< blanks before it belong to it
+  bool eats_space_right = false;  ///< blanks after it belong to it
+};
+
+/// A token, or text (id < 0).
+struct Fragment {
+  std::string_view text;
+  Token id;
+};
+
+class SpecialSplitter {
+ public:
+  /// Longer tokens win over shorter ones anywhere in the text; equally long ones in the order given by sorting.
+  explicit SpecialSplitter(std::vector<SpecialToken> tokens = {});
+
+  /// Appends the fragments of `text`; text fragments are never empty.
+  void split(std::string_view text, std::vector<Fragment>& out) const;
+
+ private:
+  struct Candidate {
+    uint32_t rank;  // index into tokens_: longest first
+    size_t begin;
+    /// std heap order: the smallest rank, then the smallest position, comes first.
+    bool operator<(const Candidate& other) const {
+      return rank != other.rank ? rank > other.rank : begin > other.begin;
+    }
+  };
+  /// Rank of the longest token at `begin` that ends at or before `end`; -1 when there is none.
+  int32_t longest_at(std::string_view text, size_t begin, size_t end) const;
+  std::vector<Candidate> claim(std::string_view text, std::vector<Candidate> candidates,
+                               std::vector<uint8_t>& owner) const;
+
+  std::vector<SpecialToken> tokens_;
+  ByteTrie trie_;  // values are ranks
+};
+
+}  // namespace hearth

@@ -1,0 +1,23 @@
+// What a Tokenizer shares among its copies.
+#pragma once
+
+#include <memory>
+
+#include "hearth/tokenizer.h"
+#include "lib/tokenizer/special_splitter.h"
+#include "lib/tokenizer/text_encoder.h"
+#include "lib/tokenizer/vocab.h"
+
+namespace hearth {
+
+struct Tokenizer::Impl {
+  explicit Impl(const GgufFile& gguf) : file(gguf) {}
+
+  GgufFile file;  ///< keeps the bytes that `vocab` refers to
+  Vocab vocab;
+  std::unique_ptr<TextEncoder> encoder;
+  SpecialSplitter all_specials;  ///< control, unknown and user-defined tokens
+  SpecialSplitter user_defined;  ///< those that are found in any text
+};
+
+}  // namespace hearth
