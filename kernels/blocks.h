@@ -7,6 +7,9 @@
 
 namespace hearth::kernels {
 
+// Rows in a caller's memory may begin at any address.
+#pragma pack(push, 1)
+
 /// IEEE half bits as stored.
 using half_t = uint16_t;
 
@@ -79,8 +82,9 @@ struct BlockMXFP4 {
   uint8_t e;
   uint8_t qs[16];
 };  // e: E8M0 exponent
+#pragma pack(pop)
 
-static_assert(sizeof(BlockQ4_0) == 18);
+static_assert(sizeof(BlockQ4_0) == 18 && alignof(BlockQ4_0) == 1);
 static_assert(sizeof(BlockQ4_1) == 20);
 static_assert(sizeof(BlockQ5_0) == 22);
 static_assert(sizeof(BlockQ5_1) == 24);
