@@ -19,7 +19,7 @@ struct Matrix {
   int64_t rows = 0;
   int64_t cols = 0;
   int64_t row_bytes = 0;
-  explicit operator bool() const { return data != nullptr; }
+  explicit operator bool() const { return rows > 0; }
 };
 
 /// Scratch memory of matmul for one session, sized before the first use.

@@ -1,0 +1,114 @@
+// The forward pass: tokens and positions in, logits out. forward() is the graph; each stage is a file beside it.
+//
+// Shapes: n tokens of a batch; x is the residual stream [n, d_model].
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "hearth/session.h"
+#include "lib/cache/kv_cache.h"
+#include "lib/model/hparams.h"
+#include "lib/model/matmul.h"
+#include "lib/model/rope.h"
+#include "lib/model/weights.h"
+#include "lib/runtime/buffer.h"
+#include "lib/runtime/parallel.h"
+
+namespace hearth {
+
+/// Sizes that a session's scratch memory is made for.
+struct ScratchSizes {
+  int n_batch = 1;   ///< tokens of one forward pass
+  int n_logits = 1;  ///< rows of logits kept by a decode()
+  int n_seqs = 1;
+  int64_t n_ctx = 1;
+  int n_threads = 1;
+};
+
+/// Memory that one worker uses inside an attention task.
+struct AttentionWorkspace {
+  float* q = nullptr;           ///< [kAttendMaxQueries, k_dim]
+  float* piece = nullptr;       ///< state of one piece: max, sum [queries] each, acc [queries, v_dim]
+  float* total = nullptr;       ///< the same, merged over pieces
+  uint64_t* visible = nullptr;  ///< [queries]
+  float* kernel = nullptr;      ///< attend_scratch_floats
+};
+
+/// Work memory of a session, cut from one block. Everything that forward() writes lies here or in the KV cache.
+struct Scratch {
+  float* x = nullptr;              ///< [n_batch, d_model] residual stream
+  float* h = nullptr;              ///< [n_batch, d_model] normed input of a stage
+  float* y = nullptr;              ///< [n_batch, d_model] output of a stage
+  float* qkv = nullptr;            ///< [n_batch, q | k | v]
+  float* heads = nullptr;          ///< [n_batch, n_heads * v_dim] attention output
+  float* ff = nullptr;             ///< [n_batch, d_ff]
+  float* router = nullptr;         ///< [n_batch, n_experts]
+  int32_t* chosen = nullptr;       ///< [n_batch, n_used] experts of each token, best first
+  int32_t* entry_row = nullptr;    ///< [n_batch * n_used] row of x that an entry reads
+  float* chosen_weight = nullptr;  ///< [n_batch, n_used]
+  float* expert_gate = nullptr;    ///< [n_batch * n_used, expert d_ff]
+  float* expert_up = nullptr;
+  float* expert_out = nullptr;  ///< [n_batch * n_used, d_model]
+  float* cos_sin[2] = {};       ///< [n_batch, n_rot/2, 2] of each rope
+  float* partial = nullptr;     ///< attention states of pieces, when one token's pieces are shared out
+  std::vector<AttentionWorkspace> workers;
+  std::byte* matmul = nullptr;
+  int32_t* rows = nullptr;  ///< [n_batch] tokens whose logits are wanted
+  float* hidden = nullptr;  ///< [n_logits, d_model]
+  float* logits = nullptr;  ///< [n_logits, n_vocab]
+
+  /// Cuts the arrays; with a counting Layout only the sizes matter.
+  static Scratch lay_out(Layout& layout, const HParams& hp, const ScratchSizes& sizes);
+};
+
+/// Everything that stages need, borrowed from the session for the time of one pass.
+struct ForwardContext {
+  const Architecture* arch = nullptr;
+  const HParams* hp = nullptr;
+  const Weights* weights = nullptr;
+  std::span<const RopeTable> ropes;
+  Scratch* scratch = nullptr;
+  KVCache::Impl* cache = nullptr;
+  Parallel* parallel = nullptr;
+  MatmulContext matmul;
+  kernels::CellType cell_type = kernels::CellType::kF16;
+  bool causal = true;
+};
+
+/// Computes a batch whose positions the cache has reserved. Writes rows `first_row`... of scratch->hidden and, where
+/// `want_logits`, scratch->logits for the tokens that ask for them. Returns how many rows.
+int forward(const ForwardContext& c, std::span<const BatchToken> batch, int first_row, bool want_logits);
+
+// --- stages, in the order of a block --------------------------------------------------------------------------------
+
+/// out[t] = norm(in[t]); out may be in. Rows of `width`.
+void norm_rows(const ForwardContext& c, float* out, const float* in, const Norm& norm, int n, int width);
+/// x += scale * y, then h = norm(x), in one pass over the rows; an absent norm leaves h alone.
+void add_norm_rows(const ForwardContext& c, float* x, const float* y, float scale, float* h, const Norm& norm, int n);
+
+/// y = Attention(h): softmax(q k^T * scale + mask) v, then the output projection (Vaswani et al. 2017, section 3.2).
+/// With `rows`, only those tokens of the batch get an output: y has n_rows rows.
+void attention(const ForwardContext& c, int layer, std::span<const BatchToken> batch, std::span<const int32_t> rows);
+
+/// y = W_down(gate(W_gate h) * W_up h) (Shazeer 2020), or of the experts that the router chooses (Shazeer et al. 2017).
+void feed_forward(const ForwardContext& c, int layer, int n);
+void mixture_of_experts(const ForwardContext& c, int layer, int n);
+
+/// Runs f(row) for rows [0, n), in parallel when n * width is worth it.
+template <typename F>
+void for_rows(const ForwardContext& c, int n, int64_t width, F&& f) {
+  constexpr int64_t kWorthForking = 16384;  // floats touched; below, a fork-join costs more than it saves
+  constexpr int kRowsPerTask = 8;
+  if (n * width < kWorthForking || n <= kRowsPerTask) {
+    for (int row = 0; row < n; ++row) f(row);
+    return;
+  }
+  c.parallel->run((n + kRowsPerTask - 1) / kRowsPerTask, [&](int task, int) {
+    const int end = task * kRowsPerTask + kRowsPerTask < n ? task * kRowsPerTask + kRowsPerTask : n;
+    for (int row = task * kRowsPerTask; row < end; ++row) f(row);
+  });
+}
+
+}  // namespace hearth

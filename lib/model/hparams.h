@@ -1,0 +1,80 @@
+// The sizes and constants of one model, read from its file and checked. No weights here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hearth/gguf.h"
+#include "hearth/model.h"
+#include "hearth/result.h"
+#include "lib/arch/architecture.h"
+
+namespace hearth {
+
+enum class RopeScaling : uint8_t { kNone, kLinear, kYarn, kLongRope };
+
+/// One rotary embedding: global layers use the first of a model, sliding layers the second.
+struct RopeParams {
+  int n_rot = 0;  ///< leading elements of a head that rotate; even
+  double base = 10000.0;
+  RopeScaling scaling = RopeScaling::kNone;
+  double factor = 1.0;       ///< context extension
+  double attn_factor = 1.0;  ///< multiplies cos and sin
+  double beta_fast = 32.0;   ///< YaRN (Peng et al. 2023, section 3.2)
+  double beta_slow = 1.0;
+  double yarn_log_multiplier = 0.0;
+  int64_t n_ctx_original = 0;  ///< context before extension
+  bool use_factors = true;     ///< rope_freqs / rope_factors_* tensors apply
+};
+
+/// Sizes of one layer.
+struct LayerShape {
+  int n_heads = 0;
+  int n_kv_heads = 0;
+  int k_dim = 0;  ///< of a query and key head
+  int v_dim = 0;  ///< of a value head
+  int d_ff = 0;
+  int window = 0;        ///< positions that a query sees, itself included; 0: all
+  int rope = 0;          ///< index into HParams::ropes; -1: none
+  bool experts = false;  ///< the feed-forward is a mixture of experts
+};
+
+struct ExpertParams {
+  int n_experts = 0;  ///< 0: dense
+  int n_used = 0;
+  int d_ff = 0;          ///< of one expert
+  int d_ff_shared = 0;   ///< of all shared experts together; 0: none
+  bool sigmoid = false;  ///< router scores by sigmoid; otherwise softmax
+  bool renormalize = true;
+  float weights_scale = 1.0f;
+  int n_groups = 0;  ///< 0: no groups
+  int n_groups_used = 0;
+};
+
+struct HParams {
+  int n_layers = 0;
+  int d_model = 0;
+  int n_vocab = 0;
+  int n_ctx_train = 0;
+  float norm_eps = 0;
+  float embedding_scale = 1.0f;
+  float residual_scale = 1.0f;
+  float logit_scale = 1.0f;      ///< logits are multiplied by this
+  float attention_scale = 0.0f;  ///< 0: 1/sqrt(k_dim) of the layer
+  float attention_soft_cap = 0.0f;
+  float final_soft_cap = 0.0f;
+  bool causal = true;
+  Pooling pooling = Pooling::kNone;
+  ExpertParams experts;
+  std::vector<RopeParams> ropes;
+  std::vector<LayerShape> layers;
+
+  /// Attention scale of a layer.
+  float score_scale(int layer) const;
+};
+
+/// Reads `<arch>.*` keys. kNotFound names a missing key, kFormat one out of range.
+Result<HParams> read_hparams(const GgufFile& file, const Architecture& arch);
+
+}  // namespace hearth

@@ -1,0 +1,135 @@
+// Mixture of experts (Shazeer et al. 2017; Mixtral 2024; DeepSeek-V3 2024 for sigmoid scores and groups): the router
+// scores all experts, the best few compute, their outputs are summed with the router's weights.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "lib/model/forward.h"
+
+namespace hearth {
+namespace {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+/// Router logits to scores in place: softmax over the experts, their sigmoid, or the logits themselves (softmax later).
+void router_scores(const ForwardContext& c, float* scores, int n_experts) {
+  if (c.arch->router == Router::kTopKSoftmax) return;
+  if (!c.hp->experts.sigmoid) return kernels::kernels().softmax(scores, n_experts);
+  for (int e = 0; e < n_experts; ++e) scores[e] = 1.0f / (1.0f + std::exp(-scores[e]));
+}
+
+/// Forbids every expert outside the best groups; a group is as good as its two best experts (DeepSeek-V3,
+/// section 2.1.2).
+void limit_to_groups(float* choice, const ExpertParams& moe) {
+  if (moe.n_groups <= 1 || moe.n_groups_used >= moe.n_groups) return;
+  const int size = moe.n_experts / moe.n_groups;
+  std::vector<std::pair<float, int>> groups;
+  for (int g = 0; g < moe.n_groups; ++g) {
+    float best = kMinusInfinity, second = kMinusInfinity;
+    for (int e = g * size; e < (g + 1) * size; ++e) {
+      if (choice[e] > best) {
+        second = best;
+        best = choice[e];
+      } else if (choice[e] > second) {
+        second = choice[e];
+      }
+    }
+    groups.emplace_back(size > 1 ? best + second : best, g);
+  }
+  std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (size_t i = static_cast<size_t>(moe.n_groups_used); i < groups.size(); ++i) {
+    std::fill_n(choice + groups[i].second * size, size, kMinusInfinity);
+  }
+}
+
+/// The n_used best experts of one token, best first (ties: lower index), and their weights.
+void choose_experts(const ForwardContext& c, const LayerWeights& w, float* scores, int32_t* chosen, float* weight) {
+  const ExpertParams& moe = c.hp->experts;
+  router_scores(c, scores, moe.n_experts);
+  std::vector<float> choice(scores, scores + moe.n_experts);
+  for (size_t e = 0; e < w.router_selection_bias.size(); ++e) choice[e] += w.router_selection_bias[e];
+  limit_to_groups(choice.data(), moe);
+  for (int i = 0; i < moe.n_used; ++i) {
+    const auto best = std::max_element(choice.begin(), choice.end());
+    chosen[i] = static_cast<int32_t>(best - choice.begin());
+    weight[i] = scores[chosen[i]];
+    *best = kMinusInfinity;
+    // An expert that was ruled out must not come twice when fewer than n_used are finite.
+    if (std::find(chosen, chosen + i, chosen[i]) != chosen + i) weight[i] = 0.0f;
+  }
+  if (c.arch->router == Router::kTopKSoftmax) {
+    kernels::kernels().softmax(weight, moe.n_used);
+  } else if (moe.renormalize) {
+    float sum = 0.0f;
+    for (int i = 0; i < moe.n_used; ++i) sum += weight[i];
+    for (int i = 0; i < moe.n_used; ++i) weight[i] /= std::max(sum, 6.103515625e-5f);
+  }
+  for (int i = 0; i < moe.n_used; ++i) weight[i] *= moe.weights_scale;
+}
+
+void route(const ForwardContext& c, const LayerWeights& w, int n) {
+  Scratch& s = *c.scratch;
+  const ExpertParams& moe = c.hp->experts;
+  const Product router{&w.router.w, s.router, moe.n_experts, w.router.bias()};
+  matmul(c.matmul, s.h, c.hp->d_model, n, {&router, 1});
+  for_rows(c, n, int64_t{moe.n_experts} * moe.n_used, [&](int t) {
+    choose_experts(c, w, s.router + int64_t{t} * moe.n_experts, s.chosen + int64_t{t} * moe.n_used,
+                   s.chosen_weight + int64_t{t} * moe.n_used);
+    std::fill_n(s.entry_row + int64_t{t} * moe.n_used, moe.n_used, t);
+  });
+}
+
+/// expert_out[entry] = W_down(gate(W_gate h) * W_up h) of the entry's expert.
+void run_experts(const ForwardContext& c, const LayerWeights& w, int64_t entries, int n) {
+  Scratch& s = *c.scratch;
+  const ExpertParams& moe = c.hp->experts;
+  const auto product = [&](const ExpertLinear& linear, const int32_t* row, float* out, int64_t ldo) {
+    return ExpertProduct{&linear.w, linear.stride_bytes, moe.n_experts, linear.bias(), s.chosen, row, entries, out,
+                         ldo};
+  };
+  const ExpertProduct in[2] = {product(w.expert_gate, s.entry_row, s.expert_gate, moe.d_ff),
+                               product(w.expert_up, s.entry_row, s.expert_up, moe.d_ff)};
+  matmul_experts(c.matmul, s.h, c.hp->d_model, n, in);
+  for_rows(c, static_cast<int>(entries), moe.d_ff, [&](int i) {
+    float* g = s.expert_gate + int64_t{i} * moe.d_ff;
+    kernels::kernels().gate_mul(g, g, s.expert_up + int64_t{i} * moe.d_ff, moe.d_ff, c.arch->gate);
+    s.entry_row[i] = i;  // from here on every entry has a row of its own
+  });
+  const ExpertProduct out = product(w.expert_down, s.entry_row, s.expert_out, c.hp->d_model);
+  matmul_experts(c.matmul, s.expert_gate, moe.d_ff, entries, {&out, 1});
+}
+
+/// y = W_down(gate(W_gate h) * W_up h) of the experts that every token visits; false when there are none.
+bool run_shared_experts(const ForwardContext& c, const LayerWeights& w, int n) {
+  if (!w.shared_up) return false;
+  Scratch& s = *c.scratch;
+  const int64_t d_ff = w.shared_up.w.rows;
+  matmul_gated(c.matmul, s.h, c.hp->d_model, n,
+               {&w.shared_gate.w, &w.shared_up.w, w.shared_gate.bias(), w.shared_up.bias(), s.ff, d_ff, c.arch->gate});
+  const Product down{&w.shared_down.w, s.y, c.hp->d_model, w.shared_down.bias()};
+  matmul(c.matmul, s.ff, d_ff, n, {&down, 1});
+  return true;
+}
+
+}  // namespace
+
+void mixture_of_experts(const ForwardContext& c, int layer, int n) {
+  const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
+  Scratch& s = *c.scratch;
+  const int n_used = c.hp->experts.n_used;
+  const int64_t d = c.hp->d_model;
+  if (n == 0) return;
+  route(c, w, n);
+  run_experts(c, w, int64_t{n} * n_used, n);
+  const bool shared = run_shared_experts(c, w, n);
+  for_rows(c, n, d * n_used, [&](int t) {
+    float* y = s.y + t * d;
+    if (!shared) std::fill_n(y, d, 0.0f);
+    for (int i = 0; i < n_used; ++i) {
+      const int64_t entry = int64_t{t} * n_used + i;
+      kernels::kernels().axpy(y, s.chosen_weight[entry], s.expert_out + entry * d, d);
+    }
+  });
+}
+
+}  // namespace hearth

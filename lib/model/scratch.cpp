@@ -1,0 +1,80 @@
+// How large the work memory of a session is, array by array.
+#include <algorithm>
+
+#include "lib/model/attention_shape.h"
+#include "lib/model/forward.h"
+
+namespace hearth {
+namespace {
+
+/// The largest value of f(layer).
+template <typename F>
+int64_t max_over_layers(const HParams& hp, F f) {
+  int64_t largest = 0;
+  for (const LayerShape& layer : hp.layers) largest = std::max<int64_t>(largest, f(layer));
+  return largest;
+}
+
+int64_t widest_matmul_input(const HParams& hp) {
+  const int64_t heads = max_over_layers(hp, [](const LayerShape& s) { return int64_t{s.n_heads} * s.v_dim; });
+  const int64_t ff = max_over_layers(hp, [](const LayerShape& s) { return s.d_ff; });
+  return std::max({int64_t{hp.d_model}, heads, ff, int64_t{hp.experts.d_ff}, int64_t{hp.experts.d_ff_shared}});
+}
+
+void lay_out_workers(Scratch& s, Layout& layout, const HParams& hp, int n_threads) {
+  const int64_t k_dim = max_over_layers(hp, [](const LayerShape& l) { return l.k_dim; });
+  const int64_t v_dim = max_over_layers(hp, [](const LayerShape& l) { return l.v_dim; });
+  s.workers.resize(static_cast<size_t>(n_threads));
+  for (AttentionWorkspace& worker : s.workers) {
+    worker.q = layout.take<float>(kernels::kAttendMaxQueries * k_dim);
+    worker.piece = layout.take<float>(attention_state_floats(kernels::kAttendMaxQueries, v_dim));
+    worker.total = layout.take<float>(attention_state_floats(kernels::kAttendMaxQueries, v_dim));
+    worker.visible = layout.take<uint64_t>(kernels::kAttendMaxQueries);
+    worker.kernel = layout.take<float>(kernels::attend_scratch_floats(kernels::kAttendMaxQueries));
+  }
+}
+
+void lay_out_experts(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
+  const ExpertParams& moe = hp.experts;
+  if (moe.n_experts == 0) return;
+  const int64_t entries = n * moe.n_used;
+  s.router = layout.take<float>(n * moe.n_experts);
+  s.chosen = layout.take<int32_t>(entries);
+  s.entry_row = layout.take<int32_t>(entries);
+  s.chosen_weight = layout.take<float>(entries);
+  s.expert_gate = layout.take<float>(entries * moe.d_ff);
+  s.expert_up = layout.take<float>(entries * moe.d_ff);
+  s.expert_out = layout.take<float>(entries * hp.d_model);
+}
+
+}  // namespace
+
+Scratch Scratch::lay_out(Layout& layout, const HParams& hp, const ScratchSizes& sizes) {
+  Scratch s;
+  const int64_t n = sizes.n_batch;
+  s.x = layout.take<float>(n * hp.d_model);
+  s.h = layout.take<float>(n * hp.d_model);
+  s.y = layout.take<float>(n * hp.d_model);
+  s.qkv = layout.take<float>(n * max_over_layers(hp, [](const LayerShape& l) {
+                               return int64_t{l.n_heads} * l.k_dim + int64_t{l.n_kv_heads} * (l.k_dim + l.v_dim);
+                             }));
+  s.heads =
+      layout.take<float>(n * max_over_layers(hp, [](const LayerShape& l) { return int64_t{l.n_heads} * l.v_dim; }));
+  const int64_t d_ff = max_over_layers(hp, [](const LayerShape& l) { return l.d_ff; });
+  s.ff = layout.take<float>(n * std::max<int64_t>(d_ff, hp.experts.d_ff_shared));
+  lay_out_experts(s, layout, hp, n);
+  for (size_t i = 0; i < hp.ropes.size() && i < 2; ++i) s.cos_sin[i] = layout.take<float>(n * hp.ropes[i].n_rot);
+  s.partial = layout.take<float>(max_over_layers(hp, [&](const LayerShape& l) {
+    return sizes.n_seqs * attention_pieces(sizes.n_ctx) * l.n_kv_heads *
+           attention_state_floats(l.n_heads / l.n_kv_heads, l.v_dim);
+  }));
+  lay_out_workers(s, layout, hp, sizes.n_threads);
+  s.matmul = layout.take<std::byte>(static_cast<int64_t>(
+      MatmulScratch::bytes_needed(n * std::max(1, hp.experts.n_used), widest_matmul_input(hp), sizes.n_threads)));
+  s.rows = layout.take<int32_t>(n);
+  s.hidden = layout.take<float>(int64_t{sizes.n_logits} * hp.d_model);
+  s.logits = layout.take<float>(int64_t{sizes.n_logits} * hp.n_vocab);
+  return s;
+}
+
+}  // namespace hearth

@@ -1,0 +1,46 @@
+// Anonymous mappings where the system has them, aligned nothrow allocation elsewhere.
+#include "lib/runtime/buffer.h"
+
+#include <cstring>
+#include <new>
+#include <string>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
+#define HEARTH_HAVE_MMAP 1
+#endif
+
+namespace hearth {
+
+Result<AlignedBuffer> AlignedBuffer::allocate(uint64_t bytes, const char* what) {
+  AlignedBuffer buffer;
+  if (bytes == 0) return buffer;
+  const Error error{ErrorCode::kOutOfMemory,
+                    std::string("cannot allocate ") + std::to_string(bytes) + " bytes for " + what};
+  if (bytes > SIZE_MAX / 2) return error;
+#ifdef HEARTH_HAVE_MMAP
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return error;
+#ifdef MADV_HUGEPAGE
+  if (bytes >= (4u << 20)) madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+#else
+  void* memory = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
+  if (!memory) return error;
+  std::memset(memory, 0, bytes);
+#endif
+  buffer.data_ = static_cast<std::byte*>(memory);
+  buffer.size_ = bytes;
+  return buffer;
+}
+
+AlignedBuffer::~AlignedBuffer() {
+  if (!data_) return;
+#ifdef HEARTH_HAVE_MMAP
+  munmap(data_, size_);
+#else
+  ::operator delete (data_, std::align_val_t{kAlignment});
+#endif
+}
+
+}  // namespace hearth
