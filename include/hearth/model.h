@@ -89,6 +89,7 @@ class Model {
   const Impl& impl() const { return *impl_; }
 
  private:
+  friend struct ModelBuilder;
   explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };

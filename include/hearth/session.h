@@ -26,6 +26,7 @@ struct SessionOptions {
   int32_t n_ctx = 0;      ///< positions that fit, over all sequences; 0: the model's own, at most 4096
   int32_t n_seqs = 1;     ///< sequences that may exist at once
   int32_t n_batch = 512;  ///< tokens computed at a time; decode() splits larger batches
+  int32_t n_logits = 0;   ///< rows of logits that one decode() may ask for; 0: n_seqs
   CellType kv_type = CellType::kF16;
   int n_threads = 0;                 ///< 0: default_thread_count(). Results do not depend on it.
   bool batch_invariant = false;      ///< results do not depend on how tokens are grouped into batches either (slower)

@@ -219,6 +219,17 @@ void KVCache::Impl::drop_outside_window(Group& group, std::span<const BatchToken
   });
 }
 
+Status KVCache::Impl::check_room(std::span<const BatchToken> batch) const {
+  if (Status status = check(batch); !status) return status;
+  for (const Group& group : groups) {
+    if (group.window == 0 && pages_wanted(group, batch) > static_cast<int64_t>(group.free_pages.size())) {
+      return Error{ErrorCode::kContextFull, "the KV cache has no room for " + std::to_string(batch.size()) +
+                                                " more tokens (context " + std::to_string(options.n_ctx) + ")"};
+    }
+  }
+  return {};
+}
+
 Status KVCache::Impl::reserve(std::span<const BatchToken> batch) {
   if (Status status = check(batch); !status) return status;
   for (const Group& group : groups) {

@@ -64,6 +64,8 @@ struct KVCache::Impl {
   static uint64_t bytes_needed(std::span<const CacheLayer> layers, const CacheOptions& options);
   static Result<std::unique_ptr<Impl>> create(std::span<const CacheLayer> layers, const CacheOptions& options);
 
+  /// Whether a decode() of several batches can succeed, before its first reserve().
+  Status check_room(std::span<const BatchToken> batch) const;
   /// Makes room for these tokens, copying shared pages that they write to, and marks their positions as held. On error
   /// (kInvalidArgument: a position out of range or taken; kContextFull) nothing has changed.
   Status reserve(std::span<const BatchToken> batch);

@@ -63,6 +63,10 @@ struct Scratch {
   static Scratch lay_out(Layout& layout, const HParams& hp, const ScratchSizes& sizes);
 };
 
+/// Longest row and largest number of rows that enter a product of matrices.
+int64_t widest_matmul_input(const HParams& hp);
+int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes);
+
 /// Everything that stages need, borrowed from the session for the time of one pass.
 struct ForwardContext {
   const Architecture* arch = nullptr;

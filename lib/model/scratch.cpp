@@ -15,12 +15,6 @@ int64_t max_over_layers(const HParams& hp, F f) {
   return largest;
 }
 
-int64_t widest_matmul_input(const HParams& hp) {
-  const int64_t heads = max_over_layers(hp, [](const LayerShape& s) { return int64_t{s.n_heads} * s.v_dim; });
-  const int64_t ff = max_over_layers(hp, [](const LayerShape& s) { return s.d_ff; });
-  return std::max({int64_t{hp.d_model}, heads, ff, int64_t{hp.experts.d_ff}, int64_t{hp.experts.d_ff_shared}});
-}
-
 void lay_out_workers(Scratch& s, Layout& layout, const HParams& hp, int n_threads) {
   const int64_t k_dim = max_over_layers(hp, [](const LayerShape& l) { return l.k_dim; });
   const int64_t v_dim = max_over_layers(hp, [](const LayerShape& l) { return l.v_dim; });
@@ -49,6 +43,16 @@ void lay_out_experts(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
 
 }  // namespace
 
+int64_t widest_matmul_input(const HParams& hp) {
+  const int64_t heads = max_over_layers(hp, [](const LayerShape& s) { return int64_t{s.n_heads} * s.v_dim; });
+  const int64_t ff = max_over_layers(hp, [](const LayerShape& s) { return s.d_ff; });
+  return std::max({int64_t{hp.d_model}, heads, ff, int64_t{hp.experts.d_ff}, int64_t{hp.experts.d_ff_shared}});
+}
+
+int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes) {
+  return int64_t{sizes.n_batch} * std::max(1, hp.experts.n_used);
+}
+
 Scratch Scratch::lay_out(Layout& layout, const HParams& hp, const ScratchSizes& sizes) {
   Scratch s;
   const int64_t n = sizes.n_batch;
@@ -70,7 +74,7 @@ Scratch Scratch::lay_out(Layout& layout, const HParams& hp, const ScratchSizes& 
   }));
   lay_out_workers(s, layout, hp, sizes.n_threads);
   s.matmul = layout.take<std::byte>(static_cast<int64_t>(
-      MatmulScratch::bytes_needed(n * std::max(1, hp.experts.n_used), widest_matmul_input(hp), sizes.n_threads)));
+      MatmulScratch::bytes_needed(matmul_rows(hp, sizes), widest_matmul_input(hp), sizes.n_threads)));
   s.rows = layout.take<int32_t>(n);
   s.hidden = layout.take<float>(int64_t{sizes.n_logits} * hp.d_model);
   s.logits = layout.take<float>(int64_t{sizes.n_logits} * hp.n_vocab);

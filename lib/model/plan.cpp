@@ -1,0 +1,96 @@
+// The memory plan: the same layouts that allocate, run without memory.
+#include <algorithm>
+#include <string>
+
+#include "lib/model/model_impl.h"
+
+namespace hearth {
+namespace {
+
+constexpr int32_t kDefaultContext = 4096;
+constexpr int kMaxThreads = 1024;
+
+Error out_of_range(const char* option, int64_t value, int64_t lo, int64_t hi) {
+  return {ErrorCode::kInvalidArgument, std::string(option) + ": " + std::to_string(value) + " is not in " +
+                                           std::to_string(lo) + ".." + std::to_string(hi)};
+}
+
+uint64_t bytes_of(const Floats& floats) {
+  return floats.size() * sizeof(float);
+}
+uint64_t bytes_of(const Norm& norm) {
+  return bytes_of(norm.w) + bytes_of(norm.b);
+}
+
+/// Small vectors that were copied out of the file.
+uint64_t copied_bytes(const Weights& weights) {
+  uint64_t bytes = bytes_of(weights.output_norm) + bytes_of(weights.embedding_norm) + bytes_of(weights.rope_factors) +
+                   bytes_of(weights.rope_factors_long) + bytes_of(weights.rope_factors_short) +
+                   weights.layers.size() * sizeof(LayerWeights);
+  for (const LayerWeights& layer : weights.layers) {
+    for (const Norm* norm :
+         {&layer.attn_norm, &layer.attn_post_norm, &layer.q_norm, &layer.k_norm, &layer.ffn_norm, &layer.ffn_post_norm})
+      bytes += bytes_of(*norm);
+    for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down,
+                                 &layer.router, &layer.shared_gate, &layer.shared_up, &layer.shared_down})
+      bytes += bytes_of(linear->b);
+    for (const ExpertLinear* linear : {&layer.expert_gate, &layer.expert_up, &layer.expert_down})
+      bytes += bytes_of(linear->b);
+    bytes += bytes_of(layer.sinks) + bytes_of(layer.router_selection_bias);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& options) {
+  constexpr int32_t kMaxContext = 1 << 27;
+  constexpr int32_t kMaxSequences = 1 << 16;
+  constexpr int32_t kMaxBatch = 1 << 16;
+  SessionOptions o = options;
+  if (o.n_ctx == 0) o.n_ctx = std::min(hp.n_ctx_train, kDefaultContext);
+  if (o.n_ctx < 1 || o.n_ctx > kMaxContext) return out_of_range("n_ctx", o.n_ctx, 1, kMaxContext);
+  if (o.n_seqs < 1 || o.n_seqs > kMaxSequences) return out_of_range("n_seqs", o.n_seqs, 1, kMaxSequences);
+  if (o.n_batch < 1 || o.n_batch > kMaxBatch) return out_of_range("n_batch", o.n_batch, 1, kMaxBatch);
+  if (!hp.causal) o.n_batch = std::max(o.n_batch, std::min(o.n_ctx, kMaxBatch));  // an encoder sees a sequence at once
+  o.n_batch = std::min(o.n_batch, o.n_ctx);
+  if (o.n_logits == 0) o.n_logits = o.n_seqs;
+  if (o.n_logits < 1 || o.n_logits > o.n_ctx) return out_of_range("n_logits", o.n_logits, 1, o.n_ctx);
+  if (o.kv_type != CellType::kF32 && o.kv_type != CellType::kF16 && o.kv_type != CellType::kBF16) {
+    return out_of_range("kv_type", static_cast<int64_t>(o.kv_type), 0, 2);
+  }
+  if (o.pool) o.n_threads = o.pool->n_threads;
+  if (o.n_threads == 0) o.n_threads = default_thread_count();
+  if (o.n_threads < 1 || o.n_threads > kMaxThreads) return out_of_range("n_threads", o.n_threads, 1, kMaxThreads);
+  return o;
+}
+
+std::vector<CacheLayer> cache_layers(const HParams& hp) {
+  std::vector<CacheLayer> layers;
+  layers.reserve(hp.layers.size());
+  for (const LayerShape& layer : hp.layers)
+    layers.push_back({layer.n_kv_heads, layer.k_dim, layer.v_dim, layer.window});
+  return layers;
+}
+
+CacheOptions cache_options(const SessionOptions& o) {
+  return {o.n_ctx, o.n_seqs, o.n_batch, o.kv_type};
+}
+
+ScratchSizes scratch_sizes(const SessionOptions& o) {
+  return {o.n_batch, o.n_logits, o.n_seqs, o.n_ctx, o.n_threads};
+}
+
+MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) {
+  MemoryPlan plan;
+  plan.weights_bytes = model.file.file_bytes();
+  plan.kv_cache_bytes = KVCache::Impl::bytes_needed(cache_layers(model.hp), cache_options(options));
+  Layout layout(nullptr);
+  Scratch::lay_out(layout, model.hp, scratch_sizes(options));
+  plan.scratch_bytes = layout.used();
+  plan.tables_bytes = copied_bytes(model.weights);
+  if (model.tokenizer) plan.tables_bytes += model.tokenizer->memory_bytes();
+  return plan;
+}
+
+}  // namespace hearth

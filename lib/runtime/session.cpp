@@ -1,0 +1,140 @@
+// Session: owns the cache, the scratch memory and the threads of one stream of computation.
+#include "hearth/session.h"
+
+#include <algorithm>
+#include <string>
+
+#include "lib/model/model_impl.h"
+#include "lib/runtime/session_impl.h"
+
+namespace hearth {
+
+static_assert(static_cast<int>(CellType::kF32) == static_cast<int>(kernels::CellType::kF32));
+static_assert(static_cast<int>(CellType::kF16) == static_cast<int>(kernels::CellType::kF16));
+static_assert(static_cast<int>(CellType::kBF16) == static_cast<int>(kernels::CellType::kBF16));
+
+ForwardContext Session::Impl::context() {
+  const Model::Impl& m = model.impl();
+  return {m.arch,
+          &m.hp,
+          &m.weights,
+          ropes,
+          &scratch,
+          &cache->impl(),
+          parallel.get(),
+          {parallel.get(), &matmul_scratch, options.batch_invariant},
+          static_cast<kernels::CellType>(options.kv_type),
+          m.hp.causal};
+}
+
+Status Session::Impl::check(std::span<const BatchToken> batch) const {
+  const HParams& hp = model.impl().hp;
+  int64_t wanted = 0;
+  for (const BatchToken& token : batch) {
+    if (token.id < 0 || token.id >= hp.n_vocab) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "token id " + std::to_string(token.id) + " is not in 0.." + std::to_string(hp.n_vocab - 1)};
+    }
+    wanted += token.logits;
+  }
+  if (wanted > options.n_logits) {
+    return Error{ErrorCode::kInvalidArgument, "logits of " + std::to_string(wanted) +
+                                                  " tokens are wanted, but n_logits is " +
+                                                  std::to_string(options.n_logits)};
+  }
+  if (!hp.causal && static_cast<int64_t>(batch.size()) > options.n_batch) {
+    return Error{ErrorCode::kContextFull, "an encoder takes its texts at once: " + std::to_string(batch.size()) +
+                                              " tokens do not fit n_batch (" + std::to_string(options.n_batch) + ")"};
+  }
+  return cache->impl().check_room(batch);
+}
+
+Status Session::Impl::decode(std::span<const BatchToken> batch) {
+  if (Status status = check(batch); !status) return status;
+  n_rows = 0;
+  const ForwardContext c = context();
+  for (size_t at = 0; at < batch.size();) {
+    const auto part = batch.subspan(at, std::min(batch.size() - at, static_cast<size_t>(options.n_batch)));
+    if (Status status = cache->impl().reserve(part); !status) {
+      cache->impl().unreserve(batch.first(at));
+      n_rows = 0;
+      return status;
+    }
+    n_rows += forward(c, part, n_rows, model.impl().hp.causal);
+    at += part.size();
+  }
+  return {};
+}
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Result<Session> Session::create(const Model& model, const SessionOptions& wanted) {
+  const Model::Impl& m = model.impl();
+  Result<SessionOptions> options = resolve_options(m.hp, wanted);
+  if (!options) return options.error();
+  auto impl = std::make_unique<Impl>(model);
+  impl->options = *options;
+
+  Result<std::unique_ptr<KVCache::Impl>> cache = KVCache::Impl::create(cache_layers(m.hp), cache_options(*options));
+  if (!cache) return cache.error();
+  impl->cache.emplace(std::move(*cache));
+
+  Result<std::unique_ptr<Parallel>> parallel = Parallel::create(options->n_threads, options->pool);
+  if (!parallel) return parallel.error();
+  impl->parallel = std::move(*parallel);
+
+  const ScratchSizes sizes = scratch_sizes(*options);
+  Layout counting(nullptr);
+  Scratch::lay_out(counting, m.hp, sizes);
+  Result<AlignedBuffer> memory = AlignedBuffer::allocate(counting.used(), "the session's scratch memory");
+  if (!memory) return memory.error();
+  impl->memory = std::move(*memory);
+  Layout layout(impl->memory.data());
+  impl->scratch = Scratch::lay_out(layout, m.hp, sizes);
+  impl->matmul_scratch.bind(impl->scratch.matmul, matmul_rows(m.hp, sizes), widest_matmul_input(m.hp), sizes.n_threads);
+
+  for (const RopeParams& rope : m.hp.ropes) impl->ropes.push_back(make_rope_table(rope, m.weights, options->n_ctx));
+  return Session(std::move(impl));
+}
+
+Status Session::decode(std::span<const BatchToken> batch) {
+  return impl_->decode(batch);
+}
+
+size_t Session::n_logits() const {
+  return static_cast<size_t>(impl_->n_rows);
+}
+
+std::span<const float> Session::logits(size_t i) const {
+  const HParams& hp = impl_->model.impl().hp;
+  if (i >= n_logits() || !hp.causal) return {};
+  const auto width = static_cast<size_t>(hp.n_vocab);
+  return {impl_->scratch.logits + i * width, width};
+}
+
+std::span<const float> Session::hidden(size_t i) const {
+  if (i >= n_logits()) return {};
+  const auto width = static_cast<size_t>(impl_->model.impl().hp.d_model);
+  return {impl_->scratch.hidden + i * width, width};
+}
+
+KVCache& Session::cache() {
+  return *impl_->cache;
+}
+const KVCache& Session::cache() const {
+  return *impl_->cache;
+}
+const Model& Session::model() const {
+  return impl_->model;
+}
+const SessionOptions& Session::options() const {
+  return impl_->options;
+}
+MemoryPlan Session::plan() const {
+  return plan_memory(impl_->model.impl(), impl_->options);
+}
+
+}  // namespace hearth

@@ -1,0 +1,35 @@
+// What a hearth::Session holds.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "hearth/session.h"
+#include "lib/cache/kv_cache.h"
+#include "lib/model/forward.h"
+#include "lib/runtime/buffer.h"
+#include "lib/runtime/parallel.h"
+
+namespace hearth {
+
+struct Session::Impl {
+  explicit Impl(const Model& shared) : model(shared) {}
+
+  Status check(std::span<const BatchToken> batch) const;
+  Status decode(std::span<const BatchToken> batch);
+  ForwardContext context();
+
+  Model model;
+  SessionOptions options;
+  std::optional<KVCache> cache;
+  std::unique_ptr<Parallel> parallel;
+  AlignedBuffer memory;
+  Scratch scratch;
+  MatmulScratch matmul_scratch;
+  std::vector<RopeTable> ropes;
+  int n_rows = 0;  ///< rows of logits that the last decode() left
+};
+
+}  // namespace hearth
