@@ -89,7 +89,7 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) 
   Scratch::lay_out(layout, model.hp, scratch_sizes(options));
   plan.scratch_bytes = layout.used();
   plan.tables_bytes = copied_bytes(model.weights);
-  if (model.tokenizer) plan.tables_bytes += model.tokenizer->memory_bytes();
+  // vocabulary
   return plan;
 }
 

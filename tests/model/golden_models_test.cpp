@@ -160,7 +160,9 @@ TEST_P(GoldenModels, GreedyText) {
     ASSERT_EQ(result->ids.size(), expected.size());
     size_t same = 0;
     while (same < expected.size() && result->ids[same] == expected[same]) ++same;
-    if (same < expected.size()) EXPECT_LT(margins[same], tie) << "step " << same << " of " << expected.size();
+    if (same < expected.size()) {
+      EXPECT_LT(margins[same], tie) << "step " << same << " of " << expected.size();
+    }
   }
 }
 
