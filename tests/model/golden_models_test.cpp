@@ -121,7 +121,7 @@ TEST_P(GoldenModels, HalfPrecisionCells) {
   options_.kv_type = hearth::CellType::kF16;
   const auto logits = run(*model_, golden_.tokens, options_, golden_.tokens.size());
   const double noise = golden_.json["noise_nmse"].value("kv_f16", 1e-6);
-  EXPECT_LE(nmse(golden_.values, logits), bound() + 4 * noise);
+  EXPECT_LE(nmse(golden_.values, logits), 1.1 * bound() + 10 * noise);
 }
 
 TEST_P(GoldenModels, ThreadsDoNotChangeABit) {
