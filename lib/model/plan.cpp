@@ -89,7 +89,6 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) 
   Scratch::lay_out(layout, model.hp, scratch_sizes(options));
   plan.scratch_bytes = layout.used();
   plan.tables_bytes = copied_bytes(model.weights);
-  // vocabulary
   return plan;
 }
 
