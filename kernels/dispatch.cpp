@@ -18,9 +18,7 @@ bool always(const CpuFeatures&) {
 
 void overlay_all_reference(KernelTable& table) {
   overlay_reference(table);
-#if defined(HEARTH_HAVE_MATMUL_REFERENCE)
   overlay_matmul_reference(table);
-#endif
 }
 #if defined(HEARTH_HAVE_AVX2)
 void overlay_all_avx2(KernelTable& table) {
@@ -33,9 +31,7 @@ void overlay_all_avx2(KernelTable& table) {
 #if defined(HEARTH_HAVE_AVX512)
 void overlay_all_avx512(KernelTable& table) {
   overlay_avx512(table);
-#if defined(HEARTH_HAVE_MATMUL_AVX512)
   overlay_matmul_avx512(table);
-#endif
 }
 #endif
 

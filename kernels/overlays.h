@@ -3,14 +3,8 @@
 
 #include "kernels/kernel_table.h"
 
-#if __has_include("kernels/reference/matmul_table.cpp")
-#define HEARTH_HAVE_MATMUL_REFERENCE 1
-#endif
 #if __has_include("kernels/avx2/matmul_table.cpp")
 #define HEARTH_HAVE_MATMUL_AVX2 1
-#endif
-#if __has_include("kernels/avx512/matmul_table.cpp")
-#define HEARTH_HAVE_MATMUL_AVX512 1
 #endif
 
 namespace hearth::kernels {

@@ -1,0 +1,185 @@
+// Panels and products of the float types F32, F16 and BF16: panel [n][2 groups][16 rows], activations stay floats.
+#include "kernels/avx512/matmul.h"
+#include "kernels/avx512/panel.h"
+
+namespace hearth::kernels::avx512 {
+namespace {
+
+// Loaders of 16 elements as floats; `mask` selects those that exist, the others are neither read nor non-zero.
+struct LoadF32 {
+  static constexpr int kBytes = 4;
+  static inline __attribute__((always_inline)) __m512 load(const uint8_t* p) { return _mm512_loadu_ps(p); }
+  static inline __attribute__((always_inline)) __m512 load(const uint8_t* p, __mmask16 mask) {
+    return _mm512_maskz_loadu_ps(mask, p);
+  }
+};
+struct LoadF16 {
+  static constexpr int kBytes = 2;
+  static inline __attribute__((always_inline)) __m512 load(const uint8_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(static_cast<const void*>(p))));
+  }
+  static inline __attribute__((always_inline)) __m512 load(const uint8_t* p, __mmask16 mask) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, p));
+  }
+};
+struct LoadBF16 {
+  static constexpr int kBytes = 2;
+  static inline __attribute__((always_inline)) __m512 widen(__m256i v) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16));
+  }
+  static inline __attribute__((always_inline)) __m512 load(const uint8_t* p) {
+    return widen(_mm256_loadu_si256(static_cast<const __m256i*>(static_cast<const void*>(p))));
+  }
+  static inline __attribute__((always_inline)) __m512 load(const uint8_t* p, __mmask16 mask) {
+    return widen(_mm256_maskz_loadu_epi16(mask, p));
+  }
+};
+
+inline __attribute__((always_inline)) __mmask16 first_lanes(int64_t n) {
+  return static_cast<__mmask16>((n >= 16) ? 0xffff : (1 << n) - 1);
+}
+
+/// 16x16 transposition: out[i] lane r = v[r] lane i.
+inline __attribute__((always_inline)) void transpose_16(__m512i out[16], const __m512i v[16]) {
+  __m512i t[4][4];  // t[i][j]: lane L holds dword 4 L + j of rows 4 i .. 4 i + 3
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) transpose_4(t[i], v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]);
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const __m512i a = _mm512_shuffle_i32x4(t[0][j], t[1][j], 0x88);  // lanes 0, 2 of both
+    const __m512i b = _mm512_shuffle_i32x4(t[2][j], t[3][j], 0x88);
+    const __m512i c = _mm512_shuffle_i32x4(t[0][j], t[1][j], 0xdd);  // lanes 1, 3
+    const __m512i d = _mm512_shuffle_i32x4(t[2][j], t[3][j], 0xdd);
+    out[j] = _mm512_shuffle_i32x4(a, b, 0x88);
+    out[8 + j] = _mm512_shuffle_i32x4(a, b, 0xdd);
+    out[4 + j] = _mm512_shuffle_i32x4(c, d, 0x88);
+    out[12 + j] = _mm512_shuffle_i32x4(c, d, 0xdd);
+  }
+}
+
+template <typename Load>
+inline __attribute__((always_inline)) void decode_floats(void* panel, const WeightTile& tile, int64_t n) {
+  for (int g = 0; g < 2; ++g) {
+    const Rows rows(tile, g);
+    for (int64_t k = 0; k < n; k += 16) {
+      const int64_t count = (n - k < 16) ? n - k : 16;
+      const __mmask16 mask = first_lanes(count);
+      __m512i v[16];
+#pragma GCC unroll 16
+      for (int r = 0; r < 16; ++r) v[r] = _mm512_castps_si512(Load::load(rows.row[r] + k * Load::kBytes, mask));
+      __m512i columns[16];
+      transpose_16(columns, v);
+      char* out = static_cast<char*>(panel) + k * 128 + g * 64;
+      if (count == 16) {
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; ++i) _mm512_store_si512(out + i * 128, columns[i]);
+      } else {
+        for (int i = 0; i < count; ++i) _mm512_store_si512(out + i * 128, columns[i]);
+      }
+    }
+  }
+}
+
+template <int kCols>
+inline __attribute__((always_inline)) void multiply_cols(float* acc, const char* panel, const float* const* columns,
+                                                         int64_t n, bool first) {
+  __m512 total[2][kCols];
+  const float* x[kCols];
+#pragma GCC unroll 6
+  for (int c = 0; c < kCols; ++c) {
+    x[c] = columns[c];
+    total[0][c] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + c * kPanelRows);
+    total[1][c] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + c * kPanelRows + 16);
+  }
+  for (int64_t k = 0; k < n; ++k, panel += 128) {
+    const __m512 w0 = _mm512_load_ps(panel);
+    const __m512 w1 = _mm512_load_ps(panel + 64);
+#pragma GCC unroll 6
+    for (int c = 0; c < kCols; ++c) {
+      const __m512 value = _mm512_set1_ps(x[c][k]);
+      total[0][c] = _mm512_fmadd_ps(w0, value, total[0][c]);
+      total[1][c] = _mm512_fmadd_ps(w1, value, total[1][c]);
+    }
+  }
+#pragma GCC unroll 6
+  for (int c = 0; c < kCols; ++c) {
+    _mm512_storeu_ps(acc + c * kPanelRows, total[0][c]);
+    _mm512_storeu_ps(acc + c * kPanelRows + 16, total[1][c]);
+  }
+}
+
+/// Dot products of kRows rows with x, each with its own sums; the order of additions is that of one row alone.
+template <typename Load, int kRows>
+inline __attribute__((always_inline)) void dot_some_rows(float* out, const uint8_t* data, int64_t row_bytes,
+                                                         const float* x, int64_t n) {
+  constexpr int64_t kAhead = 2048;  // bytes prefetched before use
+  __m512 even[kRows];
+  __m512 odd[kRows];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) even[r] = odd[r] = _mm512_setzero_ps();
+  int64_t k = 0;
+  for (; k + 32 <= n; k += 32) {
+    const __m512 x0 = _mm512_loadu_ps(x + k);
+    const __m512 x1 = _mm512_loadu_ps(x + k + 16);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      const uint8_t* p = data + r * row_bytes + k * Load::kBytes;
+      _mm_prefetch(p + kAhead, _MM_HINT_T0);
+      even[r] = _mm512_fmadd_ps(Load::load(p), x0, even[r]);
+      odd[r] = _mm512_fmadd_ps(Load::load(p + 16 * Load::kBytes), x1, odd[r]);
+    }
+  }
+  for (; k < n; k += 16) {
+    const __mmask16 mask = first_lanes(n - k);
+    const __m512 x0 = _mm512_maskz_loadu_ps(mask, x + k);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      even[r] = _mm512_fmadd_ps(Load::load(data + r * row_bytes + k * Load::kBytes, mask), x0, even[r]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) out[r] = _mm512_reduce_add_ps(_mm512_add_ps(even[r], odd[r]));
+}
+
+template <typename Load>
+inline __attribute__((always_inline)) void dot_rows(float* out, const WeightTile& tile, const float* x, int64_t n) {
+  const auto* data = static_cast<const uint8_t*>(tile.data);
+  int r = 0;
+  for (; r + 4 <= tile.n_rows; r += 4) dot_some_rows<Load, 4>(out + r, data + r * tile.row_bytes, tile.row_bytes, x, n);
+  for (; r < tile.n_rows; ++r) dot_some_rows<Load, 1>(out + r, data + r * tile.row_bytes, tile.row_bytes, x, n);
+}
+
+}  // namespace
+
+void decode_F32(void* panel, const WeightTile& tile, int64_t n) {
+  decode_floats<LoadF32>(panel, tile, n);
+}
+void decode_F16(void* panel, const WeightTile& tile, int64_t n) {
+  decode_floats<LoadF16>(panel, tile, n);
+}
+void decode_BF16(void* panel, const WeightTile& tile, int64_t n) {
+  decode_floats<LoadBF16>(panel, tile, n);
+}
+void dot_rows_F32(float* out, const WeightTile& tile, const float* x, int64_t n) {
+  dot_rows<LoadF32>(out, tile, x, n);
+}
+void dot_rows_F16(float* out, const WeightTile& tile, const float* x, int64_t n) {
+  dot_rows<LoadF16>(out, tile, x, n);
+}
+void dot_rows_BF16(float* out, const WeightTile& tile, const float* x, int64_t n) {
+  dot_rows<LoadBF16>(out, tile, x, n);
+}
+
+void multiply_floats(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first) {
+  const char* p = static_cast<const char*>(panel);
+  switch (n_cols) {
+    case 1: return multiply_cols<1>(acc, p, x, n, first);
+    case 2: return multiply_cols<2>(acc, p, x, n, first);
+    case 3: return multiply_cols<3>(acc, p, x, n, first);
+    case 4: return multiply_cols<4>(acc, p, x, n, first);
+    case 5: return multiply_cols<5>(acc, p, x, n, first);
+    default: return multiply_cols<6>(acc, p, x, n, first);
+  }
+}
+
+}  // namespace hearth::kernels::avx512

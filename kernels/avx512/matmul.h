@@ -1,0 +1,30 @@
+// The AVX-512 VNNI matrix-product kernels; see matmul_kernels.h and panel.h.
+#pragma once
+
+#include "kernels/matmul_kernels.h"
+
+namespace hearth::kernels::avx512 {
+
+#define HEARTH_FLOAT_TYPE(Name, size, bytes)                          \
+  void decode_##Name(void* panel, const WeightTile& tile, int64_t n); \
+  void dot_rows_##Name(float* out, const WeightTile& tile, const float* x, int64_t n);
+#define HEARTH_QUANT_TYPE(Name, size, bytes) void decode_##Name(void* panel, const WeightTile& tile, int64_t n);
+#define HEARTH_STORE_TYPE(Name, size, bytes)
+#include "kernels/quant_types.inc"
+#undef HEARTH_FLOAT_TYPE
+#undef HEARTH_QUANT_TYPE
+#undef HEARTH_STORE_TYPE
+
+/// Decodes any type through its unpack function; for types without a decoder of their own.
+void decode_unpacked(void* panel, const WeightTile& tile, int64_t n,
+                     void (*unpack)(const Unpacked& out, const void* blocks, int64_t n), int64_t block_size,
+                     int64_t block_bytes);
+
+void multiply_scale32(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
+void multiply_scale32_min(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
+void multiply_scale16(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
+void multiply_scale16_min(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
+void multiply_floats(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
+void pack_acts(const ActGroup& group, int c, const float* x, int64_t k);
+
+}  // namespace hearth::kernels::avx512
