@@ -5,6 +5,10 @@
 //   if (!file) return fail(file.error());
 //   auto arch = file->get_string("general.architecture");      // Result<std::string_view>
 //   for (const hearth::GgufTensor& t : file->tensors()) show(t.name, t.dims, t.size_bytes);
+//
+// Files are hostile input: every count, length, product and offset is checked against the bytes present before it
+// is used, and what opening allocates stays in proportion to the file. Bounds of the reader: keys of 65535 bytes,
+// tensor names of 255, 2^20 keys, 2^20 tensors, arrays 8 deep, general.alignment a power of two from 8 to 2^24.
 #pragma once
 
 #include <array>

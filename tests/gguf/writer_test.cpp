@@ -158,6 +158,7 @@ TEST(GgufWriter, RefusesWhatTheReaderWouldRefuse) {
   EXPECT_FALSE(writer->add_tensor("u", TensorType::kF32, {int64_t{1} << 40, int64_t{1} << 40}));
   EXPECT_FALSE(writer->add_tensor("u", TensorType::kF64, {int64_t{1} << 60}));
   EXPECT_FALSE(writer->add_tensor("u", static_cast<TensorType>(99), {1}));
+  EXPECT_FALSE(writer->add_tensor("u", TensorType::kF64, {(int64_t{1} << 60) - 1})) << "the file's size overflows";
   EXPECT_FALSE(writer->add_tensor(std::string(300, 'n'), TensorType::kF32, {1}));
   EXPECT_TRUE(writer->write_data(as_bytes(std::string(34, 'x'))));
   EXPECT_FALSE(writer->add_uint32("late", 1));
