@@ -46,7 +46,7 @@ class BytePairEncoder final : public TextEncoder {
     if (flag(PreRule::kWholeWordFirst)) index_words();
   }
 
-  void encode(std::string_view text, bool, WordCache& cache, TokenSink& out) const override {
+  Status encode(std::string_view text, bool, WordCache& cache, TokenSink& out) const override {
     std::string copy;
     if (vocab_.escape_spaces) {
       append_with_marks(copy, text);
@@ -58,6 +58,7 @@ class BytePairEncoder final : public TextEncoder {
     }
     Run run(*this, cache, out);
     splitter_.split(text, run);
+    return {};
   }
 
  private:

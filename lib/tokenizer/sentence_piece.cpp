@@ -42,7 +42,7 @@ class SentencePieceEncoder final : public TextEncoder {
     for (const std::string_view raw : vocab.raw) words_are_apart_ = words_are_apart_ && !spans_words(raw);
   }
 
-  void encode(std::string_view text, bool after_special, WordCache& cache, TokenSink& out) const override {
+  Status encode(std::string_view text, bool after_special, WordCache& cache, TokenSink& out) const override {
     std::string marked;
     if (vocab_.add_space_prefix && after_special) marked += kSpaceMark;
     append_with_marks(marked, text);
@@ -61,6 +61,7 @@ class SentencePieceEncoder final : public TextEncoder {
       cache.add(word, key, tokens.data(), tokens.size());
       out.push(tokens.data(), tokens.size());
     }
+    return {};
   }
 
  private:

@@ -16,7 +16,7 @@ class TextEncoder {
   virtual ~TextEncoder() = default;
   /// Any bytes. `after_special` is true at the begin of the text and after a special token. `cache` belongs to one
   /// call of Tokenizer::encode, which may hold several texts.
-  virtual void encode(std::string_view text, bool after_special, WordCache& cache, TokenSink& out) const = 0;
+  virtual Status encode(std::string_view text, bool after_special, WordCache& cache, TokenSink& out) const = 0;
 };
 
 /// Encoders refer to `vocab`, which must outlive them and not move.

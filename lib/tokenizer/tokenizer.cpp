@@ -42,7 +42,7 @@ Status encode_to(const Tokenizer::Impl& t, std::string_view text, const EncodeOp
     if (fragment.id >= 0) {
       sink.push(fragment.id);
     } else {
-      t.encoder->encode(fragment.text, after_special, cache, sink);
+      if (Status s = t.encoder->encode(fragment.text, after_special, cache, sink); !s) return s;
     }
     after_special = fragment.id >= 0;
   }

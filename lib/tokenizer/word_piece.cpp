@@ -31,7 +31,7 @@ class WordPieceEncoder final : public TextEncoder {
     trie_ = ByteTrie(std::move(entries));
   }
 
-  void encode(std::string_view text, bool, WordCache& cache, TokenSink& out) const override {
+  Status encode(std::string_view text, bool, WordCache& cache, TokenSink& out) const override {
     std::string word(kSpaceMark);  // entries that begin a word begin with the mark
     std::vector<Token> tokens;
     const auto finish = [&] {
@@ -57,6 +57,7 @@ class WordPieceEncoder final : public TextEncoder {
       if (alone) finish();
     }
     finish();
+    return {};
   }
 
  private:

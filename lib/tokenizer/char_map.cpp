@@ -1,0 +1,71 @@
+// Look-up in the precompiled normalisation rules; every index is checked, a broken table matches nothing.
+#include "lib/tokenizer/char_map.h"
+
+#include <cstring>
+#include <string>
+
+namespace hearth {
+namespace {
+
+constexpr uint32_t kValueBit = 1u << 31;
+
+uint32_t label(uint32_t unit) {
+  return unit & (kValueBit | 0xFF);
+}
+bool has_value(uint32_t unit) {
+  return (unit >> 8 & 1) != 0;
+}
+uint32_t offset(uint32_t unit) {
+  return (unit >> 10) << ((unit & (1u << 9)) >> 6);
+}
+
+}  // namespace
+
+Result<CharMap> CharMap::create(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return CharMap();
+  uint32_t n = 0;
+  if (bytes.size() < sizeof n) {
+    return Error{ErrorCode::kFormat, "tokenizer.ggml.precompiled_charsmap: shorter than its header"};
+  }
+  std::memcpy(&n, bytes.data(), sizeof n);
+  if (n >= bytes.size() - sizeof n) {
+    return Error{ErrorCode::kFormat, "tokenizer.ggml.precompiled_charsmap: trie of " + std::to_string(n) +
+                                         " bytes does not fit its " + std::to_string(bytes.size()) + " bytes"};
+  }
+  CharMap map;
+  map.units_ = bytes.subspan(sizeof n, n - n % sizeof(uint32_t));
+  const std::span<const std::byte> rest = bytes.subspan(sizeof n + n);
+  map.replacements_ = {reinterpret_cast<const char*>(rest.data()), rest.size()};
+  return map;
+}
+
+uint32_t CharMap::unit(size_t index) const {
+  uint32_t value = 0;
+  if (index < units_.size() / sizeof value) {
+    std::memcpy(&value, units_.data() + index * sizeof value, sizeof value);
+  }
+  return value;
+}
+
+CharMap::Match CharMap::longest(std::string_view text) const {
+  if (units_.empty()) return {};
+  Match match;
+  size_t position = 0;
+  size_t node = offset(unit(0));
+  for (size_t i = 0; i < text.size() && text[i] != '\0'; ++i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    node ^= byte;
+    const uint32_t found = unit(node);
+    if (label(found) != byte) break;
+    node ^= offset(found);
+    if (!has_value(found)) continue;
+    match.n_bytes = i + 1;
+    position = unit(node) & ~kValueBit;
+  }
+  const size_t end = match.n_bytes == 0 ? std::string_view::npos : replacements_.find('\0', position);
+  if (end == std::string_view::npos) return {};
+  match.replacement = replacements_.substr(position, end - position);
+  return match;
+}
+
+}  // namespace hearth
