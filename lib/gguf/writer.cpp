@@ -190,6 +190,7 @@ Status GgufWriter::Impl::write_data(std::span<const std::byte> bytes) {
 
 Status GgufWriter::Impl::finish() {
   if (Status s = write_data({}); !s) return s;
+  if (Status s = file.write({}); !s) return s;  // repeats an earlier failure, which explains missing data
   if (current < tensors.size()) {
     return invalid(path + ": tensor " + quote(tensors[current].name) + " lacks " +
                    std::to_string(tensors[current].size_bytes - written) + " bytes of data");

@@ -5,6 +5,7 @@
 
 #include "gguf/gguf_builder.h"
 #include "hearth/gguf.h"
+#include "support/file_size_limit.h"
 #include "support/golden.h"
 #include "support/temp_dir.h"
 
@@ -130,6 +131,21 @@ TEST(GgufWriter, FileAppearsOnlyWhenFinished) {
   }
   EXPECT_EQ(testing::read_file(path), "older");
   EXPECT_EQ(dir.count(), 1u) << "the temporary file was left";
+}
+
+TEST(GgufWriter, FullDiskIsAnErrorThatSticks) {
+  const TempDir dir;
+  const std::string path = dir.file("out.gguf");
+  const testing::FileSizeLimit limit(100000);
+  auto writer = GgufWriter::create(path);
+  ASSERT_TRUE(writer);
+  EXPECT_TRUE(writer->add_tensor("t", TensorType::kF32, {1 << 20}));
+  const Status written = writer->write_data(as_bytes(std::string(1 << 20, 'x')));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, ErrorCode::kIo);
+  EXPECT_EQ(written.error().message, path + ": cannot write: File too large");
+  EXPECT_EQ(writer->finish().error().message, written.error().message);
+  EXPECT_EQ(dir.count(), 0u);
 }
 
 TEST(GgufWriter, RefusesWhatTheReaderWouldRefuse) {
