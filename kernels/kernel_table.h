@@ -69,6 +69,17 @@ struct AttentionState {
   float* acc;  ///< [nq, v_dim] sum of exp(score - max) * value; starts at 0
 };
 
+/// What a block of queries of one sequence sees of a run of pages: query i sees the slots first[i] <= 64 p + t < end[i]
+/// that `held` marks.
+struct PageRun {
+  const KvPage* pages;   ///< [n_pages]
+  const uint64_t* held;  ///< [n_pages] bit t: slot t holds a position; nullptr: every slot does
+  int n_pages;
+  const int32_t* first;  ///< [nq] counted from slot 0 of page 0
+  const int32_t* end;    ///< [nq]
+  const float* alibi;    ///< nullptr, or [nq] pairs (slope, distance of slot 0 of page 0 from the query)
+};
+
 struct KernelTable {
   const char* isa;
   TypeKernels types[kTypeCount];
@@ -105,12 +116,27 @@ struct KernelTable {
   /// The result for a query does not depend on the others of the call.
   void (*attend_page)(const AttentionState& state, const float* q, int nq, const KvPage& page,
                       const AttentionShape& shape, const uint64_t* visible, const float* alibi, float* scratch);
+  /// Lets many queries (prompts) attend to a run of pages, nq <= kRunMaxQueries, each page decoded once. May
+  /// multiply in 16-bit integers with a scale per query, key and value column: its error (relative, mean square) is
+  /// below 1e-6 (k_dim <= 256), about that of 16-bit cells, but its numbers are not those of attend_page. scratch: at least
+  /// attend_run_scratch_bytes(), 64-byte aligned. The result for a query does not depend on the others.
+  void (*attend_run)(const AttentionState& state, const float* q, int nq, const PageRun& run,
+                     const AttentionShape& shape, void* scratch);
 };
 
 /// Largest nq of one attend_page call.
 inline constexpr int kAttendMaxQueries = 64;
 inline constexpr int64_t attend_scratch_floats(int nq) {
   return int64_t{nq} * kPageTokens + 4096;
+}
+
+/// Largest nq of one attend_run call.
+inline constexpr int kRunMaxQueries = 256;
+inline constexpr int64_t attend_run_scratch_bytes(int nq, int k_dim, int v_dim) {
+  const int64_t lanes = (int64_t{nq} + 31) / 32 * 32;  // queries, in whole vectors
+  const int64_t keys = (int64_t{k_dim} + 1) / 2 + 1;   // pairs of elements
+  const int64_t values = (int64_t{v_dim} + 15) / 16 * 16;
+  return 4 * (lanes * (keys + values + 8) + kPageTokens * keys + (kPageTokens / 2 + 2) * values + 64 * 128 + 1024);
 }
 
 /// The table in use (see hearth/cpu.h).

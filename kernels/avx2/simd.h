@@ -77,6 +77,10 @@ inline Floats min(Floats a, Floats b) {
 inline Floats abs(Floats a) {
   return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
 }
+/// The larger magnitude; infinity and NaN count as larger than any number.
+inline Floats max_magnitude(Floats a, Floats b) {
+  return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(abs(a)), _mm256_castps_si256(abs(b))));
+}
 /// Magnitude of a with the sign of b.
 inline Floats copy_sign(Floats a, Floats b) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
@@ -160,6 +164,45 @@ inline void store_half_n(uint16_t* p, Floats x, int64_t n) {
   alignas(16) uint16_t buffer[8];
   _mm_store_si128(reinterpret_cast<__m128i*>(buffer), words);
   for (int64_t i = 0; i < n; ++i) p[i] = buffer[i];
+}
+
+// --- 16-bit integers in pairs: a lane of Ints holds elements 2i (low) and 2i + 1 (high) ---------------------------
+
+inline Ints zero_ints() {
+  return _mm256_setzero_si256();
+}
+inline Ints splat_int(int32_t x) {
+  return _mm256_set1_epi32(x);
+}
+inline Ints load_ints(const int32_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline void store_ints(int32_t* p, Ints x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x);
+}
+/// sum + a.low b.low + a.high b.high
+inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
+#if defined(__AVXVNNI__)
+  return _mm256_dpwssd_avx_epi32(sum, a, b);
+#else
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+#endif
+}
+/// Nearest integers, ties to even.
+inline Ints to_ints(Floats x) {
+  return _mm256_cvtps_epi32(x);
+}
+inline Floats to_floats(Ints x) {
+  return _mm256_cvtepi32_ps(x);
+}
+/// Integers within 16 bits to pairs.
+inline Ints make_pairs(Ints low, Ints high) {
+  return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
+}
+/// p[0], p[stride], p[2 stride], ...
+inline Floats gather(const float* p, int stride) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_i32gather_ps(p, _mm256_mullo_epi32(lane, _mm256_set1_epi32(stride)), 4);
 }
 
 }  // namespace

@@ -7,5 +7,6 @@ namespace hearth::kernels::avx512 {
 
 void overlay_vector_ops(KernelTable& table);
 void overlay_attention(KernelTable& table);
+void overlay_attention_run(KernelTable& table);
 
 }  // namespace hearth::kernels::avx512

@@ -70,6 +70,10 @@ inline Floats min(Floats a, Floats b) {
 inline Floats abs(Floats a) {
   return _mm512_abs_ps(a);
 }
+/// The larger magnitude; infinity and NaN count as larger than any number.
+inline Floats max_magnitude(Floats a, Floats b) {
+  return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(abs(a)), _mm512_castps_si512(abs(b))));
+}
 /// Magnitude of a with the sign of b.
 inline Floats copy_sign(Floats a, Floats b) {
   const __m512i sign = _mm512_set1_epi32(INT32_MIN);
@@ -131,6 +135,41 @@ inline Floats load_bf16_n(const uint16_t* p, int64_t n) {
 inline void store_half_n(uint16_t* p, Floats x, int64_t n) {
   _mm256_mask_storeu_epi16(p, n < kLanes ? first_lanes(n) : Mask{0xffff},
                            _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+// --- 16-bit integers in pairs: a lane of Ints holds elements 2i (low) and 2i + 1 (high) ---------------------------
+
+inline Ints zero_ints() {
+  return _mm512_setzero_si512();
+}
+inline Ints splat_int(int32_t x) {
+  return _mm512_set1_epi32(x);
+}
+inline Ints load_ints(const int32_t* p) {
+  return _mm512_loadu_si512(p);
+}
+inline void store_ints(int32_t* p, Ints x) {
+  _mm512_storeu_si512(p, x);
+}
+/// sum + a.low b.low + a.high b.high
+inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
+  return _mm512_dpwssd_epi32(sum, a, b);
+}
+/// Nearest integers, ties to even.
+inline Ints to_ints(Floats x) {
+  return _mm512_cvtps_epi32(x);
+}
+inline Floats to_floats(Ints x) {
+  return _mm512_cvtepi32_ps(x);
+}
+/// Integers within 16 bits to pairs.
+inline Ints make_pairs(Ints low, Ints high) {
+  return _mm512_mask_blend_epi16(0xaaaaaaaau, low, _mm512_slli_epi32(high, 16));
+}
+/// p[0], p[stride], p[2 stride], ...
+inline Floats gather(const float* p, int stride) {
+  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return _mm512_i32gather_ps(_mm512_mullo_epi32(lane, _mm512_set1_epi32(stride)), p, 4);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ void overlay_reference(KernelTable& table) {
   table.store_kv = reference::store_kv;
   table.load_kv = reference::load_kv;
   table.attend_page = reference::attend_page;
+  table.attend_run = reference::attend_run;
 }
 
 }  // namespace hearth::kernels

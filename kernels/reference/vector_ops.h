@@ -22,5 +22,7 @@ void store_kv(const KvPage& page, const AttentionShape& shape, int slot, const f
 void load_kv(float* k, float* v, const KvPage& page, const AttentionShape& shape, int slot);
 void attend_page(const AttentionState& state, const float* q, int nq, const KvPage& page, const AttentionShape& shape,
                  const uint64_t* visible, const float* alibi, float* scratch);
+void attend_run(const AttentionState& state, const float* q, int nq, const PageRun& run, const AttentionShape& shape,
+                void* scratch);
 
 }  // namespace hearth::kernels::reference

@@ -1,0 +1,13 @@
+// Attention of blocks of queries to runs of pages, in 16-bit integers.
+#include "kernels/avx512/simd.h"
+//
+#include "kernels/avx512/overlay.h"
+#include "kernels/simd/attention_run.h"
+
+namespace hearth::kernels::avx512 {
+
+void overlay_attention_run(KernelTable& table) {
+  table.attend_run = attend_run_codes;
+}
+
+}  // namespace hearth::kernels::avx512

@@ -1,0 +1,194 @@
+// attend_run: every instruction set against the reference, over ranges, holes, head sizes and extremes.
+#include <memory>
+
+#include "tests/support/attention_test.h"
+
+namespace hearth::test {
+namespace {
+
+using kernels::PageRun;
+
+/// Pages, queries and ranges of one call.
+struct RunCase {
+  RunCase(const AttentionShape& shape_, int nq_, int n_pages, uint32_t seed)
+      : shape(shape_), nq(nq_), random(rng(seed)) {
+    q.resize(static_cast<size_t>(nq) * static_cast<size_t>(shape.k_dim));
+    fill_normal(q, random, 1.5f / std::sqrt(static_cast<float>(shape.k_dim)));
+    for (int p = 0; p < n_pages; ++p) held.push_back(~uint64_t{0});
+    // A prompt in the middle of its context: causal, the last tokens of the run.
+    for (int i = 0; i < nq; ++i) {
+      first.push_back(0);
+      end.push_back(std::max(1, n_pages * kPageTokens - nq + i + 1));
+    }
+  }
+  void fill() {
+    for (const uint64_t bits : held) {
+      storage.push_back(std::make_unique<TestPage>(shape));
+      fill_page(*storage.back(), shape, bits, random);
+      pages.push_back(storage.back()->page());
+    }
+  }
+  PageRun run() const {
+    return {pages.data(), held.data(), static_cast<int>(pages.size()),
+            first.data(), end.data(),  alibi.empty() ? nullptr : alibi.data()};
+  }
+
+  AttentionShape shape;
+  int nq;
+  std::mt19937 random;
+  std::vector<float> q, alibi;
+  std::vector<int32_t> first, end;
+  std::vector<uint64_t> held;
+  std::vector<std::unique_ptr<TestPage>> storage;
+  std::vector<KvPage> pages;
+};
+
+class AttentionRun : public EveryIsa {
+ protected:
+  void attend(const kernels::KernelTable& table, RunCase& c, TestState& state) {
+    Guarded<unsigned char> scratch(
+        static_cast<size_t>(kernels::attend_run_scratch_bytes(c.nq, c.shape.k_dim, c.shape.v_dim)), 0);
+    table.attend_run(state.state(), c.q.data(), c.nq, c.run(), c.shape, scratch.data());
+    EXPECT_TRUE(scratch.intact() && state.intact());
+  }
+  /// Fills the pages, runs both ways and returns the error.
+  double error(RunCase& c) {
+    c.fill();
+    TestState actual(c.nq, c.shape.v_dim), expected(c.nq, c.shape.v_dim);
+    attend(isa(), c, actual);
+    attend(reference(), c, expected);
+    for (size_t i = 0; i < actual.max.size(); ++i) {
+      EXPECT_TRUE(close(actual.max[i], expected.max[i], 2e-3f, 2e-3f)) << i;
+    }
+    return attention_nmse(actual, expected, c.shape.v_dim);
+  }
+};
+
+constexpr AttentionShape kUsual{64, 64, CellType::kF16, CellType::kF16, 0};
+
+TEST_P(AttentionRun, CausalPrompts) {
+  for (int nq : {1, 2, 15, 16, 17, 31, 32, 33, 64, 100, 256}) {
+    for (int n_pages : {1, 2, 5}) {
+      RunCase c(kUsual, nq, n_pages, static_cast<uint32_t>(nq * 10 + n_pages));
+      EXPECT_LT(error(c), 6e-7) << nq << " queries, " << n_pages << " pages";
+    }
+  }
+}
+
+TEST_P(AttentionRun, HeadSizesAndCells) {
+  const std::pair<int, int> sizes[] = {{128, 128}, {80, 80}, {96, 96},   {192, 128}, {40, 24},
+                                       {1, 1},     {7, 5},   {256, 256}, {576, 512}};
+  for (const auto& [k_dim, v_dim] : sizes) {
+    for (CellType type : {CellType::kF32, CellType::kF16, CellType::kBF16}) {
+      RunCase c({k_dim, v_dim, type, type, 0}, 37, 2, static_cast<uint32_t>(k_dim));
+      EXPECT_LT(error(c), k_dim > 256 ? 2e-6 : 1e-6) << k_dim << " " << v_dim;
+    }
+  }
+}
+
+TEST_P(AttentionRun, SlidingWindows) {
+  RunCase c(kUsual, 70, 6, 3);
+  for (size_t i = 0; i < c.first.size(); ++i) c.first[i] = std::max(0, c.end[i] - 100);
+  EXPECT_LT(error(c), 6e-7);
+}
+
+TEST_P(AttentionRun, Holes) {
+  RunCase c(kUsual, 70, 4, 4);
+  c.held = {0x00ffff0000ff1234u, 0, ~uint64_t{0}, 0x0fffffffffffffffu};
+  EXPECT_LT(error(c), 6e-7);
+}
+
+TEST_P(AttentionRun, QueriesThatSeeNothing) {
+  RunCase c(kUsual, 40, 3, 5);
+  for (size_t i = 0; i < 40; i += 3) c.end[i] = c.first[i] = 70;
+  EXPECT_LT(error(c), 6e-7);
+}
+
+TEST_P(AttentionRun, SoftCapAndAlibi) {
+  for (int which : {1, 2, 3}) {
+    AttentionShape shape = kUsual;
+    if ((which & 1) != 0) shape.soft_cap = 2.0f;
+    RunCase c(shape, 40, 3, 6);
+    for (int i = 0; (which & 2) != 0 && i < c.nq; ++i) {
+      c.alibi.push_back(1.0f / static_cast<float>(2 << (i % 8)));
+      c.alibi.push_back(static_cast<float>(1 - c.end[static_cast<size_t>(i)]));
+    }
+    EXPECT_LT(error(c), 6e-7) << which;
+  }
+}
+
+TEST_P(AttentionRun, SharpAndFlatScores) {
+  for (float sharpness : {1e-6f, 0.01f, 10.0f, 100.0f}) {
+    RunCase c(kUsual, 40, 3, 7);
+    for (float& x : c.q) x *= sharpness;
+    EXPECT_LT(error(c), sharpness > 5 ? 2e-4 : 6e-7) << sharpness;
+  }
+}
+
+TEST_P(AttentionRun, ContinuesAState) {
+  RunCase c(kUsual, 40, 4, 8);
+  c.fill();
+  TestState whole(c.nq, 64), parts(c.nq, 64);
+  attend(reference(), c, whole);
+  RunCase front(kUsual, 40, 2, 8), back(kUsual, 40, 2, 8);
+  front.end = c.end;
+  front.pages = {c.pages[0], c.pages[1]};
+  back.pages = {c.pages[2], c.pages[3]};
+  for (size_t i = 0; i < 40; ++i) {
+    back.first[i] = c.first[i] - 128;
+    back.end[i] = c.end[i] - 128;
+  }
+  attend(isa(), front, parts);
+  attend(isa(), back, parts);
+  EXPECT_LT(attention_nmse(parts, whole, 64), 6e-7);
+}
+
+TEST_P(AttentionRun, NumbersWithoutCodesGoTheFloatWay) {
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const float bad : {inf, 1e30f}) {
+    RunCase c({64, 64, CellType::kF32, CellType::kF32, 0}, 20, 3, 9);
+    c.fill();
+    std::vector<float> v(64, 1.0f);
+    v[3] = bad;
+    isa().store_kv(c.pages[1], c.shape, 5, nullptr, v.data());
+    TestState actual(c.nq, 64), expected(c.nq, 64);
+    attend(isa(), c, actual);
+    attend(reference(), c, expected);
+    for (size_t i = 0; i < 20; ++i) {
+      EXPECT_TRUE(close(actual.acc[i * 64 + 3], expected.acc[i * 64 + 3], 1e-2f, 0));
+      EXPECT_TRUE(
+          close(actual.acc[i * 64 + 4] / actual.sum[i], expected.acc[i * 64 + 4] / expected.sum[i], 1e-3f, 1e-3f));
+    }
+  }
+  RunCase c(kUsual, 20, 2, 10);
+  c.q[5 * 64 + 7] = std::numeric_limits<float>::quiet_NaN();
+  c.fill();
+  TestState actual(c.nq, 64), expected(c.nq, 64);
+  attend(isa(), c, actual);
+  attend(reference(), c, expected);
+  EXPECT_TRUE(close(actual.acc[4 * 64], expected.acc[4 * 64], 1e-4f, 1e-4f));
+}
+
+TEST_P(AttentionRun, AQueryDoesNotDependOnTheOthers) {
+  RunCase c(kUsual, 77, 3, 11);
+  c.fill();
+  TestState together(c.nq, 64);
+  attend(isa(), c, together);
+  for (size_t i = 0; i < 77; i += 5) {
+    RunCase one(kUsual, 1, 3, 11);
+    one.q.assign(c.q.begin() + static_cast<long>(i) * 64, c.q.begin() + static_cast<long>(i + 1) * 64);
+    one.pages = c.pages;
+    one.first = {c.first[i]};
+    one.end = {c.end[i]};
+    TestState alone(1, 64);
+    attend(isa(), one, alone);
+    EXPECT_EQ(alone.max[0], together.max[i]);
+    EXPECT_EQ(alone.sum[0], together.sum[i]);
+    for (size_t d = 0; d < 64; ++d) EXPECT_EQ(alone.acc[d], together.acc[i * 64 + d]);
+  }
+}
+
+HEARTH_INSTANTIATE_EVERY_ISA(AttentionRun);
+
+}  // namespace
+}  // namespace hearth::test
