@@ -26,7 +26,6 @@ enum class RopeLayout : uint8_t { kNone, kPairs, kHalves };
 /// Which layers see only a sliding window.
 enum class WindowPattern : uint8_t {
   kNone,      ///< every layer sees everything, whatever the file's sliding_window says
-  kAll,       ///< every layer slides, if the file has a window
   kInterval,  ///< of every `window_interval` layers the last sees everything
   kFromFile,  ///< attention.sliding_window_pattern: an array of booleans, or an interval
 };
@@ -45,28 +44,56 @@ enum class AttentionScale : uint8_t {
   kOne,
 };
 
+/// Norms of queries and keys before they rotate.
+enum class QkNorm : uint8_t {
+  kNone,
+  kPerHead,      ///< each head by itself
+  kAllHeads,     ///< all heads of a token together
+  kAllOptional,  ///< the same, where the file has them
+};
+
 struct Architecture {
   const char* name;  ///< general.architecture
   NormKind norm = NormKind::kRms;
   NormPlace norm_place = NormPlace::kPre;
-  bool post_norms = false;  ///< post_attention_norm and post_ffw_norm follow the stages, before the residual is added
+  bool post_norms = false;  ///< norms follow the stages, before the residual is added
+  const char* attn_post_norm_name = "post_attention_norm";
+  const char* ffn_norm_name = "ffn_norm";
+  const char* ffn_post_norm_name = "post_ffw_norm";
+
+  // What a token begins as.
+  bool embedding_norm = false;     ///< token_embd_norm follows the embedding
+  bool embedding_scaled = false;   ///< embeddings times sqrt(d_model)
+  bool learned_positions = false;  ///< position_embd is added to the embedding
+  bool token_types = false;        ///< the first row of token_types is added, where the file has it
+
+  // Attention.
   RopeLayout rope = RopeLayout::kPairs;
-  int rope_skip_interval = 0;  ///< every n-th layer has no rotary embedding; 0: all have it (SmolLM 3: 4)
-  kernels::Gate gate = kernels::Gate::kSilu;
-  bool gated = true;              ///< feed-forward is gate(x Wg) * (x Wu); otherwise gate(x Wu)
-  bool qk_norm = false;           ///< the file must have q and k norms, per head or over all heads by their shape
-  bool embedding_norm = false;    ///< token_embd_norm follows the embedding
-  bool embedding_scaled = false;  ///< embeddings times sqrt(d_model)
-  const char* ffn_norm_name = "ffn_norm";  ///< tensor of the norm before the feed-forward
+  int rope_skip_interval = 0;       ///< every n-th layer has no rotary embedding; 0: all have it (SmolLM 3: 4)
+  float local_rope_base = 0;        ///< rope base of sliding layers where the file has none; 0: as the others
+  bool local_rope_scaled = true;    ///< sliding layers use the file's rope scaling and factors too
+  bool yarn_scales_scores = false;  ///< YaRN's temperature multiplies the scores, not cos and sin (DeepSeek)
+  float alibi_max_bias = 0;         ///< > 0: scores fall with distance instead of rotating (Press et al. 2021)
+  QkNorm qk_norm = QkNorm::kNone;
+  bool v_norm = false;      ///< values are normalised per head, without a weight (Gemma 4)
+  bool v_may_be_k = false;  ///< where the file has no attn_v, values are the projected keys (Gemma 4)
+  bool latent = false;      ///< keys and values are compressed to one latent vector (DeepSeek-V2, section 2.1)
   WindowPattern window = WindowPattern::kNone;
   int window_interval = 0;
-  float local_rope_base = 0;      ///< rope base of sliding layers where the file has none; 0: as the others
-  bool local_rope_scaled = true;  ///< sliding layers use the file's rope scaling too
+  int window_default = 0;         ///< positions, where the file does not say
+  bool window_symmetric = false;  ///< half of the window lies before a query, half after it
   AttentionScale attention_scale = AttentionScale::kHeadDim;
-  int scale_layers = 0;  ///< depth that kEmbeddingShare applies to
-  Router router = Router::kSoftmaxTopK;
-  bool renormalize_experts = true;  ///< chosen weights sum to 1, where the file does not say
+  int scale_layers = 0;          ///< depth that kEmbeddingShare applies to
+  float attention_soft_cap = 0;  ///< where the file does not say; 0: none
+  float final_soft_cap = 0;      ///< of the logits, likewise
   bool causal = true;
+
+  // Feed-forward.
+  kernels::Gate gate = kernels::Gate::kSilu;
+  bool gated = true;  ///< feed-forward is gate(x Wg) * (x Wu); otherwise gate(x Wu)
+  Router router = Router::kSoftmaxTopK;
+  bool renormalize_experts = true;    ///< chosen weights sum to 1, where the file does not say
+  bool experts_beside_dense = false;  ///< layers with experts have a dense feed-forward too (Gemma 4)
 };
 
 /// nullptr when unknown.

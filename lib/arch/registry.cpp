@@ -4,8 +4,68 @@
 namespace hearth {
 namespace {
 
+using kernels::Gate;
+
+constexpr auto kHalves = RopeLayout::kHalves;
+
 constexpr Architecture kArchitectures[] = {
+    // --- Llama and those that differ from it in little ---------------------------------------------------------------
     {.name = "llama"},
+    {.name = "mistral3"},
+    {.name = "granite"},
+    {.name = "granitemoe"},
+    {.name = "smollm3", .rope_skip_interval = 4},
+    {.name = "qwen2", .rope = kHalves},
+    {.name = "qwen2moe", .rope = kHalves, .renormalize_experts = false},
+    {.name = "qwen3", .rope = kHalves, .qk_norm = QkNorm::kPerHead},
+    {.name = "qwen3moe", .rope = kHalves, .qk_norm = QkNorm::kPerHead},
+    {.name = "phi3", .rope = kHalves},
+    {.name = "chatglm"},
+    {.name = "glm4", .post_norms = true},
+    {.name = "olmo2",
+     .norm_place = NormPlace::kPostOnly,
+     .post_norms = true,
+     .rope = kHalves,
+     .local_rope_scaled = false,
+     .qk_norm = QkNorm::kAllHeads,
+     .window = WindowPattern::kInterval,
+     .window_interval = 4},
+
+    // --- Gemma -------------------------------------------------------------------------------------------------------
+    {.name = "gemma", .embedding_scaled = true, .rope = kHalves, .gate = Gate::kGelu},
+    {.name = "gemma2",
+     .post_norms = true,
+     .embedding_scaled = true,
+     .rope = kHalves,
+     .window = WindowPattern::kInterval,
+     .window_interval = 2,
+     .window_default = 4096,
+     .attention_scale = AttentionScale::kEmbeddingShare,
+     .scale_layers = 46,
+     .attention_soft_cap = 50.0f,
+     .final_soft_cap = 30.0f,
+     .gate = Gate::kGelu},
+    {.name = "gemma3",
+     .post_norms = true,
+     .embedding_scaled = true,
+     .rope = kHalves,
+     .local_rope_base = 10000.0f,
+     .local_rope_scaled = false,
+     .qk_norm = QkNorm::kPerHead,
+     .window = WindowPattern::kInterval,
+     .window_interval = 6,
+     .attention_scale = AttentionScale::kEmbeddingShare,
+     .scale_layers = 62,
+     .gate = Gate::kGelu},
+
+    // --- mixtures of experts with their own rules --------------------------------------------------------------------
+    {.name = "gpt-oss",
+     .ffn_norm_name = "post_attention_norm",
+     .rope = kHalves,
+     .window = WindowPattern::kInterval,
+     .window_interval = 2,
+     .gate = Gate::kSwigluClamped,
+     .router = Router::kTopKSoftmax},
 };
 
 }  // namespace

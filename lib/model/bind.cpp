@@ -1,6 +1,9 @@
 // Binds tensors to weights by name and shape. Every tensor of the file must be used exactly once.
+#include <algorithm>
+#include <cmath>
 #include <string>
 
+#include "lib/model/binder.h"
 #include "lib/model/weights.h"
 
 namespace hearth {
@@ -8,210 +11,211 @@ namespace {
 
 constexpr int64_t kMaxVocab = 1 << 24;
 
-/// Index of a computable type, or -1.
-int type_index(TensorType type) {
-  int index = 0;
-#define HEARTH_FLOAT_TYPE(Name, size, bytes)     \
-  if (type == TensorType::k##Name) return index; \
-  ++index;
-#define HEARTH_QUANT_TYPE(Name, size, bytes) HEARTH_FLOAT_TYPE(Name, size, bytes)
-#define HEARTH_STORE_TYPE(Name, size, bytes)
-#include "kernels/quant_types.inc"
-#undef HEARTH_FLOAT_TYPE
-#undef HEARTH_QUANT_TYPE
-#undef HEARTH_STORE_TYPE
-  return -1;
-}
-
-std::string shape_text(std::span<const int64_t> dims) {
-  std::string text = "[";
-  for (size_t i = 0; i < dims.size(); ++i) text += (i ? ", " : "") + std::to_string(dims[i]);
-  return text + "]";
-}
-
-/// Looks tensors up, checks them, remembers which were used and the first failure.
-class Binder {
- public:
-  explicit Binder(const GgufFile& file) : file_(file), used_(file.tensors().size(), false) {}
-
-  /// Marks a tensor as used; nullptr (and an error, if it is required) when absent or of another shape.
-  const GgufTensor* take(const std::string& name, std::initializer_list<int64_t> dims, bool required) {
-    const GgufTensor* tensor = file_.tensor(name);
-    if (!tensor) {
-      if (required) fail(ErrorCode::kFormat, "missing tensor " + name);
-      return nullptr;
-    }
-    const std::span<const int64_t> want(dims.begin(), dims.size());
-    for (size_t i = 0; i < 4; ++i) {
-      if (tensor->dims[i] != (i < want.size() ? want[i] : 1)) {
-        fail(ErrorCode::kFormat, "tensor " + name + " has shape " +
-                                     shape_text(std::span(tensor->dims.data(), tensor->n_dims)) + ", expected " +
-                                     shape_text(want));
-        return nullptr;
-      }
-    }
-    used_[static_cast<size_t>(tensor - file_.tensors().data())] = true;
-    return tensor;
-  }
-
-  void matrix(Matrix& out, const std::string& name, int64_t cols, int64_t rows, bool required) {
-    fill(out, take(name, {cols, rows}, required), cols, rows);
-  }
-
-  /// `base`.weight and, where the file has it, `base`.bias.
-  void linear(Linear& out, const std::string& base, int64_t cols, int64_t rows, bool required = true) {
-    matrix(out.w, base + ".weight", cols, rows, required);
-    if (out.w) floats(out.b, base + ".bias", rows, false);
-  }
-
-  void experts(ExpertLinear& out, const std::string& base, int64_t cols, int64_t rows, int64_t n,
-               bool required = true) {
-    fill(out.w, take(base + ".weight", {cols, rows, n}, required), cols, rows);
-    out.stride_bytes = out.w.row_bytes * rows;
-    if (const GgufTensor* bias = out.w ? take_optional(base + ".bias", {rows, n}) : nullptr) copy(out.b, *bias);
-  }
-
-  void norm(Norm& out, const std::string& base, int64_t n, bool required) {
-    floats(out.w, base + ".weight", n, required);
-    if (out) floats(out.b, base + ".bias", n, false);
-  }
-
-  void floats(Floats& out, const std::string& name, int64_t n, bool required) {
-    if (const GgufTensor* tensor = take(name, {n}, required)) copy(out, *tensor);
-  }
-
-  bool has(const std::string& name) const { return file_.tensor(name) != nullptr; }
-
-  void fail(ErrorCode code, std::string message) {
-    if (ok_) error_ = {code, std::move(message)};
-    ok_ = false;
-  }
-
-  /// The first failure; or the first tensor that nobody took.
-  Status finish() {
-    if (!ok_) return error_;
-    for (size_t i = 0; i < used_.size(); ++i) {
-      if (!used_[i])
-        return Error{ErrorCode::kFormat,
-                     "tensor " + std::string(file_.tensors()[i].name) + " is not used by this architecture"};
-    }
-    return {};
-  }
-
- private:
-  const GgufTensor* take_optional(const std::string& name, std::initializer_list<int64_t> dims) {
-    return take(name, dims, false);
-  }
-
-  void fill(Matrix& out, const GgufTensor* tensor, int64_t cols, int64_t rows) {
-    if (!tensor) return;
-    const int index = type_index(tensor->type);
-    if (index < 0) {
-      const TensorTypeInfo* info = tensor_type_info(tensor->type);
-      return fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor->name) + " has type " +
-                                               (info ? info->name : "?") + ", which this build cannot compute with");
-    }
-    const TensorTypeInfo& info = *tensor_type_info(tensor->type);
-    out = {tensor->data, static_cast<kernels::TypeIndex>(index), rows, cols, cols / info.block_size * info.block_bytes};
-  }
-
-  void copy(Floats& out, const GgufTensor& tensor) {
-    const int index = type_index(tensor.type);
-    if (index < 0)
-      return fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor.name) + " is not of a float type");
-    out.resize(static_cast<size_t>(tensor.n_elements));
-    if (tensor.data) kernels::kernels().types[index].dequantize(out.data(), tensor.data, tensor.n_elements);
-  }
-
-  const GgufFile& file_;
-  std::vector<bool> used_;
-  bool ok_ = true;
-  Error error_;
+/// What binding one layer needs to know.
+struct LayerBinding {
+  Binder& bind;
+  const Architecture& arch;
+  const HParams& hp;
+  const LayerShape& shape;
+  int index;
+  std::string blk;  ///< "blk.<index>."
+  int64_t d;        ///< d_model
+  bool keeps_cells() const { return shape.kv_layer == index; }
 };
 
-void bind_attention(Binder& bind, LayerWeights& layer, const std::string& blk, const Architecture& arch,
-                    const HParams& hp, const LayerShape& shape) {
-  const int64_t d = hp.d_model;
-  const int64_t q_rows = int64_t{shape.n_heads} * shape.k_dim;
-  const int64_t k_rows = int64_t{shape.n_kv_heads} * shape.k_dim;
-  const int64_t v_rows = int64_t{shape.n_kv_heads} * shape.v_dim;
-  const bool pre = arch.norm_place == NormPlace::kPre;
-  if (pre) bind.norm(layer.attn_norm, blk + "attn_norm", d, true);
-  bind.linear(layer.q, blk + "attn_q", d, q_rows);
-  bind.linear(layer.k, blk + "attn_k", d, k_rows);
-  bind.linear(layer.v, blk + "attn_v", d, v_rows);
-  if (arch.qk_norm) {
-    bind.norm(layer.q_norm, blk + "attn_q_norm", shape.k_dim, true);
-    bind.norm(layer.k_norm, blk + "attn_k_norm", shape.k_dim, true);
+/// q, k and v as one tensor or three. Layers that use the cells of another have neither k nor v.
+void bind_qkv(const LayerBinding& b, LayerWeights& layer) {
+  const int64_t q_rows = int64_t{b.shape.n_heads} * b.shape.k_dim;
+  const int64_t k_rows = int64_t{b.shape.n_kv_heads} * b.shape.k_dim;
+  const int64_t v_rows = int64_t{b.shape.n_kv_heads} * b.shape.v_dim;
+  if (b.bind.has(b.blk + "attn_qkv.weight")) {
+    return b.bind.fused({{&layer.q, q_rows}, {&layer.k, k_rows}, {&layer.v, v_rows}}, b.blk + "attn_qkv", b.d);
   }
-  bind.linear(layer.o, blk + "attn_output", int64_t{shape.n_heads} * shape.v_dim, d);
-  bind.floats(layer.sinks, blk + "attn_sinks.weight", shape.n_heads, false);
+  b.bind.linear(layer.q, b.blk + "attn_q", b.d, q_rows);
+  if (!b.keeps_cells()) return;
+  b.bind.linear(layer.k, b.blk + "attn_k", b.d, k_rows);
+  b.bind.linear(layer.v, b.blk + "attn_v", b.d, v_rows, !(b.arch.v_may_be_k && v_rows == k_rows));
 }
 
-void bind_experts(Binder& bind, LayerWeights& layer, const std::string& blk, const HParams& hp) {
-  const ExpertParams& moe = hp.experts;
+void bind_qk_norms(const LayerBinding& b, LayerWeights& layer) {
+  const QkNorm kind = b.arch.qk_norm;
+  if (kind == QkNorm::kNone) return;
+  const bool all = kind != QkNorm::kPerHead;
+  const bool required = kind != QkNorm::kAllOptional;
+  b.bind.norm(layer.q_norm, b.blk + "attn_q_norm", (all ? b.shape.n_heads : 1) * int64_t{b.shape.k_dim}, required);
+  if (!b.keeps_cells()) return;
+  b.bind.norm(layer.k_norm, b.blk + "attn_k_norm", (all ? b.shape.n_kv_heads : 1) * int64_t{b.shape.k_dim}, required);
+}
+
+void bind_latent(const LayerBinding& b, LayerWeights& layer) {
+  const LatentParams& p = b.hp.latent;
+  const int64_t n_heads = b.shape.n_heads;
+  const int64_t q_rows = n_heads * (p.nope_dim + p.rope_dim);
+  LatentWeights& w = layer.latent;
+  if (p.q_rank > 0) {
+    b.bind.linear(w.q_down, b.blk + "attn_q_a", b.d, p.q_rank);
+    b.bind.norm(w.q_down_norm, b.blk + "attn_q_a_norm", p.q_rank);
+    b.bind.linear(w.q_up, b.blk + "attn_q_b", p.q_rank, q_rows);
+  } else {
+    b.bind.linear(layer.q, b.blk + "attn_q", b.d, q_rows);
+  }
+  b.bind.linear(w.kv_down, b.blk + "attn_kv_a_mqa", b.d, p.kv_rank + p.rope_dim);
+  b.bind.norm(w.kv_down_norm, b.blk + "attn_kv_a_norm", p.kv_rank);
+  b.bind.experts(w.k_up, b.blk + "attn_k_b", p.nope_dim, p.kv_rank, n_heads);
+  b.bind.experts(w.v_up, b.blk + "attn_v_b", p.kv_rank, p.v_dim, n_heads);
+}
+
+void bind_attention(const LayerBinding& b, LayerWeights& layer) {
+  const bool latent = b.hp.latent.kv_rank > 0;
+  if (b.arch.norm_place == NormPlace::kPre) b.bind.norm(layer.attn_norm, b.blk + "attn_norm", b.d);
+  if (latent) {
+    bind_latent(b, layer);
+  } else {
+    bind_qkv(b, layer);
+    bind_qk_norms(b, layer);
+  }
+  const int64_t v_dim = latent ? b.hp.latent.v_dim : b.shape.v_dim;
+  b.bind.linear(layer.o, b.blk + "attn_output", b.shape.n_heads * v_dim, b.d);
+  b.bind.floats(layer.sinks, b.blk + "attn_sinks.weight", b.shape.n_heads, false);
+}
+
+void bind_shared_experts(const LayerBinding& b, LayerWeights& layer) {
+  const int64_t d_ff = b.hp.experts.d_ff_shared;
+  if (d_ff == 0) return;
+  b.bind.linear(layer.shared_gate, b.blk + "ffn_gate_shexp", b.d, d_ff);
+  b.bind.linear(layer.shared_up, b.blk + "ffn_up_shexp", b.d, d_ff);
+  b.bind.linear(layer.shared_down, b.blk + "ffn_down_shexp", d_ff, b.d);
+  b.bind.linear(layer.shared_scale, b.blk + "ffn_gate_inp_shexp", b.d, 1, false);
+}
+
+void bind_experts(const LayerBinding& b, LayerWeights& layer) {
+  const ExpertParams& moe = b.hp.experts;
+  b.bind.linear(layer.router, b.blk + "ffn_gate_inp", b.d, moe.n_experts);
+  b.bind.floats(layer.router_selection_bias, b.blk + "exp_probs_b.bias", moe.n_experts, false);
+  if (b.bind.has(b.blk + "ffn_gate_up_exps.weight")) {
+    b.bind.fused_experts(layer.expert_gate, layer.expert_up, b.blk + "ffn_gate_up_exps", b.d, moe.d_ff, moe.n_experts);
+  } else {
+    if (b.arch.gated) b.bind.experts(layer.expert_gate, b.blk + "ffn_gate_exps", b.d, moe.d_ff, moe.n_experts);
+    b.bind.experts(layer.expert_up, b.blk + "ffn_up_exps", b.d, moe.d_ff, moe.n_experts);
+  }
+  b.bind.experts(layer.expert_down, b.blk + "ffn_down_exps", moe.d_ff, b.d, moe.n_experts);
+  b.bind.floats(layer.expert_scale, b.blk + "ffn_down_exps.scale", moe.n_experts, false);
+  bind_shared_experts(b, layer);
+}
+
+/// The dense feed-forward; gate and up may be one tensor.
+void bind_dense(const LayerBinding& b, LayerWeights& layer) {
+  const int64_t d_ff = b.shape.d_ff;
+  if (b.arch.gated && !b.bind.has(b.blk + "ffn_gate.weight")) {
+    b.bind.fused({{&layer.gate, d_ff}, {&layer.up, d_ff}}, b.blk + "ffn_up", b.d);
+  } else {
+    if (b.arch.gated) b.bind.linear(layer.gate, b.blk + "ffn_gate", b.d, d_ff);
+    b.bind.linear(layer.up, b.blk + "ffn_up", b.d, d_ff);
+  }
+  b.bind.linear(layer.down, b.blk + "ffn_down", d_ff, b.d);
+}
+
+/// Norms around experts that stand beside a dense feed-forward. The router sees x / |x| * scale / sqrt(d_model).
+void bind_side_norms(const LayerBinding& b, LayerWeights& layer) {
+  b.bind.norm(layer.dense_post_norm, b.blk + "post_ffw_norm_1", b.d);
+  b.bind.norm(layer.expert_norm, b.blk + "pre_ffw_norm_2", b.d);
+  b.bind.norm(layer.expert_post_norm, b.blk + "post_ffw_norm_2", b.d);
+  b.bind.floats(layer.router_norm.w, b.blk + "ffn_gate_inp.scale", b.d);
+  for (float& w : layer.router_norm.w) w /= std::sqrt(static_cast<float>(b.d));
+}
+
+void bind_ffn(const LayerBinding& b, LayerWeights& layer) {
+  if (b.arch.norm_place == NormPlace::kPre) b.bind.norm(layer.ffn_norm, b.blk + b.arch.ffn_norm_name, b.d);
+  if (b.shape.experts) bind_experts(b, layer);
+  if (b.shape.experts && b.arch.experts_beside_dense) bind_side_norms(b, layer);
+  if (!b.shape.experts || b.arch.experts_beside_dense) bind_dense(b, layer);
+}
+
+/// What follows the feed-forward in a layer.
+void bind_layer_end(const LayerBinding& b, LayerWeights& layer) {
+  if (const int64_t d_input = b.hp.d_layer_input; d_input > 0) {
+    b.bind.linear(layer.input_gate, b.blk + "inp_gate", b.d, d_input);
+    b.bind.linear(layer.input_up, b.blk + "proj", d_input, b.d);
+    b.bind.norm(layer.input_post_norm, b.blk + "post_norm", b.d);
+  }
+  b.bind.floats(layer.output_scale, b.blk + "layer_output_scale.weight", 1, false);
+}
+
+void bind_layer(const LayerBinding& b, LayerWeights& layer) {
+  const bool post = b.arch.post_norms || b.arch.norm_place == NormPlace::kAfterAdd;
+  bind_attention(b, layer);
+  if (post) b.bind.norm(layer.attn_post_norm, b.blk + b.arch.attn_post_norm_name, b.d);
+  bind_ffn(b, layer);
+  if (post) b.bind.norm(layer.ffn_post_norm, b.blk + b.arch.ffn_post_norm_name, b.d);
+  bind_layer_end(b, layer);
+}
+
+/// What stands before the layers.
+void bind_embedding(Binder& bind, Weights& weights, const GgufFile& file, const Architecture& arch, const HParams& hp) {
   const int64_t d = hp.d_model;
-  bind.linear(layer.router, blk + "ffn_gate_inp", d, moe.n_experts);
-  bind.floats(layer.router_selection_bias, blk + "exp_probs_b.bias", moe.n_experts, false);
-  bind.experts(layer.expert_gate, blk + "ffn_gate_exps", d, moe.d_ff, moe.n_experts);
-  bind.experts(layer.expert_up, blk + "ffn_up_exps", d, moe.d_ff, moe.n_experts);
-  bind.experts(layer.expert_down, blk + "ffn_down_exps", moe.d_ff, d, moe.n_experts);
-  if (moe.d_ff_shared > 0) {
-    bind.linear(layer.shared_gate, blk + "ffn_gate_shexp", d, moe.d_ff_shared);
-    bind.linear(layer.shared_up, blk + "ffn_up_shexp", d, moe.d_ff_shared);
-    bind.linear(layer.shared_down, blk + "ffn_down_shexp", moe.d_ff_shared, d);
+  bind.linear(weights.token_embedding, "token_embd", d, hp.n_vocab);
+  if (arch.embedding_norm) bind.norm(weights.embedding_norm, "token_embd_norm", d);
+  if (arch.learned_positions) bind.matrix(weights.positions, "position_embd.weight", d, hp.max_position);
+  if (const GgufTensor* types = arch.token_types ? file.tensor("token_types.weight") : nullptr) {
+    bind.matrix(weights.token_types, "token_types.weight", d, types->dims[1]);
+  }
+  if (const int64_t width = int64_t{hp.n_layers} * hp.d_layer_input; width > 0) {
+    bind.matrix(weights.layer_embedding, "per_layer_token_embd.weight", width, hp.n_vocab);
+    bind.linear(weights.layer_projection, "per_layer_model_proj", d, width);
+    bind.norm(weights.layer_projection_norm, "per_layer_proj_norm", hp.d_layer_input);
   }
 }
 
-void bind_ffn(Binder& bind, LayerWeights& layer, const std::string& blk, const Architecture& arch, const HParams& hp,
-              const LayerShape& shape) {
+/// What stands after the layers.
+void bind_output(Binder& bind, Weights& weights, const GgufFile& file, const Architecture& arch, const HParams& hp) {
   const int64_t d = hp.d_model;
-  if (arch.norm_place == NormPlace::kPre) bind.norm(layer.ffn_norm, blk + arch.ffn_norm_name, d, true);
-  if (shape.experts) return bind_experts(bind, layer, blk, hp);
-  if (arch.gated) bind.linear(layer.gate, blk + "ffn_gate", d, shape.d_ff);
-  bind.linear(layer.up, blk + "ffn_up", d, shape.d_ff);
-  bind.linear(layer.down, blk + "ffn_down", shape.d_ff, d);
+  if (arch.norm_place != NormPlace::kAfterAdd) bind.norm(weights.output_norm, "output_norm", d);
+  bind.linear(weights.output, "output", d, hp.n_vocab, false);
+  if (!weights.output) weights.output = weights.token_embedding;
+  if (const GgufTensor* rank = file.tensor("cls.output.weight")) {
+    bind.linear(weights.rank, "cls", d, d, false);
+    bind.linear(weights.rank_output, "cls.output", d, rank->dims[1]);
+  }
 }
 
-}  // namespace
+void bind_rope_factors(Binder& bind, Weights& weights, const Architecture& arch, const HParams& hp) {
+  if (hp.ropes.empty() || arch.rope == RopeLayout::kNone) return;
+  const int64_t half = hp.ropes[0].n_rot / 2;
+  bind.floats(weights.rope_factors, "rope_freqs.weight", half, false);
+  bind.floats(weights.rope_factors_long, "rope_factors_long.weight", half, false);
+  bind.floats(weights.rope_factors_short, "rope_factors_short.weight", half, false);
+}
 
-Result<Weights> bind_weights(const GgufFile& file, const Architecture& arch, HParams& hp) {
+/// Sizes that only tensors tell, checked before anything is allocated by them.
+Status read_tensor_sizes(const GgufFile& file, const Architecture& arch, HParams& hp) {
   const GgufTensor* embedding = file.tensor("token_embd.weight");
   if (!embedding) return Error{ErrorCode::kFormat, "missing tensor token_embd.weight"};
   if (embedding->dims[1] < 1 || embedding->dims[1] > kMaxVocab) {
     return Error{ErrorCode::kFormat, "tensor token_embd.weight has " + std::to_string(embedding->dims[1]) + " rows"};
   }
   hp.n_vocab = static_cast<int>(embedding->dims[1]);
-  if (!file.tensor("blk." + std::to_string(hp.n_layers - 1) + ".attn_output.weight")) {
-    return Error{ErrorCode::kFormat, std::string(arch.name) + ".block_count: " + std::to_string(hp.n_layers) +
-                                         " layers, but there is no tensor blk." + std::to_string(hp.n_layers - 1) +
-                                         ".attn_output.weight"};
-  }
+  const std::string last = "blk." + std::to_string(hp.n_layers - 1) + ".attn_output.weight";
+  if (file.tensor(last)) return {};
+  return Error{ErrorCode::kFormat, std::string(arch.name) + ".block_count: " + std::to_string(hp.n_layers) +
+                                       " layers, but there is no tensor " + last};
+}
+
+}  // namespace
+
+Result<Weights> bind_weights(const GgufFile& file, const Architecture& arch, HParams& hp) {
+  if (Status status = read_tensor_sizes(file, arch, hp); !status) return status.error();
   Binder bind(file);
   Weights weights;
-  const int64_t d = hp.d_model;
-  bind.linear(weights.token_embedding, "token_embd", d, hp.n_vocab);
-  if (arch.embedding_norm) bind.norm(weights.embedding_norm, "token_embd_norm", d, true);
-  bind.norm(weights.output_norm, "output_norm", d, arch.norm_place != NormPlace::kAfterAdd);
-  bind.linear(weights.output, "output", d, hp.n_vocab, false);
-  if (!weights.output) weights.output = weights.token_embedding;
-  if (!hp.ropes.empty() && arch.rope != RopeLayout::kNone) {
-    const int64_t half = hp.ropes[0].n_rot / 2;
-    bind.floats(weights.rope_factors, "rope_freqs.weight", half, false);
-    bind.floats(weights.rope_factors_long, "rope_factors_long.weight", half, false);
-    bind.floats(weights.rope_factors_short, "rope_factors_short.weight", half, false);
-  }
+  bind_embedding(bind, weights, file, arch, hp);
+  bind_output(bind, weights, file, arch, hp);
+  bind_rope_factors(bind, weights, arch, hp);
   weights.layers.resize(static_cast<size_t>(hp.n_layers));
   for (int i = 0; i < hp.n_layers; ++i) {
     const auto at = static_cast<size_t>(i);
-    const std::string blk = "blk." + std::to_string(i) + ".";
-    LayerWeights& layer = weights.layers[at];
-    bind_attention(bind, layer, blk, arch, hp, hp.layers[at]);
-    if (arch.post_norms) bind.norm(layer.attn_post_norm, blk + "post_attention_norm", d, true);
-    bind_ffn(bind, layer, blk, arch, hp, hp.layers[at]);
-    if (arch.post_norms) bind.norm(layer.ffn_post_norm, blk + "post_ffw_norm", d, true);
+    bind_layer({bind, arch, hp, hp.layers[at], i, "blk." + std::to_string(i) + ".", hp.d_model}, weights.layers[at]);
   }
   if (Status status = bind.finish(); !status) return status.error();
+  weights.copied_bytes = bind.copied_bytes();
   return weights;
 }
 

@@ -8,14 +8,24 @@ namespace {
 
 using kernels::kernels;
 
-/// x[t] = E[id_t] * embedding_scale.
+/// y += row of a table of any type; `row` is scratch memory.
+void add_table_row(float* y, const Matrix& table, int64_t index, float* row) {
+  if (!table) return;
+  kernels().types[static_cast<int>(table.type)].dequantize(row, table.data + index * table.row_bytes, table.cols);
+  kernels().add(y, row, table.cols);
+}
+
+/// x[t] = norm(E[id_t] * embedding_scale + type + position).
 void embed(const ForwardContext& c, std::span<const BatchToken> batch) {
   const Matrix& table = c.weights->token_embedding.w;
   const auto dequantize = kernels().types[static_cast<int>(table.type)].dequantize;
   for_rows(c, static_cast<int>(batch.size()), c.hp->d_model, [&](int t) {
     float* x = c.scratch->x + int64_t{t} * c.hp->d_model;
-    dequantize(x, table.data + batch[static_cast<size_t>(t)].id * table.row_bytes, c.hp->d_model);
+    const BatchToken& token = batch[static_cast<size_t>(t)];
+    dequantize(x, table.data + token.id * table.row_bytes, c.hp->d_model);
     if (c.hp->embedding_scale != 1.0f) kernels().scale(x, c.hp->embedding_scale, c.hp->d_model);
+    add_table_row(x, c.weights->token_types, 0, c.scratch->y + int64_t{t} * c.hp->d_model);
+    add_table_row(x, c.weights->positions, token.pos, c.scratch->y + int64_t{t} * c.hp->d_model);
   });
   if (c.weights->embedding_norm) {
     norm_rows(c, c.scratch->x, c.scratch->x, c.weights->embedding_norm, static_cast<int>(batch.size()), c.hp->d_model);
@@ -33,15 +43,6 @@ void position_angles(const ForwardContext& c, std::span<const BatchToken> batch)
   }
 }
 
-/// Keeps only the rows of x whose logits are wanted.
-void keep_rows(const ForwardContext& c, std::span<const int32_t> rows) {
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] == static_cast<int32_t>(i)) continue;
-    std::memcpy(c.scratch->x + static_cast<int64_t>(i) * c.hp->d_model, c.scratch->x + int64_t{rows[i]} * c.hp->d_model,
-                static_cast<size_t>(c.hp->d_model) * sizeof(float));
-  }
-}
-
 /// Adds a stage's output y to x and prepares h, the input of the next stage: x += post(y), h = next(x). Where the
 /// architecture normalises after adding: x = h = post(x + y).
 void residual(const ForwardContext& c, const Norm& post, const Norm& next, int n) {
@@ -55,22 +56,29 @@ void residual(const ForwardContext& c, const Norm& post, const Norm& next, int n
   add_norm_rows(c, s.x, s.y, c.hp->residual_scale, s.h, next, n);
 }
 
+/// y = FFN(h), the sum of the chosen experts of h, or both.
+void feed_forward_stage(const ForwardContext& c, int l, int n) {
+  const LayerWeights& w = c.weights->layers[static_cast<size_t>(l)];
+  if (w.router && w.up) return dense_and_experts(c, l, n);
+  if (w.router) return mixture_of_experts(c, l, n);
+  feed_forward(c, l, n);
+}
+
 /// One transformer block. The last layer keeps only `rows` after its attention.
 void block(const ForwardContext& c, int l, std::span<const BatchToken> batch, std::span<const int32_t> rows) {
   const LayerWeights& w = c.weights->layers[static_cast<size_t>(l)];
   const int n = static_cast<int>(rows.size());
   const bool last = l + 1 == c.hp->n_layers;
+  const Norm& next = last ? c.weights->output_norm : c.weights->layers[static_cast<size_t>(l) + 1].attn_norm;
 
   attention(c, l, batch, rows);  // y = Attention(h)
-  if (rows.size() < batch.size()) keep_rows(c, rows);
-  residual(c, w.attn_post_norm, w.ffn_norm, n);  // x += y; h = norm(x)
-  if (w.router) {
-    mixture_of_experts(c, l, n);  // y = sum of the chosen experts of h
-  } else {
-    feed_forward(c, l, n);  // y = FFN(h)
-  }
-  residual(c, w.ffn_post_norm,  // x += y; h = norm(x) of what follows
-           last ? c.weights->output_norm : c.weights->layers[static_cast<size_t>(l) + 1].attn_norm, n);
+  if (rows.size() < batch.size()) keep_rows(c.scratch->x, c.hp->d_model, rows);
+  residual(c, w.attn_post_norm, w.ffn_norm, n);                                               // x += y; h = norm(x)
+  feed_forward_stage(c, l, n);                                                                // y = FFN(h)
+  if (!w.input_gate && w.output_scale.empty()) return residual(c, w.ffn_post_norm, next, n);  // x += y; h = norm(x)
+  residual(c, w.ffn_post_norm, {}, n);                                                        // x += y; h = x
+  end_layer(c, l, rows);
+  norm_rows(c, c.scratch->h, c.scratch->x, next, n, c.hp->d_model);
 }
 
 /// logits = h W_out^T, scaled and capped.
@@ -87,6 +95,14 @@ void output_logits(const ForwardContext& c, float* logits, int n) {
 
 }  // namespace
 
+void keep_rows(float* data, int64_t width, std::span<const int32_t> rows) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] == static_cast<int32_t>(i)) continue;
+    std::memcpy(data + static_cast<int64_t>(i) * width, data + rows[i] * width,
+                static_cast<size_t>(width) * sizeof(float));
+  }
+}
+
 int forward(const ForwardContext& c, std::span<const BatchToken> batch, int first_row, bool want_logits) {
   Scratch& s = *c.scratch;
   const int n = static_cast<int>(batch.size());
@@ -99,6 +115,7 @@ int forward(const ForwardContext& c, std::span<const BatchToken> batch, int firs
 
   embed(c, batch);
   position_angles(c, batch);
+  if (c.hp->d_layer_input > 0) prepare_layer_inputs(c, batch);
   norm_rows(c, s.h, s.x, c.weights->layers[0].attn_norm, n, c.hp->d_model);
   for (int l = 0; l < c.hp->n_layers; ++l) {
     const bool last = l + 1 == c.hp->n_layers;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -33,6 +34,8 @@ struct AttentionWorkspace {
   float* piece = nullptr;       ///< state of one piece: max, sum [queries] each, acc [queries, v_dim]
   float* total = nullptr;       ///< the same, merged over pieces
   uint64_t* visible = nullptr;  ///< [queries]
+  uint64_t* side = nullptr;     ///< [queries] part of visible, with ALiBi
+  float* alibi = nullptr;       ///< [queries, 2]
   float* kernel = nullptr;      ///< attend_scratch_floats
 };
 
@@ -43,7 +46,17 @@ struct Scratch {
   float* y = nullptr;              ///< [n_batch, d_model] output of a stage
   float* qkv = nullptr;            ///< [n_batch, q | k | v]
   float* heads = nullptr;          ///< [n_batch, n_heads * v_dim] attention output
+  float* latent_q = nullptr;       ///< [n_batch, n_heads * (nope + rope)], and values after attention
+  float* latent_low = nullptr;     ///< [n_batch, q_rank]
+  float* latent_kv = nullptr;      ///< [n_batch, kv_rank + rope]
+  int32_t* latent_head = nullptr;  ///< [n_batch * n_heads]
+  int32_t* latent_row = nullptr;   ///< [n_batch * n_heads]
   float* ff = nullptr;             ///< [n_batch, d_ff]
+  float* dense = nullptr;          ///< [n_batch, d_model] dense feed-forward beside experts
+  float* shared_scale = nullptr;   ///< [n_batch]
+  float* layer_inputs = nullptr;   ///< [n_batch, n_layers, d_layer_input] per-layer embeddings
+  float* layer_rows = nullptr;     ///< the same shape, rows of the table
+  float* layer_gate = nullptr;     ///< [n_batch, d_layer_input]
   float* router = nullptr;         ///< [n_batch, n_experts]
   int32_t* chosen = nullptr;       ///< [n_batch, n_used] experts of each token, best first
   int32_t* entry_row = nullptr;    ///< [n_batch * n_used] row of x that an entry reads
@@ -67,6 +80,9 @@ struct Scratch {
 int64_t widest_matmul_input(const HParams& hp);
 int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes);
 
+/// Told of every choice of experts: chosen [n tokens, n_used], best first. For tests.
+using ExpertObserver = std::function<void(int layer, std::span<const int32_t> chosen)>;
+
 /// Everything that stages need, borrowed from the session for the time of one pass.
 struct ForwardContext {
   const Architecture* arch = nullptr;
@@ -79,6 +95,7 @@ struct ForwardContext {
   MatmulContext matmul;
   kernels::CellType cell_type = kernels::CellType::kF16;
   bool causal = true;
+  const ExpertObserver* observe_experts = nullptr;
 };
 
 /// Computes a batch whose positions the cache has reserved. Writes rows `first_row`... of scratch->hidden and, where
@@ -87,6 +104,8 @@ int forward(const ForwardContext& c, std::span<const BatchToken> batch, int firs
 
 // --- stages, in the order of a block --------------------------------------------------------------------------------
 
+/// out = norm(in), of the architecture's kind; out may be in.
+void norm_row(const ForwardContext& c, float* out, const float* in, const Norm& norm, int64_t width);
 /// out[t] = norm(in[t]); out may be in. Rows of `width`.
 void norm_rows(const ForwardContext& c, float* out, const float* in, const Norm& norm, int n, int width);
 /// x += scale * y, then h = norm(x), in one pass over the rows; an absent norm leaves h alone.
@@ -99,6 +118,16 @@ void attention(const ForwardContext& c, int layer, std::span<const BatchToken> b
 /// y = W_down(gate(W_gate h) * W_up h) (Shazeer 2020), or of the experts that the router chooses (Shazeer et al. 2017).
 void feed_forward(const ForwardContext& c, int layer, int n);
 void mixture_of_experts(const ForwardContext& c, int layer, int n);
+/// y = norm(FFN(h)) + norm(MoE(norm(x))), where experts stand beside a dense feed-forward (Gemma 4).
+void dense_and_experts(const ForwardContext& c, int layer, int n);
+
+/// Per-layer embeddings (Gemma 3n and 4): layer_inputs from the token and from x, before the first layer; ...
+void prepare_layer_inputs(const ForwardContext& c, std::span<const BatchToken> batch);
+/// ... and what ends a layer: x += norm(W_up(gelu(W_gate x) * layer_inputs)), x *= output_scale. h is x on entry.
+void end_layer(const ForwardContext& c, int layer, std::span<const int32_t> rows);
+
+/// data[i] = data[rows[i]], where rows ascend: rows of `width` that are no longer needed make room.
+void keep_rows(float* data, int64_t width, std::span<const int32_t> rows);
 
 /// Runs f(row) for rows [0, n), in parallel when n * width is worth it.
 template <typename F>

@@ -24,8 +24,9 @@ struct RopeParams {
   double beta_fast = 32.0;   ///< YaRN (Peng et al. 2023, section 3.2)
   double beta_slow = 1.0;
   double yarn_log_multiplier = 0.0;
-  int64_t n_ctx_original = 0;  ///< context before extension
-  bool use_factors = true;     ///< rope_freqs / rope_factors_* tensors apply
+  bool yarn_scales_scores = false;  ///< YaRN's temperature multiplies the scores, not cos and sin
+  int64_t n_ctx_original = 0;       ///< context before extension
+  bool use_factors = true;          ///< rope_freqs / rope_factors_* tensors apply
 };
 
 /// Sizes of one layer.
@@ -37,6 +38,7 @@ struct LayerShape {
   int d_ff = 0;
   int window = 0;        ///< positions that a query sees, itself included; 0: all
   int rope = 0;          ///< index into HParams::ropes; -1: none
+  int kv_layer = 0;      ///< layer whose cells this one attends to; itself, unless they are shared
   bool experts = false;  ///< the feed-forward is a mixture of experts
 };
 
@@ -52,6 +54,15 @@ struct ExpertParams {
   int n_groups_used = 0;
 };
 
+/// Multi-head latent attention (DeepSeek-V2, section 2.1): keys and values of all heads come from one vector.
+struct LatentParams {
+  int q_rank = 0;    ///< of compressed queries; 0: not compressed
+  int kv_rank = 0;   ///< length of the latent vector; 0: no latent attention
+  int nope_dim = 0;  ///< of a query or key head, the part that does not rotate
+  int rope_dim = 0;  ///< the part that does; keys share it over all heads
+  int v_dim = 0;     ///< of a value head
+};
+
 struct HParams {
   int n_layers = 0;
   int d_model = 0;
@@ -60,13 +71,17 @@ struct HParams {
   float norm_eps = 0;
   float embedding_scale = 1.0f;
   float residual_scale = 1.0f;
-  float logit_scale = 1.0f;      ///< logits are multiplied by this
-  float attention_scale = 0.0f;  ///< 0: 1/sqrt(k_dim) of the layer
+  float logit_scale = 1.0f;            ///< logits are multiplied by this
+  float attention_scale = 0.0f;        ///< 0: 1/sqrt(k_dim) of the layer
+  float attention_temperature = 0.0f;  ///< queries grow by 1 + this * ln(1 + floor(pos / n_ctx_original)); 0: off
   float attention_soft_cap = 0.0f;
   float final_soft_cap = 0.0f;
   bool causal = true;
   Pooling pooling = Pooling::kNone;
+  int max_position = 0;   ///< positions that have a learned embedding; 0: any position will do
+  int d_layer_input = 0;  ///< width of the per-layer embeddings; 0: none
   ExpertParams experts;
+  LatentParams latent;
   std::vector<RopeParams> ropes;
   std::vector<LayerShape> layers;
 

@@ -64,19 +64,26 @@ void choose_experts(const ForwardContext& c, const LayerWeights& w, float* score
     for (int i = 0; i < moe.n_used; ++i) sum += weight[i];
     for (int i = 0; i < moe.n_used; ++i) weight[i] /= std::max(sum, 6.103515625e-5f);
   }
-  for (int i = 0; i < moe.n_used; ++i) weight[i] *= moe.weights_scale;
+  for (int i = 0; i < moe.n_used; ++i) {
+    weight[i] *= moe.weights_scale;
+    if (!w.expert_scale.empty()) weight[i] *= w.expert_scale[static_cast<size_t>(chosen[i])];
+  }
 }
 
-void route(const ForwardContext& c, const LayerWeights& w, int n) {
+/// Chooses the experts of n tokens by what the router makes of `input` [n, d_model].
+void route(const ForwardContext& c, int layer, const float* input, int n) {
+  const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
   Scratch& s = *c.scratch;
   const ExpertParams& moe = c.hp->experts;
   const Product router{&w.router.w, s.router, moe.n_experts, w.router.bias()};
-  matmul(c.matmul, s.h, c.hp->d_model, n, {&router, 1});
+  matmul(c.matmul, input, c.hp->d_model, n, {&router, 1});
   for_rows(c, n, int64_t{moe.n_experts} * moe.n_used, [&](int t) {
     choose_experts(c, w, s.router + int64_t{t} * moe.n_experts, s.chosen + int64_t{t} * moe.n_used,
                    s.chosen_weight + int64_t{t} * moe.n_used);
     std::fill_n(s.entry_row + int64_t{t} * moe.n_used, moe.n_used, t);
   });
+  if (c.observe_experts)
+    (*c.observe_experts)(layer, {s.chosen, static_cast<size_t>(n) * static_cast<size_t>(moe.n_used)});
 }
 
 /// expert_out[entry] = W_down(gate(W_gate h) * W_up h) of the entry's expert.
@@ -87,19 +94,22 @@ void run_experts(const ForwardContext& c, const LayerWeights& w, int64_t entries
     return ExpertProduct{&linear.w, linear.stride_bytes, moe.n_experts, linear.bias(), s.chosen, row, entries, out,
                          ldo};
   };
-  const ExpertProduct in[2] = {product(w.expert_gate, s.entry_row, s.expert_gate, moe.d_ff),
-                               product(w.expert_up, s.entry_row, s.expert_up, moe.d_ff)};
-  matmul_experts(c.matmul, s.h, c.hp->d_model, n, in);
+  const bool gated = static_cast<bool>(w.expert_gate.w);
+  const ExpertProduct in[2] = {product(w.expert_up, s.entry_row, s.expert_up, moe.d_ff),
+                               product(w.expert_gate, s.entry_row, s.expert_gate, moe.d_ff)};
+  matmul_experts(c.matmul, s.h, c.hp->d_model, n, std::span(in, gated ? 2 : 1));
   for_rows(c, static_cast<int>(entries), moe.d_ff, [&](int i) {
-    float* g = s.expert_gate + int64_t{i} * moe.d_ff;
-    kernels::kernels().gate_mul(g, g, s.expert_up + int64_t{i} * moe.d_ff, moe.d_ff, c.arch->gate);
+    float* u = s.expert_up + int64_t{i} * moe.d_ff;
+    const float* g = gated ? s.expert_gate + int64_t{i} * moe.d_ff : u;
+    kernels::kernels().gate_mul(u, g, gated ? u : nullptr, moe.d_ff, c.arch->gate);
     s.entry_row[i] = i;  // from here on every entry has a row of its own
   });
   const ExpertProduct out = product(w.expert_down, s.entry_row, s.expert_out, c.hp->d_model);
-  matmul_experts(c.matmul, s.expert_gate, moe.d_ff, entries, {&out, 1});
+  matmul_experts(c.matmul, s.expert_up, moe.d_ff, entries, {&out, 1});
 }
 
-/// y = W_down(gate(W_gate h) * W_up h) of the experts that every token visits; false when there are none.
+/// y = W_down(gate(W_gate h) * W_up h) of the experts that every token visits, times sigmoid(h w) where the file has w;
+/// false when there are none.
 bool run_shared_experts(const ForwardContext& c, const LayerWeights& w, int n) {
   if (!w.shared_up) return false;
   Scratch& s = *c.scratch;
@@ -108,18 +118,21 @@ bool run_shared_experts(const ForwardContext& c, const LayerWeights& w, int n) {
                {&w.shared_gate.w, &w.shared_up.w, w.shared_gate.bias(), w.shared_up.bias(), s.ff, d_ff, c.arch->gate});
   const Product down{&w.shared_down.w, s.y, c.hp->d_model, w.shared_down.bias()};
   matmul(c.matmul, s.ff, d_ff, n, {&down, 1});
+  if (!w.shared_scale) return true;
+  const Product scale{&w.shared_scale.w, s.shared_scale, 1, w.shared_scale.bias()};
+  matmul(c.matmul, s.h, c.hp->d_model, n, {&scale, 1});
+  for (int t = 0; t < n; ++t) {
+    kernels::kernels().scale(s.y + int64_t{t} * c.hp->d_model, 1.0f / (1.0f + std::exp(-s.shared_scale[t])),
+                             c.hp->d_model);
+  }
   return true;
 }
 
-}  // namespace
-
-void mixture_of_experts(const ForwardContext& c, int layer, int n) {
-  const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
+/// y = sum of the chosen experts of h, and the shared ones; route() has chosen.
+void sum_experts(const ForwardContext& c, const LayerWeights& w, int n) {
   Scratch& s = *c.scratch;
   const int n_used = c.hp->experts.n_used;
   const int64_t d = c.hp->d_model;
-  if (n == 0) return;
-  route(c, w, n);
   run_experts(c, w, int64_t{n} * n_used, n);
   const bool shared = run_shared_experts(c, w, n);
   for_rows(c, n, d * n_used, [&](int t) {
@@ -130,6 +143,28 @@ void mixture_of_experts(const ForwardContext& c, int layer, int n) {
       kernels::kernels().axpy(y, s.chosen_weight[entry], s.expert_out + entry * d, d);
     }
   });
+}
+
+}  // namespace
+
+void mixture_of_experts(const ForwardContext& c, int layer, int n) {
+  if (n == 0) return;
+  route(c, layer, c.scratch->h, n);
+  sum_experts(c, c.weights->layers[static_cast<size_t>(layer)], n);
+}
+
+void dense_and_experts(const ForwardContext& c, int layer, int n) {
+  if (n == 0) return;
+  const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
+  Scratch& s = *c.scratch;
+  feed_forward(c, layer, n);
+  norm_rows(c, s.dense, s.y, w.dense_post_norm, n, c.hp->d_model);
+  norm_rows(c, s.y, s.x, w.router_norm, n, c.hp->d_model);
+  route(c, layer, s.y, n);
+  norm_rows(c, s.h, s.x, w.expert_norm, n, c.hp->d_model);
+  sum_experts(c, w, n);
+  norm_rows(c, s.y, s.y, w.expert_post_norm, n, c.hp->d_model);
+  kernels::kernels().add(s.y, s.dense, int64_t{n} * c.hp->d_model);
 }
 
 }  // namespace hearth

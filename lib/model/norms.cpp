@@ -4,8 +4,6 @@
 #include "lib/model/forward.h"
 
 namespace hearth {
-namespace {
-
 void norm_row(const ForwardContext& c, float* out, const float* in, const Norm& norm, int64_t width) {
   const auto& k = kernels::kernels();
   if (c.arch->norm == NormKind::kRms) {
@@ -15,8 +13,6 @@ void norm_row(const ForwardContext& c, float* out, const float* in, const Norm& 
     k.layer_norm(out, in, norm.w.data(), norm.b.empty() ? nullptr : norm.b.data(), width, c.hp->norm_eps);
   }
 }
-
-}  // namespace
 
 void norm_rows(const ForwardContext& c, float* out, const float* in, const Norm& norm, int n, int width) {
   for_rows(c, n, width, [&](int t) {

@@ -15,32 +15,6 @@ Error out_of_range(const char* option, int64_t value, int64_t lo, int64_t hi) {
                                            std::to_string(lo) + ".." + std::to_string(hi)};
 }
 
-uint64_t bytes_of(const Floats& floats) {
-  return floats.size() * sizeof(float);
-}
-uint64_t bytes_of(const Norm& norm) {
-  return bytes_of(norm.w) + bytes_of(norm.b);
-}
-
-/// Small vectors that were copied out of the file.
-uint64_t copied_bytes(const Weights& weights) {
-  uint64_t bytes = bytes_of(weights.output_norm) + bytes_of(weights.embedding_norm) + bytes_of(weights.rope_factors) +
-                   bytes_of(weights.rope_factors_long) + bytes_of(weights.rope_factors_short) +
-                   weights.layers.size() * sizeof(LayerWeights);
-  for (const LayerWeights& layer : weights.layers) {
-    for (const Norm* norm :
-         {&layer.attn_norm, &layer.attn_post_norm, &layer.q_norm, &layer.k_norm, &layer.ffn_norm, &layer.ffn_post_norm})
-      bytes += bytes_of(*norm);
-    for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down,
-                                 &layer.router, &layer.shared_gate, &layer.shared_up, &layer.shared_down})
-      bytes += bytes_of(linear->b);
-    for (const ExpertLinear* linear : {&layer.expert_gate, &layer.expert_up, &layer.expert_down})
-      bytes += bytes_of(linear->b);
-    bytes += bytes_of(layer.sinks) + bytes_of(layer.router_selection_bias);
-  }
-  return bytes;
-}
-
 }  // namespace
 
 Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& options) {
@@ -68,8 +42,11 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
 std::vector<CacheLayer> cache_layers(const HParams& hp) {
   std::vector<CacheLayer> layers;
   layers.reserve(hp.layers.size());
-  for (const LayerShape& layer : hp.layers)
-    layers.push_back({layer.n_kv_heads, layer.k_dim, layer.v_dim, layer.window});
+  for (size_t i = 0; i < hp.layers.size(); ++i) {
+    const LayerShape& layer = hp.layers[i];
+    const bool keeps = layer.kv_layer == static_cast<int>(i);
+    layers.push_back({keeps ? layer.n_kv_heads : 0, layer.k_dim, layer.v_dim, layer.window});
+  }
   return layers;
 }
 
@@ -88,7 +65,7 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) 
   Layout layout(nullptr);
   Scratch::lay_out(layout, model.hp, scratch_sizes(options));
   plan.scratch_bytes = layout.used();
-  plan.tables_bytes = copied_bytes(model.weights);
+  plan.tables_bytes = model.weights.copied_bytes + model.weights.layers.size() * sizeof(LayerWeights);
   return plan;
 }
 

@@ -22,6 +22,17 @@ double extrapolation_share(const RopeParams& p, int pair) {
   return 1.0 - std::clamp(ramp, 0.0, 1.0);
 }
 
+/// Temperature of YaRN (equation 22): 1 + 0.1 m ln(factor).
+double mscale(const RopeParams& p, double m) {
+  return p.factor > 1 ? 1.0 + 0.1 * m * std::log(p.factor) : 1.0;
+}
+
+/// Factor on cos and sin. DeepSeek's multiplier is stored as 0.1 m, and what it asks for goes into the scores.
+double yarn_magnitude(const RopeParams& p) {
+  if (p.yarn_scales_scores && p.yarn_log_multiplier != 0) return 1.0;
+  return mscale(p, 1.0) / mscale(p, p.yarn_log_multiplier);
+}
+
 const Floats& pair_factors(const RopeParams& p, const Weights& weights, int64_t n_ctx) {
   static const Floats kNone;
   if (!p.use_factors) return kNone;
@@ -50,9 +61,15 @@ RopeTable make_rope_table(const RopeParams& p, const Weights& weights, int64_t n
     table.frequency[at] = frequency;
   }
   double magnitude = p.attn_factor;
-  if (p.scaling == RopeScaling::kYarn) magnitude *= 1.0 + 0.1 * std::log(p.factor);
+  if (p.scaling == RopeScaling::kYarn) magnitude *= yarn_magnitude(p);
   table.magnitude = static_cast<float>(magnitude);
   return table;
+}
+
+double yarn_score_temperature(const RopeParams& p) {
+  if (!p.yarn_scales_scores || p.scaling != RopeScaling::kYarn) return 1.0;
+  const double m = p.yarn_log_multiplier != 0 ? 10.0 * p.yarn_log_multiplier : 1.0;
+  return p.attn_factor * mscale(p, m);
 }
 
 void rope_cos_sin(float* cs, const RopeTable& table, std::span<const int32_t> positions) {

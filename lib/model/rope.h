@@ -21,6 +21,9 @@ struct RopeTable {
 /// The table of one embedding. `n_ctx`: positions that a sequence of the session may have (LongRoPE chooses by it).
 RopeTable make_rope_table(const RopeParams& params, const Weights& weights, int64_t n_ctx);
 
+/// YaRN's temperature where it multiplies the scores (twice: once for queries, once for keys); otherwise 1.
+double yarn_score_temperature(const RopeParams& params);
+
 /// cs[t, i] = (cos, sin)(pos[t] * frequency[i]) * magnitude. cs: [n_tokens, n_rot/2, 2].
 void rope_cos_sin(float* cs, const RopeTable& table, std::span<const int32_t> positions);
 

@@ -24,6 +24,8 @@ void lay_out_workers(Scratch& s, Layout& layout, const HParams& hp, int n_thread
     worker.piece = layout.take<float>(attention_state_floats(kernels::kAttendMaxQueries, v_dim));
     worker.total = layout.take<float>(attention_state_floats(kernels::kAttendMaxQueries, v_dim));
     worker.visible = layout.take<uint64_t>(kernels::kAttendMaxQueries);
+    worker.side = layout.take<uint64_t>(kernels::kAttendMaxQueries);
+    worker.alibi = layout.take<float>(2 * kernels::kAttendMaxQueries);
     worker.kernel = layout.take<float>(kernels::attend_scratch_floats(kernels::kAttendMaxQueries));
   }
 }
@@ -39,6 +41,26 @@ void lay_out_experts(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
   s.expert_gate = layout.take<float>(entries * moe.d_ff);
   s.expert_up = layout.take<float>(entries * moe.d_ff);
   s.expert_out = layout.take<float>(entries * hp.d_model);
+  s.dense = layout.take<float>(n * hp.d_model);
+  s.shared_scale = layout.take<float>(n);
+}
+
+void lay_out_latent(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
+  const LatentParams& p = hp.latent;
+  if (p.kv_rank == 0) return;
+  const int64_t n_heads = max_over_layers(hp, [](const LayerShape& l) { return l.n_heads; });
+  s.latent_q = layout.take<float>(n * n_heads * std::max(p.nope_dim + p.rope_dim, p.v_dim));
+  s.latent_low = layout.take<float>(n * p.q_rank);
+  s.latent_kv = layout.take<float>(n * (p.kv_rank + p.rope_dim));
+  s.latent_head = layout.take<int32_t>(n * n_heads);
+  s.latent_row = layout.take<int32_t>(n * n_heads);
+}
+
+void lay_out_layer_inputs(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
+  if (hp.d_layer_input == 0) return;
+  s.layer_inputs = layout.take<float>(n * hp.n_layers * hp.d_layer_input);
+  s.layer_rows = layout.take<float>(n * hp.n_layers * hp.d_layer_input);
+  s.layer_gate = layout.take<float>(n * hp.d_layer_input);
 }
 
 }  // namespace
@@ -46,7 +68,9 @@ void lay_out_experts(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
 int64_t widest_matmul_input(const HParams& hp) {
   const int64_t heads = max_over_layers(hp, [](const LayerShape& s) { return int64_t{s.n_heads} * s.v_dim; });
   const int64_t ff = max_over_layers(hp, [](const LayerShape& s) { return s.d_ff; });
-  return std::max({int64_t{hp.d_model}, heads, ff, int64_t{hp.experts.d_ff}, int64_t{hp.experts.d_ff_shared}});
+  const LatentParams& p = hp.latent;
+  return std::max({int64_t{hp.d_model}, heads, ff, int64_t{hp.experts.d_ff}, int64_t{hp.experts.d_ff_shared},
+                   int64_t{p.q_rank}, int64_t{p.nope_dim}, int64_t{hp.d_layer_input}});
 }
 
 int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes) {
@@ -66,7 +90,9 @@ Scratch Scratch::lay_out(Layout& layout, const HParams& hp, const ScratchSizes& 
       layout.take<float>(n * max_over_layers(hp, [](const LayerShape& l) { return int64_t{l.n_heads} * l.v_dim; }));
   const int64_t d_ff = max_over_layers(hp, [](const LayerShape& l) { return l.d_ff; });
   s.ff = layout.take<float>(n * std::max<int64_t>(d_ff, hp.experts.d_ff_shared));
+  lay_out_latent(s, layout, hp, n);
   lay_out_experts(s, layout, hp, n);
+  lay_out_layer_inputs(s, layout, hp, n);
   for (size_t i = 0; i < hp.ropes.size() && i < 2; ++i) s.cos_sin[i] = layout.take<float>(n * hp.ropes[i].n_rot);
   s.partial = layout.take<float>(max_over_layers(hp, [&](const LayerShape& l) {
     return sizes.n_seqs * attention_pieces(sizes.n_ctx) * l.n_kv_heads *

@@ -38,9 +38,22 @@ struct ExpertLinear {
   const float* bias() const { return b.empty() ? nullptr : b.data(); }
 };
 
+/// Multi-head latent attention: queries compressed and expanded, keys and values from one latent vector. k_up and v_up
+/// hold a matrix a head: scores are taken in the space of the latent vector, so that keys are never expanded.
+struct LatentWeights {
+  Linear q_down;  ///< [q_rank, d_model]; empty: LayerWeights::q instead
+  Norm q_down_norm;
+  Linear q_up;     ///< [n_heads * (nope + rope), q_rank]
+  Linear kv_down;  ///< [kv_rank + rope, d_model]
+  Norm kv_down_norm;
+  ExpertLinear k_up;  ///< a head: [kv_rank, nope], transposed against the paper's W^UK
+  ExpertLinear v_up;  ///< a head: [v, kv_rank]
+};
+
 struct LayerWeights {
   Norm attn_norm, attn_post_norm;
-  Linear q, k, v;
+  Linear q, k, v;  ///< no k: the cells of another layer are used; no v: values are the projected keys
+  LatentWeights latent;
   Norm q_norm, k_norm;
   Linear o;
   Floats sinks;  ///< [n_heads] or empty
@@ -49,18 +62,33 @@ struct LayerWeights {
   Linear gate, up, down;  ///< gate is empty where the feed-forward is not gated
 
   Linear router;
+  Norm router_norm;              ///< of the residual stream, where the router has an input of its own
   Floats router_selection_bias;  ///< [n_experts], added for the choice only
-  ExpertLinear expert_gate, expert_up, expert_down;
+  ExpertLinear expert_gate, expert_up, expert_down;  ///< gate is empty where the feed-forward is not gated
+  Floats expert_scale;                               ///< [n_experts] factor on each expert's output, or empty
   Linear shared_gate, shared_up, shared_down;
+  Linear shared_scale;                                  ///< [1, d_model]: the shared experts count sigmoid(h w) times
+  Norm dense_post_norm, expert_norm, expert_post_norm;  ///< where experts stand beside a dense feed-forward
+
+  Linear input_gate, input_up;  ///< per-layer embedding: x += norm(up(gelu(gate x) * embedding))
+  Norm input_post_norm;
+  Floats output_scale;  ///< [1] factor on the residual stream after the layer, or empty
 };
 
 struct Weights {
   Linear token_embedding;  ///< [n_vocab, d_model]
   Norm embedding_norm;
+  Matrix token_types;       ///< [n types, d_model]
+  Matrix positions;         ///< [max_position, d_model]
+  Matrix layer_embedding;   ///< [n_vocab, n_layers * d_layer_input]
+  Linear layer_projection;  ///< [n_layers * d_layer_input, d_model]
+  Norm layer_projection_norm;
   std::vector<LayerWeights> layers;
   Norm output_norm;
-  Linear output;  ///< [n_vocab, d_model]; the embedding where tied
+  Linear output;             ///< [n_vocab, d_model]; the embedding where tied
+  Linear rank, rank_output;  ///< head of a reranker: output(tanh(rank h)), or output(h)
   Floats rope_factors, rope_factors_long, rope_factors_short;
+  uint64_t copied_bytes = 0;  ///< of all vectors that were copied out of the file
 };
 
 /// Binds every tensor of the file. kFormat names a missing, misshapen or left-over tensor, kUnsupported one whose type

@@ -1,0 +1,143 @@
+// Tensors to matrices and vectors.
+#include "lib/model/binder.h"
+
+#include <span>
+
+namespace hearth {
+namespace {
+
+/// Index of a computable type, or -1.
+int type_index(TensorType type) {
+  int index = 0;
+#define HEARTH_FLOAT_TYPE(Name, size, bytes)     \
+  if (type == TensorType::k##Name) return index; \
+  ++index;
+#define HEARTH_QUANT_TYPE(Name, size, bytes) HEARTH_FLOAT_TYPE(Name, size, bytes)
+#define HEARTH_STORE_TYPE(Name, size, bytes)
+#include "kernels/quant_types.inc"
+#undef HEARTH_FLOAT_TYPE
+#undef HEARTH_QUANT_TYPE
+#undef HEARTH_STORE_TYPE
+  return -1;
+}
+
+std::string shape_text(std::span<const int64_t> dims) {
+  std::string text = "[";
+  for (size_t i = 0; i < dims.size(); ++i) text += (i ? ", " : "") + std::to_string(dims[i]);
+  return text + "]";
+}
+
+Matrix rows_of(const Matrix& whole, int64_t first, int64_t n) {
+  Matrix part = whole;
+  part.rows = n;
+  if (part.data) part.data += first * whole.row_bytes;
+  return part;
+}
+
+}  // namespace
+
+const GgufTensor* Binder::take(const std::string& name, std::initializer_list<int64_t> dims, bool required) {
+  const GgufTensor* tensor = file_.tensor(name);
+  if (!tensor) {
+    if (required) fail(ErrorCode::kFormat, "missing tensor " + name);
+    return nullptr;
+  }
+  const std::span<const int64_t> want(dims.begin(), dims.size());
+  for (size_t i = 0; i < 4; ++i) {
+    if (tensor->dims[i] != (i < want.size() ? want[i] : 1)) {
+      fail(ErrorCode::kFormat, "tensor " + name + " has shape " +
+                                   shape_text(std::span(tensor->dims.data(), tensor->n_dims)) + ", expected " +
+                                   shape_text(want));
+      return nullptr;
+    }
+  }
+  used_[static_cast<size_t>(tensor - file_.tensors().data())] = true;
+  return tensor;
+}
+
+void Binder::matrix(Matrix& out, const std::string& name, int64_t cols, int64_t rows, bool required) {
+  fill(out, take(name, {cols, rows}, required), cols, rows);
+}
+
+void Binder::linear(Linear& out, const std::string& base, int64_t cols, int64_t rows, bool required) {
+  matrix(out.w, base + ".weight", cols, rows, required);
+  if (out.w) floats(out.b, base + ".bias", rows, false);
+}
+
+void Binder::fused(std::initializer_list<std::pair<Linear*, int64_t>> parts, const std::string& base, int64_t cols) {
+  int64_t rows = 0;
+  for (const auto& part : parts) rows += part.second;
+  Linear whole;
+  linear(whole, base, cols, rows);
+  int64_t at = 0;
+  for (const auto& [out, n] : parts) {
+    if (whole) out->w = rows_of(whole.w, at, n);
+    if (!whole.b.empty()) out->b.assign(whole.b.begin() + at, whole.b.begin() + at + n);
+    at += n;
+  }
+}
+
+void Binder::experts(ExpertLinear& out, const std::string& base, int64_t cols, int64_t rows, int64_t n) {
+  fill(out.w, take(base + ".weight", {cols, rows, n}, true), cols, rows);
+  out.stride_bytes = out.w.row_bytes * rows;
+  if (const GgufTensor* bias = out.w ? take(base + ".bias", {rows, n}, false) : nullptr) copy(out.b, *bias);
+}
+
+void Binder::fused_experts(ExpertLinear& gate, ExpertLinear& up, const std::string& base, int64_t cols, int64_t rows,
+                           int64_t n) {
+  ExpertLinear whole;
+  experts(whole, base, cols, 2 * rows, n);
+  gate = {rows_of(whole.w, 0, rows), whole.stride_bytes, {}};
+  up = {rows_of(whole.w, rows, rows), whole.stride_bytes, {}};
+  for (int64_t e = 0; !whole.b.empty() && e < n; ++e) {
+    const auto from = whole.b.begin() + e * 2 * rows;
+    gate.b.insert(gate.b.end(), from, from + rows);
+    up.b.insert(up.b.end(), from + rows, from + 2 * rows);
+  }
+}
+
+void Binder::norm(Norm& out, const std::string& base, int64_t n, bool required) {
+  floats(out.w, base + ".weight", n, required);
+  if (out) floats(out.b, base + ".bias", n, false);
+}
+
+void Binder::floats(Floats& out, const std::string& name, int64_t n, bool required) {
+  if (const GgufTensor* tensor = take(name, {n}, required)) copy(out, *tensor);
+}
+
+void Binder::fail(ErrorCode code, std::string message) {
+  if (ok_) error_ = {code, std::move(message)};
+  ok_ = false;
+}
+
+Status Binder::finish() {
+  if (!ok_) return error_;
+  for (size_t i = 0; i < used_.size(); ++i) {
+    if (used_[i]) continue;
+    return Error{ErrorCode::kFormat,
+                 "tensor " + std::string(file_.tensors()[i].name) + " is not used by this architecture"};
+  }
+  return {};
+}
+
+void Binder::fill(Matrix& out, const GgufTensor* tensor, int64_t cols, int64_t rows) {
+  if (!tensor) return;
+  const int index = type_index(tensor->type);
+  if (index < 0) {
+    const TensorTypeInfo* info = tensor_type_info(tensor->type);
+    return fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor->name) + " has type " +
+                                             (info ? info->name : "?") + ", which this build cannot compute with");
+  }
+  const TensorTypeInfo& info = *tensor_type_info(tensor->type);
+  out = {tensor->data, static_cast<kernels::TypeIndex>(index), rows, cols, cols / info.block_size * info.block_bytes};
+}
+
+void Binder::copy(Floats& out, const GgufTensor& tensor) {
+  const int index = type_index(tensor.type);
+  if (index < 0) return fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor.name) + " is not of a float type");
+  out.resize(static_cast<size_t>(tensor.n_elements));
+  copied_bytes_ += out.size() * sizeof(float);
+  if (tensor.data) kernels::kernels().types[index].dequantize(out.data(), tensor.data, tensor.n_elements);
+}
+
+}  // namespace hearth

@@ -1,0 +1,51 @@
+// Looks tensors up by name, checks their shapes and types, and remembers which were used and the first failure.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/model/weights.h"
+
+namespace hearth {
+
+/// Shapes are those of GGUF: cols first. After a failure the outputs stay empty; finish() reports it.
+class Binder {
+ public:
+  explicit Binder(const GgufFile& file) : file_(file), used_(file.tensors().size(), false) {}
+
+  bool has(const std::string& name) const { return file_.tensor(name) != nullptr; }
+
+  void matrix(Matrix& out, const std::string& name, int64_t cols, int64_t rows, bool required = true);
+  /// `base`.weight and, where the file has it, `base`.bias.
+  void linear(Linear& out, const std::string& base, int64_t cols, int64_t rows, bool required = true);
+  /// Several layers whose rows lie one after the other in one tensor.
+  void fused(std::initializer_list<std::pair<Linear*, int64_t>> parts, const std::string& base, int64_t cols);
+  void experts(ExpertLinear& out, const std::string& base, int64_t cols, int64_t rows, int64_t n);
+  /// The gates and then the ups of each expert in one tensor.
+  void fused_experts(ExpertLinear& gate, ExpertLinear& up, const std::string& base, int64_t cols, int64_t rows,
+                     int64_t n);
+  void norm(Norm& out, const std::string& base, int64_t n, bool required = true);
+  void floats(Floats& out, const std::string& name, int64_t n, bool required = true);
+
+  void fail(ErrorCode code, std::string message);
+  /// The first failure; or the first tensor that nobody took.
+  Status finish();
+  /// Of all vectors copied so far.
+  uint64_t copied_bytes() const { return copied_bytes_; }
+
+ private:
+  /// Marks a tensor as used; nullptr (and an error, if it is required) when absent or of another shape.
+  const GgufTensor* take(const std::string& name, std::initializer_list<int64_t> dims, bool required);
+  void fill(Matrix& out, const GgufTensor* tensor, int64_t cols, int64_t rows);
+  void copy(Floats& out, const GgufTensor& tensor);
+
+  const GgufFile& file_;
+  std::vector<bool> used_;
+  uint64_t copied_bytes_ = 0;
+  bool ok_ = true;
+  Error error_;
+};
+
+}  // namespace hearth

@@ -1,0 +1,295 @@
+// Attention of a batch over the pages of the cache, cut into tasks: softmax(q k^T * scale + mask) v.
+#include "lib/model/paged_attention.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "lib/model/attention_shape.h"
+
+namespace hearth {
+namespace {
+
+using kernels::AttentionState;
+using kernels::kernels;
+using kernels::kPageTokens;
+using kernels::KvPage;
+
+/// Bits of slots [0, n) of a page; n may lie outside it.
+uint64_t slots_below(int64_t n) {
+  if (n <= 0) return 0;
+  return n >= kPageTokens ? ~uint64_t{0} : (uint64_t{1} << n) - 1;
+}
+
+/// A few neighbouring tokens of one sequence: the queries of one attention task, together with heads of a group.
+struct TokenBlock {
+  int first = 0;  ///< row of the batch
+  int count = 0;
+};
+
+/// One attention task: these tokens, these query heads (all of one KV head's group).
+struct Queries {
+  TokenBlock tokens;
+  int kv_head = 0;
+  int first_head = 0;
+  int n_heads = 0;
+  int count() const { return tokens.count * n_heads; }
+};
+
+AttentionState state_at(float* memory, int nq) {
+  return {memory, memory + nq, memory + 2 * int64_t{nq}};
+}
+
+void reset(const AttentionState& state, int nq, int v_dim) {
+  std::fill_n(state.max, nq, -std::numeric_limits<float>::infinity());
+  std::fill_n(state.sum, nq, 0.0f);
+  std::fill_n(state.acc, int64_t{nq} * v_dim, 0.0f);
+}
+
+/// total = total (+) part, the rule of the online softmax.
+void merge(const AttentionState& total, const AttentionState& part, int nq, int v_dim) {
+  for (int i = 0; i < nq; ++i) {
+    if (part.sum[i] == 0.0f) continue;
+    const float max = std::max(total.max[i], part.max[i]);
+    const float keep = std::exp(total.max[i] - max);
+    const float take = std::exp(part.max[i] - max);
+    float* acc = total.acc + int64_t{i} * v_dim;
+    kernels().scale(acc, keep, v_dim);
+    kernels().axpy(acc, take, part.acc + int64_t{i} * v_dim, v_dim);
+    total.sum[i] = total.sum[i] * keep + part.sum[i] * take;
+    total.max[i] = max;
+  }
+}
+
+/// Attention of one layer over one batch, cut into tasks.
+class PagedAttention {
+ public:
+  PagedAttention(const ForwardContext& c, int layer, std::span<const BatchToken> batch)
+      : c_(c),
+        layer_(layer),
+        batch_(batch),
+        shape_(c.hp->layers[static_cast<size_t>(layer)]),
+        kv_layer_(shape_.kv_layer),
+        row_(shape_),
+        kernel_shape_(cell_shape(c, shape_)),
+        // A query sees this many positions before and after its own.
+        before_(c.arch->window_symmetric ? shape_.window / 2 : shape_.window - 1),
+        after_(c.arch->window_symmetric ? shape_.window / 2 : std::numeric_limits<int32_t>::max()) {
+    group_ = shape_.n_heads / shape_.n_kv_heads;
+    heads_per_task_ = std::min(group_, ::hearth::kernels::kAttendMaxQueries);
+    tasks_per_kv_head_ = (group_ + heads_per_task_ - 1) / heads_per_task_;
+    cut_blocks();
+  }
+
+  void run() {
+    if (single_tokens_ && longest_pieces_ > 1 && group_ == heads_per_task_) {
+      run_pieces();
+    } else {
+      run_blocks();
+    }
+  }
+
+ private:
+  /// Blocks of neighbouring tokens, as many as fit a task.
+  void cut_blocks() {
+    const int per_block = std::max(1, ::hearth::kernels::kAttendMaxQueries / heads_per_task_);
+    for (size_t t = 0; t < batch_.size(); ++t) {
+      const bool joins =
+          t > 0 && batch_[t].seq == batch_[t - 1].seq && !blocks_.empty() && blocks_.back().count < per_block;
+      if (joins) {
+        ++blocks_.back().count;
+      } else {
+        blocks_.push_back({static_cast<int>(t), 1});
+      }
+      const int64_t seen = c_.causal ? batch_[t].pos + 1 : static_cast<int64_t>(c_.cache->options.n_ctx);
+      longest_pieces_ = std::max(longest_pieces_, static_cast<int>(attention_pieces(seen)));
+    }
+    single_tokens_ = blocks_.size() == batch_.size() && static_cast<int>(batch_.size()) <= c_.cache->options.n_seqs;
+  }
+
+  Queries queries(int task) const {
+    const int part = task % tasks_per_kv_head_;
+    const int kv_head = task / tasks_per_kv_head_ % shape_.n_kv_heads;
+    const int block = task / tasks_per_kv_head_ / shape_.n_kv_heads;
+    const int first = part * heads_per_task_;
+    return {blocks_[static_cast<size_t>(block)], kv_head, kv_head * group_ + first,
+            std::min(heads_per_task_, group_ - first)};
+  }
+  int n_query_tasks() const { return static_cast<int>(blocks_.size()) * shape_.n_kv_heads * tasks_per_kv_head_; }
+
+  /// One task a block and KV head, all of its pieces in order.
+  void run_blocks() {
+    c_.parallel->run(n_query_tasks(), [&](int task, int worker) {
+      const Queries q = queries(task);
+      const AttentionWorkspace& space = c_.scratch->workers[static_cast<size_t>(worker)];
+      gather(q, space);
+      const AttentionState total = state_at(space.total, q.count());
+      const AttentionState piece = state_at(space.piece, q.count());
+      reset(total, q.count(), shape_.v_dim);
+      const auto [begin, end] = page_range(q.tokens);
+      for (int page = begin; page < end;) {
+        const int stop = std::min(end, (page / kPagesPerPiece + 1) * kPagesPerPiece);
+        reset(piece, q.count(), shape_.v_dim);
+        attend(q, space, piece, page, stop);
+        merge(total, piece, q.count(), shape_.v_dim);
+        page = stop;
+      }
+      finish(q, total);
+    });
+  }
+
+  /// Generation at depth: one token a sequence, so the pieces of its context are what is shared out.
+  void run_pieces() {
+    const int64_t state_floats = attention_state_floats(group_, shape_.v_dim);
+    const int n_tasks = n_query_tasks() * longest_pieces_;
+    c_.parallel->run(n_tasks, [&](int task, int worker) {
+      const Queries q = queries(task / longest_pieces_);
+      const int index = task % longest_pieces_;
+      const AttentionWorkspace& space = c_.scratch->workers[static_cast<size_t>(worker)];
+      const AttentionState piece = state_at(c_.scratch->partial + task * state_floats, group_);
+      reset(piece, group_, shape_.v_dim);
+      const auto [begin, end] = page_range(q.tokens);
+      const int from = std::max(begin, index * kPagesPerPiece), to = std::min(end, (index + 1) * kPagesPerPiece);
+      if (from >= to) return;
+      gather(q, space);
+      attend(q, space, piece, from, to);
+    });
+    for (int task = 0; task < n_query_tasks(); ++task) {
+      const AttentionState total = state_at(c_.scratch->workers[0].total, group_);
+      reset(total, group_, shape_.v_dim);
+      for (int i = 0; i < longest_pieces_; ++i) {
+        merge(total, state_at(c_.scratch->partial + (int64_t{task} * longest_pieces_ + i) * state_floats, group_),
+              group_, shape_.v_dim);
+      }
+      finish(queries(task), total);
+    }
+  }
+
+  /// The task's queries, scaled, one after the other: token by token, head by head.
+  void gather(const Queries& q, const AttentionWorkspace& space) const {
+    float* out = space.q;
+    for (int t = q.tokens.first; t < q.tokens.first + q.tokens.count; ++t) {
+      const float scale = c_.hp->score_scale(layer_) * temperature(batch_[static_cast<size_t>(t)].pos);
+      const float* heads = c_.scratch->qkv + t * row_.width + int64_t{q.first_head} * shape_.k_dim;
+      for (int64_t i = 0; i < int64_t{q.n_heads} * shape_.k_dim; ++i) *out++ = heads[i] * scale;
+    }
+  }
+
+  /// Queries grow with their position, slowly (Llama 4, Ministral 3).
+  float temperature(int32_t pos) const {
+    if (c_.hp->attention_temperature == 0.0f) return 1.0f;
+    const auto n_ctx = static_cast<double>(c_.hp->ropes[0].n_ctx_original);
+    return static_cast<float>(1.0 + double{c_.hp->attention_temperature} * std::log1p(std::floor(pos / n_ctx)));
+  }
+
+  /// Pages that any token of the block can see.
+  std::pair<int, int> page_range(const TokenBlock& tokens) const {
+    const BatchToken& first = batch_[static_cast<size_t>(tokens.first)];
+    const BatchToken& last = batch_[static_cast<size_t>(tokens.first + tokens.count - 1)];
+    const auto n_pages = static_cast<int>(c_.cache->table(kv_layer_, first.seq).size());
+    const int begin = shape_.window > 0 ? std::max(0, first.pos - before_) / kPageTokens : 0;
+    return {begin, c_.causal ? last.pos / kPageTokens + 1 : n_pages};
+  }
+
+  /// Slots of page `index` that a query at `pos` sees: held, not later than itself, inside its window.
+  uint64_t visible(const PageRef& ref, int index, int32_t pos) const {
+    const int64_t own = pos - int64_t{index} * kPageTokens;  // the query's own slot, if it lies in this page
+    uint64_t mask = ref.mask;
+    if (c_.causal) mask &= slots_below(own + 1);
+    if (shape_.window > 0) mask &= slots_below(own + after_ + 1) & ~slots_below(own - before_);
+    return mask;
+  }
+
+  /// Runs the queries over pages [begin, end) into `state`.
+  void attend(const Queries& q, const AttentionWorkspace& space, const AttentionState& state, int begin,
+              int end) const {
+    const SeqId seq = batch_[static_cast<size_t>(q.tokens.first)].seq;
+    const std::vector<PageRef>& table = c_.cache->table(kv_layer_, seq);
+    for (int index = begin; index < end; ++index) {
+      const PageRef& ref = table[static_cast<size_t>(index)];
+      if (ref.mask == 0) continue;
+      uint64_t any = 0;
+      for (int t = 0; t < q.tokens.count; ++t) {
+        const uint64_t mask = visible(ref, index, batch_[static_cast<size_t>(q.tokens.first + t)].pos);
+        any |= mask;
+        std::fill_n(space.visible + t * q.n_heads, q.n_heads, mask);
+      }
+      if (any == 0) continue;
+      const KvPage page = c_.cache->page(kv_layer_, ref.page, q.kv_head);
+      if (c_.arch->alibi_max_bias > 0) {
+        attend_with_bias(q, space, state, page, index);
+      } else {
+        kernels().attend_page(state, space.q, q.count(), page, kernel_shape_, space.visible, nullptr, space.kernel);
+      }
+    }
+  }
+
+  /// One page, scores less slope * distance: slots up to the query's own first, then those after it, since the bias is
+  /// linear only on either side (Press et al. 2021).
+  void attend_with_bias(const Queries& q, const AttentionWorkspace& space, const AttentionState& state,
+                        const KvPage& page, int index) const {
+    for (const bool before : {true, false}) {
+      for (int i = 0; i < q.count(); ++i) {
+        const int32_t pos = batch_[static_cast<size_t>(q.tokens.first + i / q.n_heads)].pos;
+        const int64_t own = pos - int64_t{index} * kPageTokens;
+        const uint64_t past = slots_below(own + 1);
+        space.side[i] = space.visible[i] & (before ? past : ~past);
+        const float slope = alibi_slope(q.first_head + i % q.n_heads);
+        space.alibi[2 * i] = before ? slope : -slope;
+        space.alibi[2 * i + 1] = static_cast<float>(-own);
+      }
+      kernels().attend_page(state, space.q, q.count(), page, kernel_shape_, space.side, space.alibi, space.kernel);
+    }
+  }
+
+  /// A geometric series over the heads; those beyond a power of two lie between (Press et al. 2021, appendix).
+  float alibi_slope(int head) const {
+    const int whole = static_cast<int>(std::bit_floor(static_cast<unsigned>(shape_.n_heads)));
+    const double step = head < whole ? head + 1 : head - whole + 0.5;
+    return static_cast<float>(std::exp2(-double{c_.arch->alibi_max_bias} * step / whole));
+  }
+
+  /// heads = acc / sum; a sink takes part in the sum only (gpt-oss: a learned score that attends to nothing).
+  void finish(const Queries& q, const AttentionState& state) const {
+    const Floats& sinks = c_.weights->layers[static_cast<size_t>(layer_)].sinks;
+    for (int i = 0; i < q.count(); ++i) {
+      const int t = q.tokens.first + i / q.n_heads;
+      const int head = q.first_head + i % q.n_heads;
+      float* out = c_.scratch->heads + (int64_t{t} * shape_.n_heads + head) * shape_.v_dim;
+      float sum = state.sum[i], keep = 1.0f;
+      if (!sinks.empty()) {
+        const float sink = sinks[static_cast<size_t>(head)];
+        const float max = std::max(state.max[i], sink);
+        keep = std::exp(state.max[i] - max);
+        sum = sum * keep + std::exp(sink - max);
+      }
+      std::memcpy(out, state.acc + int64_t{i} * shape_.v_dim, static_cast<size_t>(shape_.v_dim) * sizeof(float));
+      kernels().scale(out, sum > 0.0f ? keep / sum : 0.0f, shape_.v_dim);
+    }
+  }
+
+  const ForwardContext& c_;
+  int layer_;
+  std::span<const BatchToken> batch_;
+  const LayerShape& shape_;
+  int kv_layer_;
+  QkvRow row_;
+  ::hearth::kernels::AttentionShape kernel_shape_;
+  int32_t before_, after_;
+  int group_ = 1;
+  int heads_per_task_ = 1;
+  int tasks_per_kv_head_ = 1;
+  int longest_pieces_ = 1;
+  bool single_tokens_ = false;
+  std::vector<TokenBlock> blocks_;
+};
+
+}  // namespace
+
+void attend(const ForwardContext& c, int layer, std::span<const BatchToken> batch) {
+  PagedAttention(c, layer, batch).run();
+}
+
+}  // namespace hearth

@@ -1,0 +1,26 @@
+// What the projections of the attention stage and its walk over the cache agree on.
+#pragma once
+
+#include <span>
+
+#include "lib/model/forward.h"
+
+namespace hearth {
+
+/// Offsets into a row of scratch.qkv.
+struct QkvRow {
+  int64_t k, v, width;
+  explicit QkvRow(const LayerShape& s)
+      : k(int64_t{s.n_heads} * s.k_dim),
+        v(k + int64_t{s.n_kv_heads} * s.k_dim),
+        width(v + int64_t{s.n_kv_heads} * s.v_dim) {}
+};
+
+inline kernels::AttentionShape cell_shape(const ForwardContext& c, const LayerShape& shape) {
+  return {shape.k_dim, shape.v_dim, c.cell_type, c.cell_type, c.hp->attention_soft_cap};
+}
+
+/// heads[t] = softmax(q k^T * scale + mask) v over the cells that each token sees; q lies in scratch.qkv.
+void attend(const ForwardContext& c, int layer, std::span<const BatchToken> batch);
+
+}  // namespace hearth
