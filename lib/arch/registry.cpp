@@ -57,6 +57,20 @@ constexpr Architecture kArchitectures[] = {
      .attention_scale = AttentionScale::kEmbeddingShare,
      .scale_layers = 62,
      .gate = Gate::kGelu},
+    {.name = "gemma4",
+     .post_norms = true,
+     .embedding_scaled = true,
+     .rope = kHalves,
+     .local_rope_base = 10000.0f,
+     .local_rope_scaled = false,
+     .qk_norm = QkNorm::kPerHead,
+     .v_norm = true,
+     .v_may_be_k = true,
+     .window = WindowPattern::kFromFile,
+     .attention_scale = AttentionScale::kOne,
+     .final_soft_cap = 30.0f,
+     .gate = Gate::kGelu,
+     .experts_beside_dense = true},
 
     // --- mixtures of experts with their own rules --------------------------------------------------------------------
     {.name = "gpt-oss",
@@ -66,6 +80,11 @@ constexpr Architecture kArchitectures[] = {
      .window_interval = 2,
      .gate = Gate::kSwigluClamped,
      .router = Router::kTopKSoftmax},
+    {.name = "deepseek2",
+     .yarn_scales_scores = true,
+     .latent = true,
+     .router = Router::kFromFile,
+     .renormalize_experts = false},
 };
 
 }  // namespace
