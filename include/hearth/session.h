@@ -29,6 +29,7 @@ struct SessionOptions {
   int32_t n_logits = 0;   ///< rows of logits that one decode() may ask for; 0: n_seqs
   CellType kv_type = CellType::kF16;
   int n_threads = 0;                 ///< 0: default_thread_count(). Results do not depend on it.
+  bool hidden_only = false;          ///< decode() leaves hidden states but no logits (embeddings)
   bool batch_invariant = false;      ///< results do not depend on how tokens are grouped into batches either (slower)
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the session; then n_threads is ignored
 };
@@ -108,6 +109,7 @@ class Session {
   struct Impl;
 
  private:
+  friend struct SessionInternals;
   explicit Session(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -125,10 +125,15 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
     const __m512 magnitude = _mm512_max_ps(_mm512_andnot_ps(sign, x0), _mm512_andnot_ps(sign, x1));
     const float largest = _mm512_reduce_max_ps(magnitude);
     const bool tiny = largest < 1e-30f;  // the quotient could overflow: the block counts as zero
-    const float d = tiny ? 0.0f : largest / 127.0f;
     const __m512 inverse = _mm512_set1_ps(tiny ? 0.0f : 127.0f / largest);
-    const __m128i low = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(x0, inverse)));
-    const __m128i high = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(x1, inverse)));
+    const __m512i c0 = _mm512_cvtps_epi32(_mm512_mul_ps(x0, inverse));
+    const __m512i c1 = _mm512_cvtps_epi32(_mm512_mul_ps(x1, inverse));
+    const __m512 q0 = _mm512_cvtepi32_ps(c0), q1 = _mm512_cvtepi32_ps(c1);
+    const float xq = _mm512_reduce_add_ps(_mm512_fmadd_ps(x1, q1, _mm512_mul_ps(x0, q0)));
+    const float qq = _mm512_reduce_add_ps(_mm512_fmadd_ps(q1, q1, _mm512_mul_ps(q0, q0)));
+    const float d = tiny ? 0.0f : xq / qq;  // least squares: d q is nearest to x
+    const __m128i low = _mm512_cvtsepi32_epi8(c0);
+    const __m128i high = _mm512_cvtsepi32_epi8(c1);
     const __m256i codes = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
     alignas(32) int32_t dwords[8];
     _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(dwords)), codes);

@@ -95,15 +95,18 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
       if (magnitude > largest) largest = magnitude;
     }
     // Below 1e-30 the quotient could overflow; such a block counts as zero.
-    const float d = (largest < 1e-30f) ? 0.0f : largest / 127.0f;
     const float inverse = (largest < 1e-30f) ? 0.0f : 127.0f / largest;
     int sum[2] = {0, 0};
+    float xq = 0.0f, qq = 0.0f;
     for (int i = 0; i < kActBlock; ++i) {
       const float rounded = __builtin_rintf(x[i] * inverse);
       const int code = (rounded >= -127.0f && rounded <= 127.0f) ? static_cast<int>(rounded) : 0;  // NaN: 0
       group.q[((b * 8 + i / 4) * n_cols + c) * 4 + i % 4] = static_cast<int8_t>(code);
       sum[i / 16] += code;
+      xq += x[i] * static_cast<float>(code);
+      qq += static_cast<float>(code * code);
     }
+    const float d = (qq > 0.0f) ? xq / qq : 0.0f;  // least squares: d q is nearest to x
     group.d[b * n_cols + c] = d;
     group.sum16[(2 * b) * n_cols + c] = d * static_cast<float>(sum[0]);
     group.sum16[(2 * b + 1) * n_cols + c] = d * static_cast<float>(sum[1]);

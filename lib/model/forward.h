@@ -26,6 +26,7 @@ struct ScratchSizes {
   int n_seqs = 1;
   int64_t n_ctx = 1;
   int n_threads = 1;
+  bool logits = true;  ///< false: hidden states only
 };
 
 /// Memory that one worker uses inside an attention task.

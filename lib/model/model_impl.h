@@ -32,6 +32,11 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options);
 /// What the cache keeps of each layer.
 std::vector<CacheLayer> cache_layers(const HParams& hp);
 CacheOptions cache_options(const SessionOptions& options);
-ScratchSizes scratch_sizes(const SessionOptions& options);
+ScratchSizes scratch_sizes(const HParams& hp, const SessionOptions& options);
+
+/// Encoders and sessions that only embed make none.
+inline bool makes_logits(const HParams& hp, const SessionOptions& options) {
+  return hp.causal && !options.hidden_only;
+}
 
 }  // namespace hearth

@@ -54,8 +54,8 @@ CacheOptions cache_options(const SessionOptions& o) {
   return {o.n_ctx, o.n_seqs, o.n_batch, o.kv_type};
 }
 
-ScratchSizes scratch_sizes(const SessionOptions& o) {
-  return {o.n_batch, o.n_logits, o.n_seqs, o.n_ctx, o.n_threads};
+ScratchSizes scratch_sizes(const HParams& hp, const SessionOptions& o) {
+  return {o.n_batch, o.n_logits, o.n_seqs, o.n_ctx, o.n_threads, makes_logits(hp, o)};
 }
 
 MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) {
@@ -63,7 +63,7 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) 
   plan.weights_bytes = model.file.file_bytes();
   plan.kv_cache_bytes = KVCache::Impl::bytes_needed(cache_layers(model.hp), cache_options(options));
   Layout layout(nullptr);
-  Scratch::lay_out(layout, model.hp, scratch_sizes(options));
+  Scratch::lay_out(layout, model.hp, scratch_sizes(model.hp, options));
   plan.scratch_bytes = layout.used();
   plan.tables_bytes = model.weights.copied_bytes + model.weights.layers.size() * sizeof(LayerWeights);
   return plan;

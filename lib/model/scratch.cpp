@@ -103,7 +103,7 @@ Scratch Scratch::lay_out(Layout& layout, const HParams& hp, const ScratchSizes& 
       MatmulScratch::bytes_needed(matmul_rows(hp, sizes), widest_matmul_input(hp), sizes.n_threads)));
   s.rows = layout.take<int32_t>(n);
   s.hidden = layout.take<float>(int64_t{sizes.n_logits} * hp.d_model);
-  s.logits = layout.take<float>(int64_t{sizes.n_logits} * hp.n_vocab);
+  s.logits = layout.take<float>(sizes.logits ? int64_t{sizes.n_logits} * hp.n_vocab : 0);
   return s;
 }
 

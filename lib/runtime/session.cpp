@@ -24,7 +24,8 @@ ForwardContext Session::Impl::context() {
           parallel.get(),
           {parallel.get(), &matmul_scratch, options.batch_invariant},
           static_cast<kernels::CellType>(options.kv_type),
-          m.hp.causal};
+          m.hp.causal,
+          observe_experts ? &observe_experts : nullptr};
 }
 
 Status Session::Impl::check(std::span<const BatchToken> batch) const {
@@ -34,6 +35,10 @@ Status Session::Impl::check(std::span<const BatchToken> batch) const {
     if (token.id < 0 || token.id >= hp.n_vocab) {
       return Error{ErrorCode::kInvalidArgument,
                    "token id " + std::to_string(token.id) + " is not in 0.." + std::to_string(hp.n_vocab - 1)};
+    }
+    if (hp.max_position > 0 && token.pos >= hp.max_position) {
+      return Error{ErrorCode::kContextFull, "position " + std::to_string(token.pos) + " is not below " +
+                                                std::to_string(hp.max_position) + ", the positions of the model"};
     }
     wanted += token.logits;
   }
@@ -60,7 +65,7 @@ Status Session::Impl::decode(std::span<const BatchToken> batch) {
       n_rows = 0;
       return status;
     }
-    n_rows += forward(c, part, n_rows, model.impl().hp.causal);
+    n_rows += forward(c, part, n_rows, makes_logits(model.impl().hp, options));
     at += part.size();
   }
   return {};
@@ -86,7 +91,7 @@ Result<Session> Session::create(const Model& model, const SessionOptions& wanted
   if (!parallel) return parallel.error();
   impl->parallel = std::move(*parallel);
 
-  const ScratchSizes sizes = scratch_sizes(*options);
+  const ScratchSizes sizes = scratch_sizes(m.hp, *options);
   Layout counting(nullptr);
   Scratch::lay_out(counting, m.hp, sizes);
   Result<AlignedBuffer> memory = AlignedBuffer::allocate(counting.used(), "the session's scratch memory");
@@ -110,7 +115,7 @@ size_t Session::n_logits() const {
 
 std::span<const float> Session::logits(size_t i) const {
   const HParams& hp = impl_->model.impl().hp;
-  if (i >= n_logits() || !hp.causal) return {};
+  if (i >= n_logits() || !makes_logits(hp, impl_->options)) return {};
   const auto width = static_cast<size_t>(hp.n_vocab);
   return {impl_->scratch.logits + i * width, width};
 }

@@ -29,7 +29,13 @@ struct Session::Impl {
   Scratch scratch;
   MatmulScratch matmul_scratch;
   std::vector<RopeTable> ropes;
-  int n_rows = 0;  ///< rows of logits that the last decode() left
+  int n_rows = 0;                  ///< rows of logits that the last decode() left
+  ExpertObserver observe_experts;  ///< may be empty
+};
+
+/// The way into a session for other parts of the library and for tests.
+struct SessionInternals {
+  static Session::Impl& of(Session& session) { return *session.impl_; }
 };
 
 }  // namespace hearth
