@@ -52,6 +52,8 @@ struct GenerateOptions {
   bool parse_special = false;       ///< control tokens written in the prompt count as such
   bool ignore_end = false;          ///< go on past end tokens
   std::vector<std::string> stop{};  ///< texts that end generation; not part of the result
+  /// Called as the prompt is computed, after every n_batch tokens; return false to end with kCancelled. May be empty.
+  std::function<bool(int32_t done_tokens, int32_t total_tokens)> on_prompt{};
 };
 
 struct Timings {

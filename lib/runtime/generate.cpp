@@ -68,11 +68,21 @@ class TextSink {
   StopReason reason_ = StopReason::kLength;
 };
 
-/// Computes the prompt at positions 0, 1, ...; only the last token's logits are wanted.
-Status decode_prompt(Session& session, std::span<const Token> ids) {
-  std::vector<BatchToken> batch(ids.size());
-  for (size_t i = 0; i < ids.size(); ++i) batch[i] = {ids[i], static_cast<int32_t>(i), 0, i + 1 == ids.size()};
-  return session.decode(batch);
+/// Computes the prompt at positions 0, 1, ..., n_batch at a time; only the last token's logits are wanted.
+Status decode_prompt(Session& session, std::span<const Token> ids, const GenerateOptions& options) {
+  const size_t n_batch = static_cast<size_t>(session.options().n_batch);
+  std::vector<BatchToken> batch;
+  for (size_t begin = 0; begin < ids.size(); begin += batch.size()) {
+    batch.clear();
+    for (size_t i = begin; i < std::min(begin + n_batch, ids.size()); ++i) {
+      batch.push_back({ids[i], static_cast<int32_t>(i), 0, i + 1 == ids.size()});
+    }
+    if (Status status = session.decode(batch); !status) return status;
+    const bool goes_on = !options.on_prompt || options.on_prompt(static_cast<int32_t>(begin + batch.size()),
+                                                                 static_cast<int32_t>(ids.size()));
+    if (!goes_on) return Error{ErrorCode::kCancelled, "cancelled while computing the prompt"};
+  }
+  return {};
 }
 
 Result<Generation> tokenize_prompt(const Session& session, std::string_view prompt, const GenerateOptions& options) {
@@ -120,7 +130,7 @@ Result<Generation> Session::generate(std::string_view prompt, const GenerateOpti
   Generation& result = *made;
 
   cache().clear();
-  if (Status status = decode_prompt(*this, result.prompt_ids); !status) return status.error();
+  if (Status status = decode_prompt(*this, result.prompt_ids, options); !status) return status.error();
   for (const Token id : result.prompt_ids) sampler->accept(id);
   result.timings.prompt_tokens = static_cast<int32_t>(result.prompt_ids.size());
   result.timings.prompt_seconds = seconds_since(start);
