@@ -1,7 +1,260 @@
+// hearth inspect: what a model file holds, and the memory that a run will take.
+#include <cstdio>
+#include <map>
+#include <memory>
+
 #include "commands.h"
-#include "terminal.h"
+#include "hearth/gguf.h"
+#include "json_output.h"
+#include "model_options.h"
+
 namespace hearth_tool {
-Action setup_inspect(Options&) {
-  return [] { return fail("not there yet"); };
+namespace {
+
+using hearth::GgufFile;
+using hearth::GgufTensor;
+using hearth::GgufType;
+using hearth::GgufValue;
+using hearth::MemoryPlan;
+
+struct InspectOptions {
+  std::string model;
+  bool json = false, tensors = false, plan = false, full = false;
+  int32_t n_seqs = 1;
+  SessionSettings session;
+};
+
+/// Array elements shown without --full.
+constexpr uint64_t kShownElements = 8;
+
+Json scalar_to_json(const GgufValue& value) {
+  switch (value.type()) {
+    case GgufType::kString: return std::string(*value.as_string());
+    case GgufType::kBool: return *value.as_bool();
+    case GgufType::kFloat32:
+    case GgufType::kFloat64: return *value.as_float();
+    case GgufType::kUint64:
+      if (const auto n = value.as_int(); !n) return n.error().message;  // above the signed range
+      [[fallthrough]];
+    default: return *value.as_int();
+  }
 }
+
+Json to_json(const GgufValue& value, bool full) {
+  if (value.type() != GgufType::kArray) return scalar_to_json(value);
+  Json list = Json::array();
+  const auto elements = value.size() <= kShownElements || full ? value.as_array() : hearth::Error{};
+  if (!elements) {
+    return {{"array_of", hearth::gguf_type_name(value.element_type())}, {"count", value.size()}};
+  }
+  for (const GgufValue& element : *elements) list.push_back(to_json(element, full));
+  return list;
+}
+
+Json to_json(const GgufTensor& t) {
+  Json dims = Json::array();
+  for (uint32_t i = 0; i < t.n_dims; ++i) dims.push_back(t.dims[i]);
+  return {{"name", std::string(t.name)},
+          {"type", hearth::tensor_type_info(t.type)->name},
+          {"dims", dims},
+          {"bytes", t.size_bytes},
+          {"offset", t.file_offset},
+          {"shard", t.shard}};
+}
+
+struct TypeTotal {
+  int64_t n_tensors = 0, n_elements = 0;
+  uint64_t bytes = 0;
+};
+
+std::map<std::string, TypeTotal> totals_by_type(const GgufFile& file) {
+  std::map<std::string, TypeTotal> totals;
+  for (const GgufTensor& t : file.tensors()) {
+    TypeTotal& total = totals[hearth::tensor_type_info(t.type)->name];
+    ++total.n_tensors;
+    total.n_elements += t.n_elements;
+    total.bytes += t.size_bytes;
+  }
+  return totals;
+}
+
+Json describe_model(const hearth::ModelInfo& m) {
+  Json model = {{"architecture", m.architecture},
+                {"name", m.name},
+                {"quantization", m.quantization},
+                {"parameters", m.n_parameters},
+                {"layers", m.n_layers},
+                {"d_model", m.d_model},
+                {"d_ff", m.d_ff},
+                {"heads", m.n_heads},
+                {"kv_heads", m.n_kv_heads},
+                {"head_dim", m.head_dim},
+                {"vocabulary", m.n_vocab},
+                {"context_trained", m.n_ctx_train}};
+  if (m.n_experts > 0) {
+    model["experts"] = m.n_experts;
+    model["experts_used"] = m.n_experts_used;
+  }
+  return model;
+}
+
+Json describe_file(const GgufFile& file) {
+  Json types = Json::object();
+  int64_t n_elements = 0;
+  for (const auto& [name, total] : totals_by_type(file)) {
+    types[name] = {{"tensors", total.n_tensors}, {"elements", total.n_elements}, {"bytes", total.bytes}};
+    n_elements += total.n_elements;
+  }
+  return {{"files", file.shard_paths()},
+          {"file_bytes", file.file_bytes()},
+          {"gguf_version", file.version()},
+          {"alignment", file.alignment()},
+          {"tensors", file.tensors().size()},
+          {"elements", n_elements},
+          {"types", types}};
+}
+
+Json describe_plan(const MemoryPlan& plan, const hearth::SessionOptions& options) {
+  return {{"context", options.n_ctx},
+          {"weights_bytes", plan.weights_bytes},
+          {"kv_cache_bytes", plan.kv_cache_bytes},
+          {"scratch_bytes", plan.scratch_bytes},
+          {"tables_bytes", plan.tables_bytes},
+          {"total_bytes", plan.total()}};
+}
+
+/// "key  value" lines of an object of scalars.
+void print_fields(const Json& object, const char* indent) {
+  for (const auto& [key, value] : object.items()) {
+    std::string text;
+    if (value.is_string()) {
+      text = value.get<std::string>();
+      for (char& c : text) c = static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+      if (text.size() > 100) text = text.substr(0, 100) + "...";
+    } else if (value.is_object() && value.contains("array_of")) {
+      text = "[" + std::to_string(value["count"].get<uint64_t>()) + " x " + value["array_of"].get<std::string>() + "]";
+    } else {
+      text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+    char line[160];
+    std::snprintf(line, sizeof(line), "%s%-44s ", indent, key.substr(0, 100).c_str());
+    print(line + text + "\n");
+  }
+}
+
+void print_types(const Json& types) {
+  print("types\n");
+  for (const auto& [name, total] : types.items()) {
+    char line[160];
+    std::snprintf(line, sizeof(line), "  %-8s %5lld tensors  %16s elements  %10s\n", name.c_str(),
+                  static_cast<long long>(total["tensors"].get<int64_t>()),
+                  format_count(total["elements"].get<int64_t>()).c_str(),
+                  format_bytes(total["bytes"].get<uint64_t>()).c_str());
+    print(line);
+  }
+}
+
+void print_tensors(const GgufFile& file) {
+  print("tensors\n");
+  for (const GgufTensor& t : file.tensors()) {
+    std::string dims;
+    for (uint32_t i = 0; i < t.n_dims; ++i) {
+      if (i > 0) dims += " x ";
+      dims += std::to_string(t.dims[i]);
+    }
+    char line[512];
+    std::snprintf(line, sizeof(line), "  %-40.200s %-8s %-24s %14llu bytes at %llu\n", std::string(t.name).c_str(),
+                  hearth::tensor_type_info(t.type)->name, dims.c_str(), static_cast<unsigned long long>(t.size_bytes),
+                  static_cast<unsigned long long>(t.file_offset));
+    print(line);
+  }
+}
+
+void print_plan(const Json& plan) {
+  print("memory plan for a context of " + plan["context"].dump() + "\n");
+  for (const char* part : {"weights", "kv_cache", "scratch", "tables", "total"}) {
+    const uint64_t bytes = plan[std::string(part) + "_bytes"];
+    char line[120];
+    std::snprintf(line, sizeof(line), "  %-10s %16s bytes  %10s\n", part,
+                  format_count(static_cast<int64_t>(bytes)).c_str(), format_bytes(bytes).c_str());
+    print(line);
+  }
+}
+
+/// Fills report["plan"]. The context that 0 stands for is looked up in the model.
+hearth::Status add_plan(Json& report, const InspectOptions& o) {
+  auto options = o.session.resolve();
+  if (!options) return options.error();
+  options->n_seqs = o.n_seqs;
+  const auto plan = hearth::Model::plan(o.model, *options);
+  if (!plan) return plan.error();
+  if (options->n_ctx == 0 && report.contains("model")) {
+    const int32_t trained = report["model"]["context_trained"];
+    options->n_ctx = trained > 0 && trained < 4096 ? trained : 4096;
+  }
+  report["plan"] = describe_plan(*plan, *options);
+  return {};
+}
+
+void print_report(const Json& report, const GgufFile& file, const InspectOptions& o) {
+  print("file\n");
+  Json fields = report["file"];
+  fields.erase("types");
+  fields["file_bytes"] = format_bytes(file.file_bytes()) + " (" + std::to_string(file.file_bytes()) + " bytes)";
+  print_fields(fields, "  ");
+  print("model\n");
+  if (report.contains("model")) {
+    print_fields(report["model"], "  ");
+  } else {
+    print("  cannot be run: " + report["model_error"].get<std::string>() + "\n");
+  }
+  print_types(report["file"]["types"]);
+  print("metadata\n");
+  print_fields(report["metadata"], "  ");
+  if (o.tensors) print_tensors(file);
+  if (report.contains("plan")) print_plan(report["plan"]);
+}
+
+int inspect(const InspectOptions& o) {
+  const auto file = GgufFile::open(o.model);
+  if (!file) return fail(file.error());
+  Json report = {{"file", describe_file(*file)}};
+  if (const auto model = hearth::Model::open(o.model)) {
+    report["model"] = describe_model(model->info());
+  } else {
+    report["model_error"] = model.error().message;  // the file may still be of interest
+  }
+  Json metadata = Json::object();
+  for (const hearth::GgufEntry& entry : file->entries()) {
+    metadata[std::string(entry.key)] = to_json(entry.value, o.full);
+  }
+  report["metadata"] = std::move(metadata);
+  if (o.tensors && o.json) {
+    for (const GgufTensor& t : file->tensors()) report["tensors"].push_back(to_json(t));
+  }
+  if (o.plan) {
+    if (auto status = add_plan(report, o); !status) return fail(status.error());
+  }
+  if (o.json) {
+    print_json(report);
+  } else {
+    print_report(report, *file, o);
+  }
+  return finish_output();
+}
+
+}  // namespace
+
+Action setup_inspect(Options& options) {
+  auto values = std::make_shared<InspectOptions>();
+  options.add("model", values->model, "!GGUF file");
+  options.add("--json", values->json, "Print one JSON object");
+  options.add("--tensors", values->tensors, "List every tensor");
+  options.add("--full", values->full, "Show long arrays in full");
+  options.add("--plan", values->plan, "Show the bytes that a run will take");
+  options.add("--seqs", values->n_seqs, "Sequences of the plan");
+  values->session.declare(options);
+  return [values] { return inspect(*values); };
+}
+
 }  // namespace hearth_tool

@@ -1,7 +1,94 @@
+// hearth logits: raw float32 logits for a list of tokens.
+#include <algorithm>
+#include <memory>
+
 #include "commands.h"
+#include "model_options.h"
+#include "output_file.h"
 #include "terminal.h"
+
 namespace hearth_tool {
-Action setup_logits(Options&) {
-  return [] { return fail("not there yet"); };
+namespace {
+
+using hearth::Error;
+using hearth::ErrorCode;
+using hearth::Session;
+using hearth::Status;
+
+struct LogitsOptions {
+  std::string model, output;
+  std::vector<int32_t> tokens;
+  int32_t batch = 0;
+  SessionSettings session;
+};
+
+/// Rows of logits held at once when --batch does not say.
+constexpr int32_t kDefaultBatch = 64;
+
+Status check_tokens(const std::vector<int32_t>& tokens, int32_t n_vocab) {
+  if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "--tokens: no token ids"};
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i] >= 0 && tokens[i] < n_vocab) continue;
+    return Error{ErrorCode::kInvalidArgument, "--tokens: id " + std::to_string(tokens[i]) + " at place " +
+                                                  std::to_string(i) + " is out of range (the vocabulary has " +
+                                                  std::to_string(n_vocab) + " tokens)"};
+  }
+  return {};
 }
+
+Status write_logits(Session& session, const std::vector<int32_t>& tokens, size_t batch_tokens, OutputFile& out) {
+  Progress progress("computing");
+  std::vector<hearth::BatchToken> batch;
+  for (size_t begin = 0; begin < tokens.size(); begin += batch.size()) {
+    if (interrupted()) return Error{ErrorCode::kCancelled, "interrupted"};
+    batch.clear();
+    for (size_t i = begin; i < std::min(begin + batch_tokens, tokens.size()); ++i) {
+      batch.push_back({tokens[i], static_cast<int32_t>(i), 0, true});
+    }
+    if (Status status = session.decode(batch); !status) return status;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (Status status = out.write(std::as_bytes(session.logits(i))); !status) return status;
+    }
+    progress.update(begin + batch.size(), tokens.size());
+  }
+  return {};
+}
+
+int logits(const LogitsOptions& o) {
+  catch_interrupts();
+  auto session_options = o.session.resolve();
+  if (!session_options) return fail(session_options.error());
+  if (o.batch < 0) return fail_usage("logits: --batch must not be negative");
+  const auto model = load_model(o.model);
+  if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
+  if (auto status = check_tokens(o.tokens, model->info().n_vocab); !status) return fail(status.error());
+  const int32_t batch_tokens = o.batch > 0 ? o.batch : kDefaultBatch;
+  session_options->n_batch = batch_tokens;
+  session_options->n_logits = batch_tokens;
+  auto session = Session::create(*model, *session_options);
+  if (!session) return fail(session.error());
+  if (o.tokens.size() > static_cast<size_t>(session->options().n_ctx)) {
+    return fail("--tokens: " + std::to_string(o.tokens.size()) + " tokens do not fit the context of " +
+                std::to_string(session->options().n_ctx) + " (see -c)");
+  }
+  OutputFile out;
+  Status status = out.open(o.output);
+  if (status) status = write_logits(*session, o.tokens, static_cast<size_t>(batch_tokens), out);
+  if (status) status = out.commit();
+  if (!status && interrupted()) return fail_interrupted("; nothing was written to " + o.output);
+  return status ? 0 : fail(status.error());
+}
+
+}  // namespace
+
+Action setup_logits(Options& options) {
+  auto values = std::make_shared<LogitsOptions>();
+  options.add("model", values->model, "!GGUF file");
+  options.add("--tokens", values->tokens, "!Token ids, separated by commas");
+  options.add("-o,--output", values->output, "!File to write: little-endian float32 [n_tokens][n_vocab]");
+  options.add("--batch", values->batch, "Tokens computed at a time (0: 64)");
+  values->session.declare(options, false);
+  return [values] { return logits(*values); };
+}
+
 }  // namespace hearth_tool

@@ -1,7 +1,241 @@
+// hearth selftest: every kernel against its reference, on every instruction set that this machine has.
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
 #include "commands.h"
-#include "terminal.h"
+#include "hearth/cpu.h"
+#include "json_output.h"
+#include "model_options.h"
+#include "model_writer.h"
+
 namespace hearth_tool {
-Action setup_selftest(Options&) {
-  return [] { return fail("not there yet"); };
+namespace {
+
+using hearth::BatchToken;
+using hearth::Error;
+using hearth::ErrorCode;
+using hearth::Model;
+using hearth::Result;
+using hearth::Status;
+
+struct SelftestOptions {
+  bool json = false, verbose = false;
+};
+
+/// Outcome of one comparison.
+struct Check {
+  std::string isa, name;
+  double error;  ///< normalised mean squared error against the scalar set
+  double limit;
+  bool passed() const { return error <= limit; }  // false for NaN
+};
+
+/// A small model run as a whole: shape and mix of types.
+struct ModelCase {
+  const char* shape;
+  const char* mix;
+};
+
+const ModelCase kModelCases[] = {
+    {"tiny-llama-test", "f32"},       {"tiny-llama-test", "f16"},    {"tiny-llama-test", "bf16"},
+    {"tiny-llama-test", "q8_0"},      {"tiny-llama-test", "q4_0"},   {"tiny-llama-test", "q4_1"},
+    {"tiny-llama-test", "q5_0"},      {"tiny-llama-test", "q5_1"},   {"tiny-llama-test", "q2_k"},
+    {"tiny-llama-test", "q3_k_m"},    {"tiny-llama-test", "q4_k_m"}, {"tiny-llama-test", "q5_k_m"},
+    {"tiny-llama-test", "q6_k"},      {"tiny-llama-test", "iq4_nl"}, {"tiny-llama-test", "iq4_xs"},
+    {"tiny-llama-test", "mxfp4"},     {"tiny-spm-test", "q4_k_m"},   {"tiny-spm-test", "q8_0"},
+    {"tiny-qwen3moe-test", "q4_k_m"},
+};
+
+/// Float sums in another order, stored as half cells; where activations are quantised to 8 bits, some fall to the other
+/// side of a rounding, which moves random logits by about 1e-4.
+constexpr double kFloatLimit = 1e-7, kQuantisedLimit = 1e-3;
+
+/// A folder that is removed with what selftest puts into it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    const char* base = std::getenv("TMPDIR");
+    path_ = std::string(base && *base ? base : "/tmp") + "/hearth-selftest-XXXXXX";
+    if (!mkdtemp(path_.data())) path_.clear();
+  }
+  ~TemporaryFolder() {
+    if (path_.empty()) return;
+    ::unlink(model().c_str());
+    ::rmdir(path_.c_str());
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  bool is_there() const { return !path_.empty(); }
+  std::string model() const { return path_ + "/model.gguf"; }
+
+ private:
+  std::string path_;
+};
+
+/// Logits of a prompt of 37 tokens computed at once and 6 more one at a time, over both kinds of cache cells.
+Result<std::vector<float>> run_model(const Model& model) {
+  constexpr int32_t kPrompt = 37, kMore = 6;
+  std::vector<float> all;
+  for (hearth::CellType kv : {hearth::CellType::kF16, hearth::CellType::kF32}) {
+    hearth::SessionOptions options;
+    options.n_ctx = 64;
+    options.n_logits = kPrompt;
+    options.kv_type = kv;
+    auto session = hearth::Session::create(model, options);
+    if (!session) return session.error();
+    hearth::Rng rng(3);
+    std::vector<BatchToken> batch;
+    const auto n_vocab = static_cast<uint64_t>(model.info().n_vocab);
+    for (int32_t pos = 0; pos < kPrompt + kMore; ++pos) {
+      batch.push_back({static_cast<hearth::Token>(rng.next() % n_vocab), pos, 0, true});
+      if (pos + 1 < kPrompt) continue;
+      if (Status status = session->decode(batch); !status) return status.error();
+      for (size_t i = 0; i < batch.size(); ++i) {
+        const auto row = session->logits(i);
+        all.insert(all.end(), row.begin(), row.end());
+      }
+      batch.clear();
+    }
+  }
+  return all;
 }
+
+/// sum((reference - x)^2) / sum(reference^2)
+double normalised_error(const std::vector<float>& x, const std::vector<float>& reference) {
+  if (x.size() != reference.size()) return INFINITY;
+  double difference = 0, size = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double d = static_cast<double>(reference[i]) - static_cast<double>(x[i]);
+    difference += d * d;
+    size += static_cast<double>(reference[i]) * static_cast<double>(reference[i]);
+  }
+  return difference / size;
+}
+
+class Selftest {
+ public:
+  explicit Selftest(const SelftestOptions& options) : options_(options) {}
+  Status run();
+  bool passed() const;
+  Json report() const;
+
+ private:
+  Status check_model(const ModelCase& c, const std::string& path);
+  void add(Check check);
+
+  const SelftestOptions& options_;
+  std::vector<Check> checks_;
+};
+
+void Selftest::add(Check check) {
+  if (!options_.json && (options_.verbose || !check.passed())) {
+    char line[200];
+    std::snprintf(line, sizeof(line), "%-8s %-32s %s  error %.2e (limit %.0e)\n", check.isa.c_str(), check.name.c_str(),
+                  check.passed() ? "ok    " : "FAILED", check.error, check.limit);
+    print(line);
+  }
+  checks_.push_back(std::move(check));
+}
+
+Status Selftest::check_model(const ModelCase& c, const std::string& path) {
+  const std::string mix = c.mix;
+  Progress progress("selftest");
+  const auto written = write_model(path, *find_model_shape(c.shape), *find_type_mix(mix), "", 7, progress);
+  if (!written) return written.error();
+  const auto model = Model::open(path);
+  if (!model && model.error().code == ErrorCode::kUnsupported) return {};
+  if (!model) return model.error();
+  std::vector<float> reference;
+  for (const hearth::IsaInfo& isa : hearth::list_isas()) {
+    if (!isa.usable) continue;
+    if (Status forced = hearth::force_isa(isa.name); !forced) return forced;
+    auto logits = run_model(*model);
+    if (!logits) return logits.error();
+    if (reference.empty()) reference = *logits;  // the scalar set comes first
+    const bool is_float = mix == "f32" || mix == "f16" || mix == "bf16";
+    add({isa.name, "model " + std::string(c.shape) + " " + mix, normalised_error(*logits, reference),
+         is_float ? kFloatLimit : kQuantisedLimit});
+  }
+  return {};
+}
+
+Status Selftest::run() {
+  const TemporaryFolder folder;
+  if (!folder.is_there()) return Error{ErrorCode::kIo, "selftest: cannot make a temporary folder"};
+  const std::string active = hearth::active_isa();
+  for (const ModelCase& c : kModelCases) {
+    if (interrupted()) return Error{ErrorCode::kCancelled, "interrupted"};
+    if (Status status = check_model(c, folder.model()); !status) return status;
+  }
+  return hearth::force_isa(active);
+}
+
+bool Selftest::passed() const {
+  for (const Check& check : checks_) {
+    if (!check.passed()) return false;
+  }
+  return !checks_.empty();
+}
+
+Json Selftest::report() const {
+  Json sets = Json::array(), checks = Json::array();
+  for (const hearth::IsaInfo& isa : hearth::list_isas()) {
+    sets.push_back({{"name", isa.name}, {"requires", isa.requires_}, {"usable", isa.usable}, {"active", isa.active}});
+  }
+  for (const Check& check : checks_) {
+    checks.push_back({{"isa", check.isa},
+                      {"check", check.name},
+                      {"passed", check.passed()},
+                      {"error", check.error},
+                      {"limit", check.limit}});
+  }
+  return {{"passed", passed()}, {"instruction_sets", sets}, {"checks", checks}};
+}
+
+void print_summary(const Json& report) {
+  for (const Json& isa : report["instruction_sets"]) {
+    size_t n = 0, n_passed = 0;
+    for (const Json& check : report["checks"]) {
+      if (check["isa"] != isa["name"]) continue;
+      ++n;
+      n_passed += check["passed"].get<bool>() ? 1 : 0;
+    }
+    const std::string name = isa["name"], needs = isa["requires"];
+    const std::string outcome = isa["usable"].get<bool>()
+                                    ? std::to_string(n_passed) + " of " + std::to_string(n) + " checks passed"
+                                    : "skipped: this machine lacks " + needs;
+    print(name + std::string(name.size() < 10 ? 10 - name.size() : 1, ' ') + outcome +
+          (isa["active"].get<bool>() ? " (in use)" : "") + "\n");
+  }
+}
+
+int selftest(const SelftestOptions& options) {
+  catch_interrupts();
+  Selftest test(options);
+  const Status status = test.run();
+  if (interrupted()) return fail_interrupted();
+  if (!status) return fail(status.error());
+  const Json report = test.report();
+  if (options.json) {
+    print_json(report);
+  } else {
+    print_summary(report);
+  }
+  if (const int code = finish_output(); code != 0) return code;
+  return test.passed() ? 0 : fail("selftest: some checks failed");
+}
+
+}  // namespace
+
+Action setup_selftest(Options& options) {
+  auto values = std::make_shared<SelftestOptions>();
+  options.add("--json", values->json, "Print one JSON object");
+  options.add("-v,--verbose", values->verbose, "Show every check, not only those that fail");
+  return [values] { return selftest(*values); };
+}
+
 }  // namespace hearth_tool

@@ -59,6 +59,11 @@ int interrupted_exit_code() {
   return 128 + caught_signal.load();
 }
 
+int fail_interrupted(std::string_view what_follows) {
+  fail("interrupted" + std::string(what_follows));
+  return interrupted_exit_code();
+}
+
 Progress::Progress(std::string label)
     : label_(std::move(label)), begin_(std::chrono::steady_clock::now()), shown_(begin_), is_terminal_(isatty(2)) {}
 

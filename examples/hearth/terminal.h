@@ -25,6 +25,8 @@ void catch_interrupts();
 bool interrupted();
 /// Exit code for the signal that came: 130 or 143.
 int interrupted_exit_code();
+/// One line that says so, and that code.
+int fail_interrupted(std::string_view what_follows = {});
 
 /// A line on stderr that is rewritten in place; silent unless stderr is a terminal and more than a second has passed.
 class Progress {

@@ -1,0 +1,42 @@
+// Costs by tensor name: embeddings are looked up, experts are shared out, the output is computed on demand.
+#include "model_costs.h"
+
+#include <cmath>
+
+namespace hearth_tool {
+
+ModelCosts count_costs(const hearth::Model& model, hearth::CellType kv_type) {
+  const hearth::ModelInfo& info = model.info();
+  const hearth::GgufFile& file = model.file();
+  const bool is_tied = file.tensor("output.weight") == nullptr;
+  ModelCosts costs;
+  for (const hearth::GgufTensor& t : file.tensors()) {
+    if (t.n_dims < 2) continue;
+    const auto bytes = static_cast<double>(t.size_bytes), macs = static_cast<double>(t.n_elements);
+    const bool is_embedding = t.name == "token_embd.weight";
+    if (t.name == "output.weight" || (is_embedding && is_tied)) {
+      costs.output_bytes += bytes;
+      costs.output_macs += macs;
+    } else if (t.name.find("_exps.") != std::string_view::npos) {
+      costs.expert_bytes += bytes;
+      costs.expert_macs += macs;
+    } else if (!is_embedding) {
+      costs.dense_bytes += bytes;
+      costs.dense_macs += macs;
+    }
+  }
+  if (info.n_experts > 0) costs.expert_share = static_cast<double>(info.n_experts_used) / info.n_experts;
+  costs.kv_bytes_per_position = 2.0 * info.n_layers * info.n_kv_heads * info.head_dim * hearth::cell_bytes(kv_type);
+  return costs;
+}
+
+double batch_weight_bytes(const ModelCosts& costs, double n_tokens) {
+  const double hit = 1 - std::pow(1 - costs.expert_share, n_tokens);
+  return costs.dense_bytes + costs.output_bytes + hit * costs.expert_bytes;
+}
+
+double batch_macs(const ModelCosts& costs, double n_tokens, double n_outputs) {
+  return n_tokens * (costs.dense_macs + costs.expert_share * costs.expert_macs) + n_outputs * costs.output_macs;
+}
+
+}  // namespace hearth_tool
