@@ -104,6 +104,12 @@ struct KernelTable {
   void (*soft_cap)(float* y, float cap, int64_t n);  ///< y = cap tanh(y / cap)
   void (*softmax)(float* y, int64_t n);              ///< in place, stable
 
+  // --- limits of the machine ----------------------------------------------------------------------------
+  /// Multiplies and adds 8-bit integers in registers `rounds` times; returns how many multiply-adds that was.
+  int64_t (*int8_peak)(int64_t rounds);
+  /// Reads n bytes (64-byte aligned, n a multiple of 256) once; returns a mix of them.
+  uint64_t (*read_once)(const void* bytes, int64_t n);
+
   // --- KV cells ---------------------------------------------------------------------------------------
   /// Writes one position of one KV head into a page. k: [k_dim], v: [v_dim]; either may be nullptr (left as it is).
   void (*store_kv)(const KvPage& page, const AttentionShape& shape, int slot, const float* k, const float* v);
@@ -118,8 +124,8 @@ struct KernelTable {
                       const AttentionShape& shape, const uint64_t* visible, const float* alibi, float* scratch);
   /// Lets many queries (prompts) attend to a run of pages, nq <= kRunMaxQueries, each page decoded once. May
   /// multiply in 16-bit integers with a scale per query, key and value column: its error (relative, mean square) is
-  /// below 1e-6 (k_dim <= 256), about that of 16-bit cells, but its numbers are not those of attend_page. scratch: at least
-  /// attend_run_scratch_bytes(), 64-byte aligned. The result for a query does not depend on the others.
+  /// below 1e-6 (k_dim <= 256), about that of 16-bit cells, but its numbers are not those of attend_page. scratch: at
+  /// least attend_run_scratch_bytes(), 64-byte aligned. The result for a query does not depend on the others.
   void (*attend_run)(const AttentionState& state, const float* q, int nq, const PageRun& run,
                      const AttentionShape& shape, void* scratch);
 };

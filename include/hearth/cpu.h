@@ -38,6 +38,27 @@ std::string isa_override_error();
 /// quota. At least 1.
 int default_thread_count();
 
+/// What this machine can do with the set in use: the measures that speeds are compared with.
+struct MachineLimits {
+  int n_threads = 1;
+  double read_gb_per_s = 0;    ///< reading memory once, all threads together (1e9 bytes)
+  double int8_gmac_per_s = 0;  ///< 8-bit multiply-adds in registers, all threads together (1e9)
+};
+/// Measures for about a second, best of several passes. kOutOfMemory (it reads half a gigabyte; less where that
+/// cannot be had is not tried), kInvalidArgument, kIo as for starting threads.
+Result<MachineLimits> measure_machine_limits(int n_threads);
+
+/// One kernel of one instruction set against the reference.
+struct KernelCheck {
+  std::string name;  ///< "rms_norm", "attend_page f16"
+  std::string isa;   ///< "avx512"
+  bool passed = false;
+  std::string detail;  ///< the error found and the limit
+};
+/// Runs every kernel of every usable set against the reference on a few awkward sizes; well under a second.
+/// Sets that this machine cannot run are not listed.
+std::vector<KernelCheck> self_test();
+
 /// A host's own thread pool. `run(n_tasks, task)` must call task(i) exactly once for every i in
 /// [0, n_tasks) and return when all are done; calls may be concurrent. `n_threads` is its width.
 struct ThreadPool {

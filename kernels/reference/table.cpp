@@ -17,6 +17,8 @@ void overlay_reference(KernelTable& table) {
   table.dot = reference::dot;
   table.soft_cap = reference::soft_cap;
   table.softmax = reference::softmax;
+  table.int8_peak = reference::int8_peak;
+  table.read_once = reference::read_once;
   table.store_kv = reference::store_kv;
   table.load_kv = reference::load_kv;
   table.attend_page = reference::attend_page;

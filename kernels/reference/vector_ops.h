@@ -25,4 +25,7 @@ void attend_page(const AttentionState& state, const float* q, int nq, const KvPa
 void attend_run(const AttentionState& state, const float* q, int nq, const PageRun& run, const AttentionShape& shape,
                 void* scratch);
 
+int64_t int8_peak(int64_t rounds);
+uint64_t read_once(const void* bytes, int64_t n);
+
 }  // namespace hearth::kernels::reference

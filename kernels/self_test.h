@@ -1,0 +1,23 @@
+// Checks of kernels against the reference: the parts that hearth::self_test() puts together.
+#pragma once
+
+#include <vector>
+
+#include "hearth/cpu.h"
+#include "kernels/kernel_table.h"
+
+namespace hearth::kernels {
+
+/// Each appends one KernelCheck a kernel of `isa`.
+void check_vector_kernels(std::vector<KernelCheck>& checks, const KernelTable& isa, const KernelTable& reference);
+void check_attention_kernels(std::vector<KernelCheck>& checks, const KernelTable& isa, const KernelTable& reference);
+void check_matmul_kernels(std::vector<KernelCheck>& checks, const KernelTable& isa, const KernelTable& reference);
+
+/// Appends a check that passed when error <= limit (NaN fails).
+void report_check(std::vector<KernelCheck>& checks, const KernelTable& isa, const char* name, double error,
+                  double limit);
+
+/// Numbers like a normal distribution's, the same everywhere.
+std::vector<float> sample_floats(size_t n, uint32_t seed, float sigma);
+
+}  // namespace hearth::kernels

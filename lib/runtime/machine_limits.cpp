@@ -1,0 +1,85 @@
+// Measures what this machine can do: reading memory, and 8-bit multiply-adds of the instruction set in use.
+#include <time.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "hearth/cpu.h"
+#include "kernels/kernel_table.h"
+#include "lib/runtime/parallel.h"
+
+namespace hearth {
+namespace {
+
+constexpr int64_t kReadBytes = int64_t{512} << 20;  // beyond any cache that a thread can count on
+constexpr int64_t kChunkBytes = int64_t{2} << 20;
+constexpr int kChunks = static_cast<int>(kReadBytes / kChunkBytes);
+constexpr int kPasses = 5;
+constexpr double kPassSeconds = 0.05;
+
+double now_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+struct Free {
+  void operator()(void* p) const { std::free(p); }
+};
+
+double measure_read(Parallel& parallel, const char* memory) {
+  const auto& table = kernels::kernels();
+  double best = 0;
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const double begin = now_seconds();
+    parallel.run(kChunks, [&](int chunk, int) {
+      volatile uint64_t sink = table.read_once(memory + chunk * kChunkBytes, kChunkBytes);
+      (void)sink;
+    });
+    best = std::max(best, static_cast<double>(kReadBytes) / (now_seconds() - begin));
+  }
+  return best;
+}
+
+/// One long task a thread: the loop lives in registers, so nothing but the clock bounds it.
+double measure_int8(Parallel& parallel) {
+  const auto& table = kernels::kernels();
+  const int n = parallel.n_threads();
+  double best = 0, seconds = 0;
+  int64_t rounds = 10000;
+  for (int pass = 0; pass < kPasses;) {
+    int64_t macs = 0;
+    const double begin = now_seconds();
+    parallel.run(n, [&](int task, int) {
+      const int64_t done = table.int8_peak(rounds);
+      if (task == 0) macs = done;
+    });
+    seconds = now_seconds() - begin;
+    if (seconds < kPassSeconds) {
+      rounds *= 2;
+      continue;
+    }
+    best = std::max(best, static_cast<double>(macs) * n / seconds);
+    ++pass;
+  }
+  return best;
+}
+
+}  // namespace
+
+Result<MachineLimits> measure_machine_limits(int n_threads) {
+  auto parallel = Parallel::create(n_threads);
+  if (!parallel) return parallel.error();
+  const std::unique_ptr<void, Free> memory(std::aligned_alloc(64, static_cast<size_t>(kReadBytes)));
+  if (!memory) return Error{ErrorCode::kOutOfMemory, "no memory to measure the reading speed with"};
+  std::memset(memory.get(), 1, static_cast<size_t>(kReadBytes));
+  MachineLimits limits;
+  limits.n_threads = n_threads;
+  limits.read_gb_per_s = 1e-9 * measure_read(**parallel, static_cast<const char*>(memory.get()));
+  limits.int8_gmac_per_s = 1e-9 * measure_int8(**parallel);
+  return limits;
+}
+
+}  // namespace hearth
