@@ -1,11 +1,13 @@
-// A program of somebody else, which needs no model file.
+// A program of somebody else: links everything from the tokenizer to the kernels and runs without a model file.
 #include <hearth/hearth.h>
 
 #include <cstdio>
 #include <string>
 
 int main() {
-  if (std::string(hearth::error_code_name(hearth::ErrorCode::kFormat)) != "format") return 1;
-  std::printf("hearth %s\n", hearth::version());
+  hearth::Result<hearth::Model> model = hearth::Model::open("no such file.gguf");
+  if (model.ok() || model.error().message.find("no such file.gguf") == std::string::npos) return 1;
+  if (hearth::list_isas().empty() || std::string(hearth::active_isa()).empty()) return 2;
+  std::printf("hearth %s, %s: %s\n", hearth::version(), hearth::active_isa(), model.error().message.c_str());
   return 0;
 }
