@@ -1,0 +1,109 @@
+// Runs hearth and its peers in turn on the same file and prints medians and ratios. See benchmarks/README.md.
+//   node compare.mjs MODEL [--threads 2] [--prompt 512] [--generate 64] [--depth 0] [--sequences 1] [--rounds 3] [--isa NAME]
+// Peers: llama.cpp when `npm install` was run here; any llama-bench named in LLAMA_BENCH (its neighbours
+// llama-sweep-bench and llama-batched-bench serve --depth and --sequences).
+import {spawnSync} from "node:child_process";
+import {existsSync} from "node:fs";
+import {dirname, join} from "node:path";
+import {fileURLToPath} from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const [model, ...rest] = process.argv.slice(2);
+const option = (name, fallback) => {
+  const at = rest.indexOf("--" + name);
+  return at < 0 ? fallback : rest[at + 1];
+};
+const setup = Object.fromEntries(
+    Object.entries({threads: 2, prompt: 512, generate: 64, depth: 0, sequences: 1, rounds: 3})
+        .map(([name, fallback]) => [name, Number(option(name, fallback))]));
+const hearthBinary = option("hearth", join(here, "../../build/hearth"));
+
+if (!model || !existsSync(model)) {
+  console.error("usage: node compare.mjs MODEL [--threads N] [--prompt N] [--generate N] [--depth N] [--sequences N] [--rounds N] [--isa NAME]");
+  process.exit(2);
+}
+
+/** Runs a program and returns what it printed; null (and a line to stderr) when it failed. */
+const output = (program, args) => {
+  const run = spawnSync(program, args.map(String), {encoding: "utf8", maxBuffer: 1 << 26});
+  if (run.status === 0) return run.stdout;
+  console.error(`${program}: ${(run.error?.message ?? run.stderr ?? "").trim().split("\n").pop()}`);
+  return null;
+};
+
+const hearth = () => {
+  const args = ["bench", model, "-t", setup.threads, "-r", 1, "--json"];
+  if (option("isa")) args.push("--isa", option("isa"));
+  if (setup.sequences > 1) {
+    args.push("-p", 0, "-n", setup.generate, "-b", setup.sequences);
+  } else {
+    args.push("-p", setup.prompt, "-n", setup.generate, "-d", setup.depth);
+  }
+  const text = output(hearthBinary, args);
+  if (!text) return null;
+  const [run] = JSON.parse(text).runs;
+  const result = {limits: run.limits};
+  for (const test of run.tests) {
+    if (setup.sequences > 1 && test.sequences !== setup.sequences) continue;
+    const key = test.test.startsWith("pp") ? "pp" : "tg";
+    result[key] = test.tokens_per_second.median;
+    result[key + "Fraction"] = key === "pp" ? test.fraction_of_int8_peak : test.fraction_of_bandwidth;
+  }
+  return result;
+};
+
+const llamaCpp = () => {
+  const args = [join(here, "llama_cpp.mjs"), model];
+  for (const name of ["threads", "prompt", "generate", "depth", "sequences"]) args.push("--" + name, setup[name]);
+  const text = output(process.execPath, args);
+  return text && JSON.parse(text.trim().split("\n").pop());
+};
+
+const llamaBench = (bench) => () => {
+  const threads = ["-t", setup.threads], neighbour = (name) => join(dirname(bench), name);
+  if (setup.sequences > 1) {
+    const context = setup.sequences * (128 + setup.generate + 16);
+    const text = output(neighbour("llama-batched-bench"), ["-m", model, "-c", context, "-npp", 128, "-ntg", setup.generate, "-npl", setup.sequences, ...threads]);
+    const row = text?.split("\n").find((line) => /^\|\s+128 \|/.test(line));
+    return row && {tg: Number(row.split("|")[8])};  // S_TG t/s
+  }
+  if (setup.depth > 0) {
+    const text = output(neighbour("llama-sweep-bench"), ["-m", model, "-c", setup.depth + 2 * setup.prompt, "-ub", setup.prompt, "-fa", "on", ...threads]);
+    const rows = (text ?? "").split("\n").map((line) => line.split("|").map(Number)).filter((cells) => cells[3] === setup.depth);
+    return rows.length > 0 ? {pp: rows[0][5], tg: rows[0][7]} : null;
+  }
+  const text = output(bench, ["-m", model, "-p", setup.prompt, "-n", setup.generate, "-r", 1, "-o", "json", ...threads]);
+  if (!text) return null;
+  const result = {};
+  for (const test of JSON.parse(text)) result[test.n_gen > 0 ? "tg" : "pp"] = test.avg_ts;
+  return result;
+};
+
+const engines = {hearth};
+if (existsSync(join(here, "node_modules/node-llama-cpp"))) engines["llama.cpp"] = llamaCpp;
+for (const bench of (process.env.LLAMA_BENCH ?? "").split(":").filter(Boolean)) engines[bench.split("/").slice(-4, -3)[0] || bench] = llamaBench(bench);
+
+const samples = {};
+for (let round = 0; round < setup.rounds; ++round) {
+  for (const [name, measure] of Object.entries(engines)) {
+    const result = measure();
+    if (result) (samples[name] ??= []).push(result);
+    process.stderr.write(`round ${round + 1} ${name} ${JSON.stringify(result)}\n`);
+  }
+}
+
+const median = (values) => {
+  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
+  if (sorted.length === 0) return NaN;
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+};
+const of = (name, key) => median((samples[name] ?? []).map((sample) => sample[key]));
+
+console.log(`${model.split("/").pop()}, ${setup.threads} threads, depth ${setup.depth}, ${setup.sequences} sequence(s), medians of ${setup.rounds} rounds in turn`);
+console.log("| engine | prompt t/s | hearth / it | generation t/s | hearth / it |\n| --- | --- | --- | --- | --- |");
+for (const name of Object.keys(samples)) {
+  const cell = (key) => [of(name, key).toFixed(1), (of("hearth", key) / of(name, key)).toFixed(2)].join(" | ");
+  console.log(`| ${name} | ${cell("pp")} | ${cell("tg")} |`);
+}
+console.log(`hearth: ${(100 * of("hearth", "ppFraction")).toFixed(0)}% of the int8 peak, ${(100 * of("hearth", "tgFraction")).toFixed(0)}% of the read bandwidth`);
