@@ -4,11 +4,13 @@
 // llama-sweep-bench and llama-batched-bench serve --depth and --sequences).
 import {spawnSync} from "node:child_process";
 import {existsSync} from "node:fs";
-import {dirname, join} from "node:path";
+import {tmpdir} from "node:os";
+import {dirname, join, resolve} from "node:path";
 import {fileURLToPath} from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const [model, ...rest] = process.argv.slice(2);
+const [modelArgument, ...rest] = process.argv.slice(2);
+const model = modelArgument && resolve(modelArgument);
 const option = (name, fallback) => {
   const at = rest.indexOf("--" + name);
   return at < 0 ? fallback : rest[at + 1];
@@ -16,17 +18,17 @@ const option = (name, fallback) => {
 const setup = Object.fromEntries(
     Object.entries({threads: 2, prompt: 512, generate: 64, depth: 0, sequences: 1, rounds: 3})
         .map(([name, fallback]) => [name, Number(option(name, fallback))]));
-const hearthBinary = option("hearth", join(here, "../../build/hearth"));
+const hearthBinary = resolve(option("hearth", join(here, "../../build/hearth")));
 
 if (!model || !existsSync(model)) {
   console.error("usage: node compare.mjs MODEL [--threads N] [--prompt N] [--generate N] [--depth N] [--sequences N] [--rounds N] [--isa NAME]");
   process.exit(2);
 }
 
-/** Runs a program and returns what it printed; null (and a line to stderr) when it failed. */
-const output = (program, args) => {
-  const run = spawnSync(program, args.map(String), {encoding: "utf8", maxBuffer: 1 << 26});
-  if (run.status === 0) return run.stdout;
+/** Runs a program (some leave log files where they stand) and returns what it printed; null, and a line to stderr, when it failed. */
+const output = (program, args, {withErrors = false} = {}) => {
+  const run = spawnSync(program, args.map(String), {encoding: "utf8", maxBuffer: 1 << 26, cwd: tmpdir()});
+  if (run.status === 0) return run.stdout + (withErrors ? "\n" + run.stderr : "");
   console.error(`${program}: ${(run.error?.message ?? run.stderr ?? "").trim().split("\n").pop()}`);
   return null;
 };
@@ -63,12 +65,12 @@ const llamaBench = (bench) => () => {
   const threads = ["-t", setup.threads], neighbour = (name) => join(dirname(bench), name);
   if (setup.sequences > 1) {
     const context = setup.sequences * (128 + setup.generate + 16);
-    const text = output(neighbour("llama-batched-bench"), ["-m", model, "-c", context, "-npp", 128, "-ntg", setup.generate, "-npl", setup.sequences, ...threads]);
+    const text = output(neighbour("llama-batched-bench"), ["-m", model, "-c", context, "-npp", 128, "-ntg", setup.generate, "-npl", setup.sequences, ...threads], {withErrors: true});
     const row = text?.split("\n").find((line) => /^\|\s+128 \|/.test(line));
     return row && {tg: Number(row.split("|")[8])};  // S_TG t/s
   }
   if (setup.depth > 0) {
-    const text = output(neighbour("llama-sweep-bench"), ["-m", model, "-c", setup.depth + 2 * setup.prompt, "-ub", setup.prompt, "-fa", "on", ...threads]);
+    const text = output(neighbour("llama-sweep-bench"), ["-m", model, "-c", setup.depth + 2 * setup.prompt, "-ub", setup.prompt, "-fa", "on", ...threads], {withErrors: true});
     const rows = (text ?? "").split("\n").map((line) => line.split("|").map(Number)).filter((cells) => cells[3] === setup.depth);
     return rows.length > 0 ? {pp: rows[0][5], tg: rows[0][7]} : null;
   }
@@ -81,7 +83,7 @@ const llamaBench = (bench) => () => {
 
 const engines = {hearth};
 if (existsSync(join(here, "node_modules/node-llama-cpp"))) engines["llama.cpp"] = llamaCpp;
-for (const bench of (process.env.LLAMA_BENCH ?? "").split(":").filter(Boolean)) engines[bench.split("/").slice(-4, -3)[0] || bench] = llamaBench(bench);
+for (const bench of (process.env.LLAMA_BENCH ?? "").split(":").filter(Boolean).map((path) => resolve(path))) engines[bench.split("/").slice(-4, -3)[0] || bench] = llamaBench(bench);
 
 const samples = {};
 for (let round = 0; round < setup.rounds; ++round) {
@@ -103,7 +105,11 @@ const of = (name, key) => median((samples[name] ?? []).map((sample) => sample[ke
 console.log(`${model.split("/").pop()}, ${setup.threads} threads, depth ${setup.depth}, ${setup.sequences} sequence(s), medians of ${setup.rounds} rounds in turn`);
 console.log("| engine | prompt t/s | hearth / it | generation t/s | hearth / it |\n| --- | --- | --- | --- | --- |");
 for (const name of Object.keys(samples)) {
-  const cell = (key) => [of(name, key).toFixed(1), (of("hearth", key) / of(name, key)).toFixed(2)].join(" | ");
+  const number = (value, digits) => (Number.isFinite(value) ? value.toFixed(digits) : "-");
+  const cell = (key) => [number(of(name, key), 1), number(of("hearth", key) / of(name, key), 2)].join(" | ");
   console.log(`| ${name} | ${cell("pp")} | ${cell("tg")} |`);
 }
-console.log(`hearth: ${(100 * of("hearth", "ppFraction")).toFixed(0)}% of the int8 peak, ${(100 * of("hearth", "tgFraction")).toFixed(0)}% of the read bandwidth`);
+for (const [key, limit] of [["ppFraction", "int8 peak"], ["tgFraction", "read bandwidth"]]) {
+  const fraction = 100 * of("hearth", key);
+  if (Number.isFinite(fraction)) console.log(`hearth: ${fraction.toFixed(0)}% of the ${limit}`);
+}
