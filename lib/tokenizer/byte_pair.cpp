@@ -72,6 +72,7 @@ class BytePairEncoder final : public TextEncoder {
     for (size_t i = 0; i < vocab_.raw.size(); ++i) {
       if (!to_bytes(vocab_.raw[i], bytes)) continue;
       const std::string_view piece = vocab_.pieces[i];
+      if (i + 16 < vocab_.raw.size()) words_.prefetch(StringKey(vocab_.pieces[i + 16]));
       words_.insert(piece == bytes ? piece : word_texts_.emplace_back(bytes), static_cast<int32_t>(i));
     }
   }
@@ -99,9 +100,9 @@ class BytePairEncoder final : public TextEncoder {
         const Token id = encoder_.vocab_.by_raw.find(text);
         if (id >= 0) return out_.push(id);
       }
-      if (!encoder_.vocab_.escape_spaces || !encoder_.merges_.words_are_apart()) return part(text);
+      if (!encoder_.vocab_.escape_spaces) return part(text);
       for (size_t begin = 0; begin < text.size();) {
-        const size_t end = next_word_start(text, begin);
+        const size_t end = encoder_.merges_.cuts().next(text, begin);
         part(text.substr(begin, end - begin));
         begin = end;
       }

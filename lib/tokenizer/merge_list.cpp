@@ -1,14 +1,13 @@
 // Reading of the merges.
 #include "lib/tokenizer/merge_list.h"
 
-#include <cstring>
-
-#include "lib/tokenizer/space_mark.h"
+#include <algorithm>
 
 namespace hearth {
 namespace {
 
 constexpr std::string_view kKey = "tokenizer.ggml.merges";
+constexpr size_t kBlock = 64;
 
 Error merge_error(size_t index, const char* what) {
   return Error{ErrorCode::kFormat, std::string(kKey) + ": entry " + std::to_string(index) + " " + what};
@@ -25,12 +24,12 @@ uint32_t MergeList::symbol_or_new(const Vocab& vocab, std::string_view raw) {
 }
 
 /// Symbol of `left` and `right` together. In published vocabularies merges stand in the order of their tokens, so
-/// the token after the last one is tried first.
-uint32_t MergeList::joined(const Vocab& vocab, std::string_view left, std::string_view right, uint32_t guess) {
+/// the last result and the token after it are tried first.
+uint32_t MergeList::joined(const Vocab& vocab, std::string_view left, std::string_view right, uint32_t last) {
   const size_t size = left.size() + right.size();
-  if (guess < vocab.raw.size() && vocab.raw[guess].size() == size && vocab.raw[guess].starts_with(left) &&
-      vocab.raw[guess].ends_with(right)) {
-    return guess;
+  for (uint32_t guess = last; guess < vocab.raw.size() && guess <= last + 1; ++guess) {
+    const std::string_view raw = vocab.raw[guess];
+    if (raw.size() == size && raw.starts_with(left) && raw.ends_with(right)) return guess;
   }
   std::string text;
   text.reserve(size);
@@ -38,6 +37,36 @@ uint32_t MergeList::joined(const Vocab& vocab, std::string_view left, std::strin
   const uint32_t known = symbol(vocab, text);
   if (known != kNoSymbol) return known;
   return symbol_or_new(vocab, extra_texts_.emplace_back(std::move(text)));
+}
+
+/// Splits the merges of a block and asks the cache for the table rows that they need, which is most of the time of
+/// loading: the rows of a big vocabulary are spread over megabytes.
+Status MergeList::split_block(const Vocab& vocab, std::span<const std::string_view> merges, size_t first,
+                              std::vector<Split>& block) const {
+  block.clear();
+  for (size_t i = 0; i < merges.size(); ++i) {
+    const size_t space = merges[i].find(' ', 1);
+    if (space == std::string_view::npos) return merge_error(first + i, "is not two symbols");
+    const Split split{merges[i].substr(0, space), merges[i].substr(space + 1)};
+    if (split.right.empty()) return merge_error(first + i, "ends after its first symbol");
+    vocab.by_raw.prefetch(StringKey(split.left));
+    vocab.by_raw.prefetch(StringKey(split.right));
+    block.push_back(split);
+  }
+  return {};
+}
+
+void MergeList::add_block(const Vocab& vocab, size_t first, std::vector<Split>& block) {
+  for (Split& split : block) {
+    split.left_symbol = symbol_or_new(vocab, split.left);
+    split.right_symbol = symbol_or_new(vocab, split.right);
+    last_ = split.joined = joined(vocab, split.left, split.right, last_);
+    pairs_.prefetch(split.left_symbol, split.right_symbol);
+    if (vocab.escape_spaces) cuts_.learn(split.left, split.right);
+  }
+  for (size_t i = 0; i < block.size(); ++i) {
+    pairs_.insert(block[i].left_symbol, block[i].right_symbol, {static_cast<uint32_t>(first + i), block[i].joined});
+  }
 }
 
 Result<MergeList> MergeList::read(const GgufFile& file, const Vocab& vocab) {
@@ -55,21 +84,11 @@ Result<MergeList> MergeList::read(const GgufFile& file, const Vocab& vocab) {
   }
   list.next_extra_ = static_cast<int64_t>(vocab.raw.size());
   list.pairs_.reserve(merges->size());
-  uint32_t last = 0;
-  for (size_t i = 0; i < merges->size(); ++i) {
-    const std::string_view merge = (*merges)[i];
-    const size_t space = merge.find(' ', 1);
-    if (space == std::string_view::npos) return merge_error(i, "is not two symbols");
-    const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
-    if (right.empty()) return merge_error(i, "ends after its first symbol");
-    const uint32_t left_symbol = list.symbol_or_new(vocab, left);
-    const uint32_t right_symbol = list.symbol_or_new(vocab, right);
-    last = list.joined(vocab, left, right, last + 1);
-    list.pairs_.insert(left_symbol, right_symbol, {static_cast<uint32_t>(i), last});
-    if (vocab.escape_spaces && list.words_are_apart_) {
-      const bool between = right.starts_with(kSpaceMark) && !left.ends_with(kSpaceMark);
-      list.words_are_apart_ = !between && !spans_words(left) && !spans_words(right);
-    }
+  std::vector<Split> block;
+  for (size_t first = 0; first < merges->size(); first += kBlock) {
+    const size_t n = std::min(kBlock, merges->size() - first);
+    if (Status s = list.split_block(vocab, std::span(*merges).subspan(first, n), first, block); !s) return s.error();
+    list.add_block(vocab, first, block);
   }
   return list;
 }

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hearth/gguf.h"
 #include "lib/tokenizer/pair_table.h"
+#include "lib/tokenizer/space_mark.h"
 #include "lib/tokenizer/vocab.h"
 
 namespace hearth {
@@ -25,18 +28,25 @@ class MergeList {
     return static_cast<uint32_t>(id >= 0 ? id : extra_.find(raw));
   }
   const PairTable& pairs() const { return pairs_; }
-  /// True when no merge joins a word to the "▁" of the next one.
-  bool words_are_apart() const { return words_are_apart_; }
+  const WordCuts& cuts() const { return cuts_; }
 
  private:
+  struct Split {
+    std::string_view left, right;
+    uint32_t left_symbol = 0, right_symbol = 0, joined = 0;
+  };
+  Status split_block(const Vocab& vocab, std::span<const std::string_view> merges, size_t first,
+                     std::vector<Split>& block) const;
+  void add_block(const Vocab& vocab, size_t first, std::vector<Split>& block);
   uint32_t symbol_or_new(const Vocab& vocab, std::string_view raw);
-  uint32_t joined(const Vocab& vocab, std::string_view left, std::string_view right, uint32_t guess);
+  uint32_t joined(const Vocab& vocab, std::string_view left, std::string_view right, uint32_t last);
 
   PairTable pairs_;
   StringTable extra_;
   std::deque<std::string> extra_texts_;
   int64_t next_extra_ = 0;
-  bool words_are_apart_ = true;
+  uint32_t last_ = 0;  // result of the last merge
+  WordCuts cuts_;      // of vocabularies that write spaces as marks
 };
 
 }  // namespace hearth

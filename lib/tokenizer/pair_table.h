@@ -16,7 +16,7 @@ class PairTable {
   };
 
   void reserve(size_t n) {
-    slots_.assign(std::bit_ceil(n * 2 + 2), Slot{});
+    slots_.assign(std::bit_ceil(n + n / 2 + 2), Slot{});  // load at most two thirds
     shift_ = 64 - std::countr_zero(slots_.size());
   }
   /// Within the reserved number. The first entry of a pair stays.
@@ -35,6 +35,11 @@ class PairTable {
       const Slot& slot = slots_[i];
       if (slot.key == key || slot.merge.rank == kNoRank) return slot.merge;
     }
+  }
+
+  /// Brings the row of a coming look-up or insertion into the cache.
+  void prefetch(uint32_t left, uint32_t right) const {
+    __builtin_prefetch(&slots_[first_slot(static_cast<uint64_t>(left) << 32 | right)]);
   }
 
  private:

@@ -39,7 +39,7 @@ class SentencePieceEncoder final : public TextEncoder {
       if (id < 0) id = vocab.by_raw.find(std::string(1, static_cast<char>(b)));
       byte_tokens_[b] = id >= 0 ? id : vocab.special_id(SpecialId::kUnk);
     }
-    for (const std::string_view raw : vocab.raw) words_are_apart_ = words_are_apart_ && !spans_words(raw);
+    for (const std::string_view raw : vocab.raw) cuts_.learn(raw);
   }
 
   Status encode(std::string_view text, bool after_special, WordCache& cache, TokenSink& out) const override {
@@ -47,11 +47,11 @@ class SentencePieceEncoder final : public TextEncoder {
     if (vocab_.add_space_prefix && after_special) marked += kSpaceMark;
     append_with_marks(marked, text);
     // a broken character takes the bytes that it announces, those of a mark included
-    const bool by_words = words_are_apart_ && utf8::is_clean(marked);
+    const bool by_words = utf8::is_clean(marked);
     std::vector<MergeSymbol> symbols;
     std::vector<Token> tokens;
     for (size_t begin = 0; begin < marked.size();) {
-      const size_t end = by_words ? next_word_start(marked, begin) : marked.size();
+      const size_t end = by_words ? cuts_.next(marked, begin) : marked.size();
       const std::string_view word = std::string_view(marked).substr(begin, end - begin);
       begin = end;
       const StringKey key(word);
@@ -90,7 +90,7 @@ class SentencePieceEncoder final : public TextEncoder {
 
   const Vocab& vocab_;
   std::array<Token, 256> byte_tokens_{};
-  bool words_are_apart_ = true;
+  WordCuts cuts_;
 };
 
 }  // namespace

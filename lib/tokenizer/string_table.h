@@ -68,6 +68,10 @@ class StringTable {
       if (slot.head == key.head && slot.size == text.size() && same_rest(slot, text)) return slot.id;
     }
   }
+  /// Brings the row of a coming look-up into the cache.
+  void prefetch(const StringKey& key) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[key.hash & mask_]);
+  }
   size_t size() const { return size_; }
 
  private:

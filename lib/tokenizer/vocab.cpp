@@ -10,6 +10,7 @@ namespace hearth {
 namespace {
 
 constexpr size_t kMaxTextBytes = size_t{1} << 28;
+constexpr size_t kAhead = 16;  // entries between asking the cache for a row and its use
 
 constexpr std::string_view kTokensKey = "tokenizer.ggml.tokens";
 constexpr std::string_view kScoresKey = "tokenizer.ggml.scores";
@@ -90,6 +91,7 @@ Status read_tokens(const GgufFile& file, Vocab& v) {
   v.by_raw.reserve(v.raw.size());
   for (size_t i = 0; i < v.raw.size(); ++i) {
     if (v.raw[i].empty()) v.raw[i] = v.invented.emplace_back("[EMPTY_" + std::to_string(i) + "]");
+    if (i + kAhead < v.raw.size()) v.by_raw.prefetch(StringKey(v.raw[i + kAhead]));
     if (!v.by_raw.insert(v.raw[i], static_cast<int32_t>(i))) {
       return format_error(kTokensKey,
                           "entry " + std::to_string(i) + " repeats entry " + std::to_string(v.by_raw.find(v.raw[i])));
