@@ -31,13 +31,15 @@ struct ScratchSizes {
 
 /// Memory that one worker uses inside an attention task.
 struct AttentionWorkspace {
-  float* q = nullptr;           ///< [kAttendMaxQueries, k_dim]
+  float* q = nullptr;           ///< [kRunMaxQueries, k_dim]
   float* piece = nullptr;       ///< state of one piece: max, sum [queries] each, acc [queries, v_dim]
-  float* total = nullptr;       ///< the same, merged over pieces
+  float* total = nullptr;       ///< the same for kRunMaxQueries, merged over pieces
   uint64_t* visible = nullptr;  ///< [queries]
   uint64_t* side = nullptr;     ///< [queries] part of visible, with ALiBi
   float* alibi = nullptr;       ///< [queries, 2]
-  float* kernel = nullptr;      ///< attend_scratch_floats
+  int32_t* first = nullptr;     ///< [kRunMaxQueries] range of slots seen
+  int32_t* end = nullptr;
+  float* kernel = nullptr;  ///< attend_scratch_floats, attend_run_scratch_bytes
 };
 
 /// Work memory of a session, cut from one block. Everything that forward() writes lies here or in the KV cache.

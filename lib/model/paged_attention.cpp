@@ -23,10 +23,18 @@ uint64_t slots_below(int64_t n) {
   return n >= kPageTokens ? ~uint64_t{0} : (uint64_t{1} << n) - 1;
 }
 
+/// From so many queries of one KV head on, tokens of a sequence go through attend_run.
+constexpr int kRunMinQueries = 24;
+/// Pages handed to one attend_run call.
+constexpr int kRunPages = 64;
+/// Blocks are cut so that each thread has about so many tasks, or more.
+constexpr int kTasksPerThread = 8;
+
 /// A few neighbouring tokens of one sequence: the queries of one attention task, together with heads of a group.
 struct TokenBlock {
   int first = 0;  ///< row of the batch
   int count = 0;
+  bool run = false;  ///< goes through attend_run
 };
 
 /// One attention task: these tokens, these query heads (all of one KV head's group).
@@ -78,6 +86,8 @@ class PagedAttention {
         before_(c.arch->window_symmetric ? shape_.window / 2 : shape_.window - 1),
         after_(c.arch->window_symmetric ? shape_.window / 2 : std::numeric_limits<int32_t>::max()) {
     group_ = shape_.n_heads / shape_.n_kv_heads;
+    may_run_ =
+        !c.matmul.batch_invariant && c.cell_type != ::hearth::kernels::CellType::kF32 && c.arch->alibi_max_bias <= 0;
     heads_per_task_ = std::min(group_, ::hearth::kernels::kAttendMaxQueries);
     tasks_per_kv_head_ = (group_ + heads_per_task_ - 1) / heads_per_task_;
     cut_blocks();
@@ -92,18 +102,28 @@ class PagedAttention {
   }
 
  private:
-  /// Blocks of neighbouring tokens, as many as fit a task.
+  /// Queries of a block: many share the decoding of a page, but every thread should find some tasks. What a query
+  /// gets does not depend on its block.
+  int block_queries() const {
+    const int64_t queries = static_cast<int64_t>(batch_.size()) * shape_.n_heads;
+    const int64_t share = queries / (int64_t{kTasksPerThread} * c_.parallel->n_threads());
+    return static_cast<int>(
+        std::clamp<int64_t>(share, ::hearth::kernels::kAttendMaxQueries, ::hearth::kernels::kRunMaxQueries));
+  }
+
+  /// Blocks of neighbouring tokens of one sequence, as many as fit a task. Which kernel a stretch of tokens takes
+  /// depends on its length, not on how threads make it be cut.
   void cut_blocks() {
-    const int per_block = std::max(1, ::hearth::kernels::kAttendMaxQueries / heads_per_task_);
-    for (size_t t = 0; t < batch_.size(); ++t) {
-      const bool joins =
-          t > 0 && batch_[t].seq == batch_[t - 1].seq && !blocks_.empty() && blocks_.back().count < per_block;
-      if (joins) {
-        ++blocks_.back().count;
-      } else {
-        blocks_.push_back({static_cast<int>(t), 1});
-      }
-      const int64_t seen = c_.causal ? batch_[t].pos + 1 : static_cast<int64_t>(c_.cache->options.n_ctx);
+    const auto n = static_cast<int>(batch_.size());
+    for (int first = 0, last = 0; first < n; first = last) {
+      while (last < n && batch_[static_cast<size_t>(last)].seq == batch_[static_cast<size_t>(first)].seq) ++last;
+      const bool run = may_run_ && (last - first) * heads_per_task_ >= kRunMinQueries;
+      const int per_block =
+          std::max(1, (run ? block_queries() : ::hearth::kernels::kAttendMaxQueries) / heads_per_task_);
+      for (int t = first; t < last; t += per_block) blocks_.push_back({t, std::min(per_block, last - t), run});
+    }
+    for (const BatchToken& token : batch_) {
+      const int64_t seen = c_.causal ? token.pos + 1 : static_cast<int64_t>(c_.cache->options.n_ctx);
       longest_pieces_ = std::max(longest_pieces_, static_cast<int>(attention_pieces(seen)));
     }
     single_tokens_ = blocks_.size() == batch_.size() && static_cast<int>(batch_.size()) <= c_.cache->options.n_seqs;
@@ -129,6 +149,12 @@ class PagedAttention {
       const AttentionState piece = state_at(space.piece, q.count());
       reset(total, q.count(), shape_.v_dim);
       const auto [begin, end] = page_range(q.tokens);
+      if (q.tokens.run) {
+        for (int page = begin; page < end; page += kRunPages) {
+          attend_run(q, space, total, page, std::min(end, page + kRunPages));
+        }
+        return finish(q, total);
+      }
       for (int page = begin; page < end;) {
         const int stop = std::min(end, (page / kPagesPerPiece + 1) * kPagesPerPiece);
         reset(piece, q.count(), shape_.v_dim);
@@ -226,6 +252,33 @@ class PagedAttention {
     }
   }
 
+  /// Runs many queries over pages [begin, end) at once.
+  void attend_run(const Queries& q, const AttentionWorkspace& space, const AttentionState& state, int begin,
+                  int end) const {
+    const SeqId seq = batch_[static_cast<size_t>(q.tokens.first)].seq;
+    const std::vector<PageRef>& table = c_.cache->table(kv_layer_, seq);
+    KvPage pages[kRunPages];
+    uint64_t held[kRunPages];
+    for (int index = begin; index < end; ++index) {
+      const PageRef& ref = table[static_cast<size_t>(index)];
+      held[index - begin] = ref.mask;
+      pages[index - begin] = ref.mask != 0 ? c_.cache->page(kv_layer_, ref.page, q.kv_head) : KvPage{};
+    }
+    const int64_t slot0 = int64_t{begin} * kPageTokens, n_slots = int64_t{end - begin} * kPageTokens;
+    for (int t = 0; t < q.tokens.count; ++t) {
+      const int64_t own = batch_[static_cast<size_t>(q.tokens.first + t)].pos - slot0;
+      int64_t first = 0, past = c_.causal ? own + 1 : n_slots;
+      if (shape_.window > 0) {
+        first = own - before_;
+        past = std::min(past, own + after_ + 1);
+      }
+      std::fill_n(space.first + t * q.n_heads, q.n_heads, static_cast<int32_t>(std::clamp<int64_t>(first, 0, n_slots)));
+      std::fill_n(space.end + t * q.n_heads, q.n_heads, static_cast<int32_t>(std::clamp<int64_t>(past, 0, n_slots)));
+    }
+    const ::hearth::kernels::PageRun run{pages, held, end - begin, space.first, space.end, nullptr};
+    kernels().attend_run(state, space.q, q.count(), run, kernel_shape_, space.kernel);
+  }
+
   /// One page, scores less slope * distance: slots up to the query's own first, then those after it, since the bias is
   /// linear only on either side (Press et al. 2021).
   void attend_with_bias(const Queries& q, const AttentionWorkspace& space, const AttentionState& state,
@@ -283,6 +336,7 @@ class PagedAttention {
   int tasks_per_kv_head_ = 1;
   int longest_pieces_ = 1;
   bool single_tokens_ = false;
+  bool may_run_ = false;  ///< large blocks take attend_run, whose 16-bit numbers are not those of attend_page
   std::vector<TokenBlock> blocks_;
 };
 

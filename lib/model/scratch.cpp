@@ -20,13 +20,18 @@ void lay_out_workers(Scratch& s, Layout& layout, const HParams& hp, int n_thread
   const int64_t v_dim = max_over_layers(hp, [](const LayerShape& l) { return l.v_dim; });
   s.workers.resize(static_cast<size_t>(n_threads));
   for (AttentionWorkspace& worker : s.workers) {
-    worker.q = layout.take<float>(kernels::kAttendMaxQueries * k_dim);
+    worker.q = layout.take<float>(kernels::kRunMaxQueries * k_dim);
     worker.piece = layout.take<float>(attention_state_floats(kernels::kAttendMaxQueries, v_dim));
-    worker.total = layout.take<float>(attention_state_floats(kernels::kAttendMaxQueries, v_dim));
+    worker.total = layout.take<float>(attention_state_floats(kernels::kRunMaxQueries, v_dim));
     worker.visible = layout.take<uint64_t>(kernels::kAttendMaxQueries);
     worker.side = layout.take<uint64_t>(kernels::kAttendMaxQueries);
     worker.alibi = layout.take<float>(2 * kernels::kAttendMaxQueries);
-    worker.kernel = layout.take<float>(kernels::attend_scratch_floats(kernels::kAttendMaxQueries));
+    worker.first = layout.take<int32_t>(kernels::kRunMaxQueries);
+    worker.end = layout.take<int32_t>(kernels::kRunMaxQueries);
+    worker.kernel = layout.take<float>(std::max(
+        kernels::attend_scratch_floats(kernels::kAttendMaxQueries),
+        kernels::attend_run_scratch_bytes(kernels::kRunMaxQueries, static_cast<int>(k_dim), static_cast<int>(v_dim)) /
+            4));
   }
 }
 
