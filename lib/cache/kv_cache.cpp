@@ -38,7 +38,9 @@ void lay_out(KVCache::Impl& impl, std::span<const CacheLayer> layers) {
   const uint64_t cell = cell_bytes(impl.options.type);
   for (const CacheLayer& layer : layers) {
     KVCache::Impl::LayerPlace place;
-    if (layer.n_kv_heads > 0) {
+    if (layer.same_as >= 0) {
+      place = impl.layers[static_cast<size_t>(layer.same_as)];
+    } else {
       size_t g = 0;
       while (g < impl.groups.size() && impl.groups[g].window != layer.window) ++g;
       if (g == impl.groups.size()) {

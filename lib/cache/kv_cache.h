@@ -20,10 +20,11 @@ namespace hearth {
 
 /// Sizes of one layer's cells.
 struct CacheLayer {
-  int n_kv_heads = 0;  ///< 0: the layer keeps nothing of its own
+  int n_kv_heads = 0;
   int k_dim = 0;
   int v_dim = 0;
-  int window = 0;  ///< 0: everything stays visible
+  int window = 0;    ///< 0: everything stays visible
+  int same_as = -1;  ///< >= 0: the cells of that earlier layer are this one's too
 };
 
 struct CacheOptions {

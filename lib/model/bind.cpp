@@ -172,6 +172,14 @@ void bind_output(Binder& bind, Weights& weights, const GgufFile& file, const Arc
   if (arch.norm_place != NormPlace::kAfterAdd) bind.norm(weights.output_norm, "output_norm", d);
   bind.linear(weights.output, "output", d, hp.n_vocab, false);
   if (!weights.output) weights.output = weights.token_embedding;
+  int64_t width = d;
+  for (int i = 0; i < 2; ++i) {
+    const std::string name = "dense_" + std::to_string(i + 2);
+    const GgufTensor* dense = file.tensor(name + ".weight");
+    if (!dense) continue;
+    bind.linear(weights.pooled[i], name, width, dense->dims[1]);
+    width = dense->dims[1];
+  }
   if (const GgufTensor* rank = file.tensor("cls.output.weight")) {
     bind.linear(weights.rank, "cls", d, d, false);
     bind.linear(weights.rank_output, "cls.output", d, rank->dims[1]);

@@ -40,6 +40,11 @@ struct LayerShape {
   int rope = 0;          ///< index into HParams::ropes; -1: none
   int kv_layer = 0;      ///< layer whose cells this one attends to; itself, unless they are shared
   bool experts = false;  ///< the feed-forward is a mixture of experts
+
+  /// Whether cells of this layer have the sizes of the other's.
+  bool same_cells(const LayerShape& other) const {
+    return n_kv_heads == other.n_kv_heads && k_dim == other.k_dim && v_dim == other.v_dim && window == other.window;
+  }
 };
 
 struct ExpertParams {

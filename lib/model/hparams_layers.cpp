@@ -75,8 +75,7 @@ void share_caches(KeyReader& keys, HParams& hp) {
     LayerShape& layer = hp.layers[static_cast<size_t>(i)];
     int source = i < first ? i : first - 1;
     while (source >= 0 && hp.layers[static_cast<size_t>(source)].window != layer.window) --source;
-    const LayerShape* kept = source >= 0 ? &hp.layers[static_cast<size_t>(source)] : nullptr;
-    if (!kept || kept->n_kv_heads != layer.n_kv_heads || kept->k_dim != layer.k_dim || kept->v_dim != layer.v_dim) {
+    if (source < 0 || !hp.layers[static_cast<size_t>(source)].same_cells(layer)) {
       return keys.fail({ErrorCode::kFormat, keys.name("attention.shared_kv_layers") + ": no earlier layer has cells " +
                                                 "that layer " + std::to_string(i) + " could use"});
     }

@@ -79,7 +79,6 @@ class PagedAttention {
         layer_(layer),
         batch_(batch),
         shape_(c.hp->layers[static_cast<size_t>(layer)]),
-        kv_layer_(shape_.kv_layer),
         row_(shape_),
         kernel_shape_(cell_shape(c, shape_)),
         // A query sees this many positions before and after its own.
@@ -214,7 +213,7 @@ class PagedAttention {
   std::pair<int, int> page_range(const TokenBlock& tokens) const {
     const BatchToken& first = batch_[static_cast<size_t>(tokens.first)];
     const BatchToken& last = batch_[static_cast<size_t>(tokens.first + tokens.count - 1)];
-    const auto n_pages = static_cast<int>(c_.cache->table(kv_layer_, first.seq).size());
+    const auto n_pages = static_cast<int>(c_.cache->table(layer_, first.seq).size());
     const int begin = shape_.window > 0 ? std::max(0, first.pos - before_) / kPageTokens : 0;
     return {begin, c_.causal ? last.pos / kPageTokens + 1 : n_pages};
   }
@@ -232,7 +231,7 @@ class PagedAttention {
   void attend(const Queries& q, const AttentionWorkspace& space, const AttentionState& state, int begin,
               int end) const {
     const SeqId seq = batch_[static_cast<size_t>(q.tokens.first)].seq;
-    const std::vector<PageRef>& table = c_.cache->table(kv_layer_, seq);
+    const std::vector<PageRef>& table = c_.cache->table(layer_, seq);
     for (int index = begin; index < end; ++index) {
       const PageRef& ref = table[static_cast<size_t>(index)];
       if (ref.mask == 0) continue;
@@ -243,7 +242,7 @@ class PagedAttention {
         std::fill_n(space.visible + t * q.n_heads, q.n_heads, mask);
       }
       if (any == 0) continue;
-      const KvPage page = c_.cache->page(kv_layer_, ref.page, q.kv_head);
+      const KvPage page = c_.cache->page(layer_, ref.page, q.kv_head);
       if (c_.arch->alibi_max_bias > 0) {
         attend_with_bias(q, space, state, page, index);
       } else {
@@ -327,7 +326,6 @@ class PagedAttention {
   int layer_;
   std::span<const BatchToken> batch_;
   const LayerShape& shape_;
-  int kv_layer_;
   QkvRow row_;
   ::hearth::kernels::AttentionShape kernel_shape_;
   int32_t before_, after_;

@@ -42,10 +42,14 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
 std::vector<CacheLayer> cache_layers(const HParams& hp) {
   std::vector<CacheLayer> layers;
   layers.reserve(hp.layers.size());
-  for (size_t i = 0; i < hp.layers.size(); ++i) {
-    const LayerShape& layer = hp.layers[i];
-    const bool keeps = layer.kv_layer == static_cast<int>(i);
-    layers.push_back({keeps ? layer.n_kv_heads : 0, layer.k_dim, layer.v_dim, layer.window});
+  for (int i = 0; i < hp.n_layers; ++i) {
+    const LayerShape& layer = hp.layers[static_cast<size_t>(i)];
+    int source = layer.kv_layer;
+    // An encoder computes a text at once, so that no layer's cells are needed when the next layer writes its own.
+    for (int j = 0; !hp.causal && j < source; ++j) {
+      if (hp.layers[static_cast<size_t>(j)].same_cells(layer)) source = j;
+    }
+    layers.push_back({layer.n_kv_heads, layer.k_dim, layer.v_dim, layer.window, source < i ? source : -1});
   }
   return layers;
 }

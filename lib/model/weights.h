@@ -87,6 +87,7 @@ struct Weights {
   Norm output_norm;
   Linear output;             ///< [n_vocab, d_model]; the embedding where tied
   Linear rank, rank_output;  ///< head of a reranker: output(tanh(rank h)), or output(h)
+  Linear pooled[2];          ///< applied to a pooled embedding, one after the other; or empty
   Floats rope_factors, rope_factors_long, rope_factors_short;
   uint64_t copied_bytes = 0;  ///< of all vectors that were copied out of the file
 };

@@ -1,0 +1,251 @@
+// Embedder: several texts as sequences of one decode(), their hidden states pooled to one vector each.
+#include "hearth/embedder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string>
+
+#include "hearth/session.h"
+#include "lib/model/model_impl.h"
+#include "lib/runtime/session_impl.h"
+
+namespace hearth {
+namespace {
+
+constexpr int32_t kMaxTexts = 64;  ///< of one batch
+
+/// y = x W^T + b for one row.
+std::vector<float> apply(const ForwardContext& c, const Linear& linear, std::span<const float> x) {
+  std::vector<float> y(static_cast<size_t>(linear.w.rows));
+  const Product product{&linear.w, y.data(), linear.w.rows, linear.bias()};
+  matmul(c.matmul, x.data(), linear.w.cols, 1, {&product, 1});
+  return y;
+}
+
+void normalize(std::span<float> x) {
+  double squares = 0;
+  for (const float value : x) squares += double{value} * double{value};
+  if (!(squares > 0)) return;
+  const double scale = 1.0 / std::sqrt(squares);
+  for (float& value : x) value = static_cast<float>(value * scale);
+}
+
+Pooling chosen_pooling(const Model& model, const EmbedderOptions& options) {
+  if (options.pooling != Pooling::kNone) return options.pooling;
+  return model.info().pooling != Pooling::kNone ? model.info().pooling : Pooling::kMean;
+}
+
+/// Length of the model's vectors before truncation.
+int64_t full_width(const Weights& weights, int d_model, Pooling pooling) {
+  if (pooling == Pooling::kRank) return weights.rank_output.w.rows;
+  int64_t width = d_model;
+  for (const Linear& linear : weights.pooled) width = linear ? linear.w.rows : width;
+  return width;
+}
+
+}  // namespace
+
+/// Texts [first, end) of a call, computed together.
+struct TextRange {
+  size_t first = 0;
+  size_t end = 0;
+  int32_t n_tokens = 0;
+};
+
+struct Embedder::Impl {
+  Model model;
+  EmbedderOptions options;
+  Pooling pooling = Pooling::kMean;
+  int32_t width = 0;
+  std::optional<Session> session;  ///< made when the first text comes, and again for one that does not fit
+
+  bool wants(size_t token, size_t n_tokens) const {
+    if (pooling == Pooling::kMean) return true;
+    return token == (pooling == Pooling::kLast ? n_tokens - 1 : 0);
+  }
+
+  Status make_session(int32_t n_tokens);
+  TextRange next_range(std::span<const std::vector<Token>> texts, size_t first) const;
+  Status compute(std::span<const std::vector<Token>> texts, const TextRange& range);
+  std::vector<float> pool(size_t first_row, size_t n_rows) const;
+  std::vector<float> finish(std::vector<float> pooled);
+};
+
+Status Embedder::Impl::make_session(int32_t n_tokens) {
+  if (session && session->options().n_ctx >= n_tokens) return {};
+  session.reset();
+  SessionOptions wanted;
+  wanted.n_ctx = std::max(n_tokens, options.batch_tokens);
+  wanted.n_seqs = kMaxTexts;
+  wanted.n_logits = pooling == Pooling::kMean ? wanted.n_ctx : std::min(wanted.n_ctx, kMaxTexts);
+  wanted.kv_type = CellType::kF32;
+  wanted.n_threads = options.n_threads;
+  wanted.hidden_only = true;
+  wanted.pool = options.pool;
+  Result<Session> made = Session::create(model, wanted);
+  if (!made) return made.error();
+  session.emplace(std::move(*made));
+  return {};
+}
+
+/// As many texts as fit a batch, at least one.
+TextRange Embedder::Impl::next_range(std::span<const std::vector<Token>> texts, size_t first) const {
+  TextRange range{first, first, 0};
+  while (range.end < texts.size() && range.end - first < static_cast<size_t>(kMaxTexts)) {
+    const auto n = static_cast<int32_t>(texts[range.end].size());
+    if (range.end > first && range.n_tokens + n > options.batch_tokens) break;
+    range.n_tokens += n;
+    ++range.end;
+  }
+  return range;
+}
+
+Status Embedder::Impl::compute(std::span<const std::vector<Token>> texts, const TextRange& range) {
+  if (Status status = make_session(range.n_tokens); !status) return status;
+  std::vector<BatchToken> batch;
+  batch.reserve(static_cast<size_t>(range.n_tokens));
+  for (size_t i = range.first; i < range.end; ++i) {
+    for (size_t t = 0; t < texts[i].size(); ++t) {
+      batch.push_back(
+          {texts[i][t], static_cast<int32_t>(t), static_cast<SeqId>(i - range.first), wants(t, texts[i].size())});
+    }
+  }
+  session->cache().clear();
+  return session->decode(batch);
+}
+
+/// The mean of some rows of hidden states; cls and last have one row.
+std::vector<float> Embedder::Impl::pool(size_t first_row, size_t n_rows) const {
+  std::vector<double> sum(session->hidden(first_row).size(), 0.0);
+  for (size_t row = first_row; row < first_row + n_rows; ++row) {
+    const std::span<const float> hidden = session->hidden(row);
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += double{hidden[i]};
+  }
+  std::vector<float> mean(sum.size());
+  for (size_t i = 0; i < sum.size(); ++i) mean[i] = static_cast<float>(sum[i] / static_cast<double>(n_rows));
+  return mean;
+}
+
+/// The layers after pooling, then truncation and normalisation.
+std::vector<float> Embedder::Impl::finish(std::vector<float> pooled) {
+  const ForwardContext c = SessionInternals::of(*session).context();
+  const Weights& w = model.impl().weights;
+  if (pooling == Pooling::kRank) {
+    if (w.rank) {
+      pooled = apply(c, w.rank, pooled);
+      for (float& value : pooled) value = std::tanh(value);
+    }
+    return apply(c, w.rank_output, pooled);
+  }
+  for (const Linear& linear : w.pooled) {
+    if (linear) pooled = apply(c, linear, pooled);
+  }
+  pooled.resize(static_cast<size_t>(width));
+  if (options.normalize) normalize(pooled);
+  return pooled;
+}
+
+Embedder::Embedder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Embedder::Embedder(Embedder&&) noexcept = default;
+Embedder& Embedder::operator=(Embedder&&) noexcept = default;
+Embedder::~Embedder() = default;
+
+Result<Embedder> Embedder::create(const Model& model, const EmbedderOptions& options) {
+  constexpr int32_t kMaxBatchTokens = 1 << 16;
+  const Pooling pooling = chosen_pooling(model, options);
+  const Weights& weights = model.impl().weights;
+  if (pooling == Pooling::kRank && !weights.rank_output) {
+    return Error{ErrorCode::kUnsupported, "pooling: the model has no ranking head (tensor cls.output.weight)"};
+  }
+  const int64_t width = full_width(weights, model.info().d_model, pooling);
+  if (options.dimensions < 0 || options.dimensions > width) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "dimensions: " + std::to_string(options.dimensions) + " is not in 0.." + std::to_string(width)};
+  }
+  if (options.batch_tokens < 1 || options.batch_tokens > kMaxBatchTokens) {
+    return Error{ErrorCode::kInvalidArgument, "batch_tokens: " + std::to_string(options.batch_tokens) +
+                                                  " is not in 1.." + std::to_string(kMaxBatchTokens)};
+  }
+  auto impl = std::unique_ptr<Impl>(new Impl{model, options, pooling, 0, std::nullopt});
+  const bool cut = options.dimensions > 0 && pooling != Pooling::kRank;
+  impl->width = cut ? options.dimensions : static_cast<int32_t>(width);
+  if (Status status = impl->make_session(1); !status) return status.error();
+  return Embedder(std::move(impl));
+}
+
+Result<std::vector<Embedding>> Embedder::embed_tokens(std::span<const std::vector<Token>> texts) {
+  const auto n_max = static_cast<size_t>(impl_->model.info().n_ctx_train);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].empty()) {
+      return Error{ErrorCode::kInvalidArgument, "text " + std::to_string(i) + " has no tokens"};
+    }
+    if (texts[i].size() > n_max) {
+      return Error{ErrorCode::kContextFull, "text " + std::to_string(i) + " has " + std::to_string(texts[i].size()) +
+                                                " tokens, but the model's context holds " + std::to_string(n_max)};
+    }
+  }
+  std::vector<Embedding> embeddings(texts.size());
+  for (size_t at = 0; at < texts.size();) {
+    const TextRange range = impl_->next_range(texts, at);
+    if (Status status = impl_->compute(texts, range); !status) return status.error();
+    size_t row = 0;
+    for (; at < range.end; ++at) {
+      const size_t n_rows = impl_->pooling == Pooling::kMean ? texts[at].size() : 1;
+      embeddings[at] = {impl_->finish(impl_->pool(row, n_rows)), static_cast<int32_t>(texts[at].size())};
+      row += n_rows;
+    }
+  }
+  return embeddings;
+}
+
+Result<std::vector<Embedding>> Embedder::embed(std::span<const std::string> texts) {
+  const Tokenizer& tokenizer = impl_->model.tokenizer();
+  const auto n_max = static_cast<size_t>(impl_->model.info().n_ctx_train);
+  std::vector<std::vector<Token>> all;
+  all.reserve(texts.size());
+  for (const std::string& text : texts) {
+    Result<std::vector<Token>> ids = tokenizer.encode(text, {.add_special = true});
+    if (!ids) return ids.error();
+    if (ids->empty() && tokenizer.eos()) ids->push_back(*tokenizer.eos());
+    if (impl_->options.truncate && ids->size() > n_max) {
+      const Token last = ids->back();  // the separator or end token stays
+      ids->resize(n_max);
+      if (tokenizer.is_control(last)) ids->back() = last;
+    }
+    all.push_back(std::move(*ids));
+  }
+  return embed_tokens(all);
+}
+
+Result<std::vector<Embedding>> Embedder::embed(std::initializer_list<std::string> texts) {
+  return embed(std::span<const std::string>(texts.begin(), texts.size()));
+}
+
+Result<Embedding> Embedder::embed(std::string_view text) {
+  const std::string one(text);
+  Result<std::vector<Embedding>> all = embed(std::span<const std::string>(&one, 1));
+  if (!all) return all.error();
+  return std::move(all->front());
+}
+
+int32_t Embedder::dimensions() const {
+  return impl_->width;
+}
+
+Pooling Embedder::pooling() const {
+  return impl_->pooling;
+}
+
+float cosine_similarity(std::span<const float> a, std::span<const float> b) {
+  if (a.size() != b.size()) return 0.0f;
+  double dot = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    dot += double{a[i]} * double{b[i]};
+    aa += double{a[i]} * double{a[i]};
+    bb += double{b[i]} * double{b[i]};
+  }
+  return aa > 0 && bb > 0 ? static_cast<float>(dot / std::sqrt(aa * bb)) : 0.0f;
+}
+
+}  // namespace hearth
