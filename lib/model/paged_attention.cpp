@@ -255,13 +255,13 @@ class PagedAttention {
   void attend_run(const Queries& q, const AttentionWorkspace& space, const AttentionState& state, int begin,
                   int end) const {
     const SeqId seq = batch_[static_cast<size_t>(q.tokens.first)].seq;
-    const std::vector<PageRef>& table = c_.cache->table(kv_layer_, seq);
+    const std::vector<PageRef>& table = c_.cache->table(layer_, seq);
     KvPage pages[kRunPages];
     uint64_t held[kRunPages];
     for (int index = begin; index < end; ++index) {
       const PageRef& ref = table[static_cast<size_t>(index)];
       held[index - begin] = ref.mask;
-      pages[index - begin] = ref.mask != 0 ? c_.cache->page(kv_layer_, ref.page, q.kv_head) : KvPage{};
+      pages[index - begin] = ref.mask != 0 ? c_.cache->page(layer_, ref.page, q.kv_head) : KvPage{};
     }
     const int64_t slot0 = int64_t{begin} * kPageTokens, n_slots = int64_t{end - begin} * kPageTokens;
     for (int t = 0; t < q.tokens.count; ++t) {
