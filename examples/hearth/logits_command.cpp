@@ -62,15 +62,17 @@ int logits(const LogitsOptions& o) {
   const auto model = load_model(o.model);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
   if (auto status = check_tokens(o.tokens, model->info().n_vocab); !status) return fail(status.error());
-  const int32_t batch_tokens = o.batch > 0 ? o.batch : kDefaultBatch;
+  const auto n_tokens = static_cast<int32_t>(o.tokens.size());
+  if (session_options->n_ctx == 0) session_options->n_ctx = n_tokens;
+  if (n_tokens > session_options->n_ctx) {
+    return fail("--tokens: " + std::to_string(n_tokens) + " tokens do not fit the context of " +
+                std::to_string(session_options->n_ctx) + " (see -c)");
+  }
+  const int32_t batch_tokens = std::min(o.batch > 0 ? o.batch : kDefaultBatch, n_tokens);
   session_options->n_batch = batch_tokens;
   session_options->n_logits = batch_tokens;
   auto session = Session::create(*model, *session_options);
   if (!session) return fail(session.error());
-  if (o.tokens.size() > static_cast<size_t>(session->options().n_ctx)) {
-    return fail("--tokens: " + std::to_string(o.tokens.size()) + " tokens do not fit the context of " +
-                std::to_string(session->options().n_ctx) + " (see -c)");
-  }
   OutputFile out;
   Status status = out.open(o.output);
   if (status) status = write_logits(*session, o.tokens, static_cast<size_t>(batch_tokens), out);
@@ -88,6 +90,7 @@ Action setup_logits(Options& options) {
   options.add("-o,--output", values->output, "!File to write: little-endian float32 [n_tokens][n_vocab]");
   options.add("--batch", values->batch, "Tokens computed at a time (0: 64)");
   values->session.declare(options, false);
+  options.footer("Without -c the context is as long as the list of tokens.");
   return [values] { return logits(*values); };
 }
 

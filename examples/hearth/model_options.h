@@ -36,6 +36,9 @@ struct SamplingSettings {
 /// kInvalidArgument names the first byte that is not UTF-8 ("WHAT is not UTF-8: byte 0xff at offset 12").
 hearth::Status check_utf8(std::string_view text, const std::string& what);
 
+/// Two lower-case digits a byte.
+std::string to_hex(std::string_view bytes);
+
 /// All bytes of a file; "-" is stdin.
 hearth::Result<std::string> read_text(const std::string& path);
 

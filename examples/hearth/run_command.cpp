@@ -56,20 +56,18 @@ void report_timings(const Generation& g, int n_threads) {
 
 Json to_json(const Generation& g, const std::string& model, int n_threads) {
   const hearth::Timings& t = g.timings;
-  return {{"model", model},
-          {"prompt_ids", g.prompt_ids},
-          {"ids", g.ids},
-          {"text", g.text},
-          {"stop", interrupted() ? "interrupted" : hearth::stop_reason_name(g.stop)},
-          {"timings",
-           {{"prompt_tokens", t.prompt_tokens},
-            {"prompt_seconds", t.prompt_seconds},
-            {"prompt_tokens_per_second", per_second(t.prompt_tokens, t.prompt_seconds)},
-            {"generated_tokens", t.generated_tokens},
-            {"generate_seconds", t.generate_seconds},
-            {"generated_tokens_per_second", per_second(tokens_after_first(t), t.generate_seconds)},
-            {"first_token_seconds", t.first_token_seconds},
-            {"threads", n_threads}}}};
+  Json result = {{"model", model}, {"prompt_ids", g.prompt_ids}, {"ids", g.ids}, {"text", g.text}};
+  if (!check_utf8(g.text, "")) result["text_hex"] = to_hex(g.text);  // "text" has U+FFFD for what is not UTF-8
+  result["stop"] = interrupted() ? "interrupted" : hearth::stop_reason_name(g.stop);
+  result["timings"] = {{"prompt_tokens", t.prompt_tokens},
+                       {"prompt_seconds", t.prompt_seconds},
+                       {"prompt_tokens_per_second", per_second(t.prompt_tokens, t.prompt_seconds)},
+                       {"generated_tokens", t.generated_tokens},
+                       {"generate_seconds", t.generate_seconds},
+                       {"generated_tokens_per_second", per_second(tokens_after_first(t), t.generate_seconds)},
+                       {"first_token_seconds", t.first_token_seconds},
+                       {"threads", n_threads}};
+  return result;
 }
 
 int run(const RunOptions& o) {

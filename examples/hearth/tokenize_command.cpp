@@ -40,16 +40,6 @@ Result<std::string> from_hex(const std::string& hex) {
   return bytes;
 }
 
-std::string to_hex(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  for (char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    hex += {kDigits[byte >> 4], kDigits[byte & 15]};
-  }
-  return hex;
-}
-
 /// {"ids": [...], "detok": "..."}; "detok_hex" where the bytes are not UTF-8.
 Result<Json> tokenize_bytes(const Tokenizer& tokenizer, std::string_view bytes, const hearth::EncodeOptions& options) {
   const auto ids = tokenizer.encode(bytes, options);

@@ -1,0 +1,240 @@
+// What the commands print, and that it does not depend on threads.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "support/golden.h"
+#include "tool/tool_process.h"
+
+namespace hearth::testing {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string from_hex(const std::string& hex) {
+  std::string bytes;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  return bytes;
+}
+
+class Tool : public ToolTest {
+ protected:
+  static Json run_json(const std::vector<std::string>& args) {
+    const ToolResult result = run_tool(args);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    Json parsed = Json::parse(result.out, nullptr, false);
+    EXPECT_FALSE(parsed.is_discarded()) << result.out;
+    return parsed;
+  }
+};
+
+TEST_F(Tool, HelpOfEveryCommand) {
+  const ToolResult top = run_tool(std::vector<std::string>{"-h"});
+  EXPECT_EQ(top.exit_code, 0);
+  for (const char* command : {"run", "inspect", "tokenize", "logits", "make-model", "bench", "selftest"}) {
+    EXPECT_NE(top.out.find(command), std::string::npos);
+    const ToolResult help = run_tool({command, "-h"});
+    EXPECT_EQ(help.exit_code, 0);
+    EXPECT_NE(help.out.find("Usage"), std::string::npos);
+  }
+  EXPECT_NE(run_tool(std::vector<std::string>{"--version"}).out.find("hearth "), std::string::npos);
+}
+
+TEST_F(Tool, RunStreamsTextAndTimings) {
+  const ToolResult result = run_tool({"run", model_, "-p", "hello", "-n", "10", "--greedy"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.err.find("tokens/s"), std::string::npos);
+  const Json json = run_json({"run", model_, "-p", "hello", "-n", "10", "--greedy", "--json"});
+  std::string line = json.contains("text_hex") ? from_hex(json["text_hex"]) : json["text"].get<std::string>();
+  if (!line.ends_with('\n')) line += '\n';
+  EXPECT_EQ(result.out, line);
+  EXPECT_EQ(json["ids"].size(), 10u);
+  EXPECT_EQ(json["stop"], "length");
+  EXPECT_EQ(json["timings"]["prompt_tokens"], json["prompt_ids"].size());
+}
+
+TEST_F(Tool, ThePromptComesFromAFileOrStandardInput) {
+  write(path("prompt.txt"), "some text");
+  const Json given = run_json({"run", model_, "-p", "some text", "-n", "4", "--greedy", "--json"});
+  EXPECT_EQ(run_json({"run", model_, "-f", path("prompt.txt"), "-n", "4", "--greedy", "--json"})["ids"], given["ids"]);
+  for (const std::vector<std::string>& from : {std::vector<std::string>{"-"}, {"-f", "-"}}) {
+    std::vector<std::string> args = {"run", model_};
+    args.insert(args.end(), from.begin(), from.end());
+    args.insert(args.end(), {"-n", "4", "--greedy", "--json"});
+    const ToolResult result = run_tool(args, "some text");
+    EXPECT_EQ(Json::parse(result.out)["ids"], given["ids"]) << result.err;
+  }
+}
+
+TEST_F(Tool, TextAndLogitsDoNotDependOnThreads) {
+  Json first;
+  std::string first_logits;
+  for (const char* threads : {"1", "2", "4"}) {
+    const Json run = run_json({"run", model_, "-p", "a b c", "-n", "40", "--seed", "5", "-t", threads, "--json"});
+    if (first.is_null()) first = run["ids"];
+    EXPECT_EQ(run["ids"], first) << threads;
+    const std::string out = path("logits." + std::string(threads));
+    ASSERT_EQ(run_tool({"logits", model_, "--tokens", "1,5,77,500,9,9,30", "-o", out, "-t", threads}).exit_code, 0);
+    if (first_logits.empty()) first_logits = read(out);
+    EXPECT_EQ(read(out), first_logits) << threads;
+  }
+  EXPECT_EQ(first_logits.size(), 7 * 1024 * sizeof(float));
+}
+
+TEST_F(Tool, SeedsDecideTheText) {
+  const auto ids = [&](const char* seed) {
+    return run_json({"run", model_, "-p", "a", "-n", "30", "--temp", "1.5", "--seed", seed, "--json"})["ids"];
+  };
+  EXPECT_EQ(ids("1"), ids("1"));
+  EXPECT_NE(ids("1"), ids("2"));
+}
+
+TEST_F(Tool, StopTextsEndTheRun) {
+  const Json whole = run_json({"run", model_, "-p", "a", "-n", "30", "--greedy", "--json"});
+  const std::string text = whole["text"];
+  ASSERT_GT(text.size(), 12u);
+  const std::string stop = text.substr(8, 2);
+  const Json cut = run_json({"run", model_, "-p", "a", "-n", "30", "--greedy", "--json", "--stop", stop});
+  EXPECT_EQ(cut["stop"], "stop_text");
+  EXPECT_EQ(cut["text"], text.substr(0, text.find(stop)));
+}
+
+TEST_F(Tool, InspectDescribesTheFile) {
+  const Json report = run_json({"inspect", model_, "--json", "--tensors", "--plan", "-c", "256"});
+  EXPECT_EQ(report["model"]["architecture"], "llama");
+  EXPECT_EQ(report["model"]["quantization"], "Q4_K_M");
+  EXPECT_EQ(report["model"]["layers"], 3);
+  EXPECT_EQ(report["tensors"].size(), 30u);
+  EXPECT_EQ(report["metadata"]["llama.block_count"], 3);
+  EXPECT_EQ(report["file"]["file_bytes"], std::filesystem::file_size(model_));
+  // 3 layers, 2 heads of 64, keys and values, 2 bytes.
+  EXPECT_EQ(report["plan"]["kv_cache_bytes"], 3 * 2 * 64 * 2 * 2 * 256);
+  EXPECT_EQ(report["plan"]["total_bytes"],
+            report["plan"]["weights_bytes"].get<int64_t>() + report["plan"]["kv_cache_bytes"].get<int64_t>() +
+                report["plan"]["scratch_bytes"].get<int64_t>() + report["plan"]["tables_bytes"].get<int64_t>());
+  const ToolResult text = run_tool({"inspect", model_, "--tensors", "--plan"});
+  EXPECT_EQ(text.exit_code, 0);
+  EXPECT_NE(text.out.find("blk.2.ffn_down.weight"), std::string::npos);
+}
+
+TEST_F(Tool, TokenizeRoundTrip) {
+  const std::string text = "hello there,\n 123 caf\xc3\xa9 \xe2\x82\xac";
+  const Json json = run_json({"tokenize", model_, text, "--json"});
+  EXPECT_EQ(json["detok"], text);
+  const ToolResult plain = run_tool({"tokenize", model_, text});
+  std::string ids;
+  for (const Json& id : json["ids"]) ids += (ids.empty() ? std::string() : " ") + id.dump();
+  EXPECT_EQ(plain.out, ids + "\n");
+  const ToolResult lines =
+      run_tool({"tokenize", model_, "--jsonl"},
+               Json{{"text", text}}.dump() + "\n{\"bytes_hex\": \"4142\"}\n" +
+                   "{\"text\": \"a<|eot_id|>\", \"add_special\": true, \"parse_special\": true}\n");
+  ASSERT_EQ(lines.exit_code, 0) << lines.err;
+  std::istringstream in(lines.out);
+  std::string line;
+  std::getline(in, line);
+  EXPECT_EQ(Json::parse(line), json);
+  std::getline(in, line);
+  EXPECT_EQ(Json::parse(line)["detok"], "AB");
+  std::getline(in, line);
+  EXPECT_EQ(Json::parse(line)["detok"], "<|begin_of_text|>a<|eot_id|>");
+  EXPECT_EQ(Json::parse(line)["ids"].size(), 3u);
+}
+
+TEST_F(Tool, LogitsDoNotDependOnTheBatch) {
+  const std::string tokens = "1,5,77,500,9,9,30,31,32,33,34";
+  for (const char* batch : {"0", "1", "4"}) {
+    const std::vector<std::string> args = {"logits",  model_, "--tokens", tokens, "-o", path(std::string("l") + batch),
+                                           "--batch", batch,  "--kv",     "f32"};
+    ASSERT_EQ(run_tool(args).exit_code, 0);
+    EXPECT_EQ(read(path(std::string("l") + batch)).size(), 11 * 1024 * sizeof(float));
+  }
+}
+
+TEST_F(Tool, MakeModelIsReproducible) {
+  const std::string again = path("again.gguf"), other = path("other.gguf");
+  ASSERT_EQ(run_tool({"make-model", "tiny-llama-test", "-o", again}).exit_code, 0);
+  ASSERT_EQ(run_tool({"make-model", "tiny-llama-test", "-o", other, "--seed", "2"}).exit_code, 0);
+  EXPECT_EQ(read(again), read(model_));
+  EXPECT_NE(read(other), read(model_));
+  const std::string copied = path("copied.gguf");
+  ASSERT_EQ(run_tool({"make-model", "tiny-llama-test", "-o", copied, "--vocab", other}).exit_code, 0);
+  EXPECT_EQ(run_tool({"tokenize", copied, "hello"}).out, run_tool({"tokenize", model_, "hello"}).out);
+}
+
+TEST_F(Tool, MakeModelMixesTypesAsNamed) {
+  const Json tensors = run_json({"inspect", model_, "--json", "--tensors"})["tensors"];
+  const auto type_of = [&](const std::string& name) {
+    for (const Json& t : tensors) {
+      if (t["name"] == name) return t["type"].get<std::string>();
+    }
+    return std::string("none");
+  };
+  // Three layers: none in the first eighth, the last in the last eighth (2 >= 21 / 8) and third.
+  EXPECT_EQ(type_of("token_embd.weight"), "Q6_K");
+  EXPECT_EQ(type_of("blk.0.attn_v.weight"), "Q4_K");
+  EXPECT_EQ(type_of("blk.1.ffn_down.weight"), "Q4_K");
+  EXPECT_EQ(type_of("blk.2.attn_v.weight"), "Q6_K");
+  EXPECT_EQ(type_of("blk.2.ffn_down.weight"), "Q6_K");
+  EXPECT_EQ(type_of("blk.2.ffn_up.weight"), "Q4_K");
+  EXPECT_EQ(type_of("blk.0.attn_norm.weight"), "F32");
+}
+
+TEST_F(Tool, EveryTypeRuns) {
+  for (const char* type : {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k_s", "q3_k_m",
+                           "q3_k_l", "q4_k_s", "q5_k_s", "q5_k_m", "q6_k", "iq4_nl", "iq4_xs", "mxfp4"}) {
+    const std::string model = make_model("tiny-llama-test", type);
+    const Json json = run_json({"run", model, "-p", "hello", "-n", "3", "--ignore-eos", "--json"});
+    EXPECT_EQ(json["ids"].size(), 3u) << type;
+    std::filesystem::remove(model);
+  }
+}
+
+TEST_F(Tool, SentencePieceModelsRun) {
+  const std::string model = make_model("tiny-spm-test", "q8_0");
+  const ToolResult bytes = run_tool({"tokenize", model, "--jsonl"}, "{\"bytes_hex\": \"ff41\"}\n");
+  EXPECT_EQ(Json::parse(bytes.out)["detok_hex"], "ff41");
+  EXPECT_EQ(run_json({"tokenize", model, "hello there", "--json"})["detok"], "hello there");
+  EXPECT_EQ(run_json({"run", model, "-p", "hello", "-n", "5", "--ignore-eos", "--json"})["ids"].size(), 5u);
+}
+
+TEST_F(Tool, BenchReportsEveryTest) {
+  const Json report =
+      run_json({"bench", model_, "-p", "32", "-n", "4", "-d", "0,70", "-b", "2,3", "-t", "1,2", "-r", "2", "--json"});
+  ASSERT_EQ(report["runs"].size(), 2u);
+  for (const Json& run : report["runs"]) {
+    EXPECT_GT(run["limits"]["read_gb_per_second"], 0);
+    ASSERT_EQ(run["tests"].size(), 6u);
+    for (const Json& test : run["tests"]) {
+      EXPECT_EQ(test["seconds"].size(), 2u);
+      EXPECT_GT(test["tokens_per_second"]["median"], 0);
+      EXPECT_GT(test["gb_per_second"], 0);
+    }
+  }
+  EXPECT_EQ(report["runs"][0]["tests"][2]["test"], "pp32 @ 70");
+  EXPECT_EQ(report["runs"][0]["tests"][5]["sequences"], 3);
+}
+
+TEST_F(Tool, IsaCanBeForced) {
+  EXPECT_EQ(run_json({"bench", model_, "-p", "8", "-n", "0", "-r", "1", "--isa", "scalar", "--json"})["isa"], "scalar");
+}
+
+class SlowTool : public Tool {};
+
+TEST_F(SlowTool, SelftestPasses) {
+  const Json report = run_json({"selftest", "--json"});
+  EXPECT_EQ(report["passed"], true);
+  EXPECT_FALSE(report["checks"].empty());
+}
+
+TEST(GoldenTool, GreedyTextOfTheStoryModel) {
+  const auto model = golden_dir() / "models" / "stories260K.gguf";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "no golden data at " << golden_dir();
+  const Json golden = Json::parse(read_file(golden_dir() / "models" / "stories260K.json"))["greedy"];
+  const ToolResult result = run_tool({"run", model.string(), "-p", golden["prompt"], "--greedy", "-n", "64"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, golden["text"].get<std::string>() + "\n");
+}
+
+}  // namespace
+}  // namespace hearth::testing
