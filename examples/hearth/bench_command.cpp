@@ -8,7 +8,6 @@
 #include "commands.h"
 #include "hearth/cpu.h"
 #include "json_output.h"
-#include "machine_limits.h"
 #include "model_costs.h"
 #include "model_options.h"
 
@@ -18,6 +17,7 @@ namespace {
 using hearth::BatchToken;
 using hearth::Error;
 using hearth::ErrorCode;
+using hearth::MachineLimits;
 using hearth::Result;
 using hearth::Session;
 using hearth::Status;
@@ -170,7 +170,7 @@ double repetitions_per_second(const Measured& m) {
 
 Json to_json(const Measured& m) {
   const Statistics s = statistics(m);
-  const double rate = repetitions_per_second(m);
+  const double rate = repetitions_per_second(m), gb = m.bytes * rate / 1e9, gmac = m.macs * rate / 1e9;
   const auto fraction = [](double part, double whole) { return whole > 0 ? Json(part / whole) : Json(nullptr); };
   return {{"test", m.test.name},
           {"tokens", m.test.n_tokens},
@@ -179,10 +179,10 @@ Json to_json(const Measured& m) {
           {"threads", m.n_threads},
           {"seconds", m.seconds},
           {"tokens_per_second", {{"mean", s.mean}, {"sd", s.sd}, {"median", s.median}}},
-          {"gb_per_second", m.bytes * rate / 1e9},
-          {"fraction_of_bandwidth", fraction(m.bytes * rate, m.limits.read_bytes_per_second)},
-          {"gmac_per_second", m.macs * rate / 1e9},
-          {"fraction_of_int8_peak", fraction(m.macs * rate, m.limits.int8_macs_per_second)}};
+          {"gb_per_second", gb},
+          {"fraction_of_bandwidth", fraction(gb, m.limits.read_gb_per_s)},
+          {"gmac_per_second", gmac},
+          {"fraction_of_int8_peak", fraction(gmac, m.limits.int8_gmac_per_s)}};
 }
 
 std::string percent(double part, double whole) {
@@ -194,12 +194,11 @@ std::string percent(double part, double whole) {
 
 void print_row(const Measured& m) {
   const Statistics s = statistics(m);
-  const double rate = repetitions_per_second(m);
+  const double rate = repetitions_per_second(m), gb = m.bytes * rate / 1e9, gmac = m.macs * rate / 1e9;
   char line[200];
   std::snprintf(line, sizeof(line), "%-16s %7d %9.2f +- %-7.2f %9.2f %8.1f %5s %9.1f %5s\n", m.test.name.c_str(),
-                m.n_threads, s.mean, s.sd, s.median, m.bytes * rate / 1e9,
-                percent(m.bytes * rate, m.limits.read_bytes_per_second).c_str(), m.macs * rate / 1e9,
-                percent(m.macs * rate, m.limits.int8_macs_per_second).c_str());
+                m.n_threads, s.mean, s.sd, s.median, gb, percent(gb, m.limits.read_gb_per_s).c_str(), gmac,
+                percent(gmac, m.limits.int8_gmac_per_s).c_str());
   print(line);
 }
 
@@ -225,10 +224,10 @@ Result<Measured> measure(Session& session, const Test& test, const BenchOptions&
   return m;
 }
 
-void print_limits(const MachineLimits& limits, int n_threads) {
+void print_limits(const MachineLimits& limits) {
   char line[200];
-  std::snprintf(line, sizeof(line), "limits of %d threads: reading %.1f GB/s, int8 products %.0f GMAC/s\n", n_threads,
-                limits.read_bytes_per_second / 1e9, limits.int8_macs_per_second / 1e9);
+  std::snprintf(line, sizeof(line), "limits of %d threads: reading %.1f GB/s, int8 products %.0f GMAC/s\n",
+                limits.n_threads, limits.read_gb_per_s, limits.int8_gmac_per_s);
   print(line);
   print("test             threads  tokens/s  +- sd       median     GB/s           GMAC/s\n");
 }
@@ -243,22 +242,22 @@ Status bench_threads(const hearth::Model& model, const BenchOptions& o, hearth::
   auto session = Session::create(model, options);
   if (!session) return session.error();
   const int n_threads = session->options().n_threads;
-  const MachineLimits limits = measure_limits(n_threads);
+  const auto limits = hearth::measure_machine_limits(n_threads);
+  if (!limits) return limits.error();
   const ModelCosts costs = count_costs(model, options.kv_type);
-  if (!o.json) print_limits(limits, n_threads);
+  if (!o.json) print_limits(*limits);
   Json list = Json::array();
   for (const Test& test : tests) {
     auto measured = measure(*session, test, o, costs);
     if (!measured) return measured.error();
-    measured->limits = limits;
+    measured->limits = *limits;
     list.push_back(to_json(*measured));
     if (!o.json) print_row(*measured);
   }
-  results.push_back({{"threads", n_threads},
-                     {"limits",
-                      {{"read_gb_per_second", limits.read_bytes_per_second / 1e9},
-                       {"int8_gmac_per_second", limits.int8_macs_per_second / 1e9}}},
-                     {"tests", list}});
+  results.push_back(
+      {{"threads", n_threads},
+       {"limits", {{"read_gb_per_second", limits->read_gb_per_s}, {"int8_gmac_per_second", limits->int8_gmac_per_s}}},
+       {"tests", list}});
   return {};
 }
 
