@@ -1,0 +1,33 @@
+// Panel of any integer type through its reference unpack function: slow to decode, signed codes.
+#include "kernels/avx2/matmul.h"
+#include "kernels/avx2/panel.h"
+
+namespace hearth::kernels::avx2 {
+
+void decode_unpacked(void* panel, const WeightTile& tile, int64_t n,
+                     void (*unpack)(const Unpacked& out, const void* blocks, int64_t n), int64_t block_size,
+                     int64_t block_bytes) {
+  constexpr int64_t kPiece = 256;  // a multiple of every block size
+  int8_t code[kPiece];
+  float scale[kPiece / 16];
+  float min[kPiece / 16];
+  store_header(panel, Codes::kSigned);
+  for (int r = 0; r < kPanelRows; ++r) {
+    const int row = (r < tile.n_rows) ? r : tile.n_rows - 1;
+    const char* data = static_cast<const char*>(tile.data) + row * tile.row_bytes;
+    for (int64_t i = 0; i < n; i += kPiece) {
+      const int64_t length = (n - i < kPiece) ? n - i : kPiece;
+      unpack({code, scale, min}, data + i / block_size * block_bytes, length);
+      for (int64_t b = 0; b < length / 32; ++b) {
+        char* block = block_at(panel, i / 32 + b, 0) + r * 4;
+        for (int s = 0; s < 8; ++s) __builtin_memcpy(block + s * kStepBytes, &code[32 * b + 4 * s], 4);
+        for (int half = 0; half < 2; ++half) {
+          __builtin_memcpy(block + kScaleAt + half * kPlaneBytes, &scale[2 * b + half], 4);
+          __builtin_memcpy(block + kMinAt + half * kPlaneBytes, &min[2 * b + half], 4);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace hearth::kernels::avx2
