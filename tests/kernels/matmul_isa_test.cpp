@@ -1,0 +1,110 @@
+// The kernels of matrix products at the table's level: every instruction set against the reference, for every type,
+// number of rows and columns, with guards around what is written.
+#include "tests/kernels/random_blocks.h"
+#include "tests/support/kernel_test.h"
+
+namespace hearth::test {
+namespace {
+
+using kernels::ActGroup;
+using kernels::KernelTable;
+using kernels::kPanelRows;
+using kernels::PanelKind;
+
+constexpr int64_t kBlocks = 16;  // of 32 columns
+constexpr int64_t kCols = kBlocks * 32;
+
+class MatmulKernelsOf : public EveryIsa {
+ protected:
+  /// acc [n_cols, 32] of a tile times x, decoded and multiplied in two pieces.
+  std::vector<float> product(const KernelTable& t, int type, const std::vector<uint8_t>& tile, int n_rows,
+                             const std::vector<float>& x, int n_cols) {
+    const kernels::TypeKernels& traits = t.types[type];
+    const int64_t row_bytes = kCols / traits.block_size * traits.block_bytes;
+    Guarded<unsigned char> panel(static_cast<size_t>(kernels::kPanelBytes), 0);
+    Guarded<unsigned char> memory(static_cast<size_t>(kernels::act_group_bytes(kCols, n_cols)), 0);
+    Guarded<float> acc(static_cast<size_t>(n_cols * kPanelRows), 0);
+    const ActGroup group = kernels::act_group_at(memory.data(), kCols, n_cols);
+    for (int c = 0; c < n_cols && traits.kind != PanelKind::kFloat; ++c) {
+      t.matmul.pack_acts(group, c, x.data() + c * kCols, kCols);
+    }
+    for (const int64_t first : {int64_t{0}, kBlocks / 2}) {
+      const int64_t n = first == 0 ? kCols / 2 : kCols - kCols / 2;
+      const int64_t offset = first * 32 / traits.block_size * traits.block_bytes;
+      t.matmul.decode[type](panel.data(), {tile.data() + offset, row_bytes, n_rows}, n);
+      if (traits.kind == PanelKind::kFloat) {
+        const float* columns[kernels::kGroupCols] = {};
+        for (int c = 0; c < n_cols; ++c) columns[c] = x.data() + c * kCols + first * 32;
+        t.matmul.multiply_floats(acc.data(), panel.data(), columns, n_cols, n, first == 0);
+      } else {
+        t.matmul.multiply[static_cast<int>(traits.kind)](acc.data(), panel.data(),
+                                                         kernels::act_group_from(group, first), n / 32, first == 0);
+      }
+    }
+    EXPECT_TRUE(panel.intact() && memory.intact() && acc.intact());
+    return {acc.data(), acc.data() + acc.size()};
+  }
+};
+
+TEST_P(MatmulKernelsOf, AgreeWithTheReference) {
+  std::mt19937 random = rng(21);
+  for (int type = 0; type < kernels::kTypeCount; ++type) {
+    const kernels::TypeKernels& traits = reference().types[type];
+    for (const int n_rows : {1, 9, 31, 32}) {
+      std::vector<uint8_t> tile;
+      if (traits.kind == PanelKind::kFloat) {
+        const auto w = testing::random_floats(n_rows * kCols, random);
+        tile.resize(static_cast<size_t>(n_rows * kCols * traits.block_bytes));
+        traits.quantize(tile.data(), w.data(), n_rows * kCols);
+      } else {
+        tile = testing::random_blocks(traits, n_rows * kCols, random);
+      }
+      std::vector<float> weights(static_cast<size_t>(n_rows * kCols));
+      traits.dequantize(weights.data(), tile.data(), n_rows * kCols);
+      for (int n_cols = 1; n_cols <= kernels::kGroupCols; ++n_cols) {
+        const auto x = testing::random_floats(n_cols * kCols, random);
+        const auto actual = product(isa(), type, tile, n_rows, x, n_cols);
+        const auto expected = product(reference(), type, tile, n_rows, x, n_cols);
+        for (int c = 0; c < n_cols; ++c) {
+          for (int r = 0; r < n_rows; ++r) {
+            double magnitude = 0;
+            for (int64_t k = 0; k < kCols; ++k) {
+              magnitude += std::fabs(double{weights[static_cast<size_t>(r * kCols + k)]} *
+                                     x[static_cast<size_t>(c * kCols + k)]);
+            }
+            const auto at = static_cast<size_t>(c * kPanelRows + r);
+            ASSERT_NEAR(actual[at], expected[at], 2e-5 * magnitude)
+                << "type " << type << ", row " << r << " of " << n_rows << ", column " << c << " of " << n_cols;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(MatmulKernelsOf, RowsOfFloatsAgreeWithTheReference) {
+  std::mt19937 random = rng(22);
+  for (int type = 0; type < kernels::kTypeCount; ++type) {
+    const kernels::TypeKernels& traits = reference().types[type];
+    if (traits.kind != PanelKind::kFloat) continue;
+    for (const int64_t n : {1, 7, 8, 15, 16, 33, 100, 512}) {
+      for (const int n_rows : {1, 3, 4, 32}) {
+        const auto w = testing::random_floats(n_rows * n, random), x = testing::random_floats(n, random);
+        std::vector<uint8_t> tile(static_cast<size_t>(n_rows * n * traits.block_bytes));
+        traits.quantize(tile.data(), w.data(), n_rows * n);
+        Guarded<float> actual(static_cast<size_t>(n_rows), 3), expected(static_cast<size_t>(n_rows), 0);
+        isa().matmul.dot_rows[type](actual.data(), {tile.data(), n * traits.block_bytes, n_rows}, x.data(), n);
+        reference().matmul.dot_rows[type](expected.data(), {tile.data(), n * traits.block_bytes, n_rows}, x.data(), n);
+        EXPECT_TRUE(actual.intact());
+        for (size_t r = 0; r < actual.size(); ++r) {
+          ASSERT_TRUE(close(actual[r], expected[r], 1e-5f, 2e-6f * static_cast<float>(n))) << type << " " << n;
+        }
+      }
+    }
+  }
+}
+
+HEARTH_INSTANTIATE_EVERY_ISA(MatmulKernelsOf);
+
+}  // namespace
+}  // namespace hearth::test
