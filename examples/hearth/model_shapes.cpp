@@ -60,6 +60,21 @@ const ModelShape kShapes[] = {
      .n_layers = 3, .d_model = 256, .d_ff = 512, .n_heads = 4, .n_kv_heads = 1, .head_dim = 64, .n_vocab = 1024,
      .tied_output = false, .vocab = VocabKind::kQwen, .n_ctx_train = 512, .rope_base = 1000000, .norm_eps = 1e-6f,
      .qk_norm = true, .n_experts = 8, .n_experts_used = 2, .d_expert = 256, .is_hidden = true},
+    {.name = "tiny-qwen3-test", .architecture = "qwen3", .title = "a tiny Qwen3 (random weights)",
+     .n_layers = 2, .d_model = 256, .d_ff = 512, .n_heads = 4, .n_kv_heads = 2, .head_dim = 128, .n_vocab = 1024,
+     .tied_output = true, .vocab = VocabKind::kQwen, .n_ctx_train = 512, .rope_base = 1000000, .norm_eps = 1e-6f,
+     .qk_norm = true, .is_hidden = true},
+    {.name = "tiny-gemma3-test", .architecture = "gemma3", .title = "a tiny Gemma 3 (random weights)",
+     .n_layers = 7, .d_model = 256, .d_ff = 512, .n_heads = 2, .n_kv_heads = 1, .head_dim = 256, .n_vocab = 1024,
+     .tied_output = true, .vocab = VocabKind::kGemma, .n_ctx_train = 512, .rope_base = 1000000, .norm_eps = 1e-6f,
+     .rope_scaling = RopeScaling::kLinear, .rope_factor = 8, .qk_norm = true, .post_norms = true, .sliding_window = 32,
+     .is_hidden = true},
+    {.name = "tiny-gpt-oss-test", .architecture = "gpt-oss", .title = "a tiny gpt-oss (random weights)",
+     .n_layers = 3, .d_model = 96, .d_ff = 96, .n_heads = 4, .n_kv_heads = 2, .head_dim = 64, .n_vocab = 2048,
+     .tied_output = false, .vocab = VocabKind::kGpt4o, .n_ctx_train = 512, .rope_base = 150000, .norm_eps = 1e-5f,
+     .rope_scaling = RopeScaling::kYarn, .rope_factor = 32, .rope_original_ctx = 64, .attention_bias = true,
+     .attention_sinks = true, .sliding_window = 32, .n_experts = 8, .n_experts_used = 2, .d_expert = 96,
+     .is_hidden = true},
 };
 // clang-format on
 

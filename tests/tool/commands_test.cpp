@@ -198,6 +198,15 @@ TEST_F(Tool, SentencePieceModelsRun) {
   EXPECT_EQ(run_json({"run", model, "-p", "hello", "-n", "5", "--ignore-eos", "--json"})["ids"].size(), 5u);
 }
 
+TEST_F(Tool, EveryFamilyRuns) {
+  for (const char* shape : {"tiny-qwen3-test", "tiny-qwen3moe-test", "tiny-gemma3-test", "tiny-gpt-oss-test"}) {
+    const std::string model = make_model(shape, "q8_0");
+    EXPECT_EQ(run_json({"tokenize", model, "hello there", "--json"})["detok"], "hello there") << shape;
+    const Json json = run_json({"run", model, "-p", "hello", "-n", "3", "--ignore-eos", "--json"});
+    EXPECT_EQ(json["ids"].size(), 3u) << shape;
+  }
+}
+
 TEST_F(Tool, BenchReportsEveryTest) {
   const Json report =
       run_json({"bench", model_, "-p", "32", "-n", "4", "-d", "0,70", "-b", "2,3", "-t", "1,2", "-r", "2", "--json"});
