@@ -9,6 +9,7 @@ std::span<const Command> commands() {
       {"inspect", "Show what a model file holds, and the memory that it will take", setup_inspect},
       {"tokenize", "Show the token ids of a text", setup_tokenize},
       {"logits", "Write the logits for a list of tokens", setup_logits},
+      {"embed", "Turn lines of text into vectors", setup_embed},
       {"make-model", "Write a model of a published shape with random weights", setup_make_model},
       {"bench", "Measure prompt processing and generation", setup_bench},
       {"selftest", "Check every kernel against its reference on this machine", setup_selftest},

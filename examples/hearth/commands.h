@@ -25,6 +25,7 @@ Action setup_run(Options& options);
 Action setup_inspect(Options& options);
 Action setup_tokenize(Options& options);
 Action setup_logits(Options& options);
+Action setup_embed(Options& options);
 Action setup_make_model(Options& options);
 Action setup_bench(Options& options);
 Action setup_selftest(Options& options);
