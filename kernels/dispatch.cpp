@@ -23,9 +23,7 @@ void overlay_all_reference(KernelTable& table) {
 #if defined(HEARTH_HAVE_AVX2)
 void overlay_all_avx2(KernelTable& table) {
   overlay_avx2(table);
-#if defined(HEARTH_HAVE_MATMUL_AVX2)
   overlay_matmul_avx2(table);
-#endif
 }
 #endif
 #if defined(HEARTH_HAVE_AVX512)

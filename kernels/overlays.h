@@ -3,10 +3,6 @@
 
 #include "kernels/kernel_table.h"
 
-#if __has_include("kernels/avx2/matmul_table.cpp")
-#define HEARTH_HAVE_MATMUL_AVX2 1
-#endif
-
 namespace hearth::kernels {
 
 /// Rows of floats, KV cells and attention; matmul_table.cpp: tensor types and matrix products.
