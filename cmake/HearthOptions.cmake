@@ -24,7 +24,7 @@ find_package(Threads REQUIRED)
 if(HEARTH_SANITIZE)
   list(JOIN HEARTH_SANITIZE "," sanitizers)
   # vptr checks need RTTI, which the library does without.
-  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${sanitizers})
 endif()
 

@@ -21,8 +21,8 @@ TEST(Readme, HoldsTheQuickstartProgram) {
       << "README.md and examples/quickstart/quickstart.cpp differ";
 }
 
-TEST(Readme, NamesFilesThatExist) {
-  const std::string readme = read_file(source_dir() / "README.md");
+TEST(Readme, AndContributingNameFilesThatExist) {
+  const std::string readme = read_file(source_dir() / "README.md") + read_file(source_dir() / "CONTRIBUTING.md");
   const std::regex path("`((?:include|lib|kernels|examples|tests|cmake|benchmarks)/[A-Za-z0-9_./-]+)`");
   int n_paths = 0;
   for (std::sregex_iterator it(readme.begin(), readme.end(), path), end; it != end; ++it, ++n_paths) {
