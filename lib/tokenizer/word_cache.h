@@ -1,6 +1,7 @@
 // WordCache: tokens of the words seen lately; a fixed-size, direct-mapped table that serves one call.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -39,7 +40,7 @@ class WordCache {
     entry.size = static_cast<uint8_t>(word.size());
     entry.n_tokens = static_cast<uint8_t>(n);
     std::memcpy(entry.word, word.data(), word.size());
-    std::memcpy(entry.tokens, tokens, n * sizeof(Token));
+    std::copy_n(tokens, n, entry.tokens);
   }
 
  private:
