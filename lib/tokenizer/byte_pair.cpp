@@ -9,6 +9,7 @@
 #include "lib/tokenizer/pre_splitter.h"
 #include "lib/tokenizer/space_mark.h"
 #include "lib/tokenizer/text_encoder.h"
+#include "lib/tokenizer/unicode.h"
 #include "lib/tokenizer/utf8.h"
 
 namespace hearth {
@@ -57,13 +58,30 @@ class BytePairEncoder final : public TextEncoder {
       text = copy;
     }
     Run run(*this, cache, out);
-    splitter_.split(text, run);
+    if (vocab_.drop_spaces) {
+      split_at_spaces(text, run);
+    } else {
+      splitter_.split(text, run);
+    }
     return {};
   }
 
  private:
   bool flag(PreRule::Flag which) const { return (vocab_.pre->flags & which) != 0; }
   bool plain() const { return flag(PreRule::kPlainBytes); }
+
+  void split_at_spaces(std::string_view text, WordSink& sink) const {
+    std::string word;
+    for (size_t i = 0; i < text.size();) {
+      const utf8::CodePoint c = utf8::decode_clean(text.data() + i);
+      i += c.n_bytes;
+      const bool space = unicode::category(c.value) == unicode::CharCategory::kSpace;
+      if (!space) utf8::append(word, vocab_.lowercase ? unicode::lower(c.value) : c.value);
+      if (!space && i < text.size()) continue;
+      splitter_.split(word, sink);
+      word.clear();
+    }
+  }
 
   /// Tokens by the bytes that they stand for.
   void index_words() {

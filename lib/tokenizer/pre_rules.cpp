@@ -22,10 +22,6 @@ constexpr std::string_view kNoContractions =
 constexpr std::string_view kLongNumbers =
     R"~((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+)~"
     R"~(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)~";
-constexpr std::string_view kJais2 =
-    R"~((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})~"
-    R"~(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S))~"
-    R"~(|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1})~";
 constexpr std::string_view kSeedCoder =
     R"~((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1})~"
     R"~(| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)~";
@@ -106,7 +102,7 @@ constexpr PreRule kRules[] = {
     {{"minicpm5"}, {kNumbers3, kLongNumbers}, kClean | F::kWholeWordFirst},
     {{"dbrx", "smaug-bpe"}, {kLlama3}, kClean},
     {{"glm4", "chatglm-bpe"}, {kLlama3}, kClean | F::kNoDefaultBos},
-    {{"jais-2"}, {kJais2}, kClean},
+    {{"jais-2"}, {kLlama3, kSpaceCascadeStep}, kClean},
     {{"gpt-2", "phi-2", "jina-es", "jina-de", "gigachat", "jina-v2-es", "jina-v2-de", "a.x-4.0", "mellum",
       "modern-bert", "exaone4"},
      {kGpt2},

@@ -33,6 +33,8 @@ inline constexpr std::string_view kTrailingSpaceStep = "@trailing-space";  ///< 
 inline constexpr std::string_view kThousandsStep = "@thousands";           ///< digits in threes from the right
 inline constexpr std::string_view kDigitGroupsStep = "@digit-groups";      ///< numbers in threes from the right
 
+inline constexpr std::string_view kSpaceCascadeStep = "@space-cascade";  ///< blanks in powers of two, largest first
+
 /// nullptr when the name is unknown.
 const PreRule* find_pre_rule(std::string_view name);
 

@@ -2,6 +2,9 @@
 // piece of its own.
 #include "lib/tokenizer/pre_splitter.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "lib/tokenizer/unicode.h"
 #include "lib/tokenizer/utf8.h"
 
@@ -18,6 +21,8 @@ Result<PreSplitter> PreSplitter::create(const PreRule& rule) {
       step.kind = StepKind::kThousands;
     } else if (text == kDigitGroupsStep) {
       step.kind = StepKind::kDigitGroups;
+    } else if (text == kSpaceCascadeStep) {
+      step.kind = StepKind::kSpaceCascade;
     } else {
       Result<RuleDfa> dfa = RuleDfa::compile(text);
       if (!dfa) return dfa.error();
@@ -35,6 +40,7 @@ void PreSplitter::split_from(size_t step, std::string_view text, WordSink& sink)
     case StepKind::kTrailingSpace: return split_trailing_space(step, text, sink);
     case StepKind::kThousands: return split_thousands(step, text, sink);
     case StepKind::kDigitGroups: return split_digit_groups(step, text, sink);
+    case StepKind::kSpaceCascade: return split_space_cascade(step, text, sink);
   }
 }
 
@@ -123,6 +129,24 @@ void PreSplitter::split_digit_groups(size_t step, std::string_view text, WordSin
     }
   }
   split_from(step + 1, text.substr(begin), sink);
+}
+
+/// A piece of blanks only, unless it ends a line, in parts of 512, 256, ..., 4, 2 and 1 characters.
+void PreSplitter::split_space_cascade(size_t step, std::string_view text, WordSink& sink) const {
+  constexpr size_t kLargest = 512;
+  std::vector<size_t> ends;  // of the characters
+  for (size_t i = 0; i < text.size(); ends.push_back(i)) {
+    const utf8::CodePoint c = utf8::decode_clean(text.data() + i);
+    if (unicode::category(c.value) != unicode::CharCategory::kSpace) return split_from(step + 1, text, sink);
+    i += c.n_bytes;
+  }
+  if (text.back() == '\r' || text.back() == '\n') return split_from(step + 1, text, sink);
+  size_t begin = 0;
+  for (size_t done = 0; done < ends.size();) {
+    done += std::min(kLargest, std::bit_floor(ends.size() - done));
+    split_from(step + 1, text.substr(begin, ends[done - 1] - begin), sink);
+    begin = ends[done - 1];
+  }
 }
 
 }  // namespace hearth

@@ -27,7 +27,7 @@ class PreSplitter {
   void split(std::string_view text, WordSink& sink) const { split_from(0, text, sink); }
 
  private:
-  enum class StepKind : uint8_t { kPattern, kTrailingSpace, kThousands, kDigitGroups };
+  enum class StepKind : uint8_t { kPattern, kTrailingSpace, kThousands, kDigitGroups, kSpaceCascade };
   struct Step {
     StepKind kind = StepKind::kPattern;
     RuleDfa dfa{};
@@ -38,6 +38,7 @@ class PreSplitter {
   void split_trailing_space(size_t step, std::string_view text, WordSink& sink) const;
   void split_thousands(size_t step, std::string_view text, WordSink& sink) const;
   void split_digit_groups(size_t step, std::string_view text, WordSink& sink) const;
+  void split_space_cascade(size_t step, std::string_view text, WordSink& sink) const;
 
   std::vector<Step> steps_;
 };

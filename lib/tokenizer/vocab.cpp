@@ -58,8 +58,9 @@ Status read_model(const GgufFile& file, Vocab& v) {
     v.model = VocabModel::kWordPiece;
   } else if (*model == "t5") {
     v.model = VocabModel::kUnigram;
-  } else if (*model == "gpt2") {
+  } else if (*model == "gpt2" || *model == "whitespace") {
     v.model = VocabModel::kBytePair;
+    v.drop_spaces = *model == "whitespace";
   } else if (*model == "gemma4") {
     v.model = VocabModel::kBytePair;
     pre = "gemma4";

@@ -116,6 +116,15 @@ TEST(PlainPair, SpacesAreMarksAndNewlinesSplit) {
   EXPECT_TRUE(t->add_bos());
 }
 
+TEST(PlainPair, WhitespaceModelDropsSpacesAndLowersCase) {
+  TinyVocab v = plain_pair_vocab();
+  v.model = "whitespace";
+  v.pre = "whitespace";
+  EXPECT_EQ(spelt(*TinyTokenizer(v), " ab  AB "), "ab|<0x41>|<0x42>");
+  v.switches = {{"normalizer.lowercase", true}};
+  EXPECT_EQ(spelt(*TinyTokenizer(v), " ab  AB "), "ab|ab");
+}
+
 TEST(WordPiece, NormalisesAndCoversWordsOrGivesUp) {
   const TinyTokenizer t(word_piece_vocab());
   ASSERT_TRUE(t.ok()) << t.error().message;

@@ -80,6 +80,7 @@ TEST(PreRules, SplitAsTheirModelsDo) {
   EXPECT_EQ(split("deepseek-v3", "12345\u4e2d\u6587ab"), "123|45|\u4e2d\u6587|ab");
   EXPECT_EQ(split("gemma4", "a b\n\nc"), "a b|\n\n|c");
   EXPECT_EQ(split("bloom", "Hi, you"), "Hi|,| you");
+  EXPECT_EQ(split("jais-2", "a" + std::string(8, ' ') + "b \n  c"), "a|    |  | | b| \n| | c");
 }
 
 TEST(Unicode, PropertiesAndMappings) {
