@@ -1,0 +1,463 @@
+// Recursive descent over expressions, in Jinja's order of precedence.
+#include <charconv>
+
+#include "lib/chat/parser_base.h"
+
+namespace hearth::jinja {
+
+Expr* ExpressionParser::parse_expression(bool with_condition) {
+  const Nesting nesting(*this);
+  if (failed()) return nullptr;
+  return with_condition ? parse_condition() : parse_or();
+}
+
+Expr* ExpressionParser::parse_condition() {
+  const Nesting nesting(*this);
+  if (failed()) return nullptr;
+  uint32_t offset = current().offset;
+  Expr* value = parse_or();
+  while (!failed() && skip_name("if")) {
+    Expr* test = parse_or();
+    Expr* other = skip_name("else") ? parse_condition() : nullptr;
+    if (failed()) return nullptr;
+    value = make(ExprKind::kCondition, offset, {test, value, other});
+    offset = current().offset;
+  }
+  return value;
+}
+
+Expr* ExpressionParser::parse_or() {
+  Expr* left = parse_and();
+  while (!failed() && at_name("or")) {
+    const uint32_t offset = next().offset;
+    Expr* right = parse_and();
+    left = make(ExprKind::kOr, offset, {left, right});
+  }
+  return left;
+}
+
+Expr* ExpressionParser::parse_and() {
+  Expr* left = parse_not();
+  while (!failed() && at_name("and")) {
+    const uint32_t offset = next().offset;
+    Expr* right = parse_not();
+    left = make(ExprKind::kAnd, offset, {left, right});
+  }
+  return left;
+}
+
+Expr* ExpressionParser::parse_not() {
+  if (!at_name("not")) return parse_compare();
+  const Nesting nesting(*this);
+  if (failed()) return nullptr;
+  const uint32_t offset = next().offset;
+  Expr* value = parse_not();
+  return failed() ? nullptr : make(ExprKind::kNot, offset, {value});
+}
+
+Expr* ExpressionParser::parse_compare() {
+  static constexpr std::pair<std::string_view, Op> kOperators[] = {
+      {"==", Op::kEq}, {"!=", Op::kNe}, {"<", Op::kLt}, {"<=", Op::kLe}, {">", Op::kGt}, {">=", Op::kGe}};
+  const uint32_t offset = current().offset;
+  std::vector<Expr*> items{parse_sum()};
+  std::vector<Op> ops;
+  while (!failed()) {
+    bool found = false;
+    for (const auto& [text, op] : kOperators) {
+      if (!found && skip_op(text)) {
+        ops.push_back(op);
+        found = true;
+      }
+    }
+    if (!found && skip_name("in")) {
+      ops.push_back(Op::kIn);
+      found = true;
+    }
+    if (!found && at_name("not") && look().type == TokenType::kName && look().text == "in") {
+      next();
+      next();
+      ops.push_back(Op::kNotIn);
+      found = true;
+    }
+    if (!found) break;
+    items.push_back(parse_sum());
+  }
+  if (failed() || ops.empty()) return items[0];
+  Expr* node = make(ExprKind::kCompare, offset, std::move(items));
+  node->ops = std::move(ops);
+  return node;
+}
+
+Expr* ExpressionParser::parse_sum() {
+  Expr* left = parse_concat();
+  while (!failed() && (at_op("+") || at_op("-"))) {
+    const LexToken& token = next();
+    Expr* right = parse_concat();
+    left = make(ExprKind::kBinary, token.offset, {left, right});
+    left->op = token.text == "+" ? Op::kAdd : Op::kSub;
+  }
+  return left;
+}
+
+Expr* ExpressionParser::parse_concat() {
+  const uint32_t offset = current().offset;
+  std::vector<Expr*> items{parse_product()};
+  while (!failed() && skip_op("~")) items.push_back(parse_product());
+  if (failed() || items.size() == 1) return items[0];
+  return make(ExprKind::kConcat, offset, std::move(items));
+}
+
+Expr* ExpressionParser::parse_product() {
+  Expr* left = parse_power();
+  while (!failed() && (at_op("*") || at_op("/") || at_op("//") || at_op("%"))) {
+    const LexToken& token = next();
+    Expr* right = parse_power();
+    left = make(ExprKind::kBinary, token.offset, {left, right});
+    left->op = token.text == "*" ? Op::kMul : token.text == "/" ? Op::kDiv : token.text == "%" ? Op::kMod : Op::kFloorDiv;
+  }
+  return left;
+}
+
+Expr* ExpressionParser::parse_power() {
+  Expr* left = parse_unary();
+  while (!failed() && at_op("**")) {
+    const uint32_t offset = next().offset;
+    Expr* right = parse_unary();
+    left = make(ExprKind::kBinary, offset, {left, right});
+    left->op = Op::kPow;
+  }
+  return left;
+}
+
+Expr* ExpressionParser::parse_unary(bool with_filter) {
+  const Nesting nesting(*this);
+  if (failed()) return nullptr;
+  Expr* node = nullptr;
+  if (at_op("-") || at_op("+")) {
+    const LexToken& token = next();
+    Expr* operand = parse_unary(false);
+    if (failed()) return nullptr;
+    node = make(token.text == "-" ? ExprKind::kNeg : ExprKind::kPos, token.offset, {operand});
+  } else {
+    node = parse_primary();
+  }
+  node = parse_postfix(node);
+  return with_filter ? parse_filter_expr(node) : node;
+}
+
+Expr* ExpressionParser::parse_primary() {
+  if (failed()) return nullptr;
+  const LexToken& token = current();
+  Constant constant;
+  switch (token.type) {
+    case TokenType::kName: {
+      next();
+      const std::string& name = token.text;
+      const bool truth = name == "true" || name == "True";
+      if (truth || name == "false" || name == "False") {
+        constant.kind = Constant::Kind::kBool;
+        constant.integer = truth;
+        return make_constant(std::move(constant), token.offset);
+      }
+      if (name == "none" || name == "None") return make_constant(std::move(constant), token.offset);
+      Expr* node = make(ExprKind::kName, token.offset);
+      node->name = name;
+      return node;
+    }
+    case TokenType::kString:
+      constant.kind = Constant::Kind::kString;
+      while (at(TokenType::kString)) constant.text += next().text;
+      return make_constant(std::move(constant), token.offset);
+    case TokenType::kFloat:
+      next();
+      constant.kind = Constant::Kind::kFloat;
+      constant.number = token.number;
+      return make_constant(std::move(constant), token.offset);
+    case TokenType::kInteger: {
+      next();
+      std::string_view digits = token.text;
+      int base = 10;
+      if (digits.size() > 2 && digits[0] == '0') {
+        const char letter = static_cast<char>(digits[1] | 0x20);
+        base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 10;
+        if (base != 10) digits.remove_prefix(2);
+      }
+      constant.kind = Constant::Kind::kInt;
+      const auto end = std::from_chars(digits.data(), digits.data() + digits.size(), constant.integer, base);
+      if (end.ec != std::errc()) {
+        const auto big = BigInt::parse(digits, static_cast<uint32_t>(base));
+        if (!big) return fail("integer too long", token.offset);
+        constant.kind = Constant::Kind::kBig;
+        constant.big = *big;
+      }
+      return make_constant(std::move(constant), token.offset);
+    }
+    default: break;
+  }
+  if (at_op("(")) {
+    next();
+    Expr* node = parse_tuple(false, true, End::kNone, true);
+    expect_op(")");
+    return node;
+  }
+  if (at_op("[")) return parse_list();
+  if (at_op("{")) return parse_dict();
+  return fail("unexpected '" + describe(token) + "'", token.offset);
+}
+
+bool ExpressionParser::at_tuple_end(End end) const {
+  if (at(TokenType::kVariableEnd) || at(TokenType::kBlockEnd) || at_op(")")) return true;
+  return (end == End::kIn && at_name("in")) || (end == End::kRecursive && at_name("recursive"));
+}
+
+Expr* ExpressionParser::parse_tuple(bool simplified, bool with_condition, End end, bool in_parens) {
+  const Nesting nesting(*this);
+  const uint32_t offset = current().offset;
+  std::vector<Expr*> items;
+  bool is_tuple = false;
+  while (!failed()) {
+    if (!items.empty() && !expect_op(",")) return nullptr;
+    if (at_tuple_end(end)) break;
+    items.push_back(simplified ? parse_primary() : parse_expression(with_condition));
+    if (!at_op(",")) break;
+    is_tuple = true;
+  }
+  if (failed()) return nullptr;
+  if (!is_tuple) {
+    if (!items.empty()) return items[0];
+    if (!in_parens) return fail("Expected an expression, got '" + describe(current()) + "'");
+  }
+  return make(ExprKind::kTuple, offset, std::move(items));
+}
+
+Expr* ExpressionParser::parse_list() {
+  const uint32_t offset = next().offset;
+  std::vector<Expr*> items;
+  while (!failed() && !at_op("]")) {
+    if (!items.empty() && !expect_op(",")) return nullptr;
+    if (at_op("]")) break;
+    items.push_back(parse_expression());
+  }
+  if (failed() || !expect_op("]")) return nullptr;
+  return make(ExprKind::kList, offset, std::move(items));
+}
+
+Expr* ExpressionParser::parse_dict() {
+  const uint32_t offset = next().offset;
+  std::vector<Expr*> items;
+  while (!failed() && !at_op("}")) {
+    if (!items.empty() && !expect_op(",")) return nullptr;
+    if (at_op("}")) break;
+    items.push_back(parse_expression());
+    if (!expect_op(":")) return nullptr;
+    items.push_back(parse_expression());
+  }
+  if (failed() || !expect_op("}")) return nullptr;
+  return make(ExprKind::kDict, offset, std::move(items));
+}
+
+Expr* ExpressionParser::parse_postfix(Expr* node) {
+  while (!failed()) {
+    if (at_op(".") || at_op("[")) {
+      node = parse_subscript(node);
+    } else if (at_op("(")) {
+      node = parse_call(node);
+    } else {
+      break;
+    }
+  }
+  return node;
+}
+
+Expr* ExpressionParser::parse_filter_expr(Expr* node) {
+  while (!failed()) {
+    if (at_op("|")) {
+      node = parse_filter(node);
+    } else if (at_name("is")) {
+      node = parse_test(node);
+    } else if (at_op("(")) {
+      node = parse_call(node);
+    } else {
+      break;
+    }
+  }
+  return node;
+}
+
+Expr* ExpressionParser::parse_subscript(Expr* node) {
+  const LexToken& token = next();
+  if (token.text == ".") {
+    if (at(TokenType::kName)) {
+      const LexToken& name = next();
+      Expr* out = make(ExprKind::kAttribute, name.offset, {node});
+      out->name = name.text;
+      return out;
+    }
+    if (!at(TokenType::kInteger)) return fail("expected name or number");
+    Expr* index = parse_primary();
+    return failed() ? nullptr : make(ExprKind::kItem, token.offset, {node, index});
+  }
+  std::vector<Expr*> items;
+  while (!failed() && !at_op("]")) {
+    if (!items.empty() && !expect_op(",")) return nullptr;
+    items.push_back(parse_subscribed());
+  }
+  if (failed() || !expect_op("]")) return nullptr;
+  if (items.size() == 1) return make(ExprKind::kItem, token.offset, {node, items[0]});
+  for (const Expr* item : items) {
+    if (item->kind == ExprKind::kSlice) return fail("invalid syntax for a subscript", item->offset);
+  }
+  Expr* key = make(ExprKind::kTuple, token.offset, std::move(items));
+  return make(ExprKind::kItem, token.offset, {node, key});
+}
+
+Expr* ExpressionParser::parse_subscribed() {
+  const uint32_t offset = current().offset;
+  Expr* parts[3] = {nullptr, nullptr, nullptr};
+  if (!at_op(":")) {
+    parts[0] = parse_expression();
+    if (failed() || !at_op(":")) return parts[0];
+  }
+  next();
+  const auto at_end = [&] { return at_op("]") || at_op(","); };
+  if (!at_op(":") && !at_end()) parts[1] = parse_expression();
+  if (!failed() && skip_op(":") && !at_end()) parts[2] = parse_expression();
+  return failed() ? nullptr : make(ExprKind::kSlice, offset, {parts[0], parts[1], parts[2]});
+}
+
+bool ExpressionParser::parse_arguments(Arguments& out) {
+  const uint32_t offset = next().offset;
+  const auto ensure = [&](bool good) {
+    if (!good) fail("invalid syntax for function call expression", offset);
+    return good;
+  };
+  bool need_comma = false;
+  while (!failed() && !at_op(")")) {
+    if (need_comma) {
+      if (!expect_op(",")) return false;
+      if (at_op(")")) break;
+    }
+    if (at_op("*")) {
+      if (!ensure(!out.star && !out.double_star)) return false;
+      next();
+      out.star = parse_expression();
+    } else if (at_op("**")) {
+      if (!ensure(!out.double_star)) return false;
+      next();
+      out.double_star = parse_expression();
+    } else if (at(TokenType::kName) && look().type == TokenType::kOperator && look().text == "=") {
+      if (!ensure(!out.double_star)) return false;
+      const std::string& key = next().text;
+      next();
+      for (const auto& named : out.named) {
+        if (named.first == key) fail("keyword argument repeated: " + key, offset);
+      }
+      if (failed()) return false;
+      out.named.emplace_back(key, parse_expression());
+    } else {
+      if (!ensure(!out.star && !out.double_star && out.named.empty())) return false;
+      out.positional.push_back(parse_expression());
+    }
+    need_comma = true;
+  }
+  return !failed() && expect_op(")");
+}
+
+Expr* ExpressionParser::parse_call(Expr* node) {
+  Expr* out = make(ExprKind::kCall, current().offset, {node});
+  if (!parse_arguments(out->arguments)) return nullptr;
+  measure(out);
+  return out;
+}
+
+Expr* ExpressionParser::parse_filter(Expr* input, bool inline_start) {
+  Expr* node = input;
+  while (!failed() && (at_op("|") || inline_start)) {
+    if (!inline_start) next();
+    inline_start = false;
+    const LexToken& token = current();
+    if (!expect(TokenType::kName, "name")) return nullptr;
+    Expr* filter = make(ExprKind::kFilter, token.offset, {node});
+    filter->name = token.text;
+    while (skip_op(".")) {
+      filter->name += "." + current().text;
+      if (!expect(TokenType::kName, "name")) return nullptr;
+    }
+    if (at_op("(") && !parse_arguments(filter->arguments)) return nullptr;
+    measure(filter);
+    node = filter;
+  }
+  return failed() ? nullptr : node;
+}
+
+Expr* ExpressionParser::parse_test(Expr* node) {
+  const uint32_t offset = next().offset;
+  const bool negated = skip_name("not");
+  Expr* test = make(ExprKind::kTest, offset, {node});
+  test->name = current().text;
+  if (!expect(TokenType::kName, "name")) return nullptr;
+  while (skip_op(".")) {
+    test->name += "." + current().text;
+    if (!expect(TokenType::kName, "name")) return nullptr;
+  }
+  const TokenType type = current().type;
+  const bool begins_value = type == TokenType::kName || type == TokenType::kString || type == TokenType::kInteger ||
+                            type == TokenType::kFloat || at_op("[") || at_op("{");
+  if (at_op("(")) {
+    if (!parse_arguments(test->arguments)) return nullptr;
+  } else if (begins_value && !at_name("else") && !at_name("or") && !at_name("and")) {
+    if (at_name("is")) return fail("You cannot chain multiple tests with is");
+    Expr* argument = parse_postfix(parse_primary());
+    if (failed()) return nullptr;
+    test->arguments.positional.push_back(argument);
+  }
+  measure(test);
+  return negated && !failed() ? make(ExprKind::kNot, offset, {test}) : test;
+}
+
+bool ExpressionParser::make_target(Expr* node) {
+  const Nesting nesting(*this);
+  if (failed()) return false;
+  if (node->kind == ExprKind::kName) {
+    node->is_store = true;
+    return true;
+  }
+  if (node->kind != ExprKind::kTuple) {
+    fail("can't assign to this expression", node->offset);
+    return false;
+  }
+  for (Expr* item : node->items) {
+    if (!make_target(item)) return false;
+  }
+  return true;
+}
+
+Expr* ExpressionParser::parse_target(bool name_only, End end, bool with_namespace) {
+  if (with_namespace && look().type == TokenType::kOperator && look().text == ".") {
+    const LexToken& name = current();
+    if (!expect(TokenType::kName, "name")) return nullptr;
+    next();
+    const LexToken& attribute = current();
+    if (!expect(TokenType::kName, "name")) return nullptr;
+    Expr* node = make(ExprKind::kNamespaceSet, name.offset);
+    node->name = name.text;
+    node->attribute = attribute.text;
+    return node;
+  }
+  Expr* node = nullptr;
+  if (name_only) {
+    const LexToken& name = current();
+    if (!expect(TokenType::kName, "name")) return nullptr;
+    static constexpr std::string_view kReserved[] = {"true", "false", "none", "True", "False", "None"};
+    for (const std::string_view word : kReserved) {
+      if (name.text == word) return fail("can't assign to 'name'", name.offset);
+    }
+    node = make(ExprKind::kName, name.offset);
+    node->name = name.text;
+  } else {
+    node = parse_tuple(true, true, end);
+  }
+  return !failed() && make_target(node) ? node : nullptr;
+}
+
+}  // namespace hearth::jinja
