@@ -65,8 +65,8 @@ struct Arguments {
 
 struct Expr {
   ExprKind kind;
-  uint32_t offset;       // into the source
-  uint32_t depth = 1;    // height of the tree below
+  uint32_t offset;        // into the source
+  uint32_t depth = 1;     // height of the tree below
   bool is_store = false;  // kName: assigned to
   Op op = Op::kAdd;
   uint32_t constant = 0;  // kConst: index into Template::constants
@@ -125,14 +125,14 @@ struct Function {
 struct Stmt {
   StmtKind kind;
   uint32_t offset;
-  std::string text;           // kData; name of a macro or block; the tag of kLoader
-  std::vector<Expr*> items;   // kOutput: values; kWith: values
+  std::string text;            // kData; name of a macro or block; the tag of kLoader
+  std::vector<Expr*> items;    // kOutput: values; kWith: values
   std::vector<Expr*> targets;  // kWith
-  Expr* target = nullptr;     // kFor, kSet, kSetBlock
-  Expr* value = nullptr;      // kFor: iterable; kIf: test; kSet; kCallBlock: the call; kFilterBlock, kSetBlock: filter
-  Expr* test = nullptr;       // kFor: filter
+  Expr* target = nullptr;      // kFor, kSet, kSetBlock
+  Expr* value = nullptr;       // kFor: iterable; kIf: test; kSet; kCallBlock: the call; kFilterBlock, kSetBlock: filter
+  Expr* test = nullptr;        // kFor: filter
   Body body, else_body;
-  std::vector<Stmt*> elifs;     // kIf, in order; each a kIf without an else
+  std::vector<Stmt*> elifs;       // kIf, in order; each a kIf without an else
   std::vector<Expr*> parameters;  // kMacro, kCallBlock
   std::vector<Expr*> defaults;    // of the last parameters
   bool recursive = false, scoped = false, required = false;

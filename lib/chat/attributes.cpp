@@ -58,6 +58,7 @@ Value python_attribute(Interpreter& in, const Value& object, const Value& name_v
     case Kind::kLoop: {
       Value value = loop_attribute(in, object.as<Loop>(), name, found);
       if (found) return value;
+      found = true;
       break;
     }
     case Kind::kMacro: return macro_attribute(in, object.as<Macro>(), name, found);
@@ -99,9 +100,8 @@ Value python_attribute(Interpreter& in, const Value& object, const Value& name_v
   bool refused = false;
   const MethodEntry* method = find_method(in, object, name, refused);
   if (refused) {
-    return in.undefined_hint("access to attribute '" + std::string(name) + "' of '" + in.type_name(object) +
-                                 "' object is unsafe.",
-                             true);
+    return in.undefined_hint(
+        "access to attribute '" + std::string(name) + "' of '" + in.type_name(object) + "' object is unsafe.", true);
   }
   if (method) return Value(new Method(in.heap(), object, *method));
   found = false;
@@ -201,7 +201,8 @@ Value Interpreter::item(const Value& object, const Value& key) {
   return undefined_attribute(object, key);
 }
 
-Value Interpreter::slice(const Value& object, const Value& start_value, const Value& stop_value, const Value& step_value) {
+Value Interpreter::slice(const Value& object, const Value& start_value, const Value& stop_value,
+                         const Value& step_value) {
   if (object.is_undefined()) return fail_undefined(object);
   const bool is_text = object.is_string();
   if (!is_text && !object.is(Kind::kList) && !object.is(Kind::kTuple) && !object.is(Kind::kRange)) {

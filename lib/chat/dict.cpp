@@ -96,7 +96,9 @@ bool keys_equal(const Value& a, const Value& b) {
   return a.same_as(b);
 }
 
-Dict::~Dict() { heap.discharge(charged_); }
+Dict::~Dict() {
+  heap.discharge(charged_);
+}
 
 void Dict::drop_children() {
   std::vector<Entry>().swap(entries);
@@ -125,9 +127,8 @@ const Value* Dict::find(const Value& key) const {
 }
 
 const Value* Dict::find(std::string_view key) const {
-  const size_t i = find_index(hash_of(key), [&](const Value& other) {
-    return other.is_string() && other.as<String>().bytes() == key;
-  });
+  const size_t i = find_index(
+      hash_of(key), [&](const Value& other) { return other.is_string() && other.as<String>().bytes() == key; });
   return i == SIZE_MAX ? nullptr : &entries[i].value;
 }
 

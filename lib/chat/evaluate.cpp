@@ -379,7 +379,9 @@ const char* Interpreter::type_name(const Value& value) {
     case Kind::kDict: return "dict";
     case Kind::kDictView: {
       const DictView::What what = value.as<DictView>().what;
-      return what == DictView::What::kKeys ? "dict_keys" : what == DictView::What::kValues ? "dict_values" : "dict_items";
+      return what == DictView::What::kKeys     ? "dict_keys"
+             : what == DictView::What::kValues ? "dict_values"
+                                               : "dict_items";
     }
     case Kind::kRange: return "range";
     case Kind::kNamespace: return "Namespace";

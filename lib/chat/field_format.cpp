@@ -44,11 +44,14 @@ NumberText float_text(double value, const FieldSpec& spec) {
   NumberText out;
   out.sign = sign_text(std::signbit(value) && !std::isnan(value), spec.sign);
   const double magnitude = std::fabs(value);
-  const int precision = static_cast<int>(std::clamp<int64_t>(spec.precision < 0 ? 6 : spec.precision, 0, kMaxPrecision));
+  const int precision =
+      static_cast<int>(std::clamp<int64_t>(spec.precision < 0 ? 6 : spec.precision, 0, kMaxPrecision));
   const bool upper = spec.type >= 'A' && spec.type <= 'Z';
   switch (spec.type | 0x20) {
     case 'e':
-    case 'f': out.digits = float_digits(magnitude, static_cast<char>(spec.type | 0x20), precision, upper, spec.alternate); break;
+    case 'f':
+      out.digits = float_digits(magnitude, static_cast<char>(spec.type | 0x20), precision, upper, spec.alternate);
+      break;
     case 'g':
     case 'n' | 0x20: out.digits = float_digits(magnitude, 'g', precision, upper, spec.alternate); break;
     case '%' | 0x20: out.digits = float_digits(magnitude * 100, 'f', precision, false, spec.alternate) + "%"; break;

@@ -7,13 +7,13 @@ namespace hearth::jinja {
 
 /// A field as both mini-languages describe it.
 struct FieldSpec {
-  std::string fill = " ";    ///< one character
-  char align = '\0';         ///< '<', '>', '^', '='; 0: by type
-  char sign = '-';           ///< '-', '+', ' '
-  bool alternate = false;    ///< #
-  char grouping = '\0';      ///< ',' or '_'
+  std::string fill = " ";  ///< one character
+  char align = '\0';       ///< '<', '>', '^', '='; 0: by type
+  char sign = '-';         ///< '-', '+', ' '
+  bool alternate = false;  ///< #
+  char grouping = '\0';    ///< ',' or '_'
   int64_t width = 0;
-  int64_t precision = -1;    ///< < 0: none
+  int64_t precision = -1;  ///< < 0: none
   char type = '\0';
 };
 

@@ -109,7 +109,8 @@ AttributePath attribute_path(Interpreter& in, const Value& attribute) {
   const std::string_view dot = ".";
   for (const Part part : split_parts(text.bytes(), &dot, -1, false)) {
     const std::string_view name = text.bytes().substr(part.begin, part.size);
-    const bool digits = !name.empty() && name.size() < 18 && name.find_first_not_of("0123456789") == std::string_view::npos;
+    const bool digits =
+        !name.empty() && name.size() < 18 && name.find_first_not_of("0123456789") == std::string_view::npos;
     if (digits) {
       int64_t index = 0;
       for (const char c : name) index = index * 10 + (c - '0');

@@ -26,7 +26,9 @@ bool sort_by(Interpreter& in, std::vector<Value>& items, const std::vector<Value
 /// str in lower case, anything else as it is.
 Value lower_key(Interpreter& in, const Value& value);
 /// An optional argument that None leaves off.
-inline bool is_given(const Bound& bound, size_t i) { return bound.has(i) && !bound[i].is_none(); }
+inline bool is_given(const Bound& bound, size_t i) {
+  return bound.has(i) && !bound[i].is_none();
+}
 
 namespace filters {
 // filters_text.cpp

@@ -36,7 +36,8 @@ struct Lazy : Iterator {
 };
 
 struct Map final : Lazy {
-  Map(Heap& heap_, Value input_, CallArgs args_) : Lazy(heap_, sizeof(Map), std::move(input_)), args(std::move(args_)) {}
+  Map(Heap& heap_, Value input_, CallArgs args_)
+      : Lazy(heap_, sizeof(Map), std::move(input_)), args(std::move(args_)) {}
   void drop_children() override {
     Lazy::drop_children();
     args = {};
@@ -178,7 +179,8 @@ struct Batch final : Lazy {
     if (items.empty() || in.failed()) return false;
     if (!fill.is_none() && in.order(Value(items.size()), count) == -1) {
       const int64_t n = in.to_index(count);
-      while (!in.failed() && static_cast<int64_t>(items.size()) < n && in.step() && in.room(items.size() * sizeof(Value))) {
+      while (!in.failed() && static_cast<int64_t>(items.size()) < n && in.step() &&
+             in.room(items.size() * sizeof(Value))) {
         items.push_back(fill);
       }
     }
@@ -235,7 +237,9 @@ struct Items final : Lazy {
 
 }  // namespace
 
-Value map(Interpreter& in, const Value& input, const CallArgs& args) { return Value(new Map(in.heap(), input, args)); }
+Value map(Interpreter& in, const Value& input, const CallArgs& args) {
+  return Value(new Map(in.heap(), input, args));
+}
 Value select(Interpreter& in, const Value& input, const CallArgs& args) {
   return Value(new Select(in.heap(), input, args, true, false));
 }

@@ -171,8 +171,12 @@ Value dictsort(Interpreter& in, const Value& input, const CallArgs& args) {
   return in.list(std::move(items));
 }
 
-Value max(Interpreter& in, const Value& input, const CallArgs& args) { return extreme(in, input, args, true); }
-Value min(Interpreter& in, const Value& input, const CallArgs& args) { return extreme(in, input, args, false); }
+Value max(Interpreter& in, const Value& input, const CallArgs& args) {
+  return extreme(in, input, args, true);
+}
+Value min(Interpreter& in, const Value& input, const CallArgs& args) {
+  return extreme(in, input, args, false);
+}
 
 Value sum(Interpreter& in, const Value& input, const CallArgs& args) {
   Bound bound;

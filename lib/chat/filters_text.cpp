@@ -9,7 +9,9 @@ namespace hearth::jinja::filters {
 namespace {
 
 // soft_str: a str stays, anything else is printed.
-Value soft(Interpreter& in, const Value& value) { return value.is_string() ? value : in.string(in.text_of(value)); }
+Value soft(Interpreter& in, const Value& value) {
+  return value.is_string() ? value : in.string(in.text_of(value));
+}
 
 Value method(Interpreter& in, const Value& input, const char* name, const CallArgs& args) {
   const Value text = soft(in, input);
@@ -34,7 +36,8 @@ const String* must_be_text(Interpreter& in, const Value& value) {
 }
 
 bool is_unreserved(unsigned char c) {
-  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || c == '.' || c == '-' || c == '~';
+  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || c == '.' || c == '-' ||
+         c == '~';
 }
 
 void quote_url(Text& out, const Text& text, bool for_query) {
@@ -54,8 +57,12 @@ void quote_url(Text& out, const Text& text, bool for_query) {
 
 }  // namespace
 
-Value upper(Interpreter& in, const Value& input, const CallArgs& args) { return method(in, input, "upper", args); }
-Value lower(Interpreter& in, const Value& input, const CallArgs& args) { return method(in, input, "lower", args); }
+Value upper(Interpreter& in, const Value& input, const CallArgs& args) {
+  return method(in, input, "upper", args);
+}
+Value lower(Interpreter& in, const Value& input, const CallArgs& args) {
+  return method(in, input, "lower", args);
+}
 Value capitalize(Interpreter& in, const Value& input, const CallArgs& args) {
   return method(in, input, "capitalize", args);
 }
@@ -181,7 +188,8 @@ Value truncate(Interpreter& in, const Value& input, const CallArgs& args) {
   const String* text = must_be_text(in, input);
   if (!text) return Value();
   const Value end = bound.has(2) ? bound[2] : in.string("...");
-  const int64_t length = bound.has(0) ? in.to_index(bound[0]) : 255, leeway = is_given(bound, 3) ? in.to_index(bound[3]) : 5;
+  const int64_t length = bound.has(0) ? in.to_index(bound[0]) : 255,
+                leeway = is_given(bound, 3) ? in.to_index(bound[3]) : 5;
   const String* end_text = must_be_text(in, end);
   if (in.failed() || !end_text) return Value();
   const int64_t end_length = in.length(end), n = in.length(input);
@@ -236,11 +244,13 @@ Value striptags(Interpreter& in, const Value& input, const CallArgs& args) {
     if (!out.empty()) out.append(" ", false);
     out.append(plain, part.begin, part.size);
   }
-  static constexpr std::pair<const char*, const char*> kEntities[] = {
-      {"&lt;", "<"}, {"&gt;", ">"}, {"&#34;", "\""}, {"&#39;", "'"}, {"&quot;", "\""}, {"&amp;", "&"}};
+  static constexpr std::pair<const char*, const char*> kEntities[] = {{"&lt;", "<"},  {"&gt;", ">"},    {"&#34;", "\""},
+                                                                      {"&#39;", "'"}, {"&quot;", "\""}, {"&amp;", "&"}};
   for (const auto& [from, to] : kEntities) {
     Text next;
-    if (!jinja::replace(out, Text(std::string_view(from), false), Text(std::string_view(to), false), -1, SIZE_MAX, next)) break;
+    if (!jinja::replace(out, Text(std::string_view(from), false), Text(std::string_view(to), false), -1, SIZE_MAX,
+                        next))
+      break;
     out = std::move(next);
   }
   return in.string(std::move(out));
@@ -263,7 +273,8 @@ Value urlencode(Interpreter& in, const Value& input, const CallArgs& args) {
     if (!in.collect(pairs[i], pair)) return Value();
     if (pair.size() != 2) return in.fail_value("expected pairs of key and value");
     const Text key = in.text_of(pair[0]), value = in.text_of(pair[1]);
-    if (!in.step(1 + (key.size() + value.size()) / 8) || !in.room(out.size() + 3 * (key.size() + value.size()))) return Value();
+    if (!in.step(1 + (key.size() + value.size()) / 8) || !in.room(out.size() + 3 * (key.size() + value.size())))
+      return Value();
     if (i != 0) out.append("&", false);
     quote_url(out, key, true);
     out.append("=", false);
@@ -299,12 +310,13 @@ Value xmlattr(Interpreter& in, const Value& input, const CallArgs& args) {
 
 Value wordwrap(Interpreter& in, const Value& input, const CallArgs& args) {
   Bound bound;
-  if (!in.bind("wordwrap", args, {"width", "break_long_words", "wrapstring", "break_on_hyphens"}, 0, bound)) return Value();
+  if (!in.bind("wordwrap", args, {"width", "break_long_words", "wrapstring", "break_on_hyphens"}, 0, bound))
+    return Value();
   const String* text = must_be_text(in, input);
   if (!text) return Value();
   const int64_t width = bound.has(0) ? in.to_index(bound[0]) : 79;
   const bool break_long = !bound.has(1) || in.truthy(bound[1]), hyphens = !bound.has(3) || in.truthy(bound[3]);
-  Text glue("\n", true);
+  Text glue(std::string_view("\n"), true);
   if (is_given(bound, 2)) {
     const String* given = must_be_text(in, bound[2]);
     if (!given) return Value();
@@ -334,7 +346,8 @@ Value wordwrap(Interpreter& in, const Value& input, const CallArgs& args) {
         const auto letter = [&](size_t at) { return unicode::is_alpha(unicode::decode(bytes, at).code); };
         while (end < stop && !space_at(end)) {
           const size_t next = end + unicode::decode(bytes, end).size;
-          const bool cut = hyphens && bytes[end] == '-' && end > pos + 1 && letter(end - 1) && next + 1 < stop && letter(next);
+          const bool cut =
+              hyphens && bytes[end] == '-' && end > pos + 1 && letter(end - 1) && next + 1 < stop && letter(next);
           end = next;
           if (cut) break;
         }

@@ -72,8 +72,9 @@ double round_digits(double value, int64_t digits) {
 Value absolute(Interpreter& in, const Value& input, const CallArgs&) {
   if (input.is(Kind::kFloat)) return Value(std::fabs(input.as_float()));
   if (!input.is_number()) {
-    return input.is_undefined() ? in.fail_type("bad operand type for abs(): 'Undefined'")
-                                : in.fail_type(std::string("bad operand type for abs(): '") + in.type_name(input) + "'");
+    return input.is_undefined()
+               ? in.fail_type("bad operand type for abs(): 'Undefined'")
+               : in.fail_type(std::string("bad operand type for abs(): '") + in.type_name(input) + "'");
   }
   const bool negative = input.is(Kind::kBigInt) ? input.as<BigNumber>().value.is_negative() : input.as_int() < 0;
   return in.negate(input, negative);

@@ -78,7 +78,8 @@ class BraceFormatter {
       if (pos < text.size() && text[pos] != ':') return fail("ValueError: expected ':' after conversion specifier");
     }
     Text spec_text;
-    if (pos < text.size() && !format(field_text.slice(pos + 1, text.size() - pos - 1), spec_text, depth + 1)) return false;
+    if (pos < text.size() && !format(field_text.slice(pos + 1, text.size() - pos - 1), spec_text, depth + 1))
+      return false;
     if (conversion == 's') {
       value = in_.string(in_.text_of(value));
     } else if (conversion == 'r' || conversion == 'a') {
@@ -95,7 +96,8 @@ class BraceFormatter {
     const std::string_view name = name_text.bytes();
     size_t pos = std::min(name.find_first_of(".["), name.size());
     const std::string_view first = name.substr(0, pos);
-    const bool number = !first.empty() && first.size() < 9 && first.find_first_not_of("0123456789") == std::string_view::npos;
+    const bool number =
+        !first.empty() && first.size() < 9 && first.find_first_not_of("0123456789") == std::string_view::npos;
     if (first.empty() || number) {
       size_t index = 0;
       for (const char c : first) index = index * 10 + static_cast<size_t>(c - '0');
@@ -105,12 +107,13 @@ class BraceFormatter {
       manual_ = manual_ || number;
       if (!number) index = automatic_++;
       if (index >= args_.positional.size()) {
-        return fail("IndexError: Replacement index " + std::to_string(index) + " out of range for positional args tuple");
+        return fail("IndexError: Replacement index " + std::to_string(index) +
+                    " out of range for positional args tuple");
       }
       value = args_.positional[index];
     } else {
-      const auto found = std::find_if(args_.named.begin(), args_.named.end(),
-                                      [&](const auto& entry) { return entry.first == first; });
+      const auto found =
+          std::find_if(args_.named.begin(), args_.named.end(), [&](const auto& entry) { return entry.first == first; });
       if (found == args_.named.end()) return fail("KeyError: '" + std::string(first) + "'");
       value = found->second;
     }
@@ -146,7 +149,9 @@ class BraceFormatter {
         pos = 1;
       }
     }
-    const auto at = [&](std::string_view chars) { return pos < text.size() && chars.find(text[pos]) != std::string_view::npos; };
+    const auto at = [&](std::string_view chars) {
+      return pos < text.size() && chars.find(text[pos]) != std::string_view::npos;
+    };
     if (at("+- ")) spec.sign = text[pos++];
     if (at("z")) ++pos;
     if (at("#")) {
@@ -183,10 +188,12 @@ class BraceFormatter {
     if (zero) spec.fill = "0";
     const bool text_like = value.is_string();
     if (!text_like && !value.is_number()) {
-      return fail(std::string("TypeError: unsupported format string passed to ") + in_.type_name(value) + ".__format__");
+      return fail(std::string("TypeError: unsupported format string passed to ") + in_.type_name(value) +
+                  ".__format__");
     }
     if (text_like) {
-      if (spec.type != '\0' && spec.type != 's') return fail("ValueError: Unknown format code for object of type 'str'");
+      if (spec.type != '\0' && spec.type != 's')
+        return fail("ValueError: Unknown format code for object of type 'str'");
       if (spec.sign != '-' || spec.alternate || spec.grouping || spec.align == '=') {
         return fail("ValueError: option not allowed in string format specifier");
       }
@@ -200,7 +207,8 @@ class BraceFormatter {
 
   bool put_any_number(const Value& value, FieldSpec& spec, Text& out) {
     static constexpr std::string_view kFloatTypes = "eEfFgG%";
-    const bool as_float = value.is(Kind::kFloat) || (spec.type != '\0' && kFloatTypes.find(spec.type) != std::string_view::npos);
+    const bool as_float =
+        value.is(Kind::kFloat) || (spec.type != '\0' && kFloatTypes.find(spec.type) != std::string_view::npos);
     if (value.is(Kind::kBool) && spec.type == '\0') {
       if (spec.align == '=') spec.align = '\0';
       if (spec.align == '\0') spec.align = '>';
@@ -220,7 +228,8 @@ class BraceFormatter {
       return true;
     }
     if (spec.type == 'c') {
-      if (!value.is_small_int() || value.as_int() < 0 || value.as_int() > 0x10FFFF) return fail("OverflowError: %c arg not in range");
+      if (!value.is_small_int() || value.as_int() < 0 || value.as_int() > 0x10FFFF)
+        return fail("OverflowError: %c arg not in range");
       std::string bytes;
       unicode::encode(bytes, static_cast<uint32_t>(value.as_int()));
       if (spec.align == '\0') spec.align = '<';

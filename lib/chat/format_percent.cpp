@@ -169,9 +169,7 @@ class PercentFormatter {
       case 'F':
       case 'g':
       case 'G': return argument(value) && real(value, spec);
-      default:
-        in_.fail_value(std::string("unsupported format character '") + spec.type + "'");
-        return false;
+      default: in_.fail_value(std::string("unsupported format character '") + spec.type + "'"); return false;
     }
   }
 

@@ -37,11 +37,12 @@ void Interpreter::locate(uint32_t offset) {
   located_ = true;
   if (raised_) return;
   const Position at = position_of(tmpl_.source, offset);
-  error_.message =
-      "line " + std::to_string(at.line) + ", column " + std::to_string(at.column) + ": " + error_.message;
+  error_.message = "line " + std::to_string(at.line) + ", column " + std::to_string(at.column) + ": " + error_.message;
 }
 
-Value Interpreter::fail_undefined(const Value& undefined) { return fail(undefined.as<Undefined>().message); }
+Value Interpreter::fail_undefined(const Value& undefined) {
+  return fail(undefined.as<Undefined>().message);
+}
 
 Value Interpreter::fail_raised(std::string message) {
   if (!failed_) raised_ = true;
@@ -185,7 +186,9 @@ void Interpreter::output(const Value& value) {
   }
 }
 
-Value Interpreter::captured(Text text) { return string(std::move(text), autoescape_); }
+Value Interpreter::captured(Text text) {
+  return string(std::move(text), autoescape_);
+}
 
 // --- Statements ---
 

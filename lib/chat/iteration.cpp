@@ -6,7 +6,8 @@ namespace hearth::jinja {
 namespace {
 
 struct SequenceIterator final : Iterator {
-  SequenceIterator(Heap& heap_, Value source_) : Iterator(heap_, sizeof(SequenceIterator)), source(std::move(source_)) {}
+  SequenceIterator(Heap& heap_, Value source_)
+      : Iterator(heap_, sizeof(SequenceIterator)), source(std::move(source_)) {}
   void drop_children() override { source = Value(); }
   bool next(Interpreter&, Value& out) override {
     if (source.is_none()) return false;
@@ -108,8 +109,7 @@ Value Interpreter::iterate(const Value& value) {
     case Kind::kList:
     case Kind::kTuple: return Value(new SequenceIterator(heap_, value));
     case Kind::kDict: return Value(new DictIterator(heap_, value, DictView::What::kKeys));
-    case Kind::kDictView:
-      return Value(new DictIterator(heap_, value.as<DictView>().dict, value.as<DictView>().what));
+    case Kind::kDictView: return Value(new DictIterator(heap_, value.as<DictView>().dict, value.as<DictView>().what));
     case Kind::kRange: return Value(new RangeIterator(heap_, value));
     case Kind::kIterator: return value;
     case Kind::kLoop: return Value(new LoopIterator(heap_, value));

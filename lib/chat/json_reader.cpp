@@ -38,7 +38,8 @@ class Reader {
   }
 
   void skip_space() {
-    while (pos_ < text_.size() && (text_[pos_] == ' ' || text_[pos_] == '\n' || text_[pos_] == '\r' || text_[pos_] == '\t')) {
+    while (pos_ < text_.size() &&
+           (text_[pos_] == ' ' || text_[pos_] == '\n' || text_[pos_] == '\r' || text_[pos_] == '\t')) {
       ++pos_;
     }
   }
@@ -175,7 +176,9 @@ class Reader {
     if (!accept('"')) return fail("a string is expected");
     for (;;) {
       const size_t begin = pos_;
-      while (pos_ < text_.size() && text_[pos_] != '"' && text_[pos_] != '\\' && static_cast<uint8_t>(text_[pos_]) >= 0x20) ++pos_;
+      while (pos_ < text_.size() && text_[pos_] != '"' && text_[pos_] != '\\' &&
+             static_cast<uint8_t>(text_[pos_]) >= 0x20)
+        ++pos_;
       out.append(text_.substr(begin, pos_ - begin));
       if (pos_ >= text_.size()) return fail("a string does not end");
       if (accept('"')) return true;

@@ -40,10 +40,10 @@ class Writer {
   }
 
   bool fail_type(const Value& value) {
-    static constexpr const char* kNames[] = {"NoneType", "bool",       "int",       "float", "missing", "Undefined", "int",
-                                             "str",      "list",       "tuple",     "dict",  "dict_view", "range",
-                                             "Namespace", "function",  "method",    "Macro", "LoopContext",
-                                             "generator", "Cycler",    "Joiner",    "TemplateReference", "frame"};
+    static constexpr const char* kNames[] = {
+        "NoneType", "bool",        "int",       "float",     "missing", "Undefined",         "int",      "str",
+        "list",     "tuple",       "dict",      "dict_view", "range",   "Namespace",         "function", "method",
+        "Macro",    "LoopContext", "generator", "Cycler",    "Joiner",  "TemplateReference", "frame"};
     return fail(std::string("TypeError: Object of type ") + kNames[static_cast<size_t>(value.kind())] +
                 " is not JSON serializable");
   }

@@ -39,7 +39,9 @@ Position position_of(std::string_view source, uint32_t offset) {
 
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 class Lexer {
  public:
@@ -383,7 +385,8 @@ class Lexer {
     }
     if (op.empty() && kShort.find(source_[pos_]) != std::string_view::npos) op = source_.substr(pos_, 1);
     if (op.empty()) {
-      return fail("unexpected char '" + std::string(source_.substr(pos_, unicode::decode(source_, pos_).size)) + "'", pos_);
+      return fail("unexpected char '" + std::string(source_.substr(pos_, unicode::decode(source_, pos_).size)) + "'",
+                  pos_);
     }
     const char c = op.size() == 1 ? op[0] : '\0';
     if (c == '(' || c == '[' || c == '{') brackets_ += c == '(' ? ')' : c == '[' ? ']' : '}';

@@ -8,8 +8,12 @@
 namespace hearth::jinja {
 namespace {
 
-std::vector<Value>& items_of(const Value& self) { return self.as<Sequence>().items; }
-Dict& dict_of(const Value& self) { return self.as<Dict>(); }
+std::vector<Value>& items_of(const Value& self) {
+  return self.as<Sequence>().items;
+}
+Dict& dict_of(const Value& self) {
+  return self.as<Dict>();
+}
 
 // --- list, tuple and range ---
 
@@ -39,7 +43,9 @@ Value sequence_count(Interpreter& in, const Value& self, const CallArgs& args) {
   return Value(count);
 }
 
-Value list_copy(Interpreter& in, const Value& self, const CallArgs&) { return in.list(items_of(self)); }
+Value list_copy(Interpreter& in, const Value& self, const CallArgs&) {
+  return in.list(items_of(self));
+}
 
 Value list_pop(Interpreter& in, const Value& self, const CallArgs& args) {
   Bound bound;
@@ -49,7 +55,8 @@ Value list_pop(Interpreter& in, const Value& self, const CallArgs& args) {
   int64_t i = bound.has(0) ? in.to_index(bound[0]) : -1;
   if (in.failed()) return Value();
   if (i < 0) i = i < -n ? -1 : i + n;
-  if (i < 0 || i >= n) return in.fail(n == 0 ? "IndexError: pop from empty list" : "IndexError: pop index out of range");
+  if (i < 0 || i >= n)
+    return in.fail(n == 0 ? "IndexError: pop from empty list" : "IndexError: pop index out of range");
   Value out = items[static_cast<size_t>(i)];
   in.step(1 + static_cast<uint64_t>(n - i) / 8);
   items.erase(items.begin() + i);

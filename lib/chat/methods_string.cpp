@@ -8,9 +8,13 @@
 namespace hearth::jinja {
 namespace {
 
-const String& self_of(const Value& self) { return self.as<String>(); }
+const String& self_of(const Value& self) {
+  return self.as<String>();
+}
 
-Value like(Interpreter& in, const Value& self, Text text) { return in.string(std::move(text), self_of(self).markup); }
+Value like(Interpreter& in, const Value& self, Text text) {
+  return in.string(std::move(text), self_of(self).markup);
+}
 
 Value part_of(Interpreter& in, const Value& self, Part part) {
   return like(in, self, self_of(self).text.slice(part.begin, part.size));
@@ -230,7 +234,9 @@ Value pad(Interpreter& in, const Value& self, const CallArgs& args) {
   if (missing > in.options().max_memory / fill.size() || !in.room(missing * fill.size()) || !in.step(missing / 8)) {
     return in.fail("the template used too much memory", ErrorCode::kLimit);
   }
-  const uint64_t before = left && right ? missing / 2 + (missing & static_cast<uint64_t>(width) & 1) : left ? missing : 0;
+  const uint64_t before = left && right ? missing / 2 + (missing & static_cast<uint64_t>(width) & 1)
+                          : left        ? missing
+                                        : 0;
   Text out;
   out.append(repeat_char(fill, before), trusted);
   out.append(self_of(self).text);
@@ -289,7 +295,9 @@ Value all_are(Interpreter& in, const Value& self, const CallArgs&) {
   return Value(!bytes.empty());
 }
 
-bool is_ascii(uint32_t c) { return c < 0x80; }
+bool is_ascii(uint32_t c) {
+  return c < 0x80;
+}
 
 Value isascii(Interpreter& in, const Value& self, const CallArgs& args) {
   return self_of(self).text.empty() ? Value(true) : all_are<is_ascii>(in, self, args);
@@ -338,7 +346,9 @@ Value isidentifier(Interpreter& in, const Value& self, const CallArgs& args) {
   return all_are<unicode::is_word>(in, self, args);
 }
 
-Value format_method(Interpreter& in, const Value& self, const CallArgs& args) { return format_braces(in, self, args); }
+Value format_method(Interpreter& in, const Value& self, const CallArgs& args) {
+  return format_braces(in, self, args);
+}
 
 Value format_map(Interpreter& in, const Value& self, const CallArgs& args) {
   Bound bound;

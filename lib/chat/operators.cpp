@@ -16,7 +16,9 @@ BigInt as_big(const Value& value) {
   return value.is(Kind::kBigInt) ? value.as<BigNumber>().value : BigInt(value.as_int());
 }
 
-int sign_of(int64_t a, int64_t b) { return a < b ? -1 : a > b ? 1 : 0; }
+int sign_of(int64_t a, int64_t b) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 
 // 2 when one of them is NaN.
 int order_numbers(const Value& a, const Value& b) {
@@ -38,8 +40,8 @@ int order_numbers(const Value& a, const Value& b) {
 }
 
 const char* op_text(Op op) {
-  static constexpr const char* kTexts[] = {"+", "-",  "*", "/",  "//", "%",  "** or pow()", "==",
-                                           "!=", "<", "<=", ">", ">=", "in", "not in"};
+  static constexpr const char* kTexts[] = {
+      "+", "-", "*", "/", "//", "%", "** or pow()", "==", "!=", "<", "<=", ">", ">=", "in", "not in"};
   return kTexts[static_cast<size_t>(op)];
 }
 
@@ -119,7 +121,8 @@ Value float_arithmetic(Interpreter& in, Op op, double a, double b) {
         return in.fail("ValueError: a negative number to a fractional power is complex");
       }
       const double out = std::pow(a, b);
-      if (std::isinf(out) && std::isfinite(a) && std::isfinite(b)) return in.fail("OverflowError: Numerical result out of range");
+      if (std::isinf(out) && std::isfinite(a) && std::isfinite(b))
+        return in.fail("OverflowError: Numerical result out of range");
       return Value(out);
     }
     default: return Value();
@@ -194,7 +197,9 @@ Value join_strings(Interpreter& in, const Value& a, const Value& b) {
   return in.string(std::move(out), markup);
 }
 
-bool is_sequence(const Value& value) { return value.is(Kind::kList) || value.is(Kind::kTuple); }
+bool is_sequence(const Value& value) {
+  return value.is(Kind::kList) || value.is(Kind::kTuple);
+}
 
 }  // namespace
 
@@ -390,7 +395,8 @@ Value Interpreter::negate(const Value& value, bool minus) {
     case Kind::kFloat: return Value(minus ? -value.as_float() : value.as_float());
     case Kind::kUndefined: return fail_undefined(value);
     default:
-      return fail_type(std::string("bad operand type for unary ") + (minus ? "-" : "+") + ": '" + type_name(value) + "'");
+      return fail_type(std::string("bad operand type for unary ") + (minus ? "-" : "+") + ": '" + type_name(value) +
+                       "'");
   }
 }
 

@@ -11,10 +11,11 @@
 namespace hearth::jinja {
 
 class ParserBase {
- protected:
+ public:
   ParserBase(Template& tmpl, std::vector<LexToken> tokens, SyntaxError& error)
       : tmpl_(tmpl), tokens_(std::move(tokens)), error_(error) {}
 
+ protected:
   const LexToken& current() const { return tokens_[pos_]; }
   const LexToken& look() const { return tokens_[pos_ + 1 < tokens_.size() ? pos_ + 1 : pos_]; }
   const LexToken& next();
@@ -63,9 +64,10 @@ class ParserBase {
 
 /// Expressions.
 class ExpressionParser : public ParserBase {
- protected:
+ public:
   using ParserBase::ParserBase;
 
+ protected:
   enum class End : uint8_t { kNone, kIn, kRecursive };  ///< a name that ends a tuple
   Expr* parse_expression(bool with_condition = true);
   Expr* parse_tuple(bool simplified = false, bool with_condition = true, End end = End::kNone, bool in_parens = false);

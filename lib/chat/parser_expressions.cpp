@@ -56,8 +56,8 @@ Expr* ExpressionParser::parse_not() {
 }
 
 Expr* ExpressionParser::parse_compare() {
-  static constexpr std::pair<std::string_view, Op> kOperators[] = {
-      {"==", Op::kEq}, {"!=", Op::kNe}, {"<", Op::kLt}, {"<=", Op::kLe}, {">", Op::kGt}, {">=", Op::kGe}};
+  static constexpr std::pair<std::string_view, Op> kOperators[] = {{"==", Op::kEq}, {"!=", Op::kNe}, {"<", Op::kLt},
+                                                                   {"<=", Op::kLe}, {">", Op::kGt},  {">=", Op::kGe}};
   const uint32_t offset = current().offset;
   std::vector<Expr*> items{parse_sum()};
   std::vector<Op> ops;
@@ -113,7 +113,10 @@ Expr* ExpressionParser::parse_product() {
     const LexToken& token = next();
     Expr* right = parse_power();
     left = make(ExprKind::kBinary, token.offset, {left, right});
-    left->op = token.text == "*" ? Op::kMul : token.text == "/" ? Op::kDiv : token.text == "%" ? Op::kMod : Op::kFloorDiv;
+    left->op = token.text == "*"   ? Op::kMul
+               : token.text == "/" ? Op::kDiv
+               : token.text == "%" ? Op::kMod
+                                   : Op::kFloorDiv;
   }
   return left;
 }

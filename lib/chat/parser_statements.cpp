@@ -58,7 +58,9 @@ void Parser::fail_unknown(const std::string& tag, uint32_t offset) {
   fail("Encountered unknown tag '" + tag + "'." + awaited(), offset);
 }
 
-void Parser::fail_end() { fail("Unexpected end of template." + awaited()); }
+void Parser::fail_end() {
+  fail("Unexpected end of template." + awaited());
+}
 
 void Parser::parse_body(Body& body, const Ends& ends) {
   while (!failed() && !at(TokenType::kEnd)) {
@@ -268,8 +270,10 @@ Stmt* Parser::parse_named_block(uint32_t offset) {
   if (failed()) return nullptr;
   skip_name(block->text);
   for (const Stmt* child : block->body) {
-    const bool blank = child->kind == StmtKind::kData && child->text.find_first_not_of(" \t\n\v\f") == std::string::npos;
-    if (block->required && !blank) return fail("Required blocks can only contain comments or whitespace", offset), nullptr;
+    const bool blank =
+        child->kind == StmtKind::kData && child->text.find_first_not_of(" \t\n\v\f") == std::string::npos;
+    if (block->required && !blank)
+      return fail("Required blocks can only contain comments or whitespace", offset), nullptr;
   }
   for (const Stmt* other : tmpl_.blocks) {
     if (other->text == block->text) return fail("block '" + block->text + "' defined twice", offset), nullptr;
@@ -305,7 +309,8 @@ Stmt* Parser::parse_loader(uint32_t offset, const std::string& tag) {
     if (!expect_name("import")) return nullptr;
     do {
       Expr* name = parse_target(true);
-      if (!failed() && name->name.starts_with("_")) fail("names starting with an underline can not be imported", name->offset);
+      if (!failed() && name->name.starts_with("_"))
+        fail("names starting with an underline can not be imported", name->offset);
       if (!failed() && skip_name("as")) name = parse_target(true);
       if (failed()) return nullptr;
       name->is_store = true;

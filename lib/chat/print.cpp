@@ -81,7 +81,7 @@ class Printer {
       case '\t': text = "\\t"; break;
       default: {
         const int digits = code > 0xFFFF ? 8 : code > 0xFF ? 4 : 2;
-        text = digits == 8 ? "\\U" : digits == 4 ? "\\u" : "\\x";
+        text.assign(digits == 8 ? "\\U" : digits == 4 ? "\\u" : "\\x", 2);
         for (int i = digits - 1; i >= 0; --i) text += hex[code >> (4 * i) & 15];
       }
     }

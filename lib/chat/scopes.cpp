@@ -31,9 +31,9 @@ struct PendingLoad {
 struct Symbols {
   Symbols* parent = nullptr;
   int function = 0;
-  int id = 0;                              // the same in copies made for branches
-  std::map<std::string, Place> places;     // names known here
-  std::map<uint32_t, PendingLoad> loads;   // by index; parameters have none
+  int id = 0;                             // the same in copies made for branches
+  std::map<std::string, Place> places;    // names known here
+  std::map<uint32_t, PendingLoad> loads;  // by index; parameters have none
   std::set<std::string> stores;
   std::set<uint32_t> parameters;
 
@@ -352,9 +352,7 @@ class Resolver {
       case StmtKind::kContinue:
         if (!frame.in_loop) fail("'break' or 'continue' outside of a loop", stmt->offset);
         break;
-      case StmtKind::kLoader:
-        resolve(stmt->value, frame);
-        break;
+      case StmtKind::kLoader: resolve(stmt->value, frame); break;
       case StmtKind::kBlock: break;  // a function of its own, see run()
     }
   }
@@ -441,7 +439,7 @@ class Resolver {
   static bool assigns_loop(const Expr* expr) {
     if (!expr) return false;
     if (expr->kind == ExprKind::kName) return expr->is_store && expr->name == "loop";
-    return std::any_of(expr->items.begin(), expr->items.end(), assigns_loop);
+    return std::any_of(expr->items.begin(), expr->items.end(), [](const Expr* item) { return assigns_loop(item); });
   }
 
   static bool assigns_loop(const Stmt* stmt) {
@@ -529,6 +527,8 @@ class Resolver {
 
 }  // namespace
 
-bool resolve_scopes(Template& tmpl, SyntaxError& error) { return Resolver(tmpl, error).run(); }
+bool resolve_scopes(Template& tmpl, SyntaxError& error) {
+  return Resolver(tmpl, error).run();
+}
 
 }  // namespace hearth::jinja

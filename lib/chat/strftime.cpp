@@ -13,10 +13,13 @@ constexpr std::string_view kMonths[] = {"January", "February", "March",     "Apr
                                         "July",    "August",   "September", "October", "November", "December"};
 
 struct Date {
-  int64_t year, month, day, hour, minute, second, weekday, yearday;  // month from 1, weekday from Sunday, yearday from 0
+  int64_t year, month, day, hour, minute, second, weekday,
+      yearday;  // month from 1, weekday from Sunday, yearday from 0
 };
 
-bool is_leap(int64_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
+bool is_leap(int64_t year) {
+  return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
 
 // Days to a civil date (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 Date date_of(int64_t seconds) {
@@ -137,7 +140,8 @@ std::string format_time(std::string_view format, int64_t seconds) {
     }
     char flag = '\0';
     size_t at = i + 1;
-    while (at + 1 < format.size() && std::string_view("-_0^#").find(format[at]) != std::string_view::npos) flag = format[at++];
+    while (at + 1 < format.size() && std::string_view("-_0^#").find(format[at]) != std::string_view::npos)
+      flag = format[at++];
     std::string text = directive(format[at], date, seconds, flag);
     if (flag == '^') {
       for (char& c : text) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);

@@ -51,7 +51,9 @@ bool is_tail(std::string_view text, size_t pos) {
   return pos < text.size() && (static_cast<uint8_t>(text[pos]) & 0xC0) == 0x80;
 }
 
-uint32_t tail(std::string_view text, size_t pos) { return static_cast<uint8_t>(text[pos]) & 0x3Fu; }
+uint32_t tail(std::string_view text, size_t pos) {
+  return static_cast<uint8_t>(text[pos]) & 0x3Fu;
+}
 
 }  // namespace
 
@@ -115,17 +117,39 @@ bool is_alpha(uint32_t c) {
   if (c < 0x80) return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
   return contains(kAlpha, c);
 }
-bool is_decimal(uint32_t c) { return c < 0x80 ? c >= '0' && c <= '9' : contains(kDecimal, c); }
-bool is_digit(uint32_t c) { return is_decimal(c) || contains(kDigit, c); }
-bool is_numeric(uint32_t c) { return is_digit(c) || contains(kNumeric, c); }
-bool is_alnum(uint32_t c) { return is_alpha(c) || is_numeric(c); }
-bool is_word(uint32_t c) { return c == '_' || is_alnum(c); }
-bool is_printable(uint32_t c) { return c < 0x7F ? c >= 0x20 : !contains(kUnprintable, c); }
-bool is_lower(uint32_t c) { return c < 0x80 ? c >= 'a' && c <= 'z' : contains(kLower, c); }
-bool is_upper(uint32_t c) { return c < 0x80 ? c >= 'A' && c <= 'Z' : contains(kUpper, c); }
-bool is_title(uint32_t c) { return contains(kTitle, c); }
-bool is_cased(uint32_t c) { return is_lower(c) || is_upper(c) || is_title(c); }
-bool is_case_ignorable(uint32_t c) { return contains(kCaseIgnorable, c); }
+bool is_decimal(uint32_t c) {
+  return c < 0x80 ? c >= '0' && c <= '9' : contains(kDecimal, c);
+}
+bool is_digit(uint32_t c) {
+  return is_decimal(c) || contains(kDigit, c);
+}
+bool is_numeric(uint32_t c) {
+  return is_digit(c) || contains(kNumeric, c);
+}
+bool is_alnum(uint32_t c) {
+  return is_alpha(c) || is_numeric(c);
+}
+bool is_word(uint32_t c) {
+  return c == '_' || is_alnum(c);
+}
+bool is_printable(uint32_t c) {
+  return c < 0x7F ? c >= 0x20 : !contains(kUnprintable, c);
+}
+bool is_lower(uint32_t c) {
+  return c < 0x80 ? c >= 'a' && c <= 'z' : contains(kLower, c);
+}
+bool is_upper(uint32_t c) {
+  return c < 0x80 ? c >= 'A' && c <= 'Z' : contains(kUpper, c);
+}
+bool is_title(uint32_t c) {
+  return contains(kTitle, c);
+}
+bool is_cased(uint32_t c) {
+  return is_lower(c) || is_upper(c) || is_title(c);
+}
+bool is_case_ignorable(uint32_t c) {
+  return contains(kCaseIgnorable, c);
+}
 
 int decimal_value(uint32_t c) {
   if (c < 0x80) return c >= '0' && c <= '9' ? static_cast<int>(c - '0') : -1;

@@ -12,7 +12,9 @@ Object::Object(Heap& heap_, Kind kind_, size_t bytes) : heap(heap_), kind(kind_)
   heap.objects_ = this;
 }
 
-Object::~Object() { heap.discharge(bytes_); }
+Object::~Object() {
+  heap.discharge(bytes_);
+}
 
 Heap::~Heap() {
   while (objects_) {

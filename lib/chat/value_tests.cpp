@@ -47,8 +47,7 @@ constexpr TestEntry kTests[] = {
     {"boolean", 0, [](Interpreter&, const Value& v, const Value&) { return v.is(Kind::kBool); }},
     {"false", 0, [](Interpreter&, const Value& v, const Value&) { return v.is(Kind::kBool) && !v.as_bool(); }},
     {"true", 0, [](Interpreter&, const Value& v, const Value&) { return v.is(Kind::kBool) && v.as_bool(); }},
-    {"integer", 0,
-     [](Interpreter&, const Value& v, const Value&) { return v.is(Kind::kInt) || v.is(Kind::kBigInt); }},
+    {"integer", 0, [](Interpreter&, const Value& v, const Value&) { return v.is(Kind::kInt) || v.is(Kind::kBigInt); }},
     {"float", 0, [](Interpreter&, const Value& v, const Value&) { return v.is(Kind::kFloat); }},
     {"lower", 0, [](Interpreter& in, const Value& v, const Value&) { return text_is(in, v, "islower"); }},
     {"upper", 0, [](Interpreter& in, const Value& v, const Value&) { return text_is(in, v, "isupper"); }},
@@ -62,8 +61,7 @@ constexpr TestEntry kTests[] = {
     {"iterable", 0, [](Interpreter& in, const Value& v, const Value&) { return in.is_iterable(v); }},
     {"callable", 0, [](Interpreter& in, const Value& v, const Value&) { return in.is_callable(v); }},
     {"sameas", 1, [](Interpreter&, const Value& v, const Value& other) { return v.same_as(other); }},
-    {"escaped", 0,
-     [](Interpreter&, const Value& v, const Value&) { return v.is_string() && v.as<String>().markup; }},
+    {"escaped", 0, [](Interpreter&, const Value& v, const Value&) { return v.is_string() && v.as<String>().markup; }},
     {"in", 1, [](Interpreter& in, const Value& v, const Value& seq) { return in.contains(seq, v); }},
     {"==", 1, compares<Op::kEq>},
     {"eq", 1, compares<Op::kEq>},
@@ -101,7 +99,8 @@ bool Interpreter::test(uint32_t index, const Value& input, const CallArgs& args)
               std::to_string(given) + " given)");
     return false;
   }
-  const Value argument = args.positional.empty() ? (args.named.empty() ? Value() : args.named[0].second) : args.positional[0];
+  const Value argument =
+      args.positional.empty() ? (args.named.empty() ? Value() : args.named[0].second) : args.positional[0];
   return entry.run(*this, input, argument) && !failed_;
 }
 

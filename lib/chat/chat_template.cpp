@@ -1,0 +1,131 @@
+// ChatTemplate: compiled templates of a file, and prompts from messages.
+#include <ctime>
+
+#include "hearth/chat.h"
+#include "lib/chat/interpreter.h"
+#include "lib/chat/json.h"
+#include "lib/chat/messages.h"
+#include "lib/chat/parser.h"
+
+namespace hearth {
+
+using jinja::Interpreter;
+
+struct ChatTemplate::Impl {
+  std::string source;
+  std::shared_ptr<const jinja::Template> main;
+  std::shared_ptr<const jinja::Template> tool_use;  // for prompts with tools; may be null
+  std::string bos, eos;
+  std::string warning;
+};
+
+namespace {
+
+// The format of OpenAI's ChatML, which many models without a template of their own still understand.
+constexpr std::string_view kChatMl =
+    "{%- for message in messages %}"
+    "{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}";
+
+int64_t seconds_of(int64_t now) {
+  return now >= 0 ? now : static_cast<int64_t>(std::time(nullptr));
+}
+
+std::vector<ChatPrompt::Piece> pieces_of(const jinja::Text& text) {
+  std::vector<ChatPrompt::Piece> pieces;
+  for (size_t pos = 0; pos < text.size();) {
+    const size_t end = text.run_end(pos);
+    pieces.push_back({std::string(text.bytes().substr(pos, end - pos)), text.trusted_at(pos)});
+    pos = end;
+  }
+  return pieces;
+}
+
+}  // namespace
+
+std::string ChatPrompt::text() const {
+  std::string out;
+  for (const Piece& piece : pieces) out += piece.text;
+  return out;
+}
+
+Result<ChatTemplate> ChatTemplate::compile(std::string_view source, std::string_view bos, std::string_view eos) {
+  auto impl = std::make_shared<Impl>();
+  impl->source = source;
+  impl->bos = bos;
+  impl->eos = eos;
+  auto compiled = jinja::compile_template(source);
+  if (!compiled) return compiled.error();
+  impl->main = *std::move(compiled);
+  return ChatTemplate(std::move(impl));
+}
+
+Result<ChatTemplate> ChatTemplate::from_gguf(const GgufFile& file, const Tokenizer& tokenizer) {
+  const auto written = [&](std::optional<Token> id) {
+    return id ? std::string(tokenizer.raw_token(*id)) : std::string();
+  };
+  auto impl = std::make_shared<Impl>();
+  impl->bos = written(tokenizer.bos());
+  impl->eos = written(tokenizer.eos());
+  const auto source_of = [&](std::string_view key) {
+    const auto text = file.get_string(key);
+    return text ? std::string(*text) : std::string();
+  };
+  impl->source = source_of("tokenizer.chat_template");
+  if (impl->source.empty()) {
+    impl->source = kChatMl;
+    impl->warning = "the file has no chat template; ChatML is used, which the model may not have been trained on";
+  }
+  auto compiled = jinja::compile_template(impl->source);
+  if (!compiled) return Error{compiled.error().code, "tokenizer.chat_template, " + compiled.error().message};
+  impl->main = *std::move(compiled);
+  const std::string tool_use = source_of("tokenizer.chat_template.tool_use");
+  if (!tool_use.empty()) {
+    auto with_tools = jinja::compile_template(tool_use);
+    if (with_tools) {
+      impl->tool_use = *std::move(with_tools);
+    } else {
+      impl->warning = "tokenizer.chat_template.tool_use is left out, " + with_tools.error().message;
+    }
+  }
+  return ChatTemplate(std::move(impl));
+}
+
+Result<ChatPrompt> ChatTemplate::render(const std::vector<ChatMessage>& messages, const ChatOptions& options) const {
+  const bool with_tools = !options.tools_json.empty() && impl_->tool_use;
+  jinja::RunOptions run;
+  run.now = seconds_of(options.now);
+  run.extensions = true;
+  Interpreter interpreter(with_tools ? *impl_->tool_use : *impl_->main, run);
+  auto variables = jinja::make_variables(interpreter.heap(), messages, options, impl_->bos, impl_->eos);
+  if (!variables) return variables.error();
+  auto text = interpreter.run(*std::move(variables));
+  if (!text) return text.error();
+  return ChatPrompt{pieces_of(*text)};
+}
+
+Result<std::string> ChatTemplate::render_json(std::string_view variables_json, int64_t now) const {
+  jinja::RunOptions run;
+  run.now = seconds_of(now);
+  Interpreter interpreter(*impl_->main, run);
+  jinja::Value variables;
+  std::string problem;
+  if (!jinja::read_json(interpreter.heap(), variables_json, false, variables, problem)) {
+    return Error{ErrorCode::kInvalidArgument, "variables: " + problem};
+  }
+  if (!variables.is(jinja::Kind::kDict))
+    return Error{ErrorCode::kInvalidArgument, "variables: a JSON object is expected"};
+  auto text = interpreter.run(std::move(variables));
+  if (!text) return text.error();
+  return std::string(text->bytes());
+}
+
+std::string_view ChatTemplate::source() const {
+  return impl_->source;
+}
+std::string_view ChatTemplate::warning() const {
+  return impl_->warning;
+}
+
+}  // namespace hearth

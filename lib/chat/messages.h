@@ -1,0 +1,16 @@
+// Messages and options of the public API as the variables that templates expect.
+#pragma once
+
+#include <string>
+
+#include "hearth/chat.h"
+#include "lib/chat/value.h"
+
+namespace hearth::jinja {
+
+/// Builds the variables `messages`, `tools`, `documents`, `add_generation_prompt`, the special tokens' texts, and
+/// options.variables. kInvalidArgument names a member whose JSON is malformed or of the wrong kind.
+Result<Value> make_variables(Heap& heap, const std::vector<ChatMessage>& messages, const ChatOptions& options,
+                             std::string_view bos, std::string_view eos);
+
+}  // namespace hearth::jinja
