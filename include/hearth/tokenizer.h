@@ -31,6 +31,12 @@ struct EncodeOptions {
   bool parse_special = false;  ///< control tokens written in the text become those tokens; otherwise plain text
 };
 
+/// Bytes [begin, end) of a text.
+struct TextSpan {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
 struct DecodeOptions {
   bool skip_special = false;  ///< leave control tokens out
 };
@@ -46,6 +52,11 @@ class Tokenizer {
   /// Token ids of `text` (any bytes; invalid UTF-8 is handled as the vocabulary's kind defines).
   /// Linear in the length of the text. kLimit for texts above 2 GiB.
   Result<std::vector<Token>> encode(std::string_view text, const EncodeOptions& options = {}) const;
+  /// The same, but control tokens count as such only where they lie inside one of the `special` spans (ascending,
+  /// disjoint, inside the text); options.parse_special is not looked at. What lies between two special tokens is
+  /// tokenized as one text, whatever spans it touches.
+  Result<std::vector<Token>> encode(std::string_view text, const EncodeOptions& options,
+                                    std::span<const TextSpan> special) const;
   /// Number of tokens that encode() would give, without storing them.
   Result<size_t> count(std::string_view text, const EncodeOptions& options = {}) const;
   /// Text of a whole token sequence, with the vocabulary's clean-up rules (leading space, spaces before

@@ -20,7 +20,8 @@ Result<std::vector<Token>> ChatTemplate::encode(const ChatPrompt& prompt, const 
   if (!ids) return ids.error();
   // The template wrote BOS itself: the vocabulary's own is one too many.
   const std::optional<Token> bos = tokenizer.bos();
-  if (bos && tokenizer.add_bos() && ids->size() >= 2 && (*ids)[0] == *bos && (*ids)[1] == *bos) ids->erase(ids->begin());
+  if (bos && tokenizer.add_bos() && ids->size() >= 2 && (*ids)[0] == *bos && (*ids)[1] == *bos)
+    ids->erase(ids->begin());
   const std::optional<Token> eos = tokenizer.eos();
   if (eos && tokenizer.add_eos() && !ids->empty() && ids->back() == *eos) ids->pop_back();
   return ids;

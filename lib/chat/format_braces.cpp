@@ -1,5 +1,6 @@
 // str.format(): replacement fields, conversions and the format specification mini-language of Python.
 #include <algorithm>
+#include <charconv>
 
 #include "lib/chat/field_format.h"
 #include "lib/chat/number_format.h"
@@ -125,7 +126,9 @@ class BraceFormatter {
       if (end == begin) return fail("ValueError: Empty attribute in format string");
       const std::string_view key = name.substr(begin, end - begin);
       const bool index = !attribute && key.size() < 18 && key.find_first_not_of("0123456789") == std::string_view::npos;
-      const Value key_value = index ? Value(static_cast<int64_t>(std::stoll(std::string(key)))) : in_.string(key);
+      int64_t position = 0;
+      if (index) std::from_chars(key.data(), key.data() + key.size(), position);
+      const Value key_value = index ? Value(position) : in_.string(key);
       value = attribute ? in_.attribute(value, key_value) : in_.item(value, key_value);
       pos = attribute ? end : end + 1;
       if (!attribute && pos < name.size() && name[pos] != '.' && name[pos] != '[') {

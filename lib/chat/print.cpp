@@ -73,19 +73,14 @@ class Printer {
   void mark(std::string_view text) { out_.append(text, false); }
 
   void escape(uint32_t code, bool trusted) {
-    const char* hex = "0123456789abcdef";
-    std::string text;
-    switch (code) {
-      case '\n': text = "\\n"; break;
-      case '\r': text = "\\r"; break;
-      case '\t': text = "\\t"; break;
-      default: {
-        const int digits = code > 0xFFFF ? 8 : code > 0xFF ? 4 : 2;
-        text.assign(digits == 8 ? "\\U" : digits == 4 ? "\\u" : "\\x", 2);
-        for (int i = digits - 1; i >= 0; --i) text += hex[code >> (4 * i) & 15];
-      }
+    if (code == '\n' || code == '\r' || code == '\t') {
+      out_.append(code == '\n' ? "\\n" : code == '\r' ? "\\r" : "\\t", trusted);
+      return;
     }
-    out_.append(text, trusted);
+    const int digits = code > 0xFFFF ? 8 : code > 0xFF ? 4 : 2;
+    char text[10] = {'\\', digits == 8 ? 'U' : digits == 4 ? 'u' : 'x'};
+    for (int i = 0; i < digits; ++i) text[2 + i] = "0123456789abcdef"[code >> (4 * (digits - 1 - i)) & 15];
+    out_.append({text, static_cast<size_t>(digits) + 2}, trusted);
   }
 
   void quote(const Text& text) {

@@ -28,13 +28,14 @@ SpecialSplitter::SpecialSplitter(std::vector<SpecialToken> tokens) : tokens_(std
   trie_ = trie_of(tokens_);
 }
 
-int32_t SpecialSplitter::longest_at(std::string_view text, size_t begin, size_t end) const {
+int32_t SpecialSplitter::longest_at(std::string_view text, size_t begin, size_t end, size_t span_end) const {
   int32_t longest = -1;
   uint32_t node = trie_.root();
   for (size_t i = begin; i < end; ++i) {
     node = trie_.child(node, text[i]);
     if (node == ByteTrie::kNone) break;
-    if (trie_.value(node) >= 0) longest = trie_.value(node);
+    const int32_t rank = trie_.value(node);
+    if (rank >= 0 && (i < span_end || tokens_[static_cast<size_t>(rank)].anywhere)) longest = rank;
   }
   return longest;
 }
@@ -53,9 +54,9 @@ std::vector<SpecialSplitter::Candidate> SpecialSplitter::claim(std::string_view 
     size_t free_end = candidate.begin;
     while (free_end < end && owner[free_end] == kFree) ++free_end;
     if (free_end < end) {
-      const int32_t shorter = longest_at(text, candidate.begin, free_end);
+      const int32_t shorter = longest_at(text, candidate.begin, free_end, candidate.span_end);
       if (shorter < 0) continue;
-      heap.push_back({static_cast<uint32_t>(shorter), candidate.begin});
+      heap.push_back({static_cast<uint32_t>(shorter), candidate.begin, candidate.span_end});
       std::push_heap(heap.begin(), heap.end());
       continue;
     }
@@ -75,14 +76,19 @@ std::vector<SpecialSplitter::Candidate> SpecialSplitter::claim(std::string_view 
   return claims;
 }
 
-void SpecialSplitter::split(std::string_view text, std::vector<Fragment>& out) const {
+void SpecialSplitter::split(std::string_view text, const std::span<const TextSpan>* spans,
+                            std::vector<Fragment>& out) const {
   if (text.empty()) return;
   std::vector<Candidate> candidates;
   if (!trie_.empty()) {
+    size_t span = 0;
     for (size_t i = 0; i < text.size(); ++i) {
       if (trie_.child(trie_.root(), text[i]) == ByteTrie::kNone) continue;
-      const int32_t rank = longest_at(text, i, text.size());
-      if (rank >= 0) candidates.push_back({static_cast<uint32_t>(rank), i});
+      while (spans && span < spans->size() && (*spans)[span].end <= i) ++span;
+      const bool inside = !spans || (span < spans->size() && (*spans)[span].begin <= i);
+      const size_t span_end = !inside ? 0 : spans ? (*spans)[span].end : text.size();
+      const int32_t rank = longest_at(text, i, text.size(), span_end);
+      if (rank >= 0) candidates.push_back({static_cast<uint32_t>(rank), i, span_end});
     }
   }
   if (candidates.empty()) return out.push_back({text, -1});

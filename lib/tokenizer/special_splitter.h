@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct SpecialToken {
   Token id;
   bool eats_space_left = false;   ///< blanks before it belong to it
   bool eats_space_right = false;  ///< blanks after it belong to it
+  bool anywhere = false;          ///< found outside of the spans that split() is given, too
 };
 
 /// A token, or text (id < 0).
@@ -30,19 +32,23 @@ class SpecialSplitter {
   explicit SpecialSplitter(std::vector<SpecialToken> tokens = {});
 
   /// Appends the fragments of `text`; text fragments are never empty.
-  void split(std::string_view text, std::vector<Fragment>& out) const;
+  void split(std::string_view text, std::vector<Fragment>& out) const { split(text, nullptr, out); }
+  /// With `spans` (ascending, disjoint), tokens that are not `anywhere` are found inside a span only.
+  void split(std::string_view text, const std::span<const TextSpan>* spans, std::vector<Fragment>& out) const;
 
  private:
   struct Candidate {
     uint32_t rank;  // index into tokens_: longest first
     size_t begin;
+    size_t span_end;  // of the span that `begin` lies in
     /// std heap order: the smallest rank, then the smallest position, comes first.
     bool operator<(const Candidate& other) const {
       return rank != other.rank ? rank > other.rank : begin > other.begin;
     }
   };
-  /// Rank of the longest token at `begin` that ends at or before `end`; -1 when there is none.
-  int32_t longest_at(std::string_view text, size_t begin, size_t end) const;
+  /// Rank of the longest token at `begin` that ends at or before `end`; -1 when there is none. Tokens that are not
+  /// `anywhere` must end at or before `span_end`.
+  int32_t longest_at(std::string_view text, size_t begin, size_t end, size_t span_end) const;
   std::vector<Candidate> claim(std::string_view text, std::vector<Candidate> candidates,
                                std::vector<uint8_t>& owner) const;
 

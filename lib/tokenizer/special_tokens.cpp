@@ -50,8 +50,9 @@ Result<SpecialTokens> find_special_tokens(const GgufFile& file, const Vocab& voc
     token.eats_space_left = token.text == stripping->left;
     token.eats_space_right = stripping->right;
     for (const std::string_view kept : kKeepRight) token.eats_space_right &= token.text != kept;
+    token.anywhere = !vocab.has(id, kAttrControl | kAttrUnknown);
     found.all.push_back(token);
-    if (!vocab.has(id, kAttrControl | kAttrUnknown)) found.user_defined.push_back(token);
+    if (token.anywhere) found.user_defined.push_back(token);
   }
   return found;
 }

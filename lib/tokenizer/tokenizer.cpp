@@ -26,7 +26,8 @@ Result<std::unique_ptr<TextEncoder>> make_encoder(const GgufFile& file, const Vo
 }
 
 /// Tokens of `text` to `sink`, special tokens around them included.
-Status encode_to(const Tokenizer::Impl& t, std::string_view text, const EncodeOptions& options, TokenSink& sink) {
+Status encode_to(const Tokenizer::Impl& t, std::string_view text, const EncodeOptions& options, TokenSink& sink,
+                 const std::span<const TextSpan>* spans = nullptr) {
   if (text.size() > kMaxText) return Error{ErrorCode::kLimit, "text: longer than 2 GiB"};
   const Vocab& v = t.vocab;
   const bool words = v.model == VocabModel::kWordPiece;  // always between its CLS and SEP
@@ -35,7 +36,7 @@ Status encode_to(const Tokenizer::Impl& t, std::string_view text, const EncodeOp
   };
   add(v.add_bos || words, SpecialId::kBos);
   std::vector<Fragment> fragments;
-  (options.parse_special ? t.all_specials : t.user_defined).split(text, fragments);
+  (options.parse_special || spans ? t.all_specials : t.user_defined).split(text, spans, fragments);
   WordCache cache(text.size());
   bool after_special = true;
   for (const Fragment& fragment : fragments) {
@@ -72,6 +73,14 @@ Result<std::vector<Token>> Tokenizer::encode(std::string_view text, const Encode
   std::vector<Token> ids;
   TokenSink sink(&ids);
   if (Status s = encode_to(*impl_, text, options, sink); !s) return s.error();
+  return ids;
+}
+
+Result<std::vector<Token>> Tokenizer::encode(std::string_view text, const EncodeOptions& options,
+                                             std::span<const TextSpan> special) const {
+  std::vector<Token> ids;
+  TokenSink sink(&ids);
+  if (Status s = encode_to(*impl_, text, options, sink, &special); !s) return s.error();
   return ids;
 }
 
