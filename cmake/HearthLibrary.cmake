@@ -4,14 +4,25 @@ file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cpp
   ${PROJECT_SOURCE_DIR}/kernels/reference/*.cpp)
 
 # -ffp-contract=off: results must round as the formats define; kernels that want a fused multiply-add write it.
+# -fno-asynchronous-unwind-tables: nothing unwinds through the library, and the tables are a tenth of it.
 # -fno-semantic-interposition: calls within the library stay direct although it is position-independent.
 add_library(hearth_flags INTERFACE)
-target_compile_options(hearth_flags INTERFACE -fno-exceptions -fno-rtti -ffp-contract=off
+target_compile_options(hearth_flags INTERFACE -fno-exceptions -fno-asynchronous-unwind-tables -fno-rtti -ffp-contract=off
   -fvisibility-inlines-hidden -fno-semantic-interposition -Wconversion -Wno-sign-conversion)
 target_compile_features(hearth_flags INTERFACE cxx_std_20)
 target_include_directories(hearth_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 
-add_library(hearth ${lib_sources} ${kernel_sources})
+# Templates run for microseconds in front of a model that runs for seconds: their interpreter is built for size, its
+# many small files as one, which also compiles them faster.
+set(chat_sources ${lib_sources})
+list(FILTER chat_sources INCLUDE REGEX "/lib/chat/")
+list(FILTER lib_sources EXCLUDE REGEX "/lib/chat/")
+add_library(hearth_chat OBJECT ${chat_sources})
+target_link_libraries(hearth_chat PRIVATE hearth_flags hearth_warnings)
+target_compile_options(hearth_chat PRIVATE $<$<AND:$<CXX_COMPILER_ID:GNU,Clang,AppleClang>,$<CONFIG:Release>>:-Os>)
+set_target_properties(hearth_chat PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+
+add_library(hearth ${lib_sources} ${kernel_sources} $<TARGET_OBJECTS:hearth_chat>)
 add_library(hearth::hearth ALIAS hearth)
 target_compile_features(hearth PUBLIC cxx_std_20)
 target_include_directories(hearth PUBLIC
