@@ -77,6 +77,8 @@ class Tokenizer {
   std::optional<Token> find(std::string_view raw) const;
 
   int32_t n_vocab() const;
+  /// Heap bytes of the tables that were built at load (shared by all copies).
+  uint64_t memory_bytes() const;
   std::optional<Token> bos() const;
   std::optional<Token> eos() const;
   std::optional<Token> eot() const;

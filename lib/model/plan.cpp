@@ -70,6 +70,7 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) 
   Scratch::lay_out(layout, model.hp, scratch_sizes(model.hp, options));
   plan.scratch_bytes = layout.used();
   plan.tables_bytes = model.weights.copied_bytes + model.weights.layers.size() * sizeof(LayerWeights);
+  if (model.tokenizer) plan.tables_bytes += model.tokenizer->memory_bytes();
   return plan;
 }
 

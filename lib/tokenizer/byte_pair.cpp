@@ -66,6 +66,12 @@ class BytePairEncoder final : public TextEncoder {
     return {};
   }
 
+  uint64_t memory_bytes() const override {
+    uint64_t bytes = merges_.memory_bytes() + splitter_.memory_bytes() + words_.memory_bytes();
+    for (const std::string& text : word_texts_) bytes += sizeof(text) + heap_bytes(text);
+    return bytes;
+  }
+
  private:
   bool flag(PreRule::Flag which) const { return (vocab_.pre->flags & which) != 0; }
   bool plain() const { return flag(PreRule::kPlainBytes); }

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "lib/runtime/heap_bytes.h"
+
 namespace hearth {
 
 class ByteTrie {
@@ -31,6 +33,7 @@ class ByteTrie {
   }
   /// Value of the string that ends at `node`, or -1.
   int32_t value(uint32_t node) const { return nodes_[node].value; }
+  uint64_t memory_bytes() const { return heap_bytes(nodes_) + heap_bytes(labels_) + heap_bytes(root_children_); }
 
  private:
   struct Node {

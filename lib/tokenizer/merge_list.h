@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hearth/gguf.h"
+#include "lib/runtime/heap_bytes.h"
 #include "lib/tokenizer/pair_table.h"
 #include "lib/tokenizer/space_mark.h"
 #include "lib/tokenizer/vocab.h"
@@ -29,6 +30,11 @@ class MergeList {
   }
   const PairTable& pairs() const { return pairs_; }
   const WordCuts& cuts() const { return cuts_; }
+  uint64_t memory_bytes() const {
+    uint64_t bytes = pairs_.memory_bytes() + extra_.memory_bytes();
+    for (const std::string& text : extra_texts_) bytes += sizeof(text) + heap_bytes(text);
+    return bytes;
+  }
 
  private:
   struct Split {

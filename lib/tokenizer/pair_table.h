@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "lib/runtime/heap_bytes.h"
+
 namespace hearth {
 
 class PairTable {
@@ -41,6 +43,7 @@ class PairTable {
   void prefetch(uint32_t left, uint32_t right) const {
     __builtin_prefetch(&slots_[first_slot(static_cast<uint64_t>(left) << 32 | right)]);
   }
+  uint64_t memory_bytes() const { return heap_bytes(slots_); }
 
  private:
   struct Slot {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "hearth/result.h"
+#include "lib/runtime/heap_bytes.h"
 #include "lib/tokenizer/pre_rules.h"
 #include "lib/tokenizer/rule_dfa.h"
 
@@ -25,6 +26,11 @@ class PreSplitter {
 
   /// `text` is clean UTF-8 (utf8::is_clean).
   void split(std::string_view text, WordSink& sink) const { split_from(0, text, sink); }
+  uint64_t memory_bytes() const {
+    uint64_t bytes = heap_bytes(steps_);
+    for (const Step& step : steps_) bytes += step.dfa.memory_bytes();
+    return bytes;
+  }
 
  private:
   enum class StepKind : uint8_t { kPattern, kTrailingSpace, kThousands, kDigitGroups, kSpaceCascade };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hearth/result.h"
+#include "lib/runtime/heap_bytes.h"
 #include "lib/tokenizer/rule_parser.h"
 #include "lib/tokenizer/unicode.h"
 #include "lib/tokenizer/utf8.h"
@@ -41,6 +42,8 @@ class RuleDfa {
     }
     return table_[state] & kMatchBefore ? end : matched;
   }
+
+  uint64_t memory_bytes() const { return heap_bytes(table_) + heap_bytes(interval_starts_) + heap_bytes(symbols_); }
 
  private:
   friend class DfaBuilder;

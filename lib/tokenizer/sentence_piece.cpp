@@ -64,6 +64,8 @@ class SentencePieceEncoder final : public TextEncoder {
     return {};
   }
 
+  uint64_t memory_bytes() const override { return sizeof(*this); }
+
  private:
   void encode_word(std::string_view word, std::vector<MergeSymbol>& symbols, std::vector<Token>& tokens) const {
     symbols.clear();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hearth/tokenizer.h"
+#include "lib/runtime/heap_bytes.h"
 #include "lib/tokenizer/byte_trie.h"
 
 namespace hearth {
@@ -35,6 +36,7 @@ class SpecialSplitter {
   void split(std::string_view text, std::vector<Fragment>& out) const { split(text, nullptr, out); }
   /// With `spans` (ascending, disjoint), tokens that are not `anywhere` are found inside a span only.
   void split(std::string_view text, const std::span<const TextSpan>* spans, std::vector<Fragment>& out) const;
+  uint64_t memory_bytes() const { return heap_bytes(tokens_) + trie_.memory_bytes(); }
 
  private:
   struct Candidate {

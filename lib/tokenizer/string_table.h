@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/runtime/heap_bytes.h"
+
 namespace hearth {
 
 /// First bytes of a string as a number (little-endian, zero-padded) and a hash of all of it.
@@ -73,6 +75,7 @@ class StringTable {
     if (!slots_.empty()) __builtin_prefetch(&slots_[key.hash & mask_]);
   }
   size_t size() const { return size_; }
+  uint64_t memory_bytes() const { return heap_bytes(slots_) + heap_bytes(texts_); }
 
  private:
   /// Strings of at most 8 bytes are wholly in `head`.

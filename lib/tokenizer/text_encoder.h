@@ -14,6 +14,8 @@ namespace hearth {
 class TextEncoder {
  public:
   virtual ~TextEncoder() = default;
+  /// Heap bytes of its tables.
+  virtual uint64_t memory_bytes() const = 0;
   /// Any bytes. `after_special` is true at the begin of the text and after a special token. `cache` belongs to one
   /// call of Tokenizer::encode, which may hold several texts.
   virtual Status encode(std::string_view text, bool after_special, WordCache& cache, TokenSink& out) const = 0;

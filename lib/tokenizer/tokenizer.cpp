@@ -132,6 +132,11 @@ std::optional<Token> Tokenizer::find(std::string_view raw) const {
   return optional_id(impl_->vocab.by_raw.find(raw));
 }
 
+uint64_t Tokenizer::memory_bytes() const {
+  return sizeof(Impl) + impl_->vocab.memory_bytes() + (impl_->encoder ? impl_->encoder->memory_bytes() : 0) +
+         impl_->all_specials.memory_bytes() + impl_->user_defined.memory_bytes();
+}
+
 int32_t Tokenizer::n_vocab() const {
   return impl_->vocab.size();
 }

@@ -40,6 +40,8 @@ class UnigramEncoder final : public TextEncoder {
     return {};
   }
 
+  uint64_t memory_bytes() const override { return trie_.memory_bytes() + user_defined_.memory_bytes(); }
+
  private:
   /// Best segmentation that ends at a position.
   struct Best {

@@ -9,6 +9,7 @@
 
 #include "hearth/gguf.h"
 #include "hearth/tokenizer.h"
+#include "lib/runtime/heap_bytes.h"
 #include "lib/tokenizer/pre_rules.h"
 #include "lib/tokenizer/string_table.h"
 
@@ -60,6 +61,7 @@ class PieceTable {
     const uint32_t begin = i == 0 ? 0 : ends_[i - 1];
     return std::string_view(bytes_).substr(begin, ends_[i] - begin);
   }
+  uint64_t memory_bytes() const { return heap_bytes(ends_) + heap_bytes(bytes_); }
 
  private:
   std::vector<uint32_t> ends_;
@@ -95,6 +97,10 @@ struct Vocab {
   bool strip_accents = true;
 
   int32_t size() const { return static_cast<int32_t>(raw.size()); }
+  uint64_t memory_bytes() const {
+    return heap_bytes(raw) + heap_bytes(invented) + heap_bytes(scores) + heap_bytes(attributes) + heap_bytes(ends) +
+           by_raw.memory_bytes() + pieces.memory_bytes();
+  }
   bool has(Token id, uint8_t attribute) const { return (attributes[static_cast<size_t>(id)] & attribute) != 0; }
   float score(Token id) const { return scores.empty() ? 0.0f : scores[static_cast<size_t>(id)]; }
   Token special_id(SpecialId which) const { return special[static_cast<size_t>(which)]; }

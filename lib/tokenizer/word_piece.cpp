@@ -60,6 +60,8 @@ class WordPieceEncoder final : public TextEncoder {
     return {};
   }
 
+  uint64_t memory_bytes() const override { return trie_.memory_bytes(); }
+
  private:
   /// A word that entries cannot cover is unknown as a whole.
   void encode_word(std::string_view word, WordCache& cache, std::vector<Token>& tokens, TokenSink& out) const {
