@@ -1,24 +1,18 @@
 // hearth bench: tokens a second, and how near that is to what the machine can do.
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <memory>
 
+#include "bench_measure.h"
 #include "commands.h"
 #include "hearth/cpu.h"
 #include "json_output.h"
-#include "model_costs.h"
 #include "model_options.h"
 
 namespace hearth_tool {
 namespace {
 
-using hearth::BatchToken;
-using hearth::Error;
-using hearth::ErrorCode;
 using hearth::MachineLimits;
-using hearth::Result;
 using hearth::Session;
 using hearth::Status;
 
@@ -32,25 +26,8 @@ struct BenchOptions {
   SessionSettings session;
 };
 
-/// One line of the table.
-struct Test {
-  std::string name;
-  int32_t n_tokens;  ///< a sequence
-  int32_t depth;
-  int32_t n_seqs;
-  bool is_prompt;
-};
-
-struct Measured {
-  Test test;
-  int n_threads;
-  std::vector<double> seconds;
-  double bytes, macs;  ///< of one repetition
-  MachineLimits limits;
-};
-
-std::vector<Test> list_tests(const BenchOptions& o) {
-  std::vector<Test> tests;
+std::vector<BenchTest> list_tests(const BenchOptions& o) {
+  std::vector<BenchTest> tests;
   for (int32_t depth : o.depths) {
     const std::string at = depth > 0 ? " @ " + std::to_string(depth) : "";
     for (int32_t n : o.prompts) {
@@ -67,109 +44,8 @@ std::vector<Test> list_tests(const BenchOptions& o) {
   return tests;
 }
 
-/// Positions that a test needs, in whole pages.
-int32_t context_of(const Test& test) {
-  constexpr int32_t kPage = hearth::KVCache::kPageTokens;
-  return test.n_seqs * ((test.depth + test.n_tokens + kPage - 1) / kPage * kPage);
-}
-
-/// Runs one test on a session of its own cache contents.
-class TestRun {
- public:
-  TestRun(Session& session, const Test& test) : session_(session), test_(test), rng_(1) {}
-  /// Fills the cache to the depth and runs once without measuring.
-  Status prepare();
-  /// Seconds of one repetition; leaves the cache at the depth.
-  Result<double> repeat();
-
- private:
-  hearth::Token random_token() {
-    return static_cast<hearth::Token>(rng_.next() % static_cast<uint64_t>(session_.model().info().n_vocab));
-  }
-  Status decode_prompt(int32_t seq, int32_t begin, int32_t n);
-  Status run_once();
-
-  Session& session_;
-  const Test& test_;
-  hearth::Rng rng_;
-  std::vector<BatchToken> batch_;
-};
-
-Status TestRun::decode_prompt(int32_t seq, int32_t begin, int32_t n) {
-  batch_.clear();
-  for (int32_t i = 0; i < n; ++i) batch_.push_back({random_token(), begin + i, seq, i + 1 == n});
-  return session_.decode(batch_);
-}
-
-Status TestRun::run_once() {
-  if (test_.is_prompt) return decode_prompt(0, test_.depth, test_.n_tokens);
-  for (int32_t i = 0; i < test_.n_tokens; ++i) {
-    batch_.clear();
-    for (int32_t seq = 0; seq < test_.n_seqs; ++seq) batch_.push_back({random_token(), test_.depth + i, seq, true});
-    if (Status status = session_.decode(batch_); !status) return status;
-    if (interrupted()) return Error{ErrorCode::kCancelled, "interrupted"};
-  }
-  return {};
-}
-
-Result<double> TestRun::repeat() {
-  const auto begin = std::chrono::steady_clock::now();
-  if (Status status = run_once(); !status) return status.error();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  for (int32_t seq = 0; seq < test_.n_seqs; ++seq) {
-    if (Status status = session_.cache().trim(seq, test_.depth); !status) return status.error();
-  }
-  return seconds;
-}
-
-Status TestRun::prepare() {
-  session_.cache().clear();
-  for (int32_t seq = 0; seq < test_.n_seqs && test_.depth > 0; ++seq) {
-    if (Status status = decode_prompt(seq, 0, test_.depth); !status) return status;
-  }
-  const auto warm_up = repeat();
-  return warm_up ? Status() : Status(warm_up.error());
-}
-
-/// Bytes and multiplications of one repetition.
-void count_work(Measured& m, const ModelCosts& costs, int32_t n_batch) {
-  const double n = m.test.n_tokens, seqs = m.test.n_seqs, depth = m.test.depth;
-  if (m.test.is_prompt) {
-    const double n_batches = std::ceil(n / n_batch);
-    m.bytes = n_batches * (batch_weight_bytes(costs, n / n_batches) + costs.kv_bytes_per_position * (depth + n / 2));
-    m.macs = batch_macs(costs, n, 1);
-  } else {
-    m.bytes = n * (batch_weight_bytes(costs, seqs) + seqs * costs.kv_bytes_per_position * (depth + n / 2));
-    m.macs = n * batch_macs(costs, seqs, seqs);
-  }
-}
-
-struct Statistics {
-  double mean = 0, sd = 0, median = 0;
-};
-
-/// Of tokens a second.
-Statistics statistics(const Measured& m) {
-  std::vector<double> rates;
-  for (double s : m.seconds) rates.push_back(m.test.n_tokens * m.test.n_seqs / s);
-  std::sort(rates.begin(), rates.end());
-  Statistics result;
-  const double n = static_cast<double>(rates.size());
-  for (double r : rates) result.mean += r / n;
-  for (double r : rates) result.sd += (r - result.mean) * (r - result.mean) / std::max(n - 1, 1.0);
-  result.sd = std::sqrt(result.sd);
-  const size_t half = rates.size() / 2;
-  result.median = rates.size() % 2 == 1 ? rates[half] : (rates[half - 1] + rates[half]) / 2;
-  return result;
-}
-
-/// Repetitions a second at the median.
-double repetitions_per_second(const Measured& m) {
-  return statistics(m).median / (m.test.n_tokens * m.test.n_seqs);
-}
-
-Json to_json(const Measured& m) {
-  const Statistics s = statistics(m);
+Json to_json(const BenchMeasurement& m) {
+  const BenchStatistics s = statistics(m);
   const double rate = repetitions_per_second(m), gb = m.bytes * rate / 1e9, gmac = m.macs * rate / 1e9;
   const auto fraction = [](double part, double whole) { return whole > 0 ? Json(part / whole) : Json(nullptr); };
   return {{"test", m.test.name},
@@ -192,8 +68,8 @@ std::string percent(double part, double whole) {
   return text;
 }
 
-void print_row(const Measured& m) {
-  const Statistics s = statistics(m);
+void print_row(const BenchMeasurement& m) {
+  const BenchStatistics s = statistics(m);
   const double rate = repetitions_per_second(m), gb = m.bytes * rate / 1e9, gmac = m.macs * rate / 1e9;
   char line[200];
   std::snprintf(line, sizeof(line), "%-16s %7d %9.2f +- %-7.2f %9.2f %8.1f %5s %9.1f %5s\n", m.test.name.c_str(),
@@ -208,22 +84,6 @@ void print_header(const hearth::Model& model, const std::string& path) {
         " parameters, " + format_bytes(model.file().file_bytes()) + "; " + hearth::active_isa() + "\n");
 }
 
-Result<Measured> measure(Session& session, const Test& test, const BenchOptions& o, const ModelCosts& costs) {
-  Progress progress(test.name);
-  TestRun run(session, test);
-  if (Status status = run.prepare(); !status) return status.error();
-  Measured m{test, session.options().n_threads, {}, 0, 0, {}};
-  for (int32_t i = 0; i < o.repetitions; ++i) {
-    if (interrupted()) return Error{ErrorCode::kCancelled, "interrupted"};
-    progress.update(static_cast<uint64_t>(i), static_cast<uint64_t>(o.repetitions));
-    const auto seconds = run.repeat();
-    if (!seconds) return seconds.error();
-    m.seconds.push_back(*seconds);
-  }
-  count_work(m, costs, session.options().n_batch);
-  return m;
-}
-
 void print_limits(const MachineLimits& limits) {
   char line[200];
   std::snprintf(line, sizeof(line), "limits of %d threads: reading %.1f GB/s, int8 products %.0f GMAC/s\n",
@@ -234,8 +94,8 @@ void print_limits(const MachineLimits& limits) {
 
 /// Every test at one number of threads; appends to `results`.
 Status bench_threads(const hearth::Model& model, const BenchOptions& o, hearth::SessionOptions options, Json& results) {
-  const std::vector<Test> tests = list_tests(o);
-  for (const Test& test : tests) {
+  const std::vector<BenchTest> tests = list_tests(o);
+  for (const BenchTest& test : tests) {
     options.n_ctx = std::max(options.n_ctx, context_of(test));
     options.n_seqs = std::max(options.n_seqs, test.n_seqs);
   }
@@ -247,8 +107,8 @@ Status bench_threads(const hearth::Model& model, const BenchOptions& o, hearth::
   const ModelCosts costs = count_costs(model, options.kv_type);
   if (!o.json) print_limits(*limits);
   Json list = Json::array();
-  for (const Test& test : tests) {
-    auto measured = measure(*session, test, o, costs);
+  for (const BenchTest& test : tests) {
+    auto measured = measure(*session, test, o.repetitions, costs);
     if (!measured) return measured.error();
     measured->limits = *limits;
     list.push_back(to_json(*measured));
