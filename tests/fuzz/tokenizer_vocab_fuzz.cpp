@@ -39,7 +39,7 @@ class Recipe {
 };
 
 TinyVocab cook(Recipe& in) {
-  constexpr const char* kModels[] = {"llama", "gpt2", "gemma4", "bert", "t5", "none"};
+  constexpr const char* kModels[] = {"llama", "gpt2", "gemma4", "bert", "t5", "whitespace"};
   constexpr const char* kPres[] = {"",           "gpt-2",  "llama-bpe", "qwen2",
                                    "whitespace", "gemma4", "kimi-k2",   "jina-v2-code"};
   constexpr const char* kSwitches[] = {
