@@ -57,6 +57,8 @@ class BytePairEncoder final : public TextEncoder {
       copy = utf8::cleaned(text);
       text = copy;
     }
+    if (text.size() > kMaxMarkedText)
+      return Error{ErrorCode::kLimit, "text: longer than 4 GiB when repaired and written as the vocabulary has it"};
     Run run(*this, cache, out);
     if (vocab_.drop_spaces) {
       split_at_spaces(text, run);

@@ -9,9 +9,9 @@ ByteTrie::ByteTrie(std::vector<Entry> entries) : root_children_(256, kNone) {
   std::sort(entries.begin(), entries.end(),
             [](const Entry& a, const Entry& b) { return a.text != b.text ? a.text < b.text : a.value < b.value; });
   struct Range {
-    size_t begin, end, depth;  // the entries below a node share their first `depth` bytes
+    uint32_t begin, end, depth;  // the entries below a node share their first `depth` bytes
   };
-  std::vector<Range> ranges{{0, entries.size(), 0}};  // by node
+  std::vector<Range> ranges{{0, static_cast<uint32_t>(entries.size()), 0}};  // by node
   nodes_.emplace_back();
   labels_.push_back(0);
   for (size_t node = 0; node < ranges.size(); ++node) {
@@ -20,7 +20,7 @@ ByteTrie::ByteTrie(std::vector<Entry> entries) : root_children_(256, kNone) {
     nodes_[node].first_child = static_cast<uint32_t>(nodes_.size());
     while (begin < end) {
       const char byte = entries[begin].text[depth];
-      size_t next = begin;
+      uint32_t next = begin;
       while (next < end && entries[next].text[depth] == byte) ++next;
       if (node == 0) root_children_[static_cast<uint8_t>(byte)] = static_cast<uint32_t>(nodes_.size());
       ++nodes_[node].n_children;

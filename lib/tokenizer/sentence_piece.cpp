@@ -46,6 +46,8 @@ class SentencePieceEncoder final : public TextEncoder {
     std::string marked;
     if (vocab_.add_space_prefix && after_special) marked += kSpaceMark;
     append_with_marks(marked, text);
+    if (marked.size() > kMaxMarkedText)
+      return Error{ErrorCode::kLimit, "text: longer than 4 GiB with its spaces written as marks"};
     // a broken character takes the bytes that it announces, those of a mark included
     const bool by_words = utf8::is_clean(marked);
     std::vector<MergeSymbol> symbols;

@@ -11,6 +11,8 @@
 
 namespace hearth {
 
+inline constexpr size_t kMaxMarkedText = 0xFFFFFFFF;  // offsets into it are 32-bit
+
 inline void append_with_marks(std::string& out, std::string_view text) {
   size_t spaces = 0;
   for (const char c : text) spaces += c == ' ';

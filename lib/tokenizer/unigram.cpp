@@ -2,6 +2,7 @@
 // Regularization", 2018, section 3.2, by Viterbi's algorithm).
 #include <algorithm>
 #include <limits>
+#include <new>
 #include <string>
 
 #include "lib/tokenizer/byte_trie.h"
@@ -36,8 +37,7 @@ class UnigramEncoder final : public TextEncoder {
     if (!normalise(text, normal)) {
       return Error{ErrorCode::kLimit, "tokenizer.ggml.precompiled_charsmap: the text grows too much"};
     }
-    if (!normal.empty()) segment(normal, out);
-    return {};
+    return normal.empty() ? Status{} : segment(normal, out);
   }
 
   uint64_t memory_bytes() const override { return trie_.memory_bytes() + user_defined_.memory_bytes(); }
@@ -94,9 +94,11 @@ class UnigramEncoder final : public TextEncoder {
     return true;
   }
 
-  void segment(const std::string& text, TokenSink& out) const {
+  Status segment(const std::string& text, TokenSink& out) const {
+    if (text.size() > UINT32_MAX) return Error{ErrorCode::kLimit, "text: longer than 4 GiB when normalised"};
     const Token unknown = vocab_.special_id(SpecialId::kUnk);
-    std::vector<Best> best(text.size() + 1);  // by position
+    const std::unique_ptr<Best[]> best(new (std::nothrow) Best[text.size() + 1]);  // by position
+    if (!best) return Error{ErrorCode::kOutOfMemory, "text: no memory for its segmentation"};
     best[0].score = 0;
     for (size_t begin = 0; begin < text.size();) {
       const size_t announced = utf8::announced_length(static_cast<uint8_t>(text[begin]));
@@ -125,6 +127,7 @@ class UnigramEncoder final : public TextEncoder {
     }
     std::reverse(tokens.begin(), tokens.end());
     out.push(tokens.data(), tokens.size());
+    return {};
   }
 
   const Vocab& vocab_;

@@ -9,8 +9,8 @@
 namespace hearth {
 namespace {
 
-constexpr size_t kMaxTextBytes = size_t{1} << 28;
-constexpr size_t kAhead = 16;  // entries between asking the cache for a row and its use
+constexpr size_t kMaxTextBytes = size_t{1} << 26;  // ten times the largest published
+constexpr size_t kAhead = 16;                      // entries between asking the cache for a row and its use
 
 constexpr std::string_view kTokensKey = "tokenizer.ggml.tokens";
 constexpr std::string_view kScoresKey = "tokenizer.ggml.scores";
@@ -87,7 +87,7 @@ Status read_tokens(const GgufFile& file, Vocab& v) {
     empty += text.empty();
     v.longest_raw = std::max(v.longest_raw, text.size());
   }
-  if (total > kMaxTextBytes) return Error{ErrorCode::kLimit, std::string(kTokensKey) + ": more than 256 MiB of text"};
+  if (total > kMaxTextBytes) return Error{ErrorCode::kLimit, std::string(kTokensKey) + ": more than 64 MiB of text"};
   v.invented.reserve(empty);  // views into its strings stay valid
   v.by_raw.reserve(v.raw.size());
   for (size_t i = 0; i < v.raw.size(); ++i) {
