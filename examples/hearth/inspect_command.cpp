@@ -120,6 +120,7 @@ Json describe_plan(const MemoryPlan& plan, const hearth::SessionOptions& options
           {"kv_cache_bytes", plan.kv_cache_bytes},
           {"scratch_bytes", plan.scratch_bytes},
           {"tables_bytes", plan.tables_bytes},
+          {"process_bytes", plan.process_bytes},
           {"total_bytes", plan.total()}};
 }
 
@@ -172,7 +173,7 @@ void print_tensors(const GgufFile& file) {
 
 void print_plan(const Json& plan) {
   print("memory plan for a context of " + plan["context"].dump() + "\n");
-  for (const char* part : {"weights", "kv_cache", "scratch", "tables", "total"}) {
+  for (const char* part : {"weights", "kv_cache", "scratch", "tables", "process", "total"}) {
     const uint64_t bytes = plan[std::string(part) + "_bytes"];
     char line[120];
     std::snprintf(line, sizeof(line), "  %-10s %16s bytes  %10s\n", part,

@@ -111,7 +111,8 @@ TEST_F(Tool, InspectDescribesTheFile) {
   EXPECT_EQ(report["plan"]["kv_cache_bytes"], 3 * 2 * 64 * 2 * 2 * 256);
   EXPECT_EQ(report["plan"]["total_bytes"],
             report["plan"]["weights_bytes"].get<int64_t>() + report["plan"]["kv_cache_bytes"].get<int64_t>() +
-                report["plan"]["scratch_bytes"].get<int64_t>() + report["plan"]["tables_bytes"].get<int64_t>());
+                report["plan"]["scratch_bytes"].get<int64_t>() + report["plan"]["tables_bytes"].get<int64_t>() +
+                report["plan"]["process_bytes"].get<int64_t>());
   const ToolResult text = run_tool({"inspect", model_, "--tensors", "--plan"});
   EXPECT_EQ(text.exit_code, 0);
   EXPECT_NE(text.out.find("blk.2.ffn_down.weight"), std::string::npos);

@@ -20,6 +20,7 @@ namespace hearth::testing {
 struct ToolResult {
   int exit_code = -1;  ///< -1: ended by a signal
   std::string out, err;
+  int64_t max_resident_bytes = 0;
 };
 
 struct ToolRun {
@@ -92,7 +93,9 @@ inline ToolResult run_tool(const ToolRun& run) {
   close(out[0]);
   close(err[0]);
   int status = 0;
-  waitpid(child, &status, 0);
+  rusage usage{};
+  wait4(child, &status, 0, &usage);
+  result.max_resident_bytes = int64_t{usage.ru_maxrss} * 1024;
   if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
   return result;
 }
