@@ -75,6 +75,8 @@ struct Architecture {
   bool yarn_scales_scores = false;  ///< YaRN's temperature multiplies the scores, not cos and sin (DeepSeek)
   float alibi_max_bias = 0;         ///< > 0: scores fall with distance instead of rotating (Press et al. 2021)
   QkNorm qk_norm = QkNorm::kNone;
+  bool gated_queries =
+      false;                ///< the rows of a query head are (query, gate): outputs times sigmoid(gate) (Qwen 3 Next)
   bool v_norm = false;      ///< values are normalised per head, without a weight (Gemma 4)
   bool v_may_be_k = false;  ///< where the file has no attn_v, values are the projected keys (Gemma 4)
   bool latent = false;      ///< keys and values are compressed to one latent vector (DeepSeek-V2, section 2.1)
@@ -87,6 +89,10 @@ struct Architecture {
   float attention_soft_cap = 0;  ///< where the file does not say; 0: none
   float final_soft_cap = 0;      ///< of the logits, likewise
   bool causal = true;
+
+  // Layers that keep a state of fixed size instead of cells (Gated DeltaNet, Yang et al. 2024).
+  bool recurrent = false;          ///< all but each full_attention_interval-th layer are such
+  bool value_heads_tiled = false;  ///< value head h reads key head h % n_k_heads; otherwise neighbours share one
 
   // Feed-forward.
   kernels::Gate gate = kernels::Gate::kSilu;

@@ -86,6 +86,28 @@ constexpr Architecture kArchitectures[] = {
      .router = Router::kFromFile,
      .renormalize_experts = false},
 
+    // --- recurrent layers between those with attention ---------------------------------------------------------------
+    {.name = "qwen3next",
+     .ffn_norm_name = "post_attention_norm",
+     .rope = kHalves,
+     .qk_norm = QkNorm::kPerHead,
+     .gated_queries = true,
+     .recurrent = true},
+    {.name = "qwen35",
+     .ffn_norm_name = "post_attention_norm",
+     .rope = kHalves,
+     .qk_norm = QkNorm::kPerHead,
+     .gated_queries = true,
+     .recurrent = true,
+     .value_heads_tiled = true},
+    {.name = "qwen35moe",
+     .ffn_norm_name = "post_attention_norm",
+     .rope = kHalves,
+     .qk_norm = QkNorm::kPerHead,
+     .gated_queries = true,
+     .recurrent = true,
+     .value_heads_tiled = true},
+
     // --- encoders: text in, one vector out ---------------------------------------------------------------------------
     {.name = "bert",  // and RoBERTa, XLM-R (bge-m3): their files leave out the unused first positions
      .norm = NormKind::kLayer,

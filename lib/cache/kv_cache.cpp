@@ -38,7 +38,10 @@ void lay_out(KVCache::Impl& impl, std::span<const CacheLayer> layers) {
   const uint64_t cell = cell_bytes(impl.options.type);
   for (const CacheLayer& layer : layers) {
     KVCache::Impl::LayerPlace place;
-    if (layer.same_as >= 0) {
+    if (layer.state_floats > 0) {
+      place.state_offset = impl.state_floats;
+      impl.state_floats += layer.state_floats;
+    } else if (layer.same_as >= 0) {
       place = impl.layers[static_cast<size_t>(layer.same_as)];
     } else {
       size_t g = 0;
@@ -71,6 +74,7 @@ uint64_t KVCache::Impl::bytes_needed(std::span<const CacheLayer> layers, const C
   lay_out(impl, layers);
   uint64_t bytes = 0;
   for (const Group& group : impl.groups) bytes += static_cast<uint64_t>(group.n_pages) * group.page_bytes;
+  bytes += static_cast<uint64_t>(impl.state_floats) * sizeof(float) * static_cast<uint64_t>(options.n_seqs);
   return bytes;
 }
 
@@ -90,6 +94,7 @@ Result<std::unique_ptr<KVCache::Impl>> KVCache::Impl::create(std::span<const Cac
     group.tables.assign(static_cast<size_t>(options.n_seqs),
                         std::vector<PageRef>(static_cast<size_t>(pages_for(options.n_ctx))));
   }
+  impl->states = reinterpret_cast<float*>(at);
   impl->clear();
   return impl;
 }
@@ -119,6 +124,10 @@ kernels::KvPage KVCache::Impl::page(int layer, int32_t page, int kv_head) const 
   std::byte* v = base + static_cast<uint64_t>(place.n_kv_heads) * place.head_bytes_k +
                  static_cast<uint64_t>(kv_head) * place.head_bytes_v;
   return {k, v};
+}
+
+float* KVCache::Impl::state(int layer, SeqId seq) const {
+  return states + int64_t{seq} * state_floats + layers[static_cast<size_t>(layer)].state_offset;
 }
 
 int32_t KVCache::Impl::take_page(Group& group) {
@@ -163,6 +172,13 @@ Status KVCache::Impl::check(std::span<const BatchToken> batch) const {
                    "position " + std::to_string(token.pos) + " of sequence " + std::to_string(token.seq) + " is taken"};
     }
     int32_t& last = last_pos[static_cast<size_t>(token.seq)];
+    const int32_t next = state_floats > 0 && last < 0 ? length(token.seq) : last + 1;
+    if (state_floats > 0 && token.pos != next) {
+      return Error{ErrorCode::kInvalidArgument, "position " + std::to_string(token.pos) + " of sequence " +
+                                                    std::to_string(token.seq) + " leaves a gap, but recurrent layers " +
+                                                    "compute every position in turn (next: " + std::to_string(next) +
+                                                    ")"};
+    }
     if (token.pos <= last) {
       return Error{ErrorCode::kInvalidArgument, "position " + std::to_string(token.pos) + " of sequence " +
                                                     std::to_string(token.seq) + " does not follow " +
@@ -277,6 +293,9 @@ Status KVCache::Impl::remove(SeqId seq, int32_t p0, int32_t p1) {
   if (Status status = check_range(seq, p0, p1); !status) return status;
   const auto at = static_cast<size_t>(seq);
   const bool everything = p0 == 0 && p1 >= length(seq);
+  if (state_floats > 0 && !everything && p0 < length(seq)) {
+    return Error{ErrorCode::kUnsupported, "recurrent layers cannot forget a part of a sequence, only all of it"};
+  }
   for (const Group& group : groups) {
     // What comes next at p0 must still see its whole window.
     if (!everything && group.dropped[at] > std::max(0, p0 - group.window + 1) && p1 >= length(seq)) {
@@ -301,6 +320,9 @@ Status KVCache::Impl::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
   int32_t q0 = p0, q1 = p1;
   if (Status status = check_range(from, p0, p1); !status) return status;
   if (Status status = check_range(to, q0, q1); !status) return status;
+  if (state_floats > 0 && (p0 > 0 || p1 < length(from))) {
+    return Error{ErrorCode::kUnsupported, "recurrent layers cannot copy a part of a sequence, only all of it"};
+  }
   if (from == to) return remove(to, p1, -1).ok() && p0 > 0 ? remove(to, 0, p0) : Status{};
   for (const Group& group : groups) {
     if (p1 < length(from) && group.dropped[static_cast<size_t>(from)] > std::max(0, p1 - group.window + 1)) {
@@ -321,6 +343,7 @@ Status KVCache::Impl::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
     }
     group.dropped[static_cast<size_t>(to)] = group.dropped[static_cast<size_t>(from)];
   }
+  std::copy_n(states + int64_t{from} * state_floats, state_floats, states + int64_t{to} * state_floats);
   return {};
 }
 

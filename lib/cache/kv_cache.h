@@ -23,8 +23,9 @@ struct CacheLayer {
   int n_kv_heads = 0;
   int k_dim = 0;
   int v_dim = 0;
-  int window = 0;    ///< 0: everything stays visible
-  int same_as = -1;  ///< >= 0: the cells of that earlier layer are this one's too
+  int window = 0;            ///< 0: everything stays visible
+  int same_as = -1;          ///< >= 0: the cells of that earlier layer are this one's too
+  int64_t state_floats = 0;  ///< > 0: a recurrent layer, which keeps a state a sequence and no cells
 };
 
 struct CacheOptions {
@@ -59,6 +60,7 @@ struct KVCache::Impl {
     uint64_t head_bytes_k = 0;
     uint64_t head_bytes_v = 0;
     int n_kv_heads = 0;
+    int64_t state_offset = 0;  ///< floats from the start of a sequence's state
   };
 
   /// Bytes that create() will allocate. Sizes were checked by read_hparams and Session::create.
@@ -76,6 +78,9 @@ struct KVCache::Impl {
   const std::vector<PageRef>& table(int layer, SeqId seq) const;
   kernels::KvPage page(int layer, int32_t page, int kv_head) const;
 
+  /// State of a recurrent layer. What a sequence begins with is not set here: position 0 starts from zeros.
+  float* state(int layer, SeqId seq) const;
+
   void clear();
   Status remove(SeqId seq, int32_t p0, int32_t p1);
   Status copy(SeqId from, SeqId to, int32_t p0, int32_t p1);
@@ -86,6 +91,8 @@ struct KVCache::Impl {
   CacheOptions options;
   std::vector<Group> groups;
   std::vector<LayerPlace> layers;
+  int64_t state_floats = 0;  ///< of all recurrent layers of a sequence; 0: there are none
+  float* states = nullptr;   ///< [n_seqs, state_floats]
   AlignedBuffer memory;
 
  private:

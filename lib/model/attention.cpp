@@ -1,4 +1,6 @@
 // The attention stage: project, normalise and rotate queries and keys, store the cells, attend, project out.
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "lib/model/latent_attention.h"
@@ -13,7 +15,8 @@ using kernels::kPageTokens;
 /// q = h Wq, k = h Wk, v = h Wv in one fork-join; k and v only where the layer has them.
 void project(const ForwardContext& c, const LayerWeights& w, const QkvRow& row, int n) {
   float* qkv = c.scratch->qkv;
-  const Product products[3] = {{&w.q.w, qkv, row.width, w.q.bias()},
+  const bool gated = c.arch->gated_queries;
+  const Product products[3] = {{&w.q.w, gated ? c.scratch->gated_q : qkv, gated ? w.q.w.rows : row.width, w.q.bias()},
                                {&w.k.w, qkv + row.k, row.width, w.k.bias()},
                                {&w.v.w, qkv + row.v, row.width, w.v.bias()}};
   matmul(c.matmul, c.scratch->h, c.hp->d_model, n, std::span(products, w.v ? 3 : w.k ? 2 : 1));
@@ -32,6 +35,25 @@ void rotate_heads(const ForwardContext& c, float* x, int rope, int t, int n_head
   const float* cs = c.scratch->cos_sin[rope] + int64_t{t} * n_rot;
   const auto rotate = c.arch->rope == RopeLayout::kPairs ? kernels().rope_pairs : kernels().rope_halves;
   for (int h = 0; h < n_heads; ++h) rotate(x + int64_t{h} * dim, cs, n_rot);
+}
+
+/// Queries of one token out of its row of (query, gate) pairs.
+void take_queries(const ForwardContext& c, float* q, int t, int n_heads, int dim) {
+  const float* pairs = c.scratch->gated_q + int64_t{t} * n_heads * 2 * dim;
+  for (int h = 0; h < n_heads; ++h) std::copy_n(pairs + int64_t{h} * 2 * dim, dim, q + int64_t{h} * dim);
+}
+
+/// heads *= sigmoid(gate) for the tokens that are kept.
+void gate_heads(const ForwardContext& c, const LayerShape& shape, std::span<const int32_t> rows) {
+  const int64_t dim = shape.k_dim;
+  for_rows(c, static_cast<int>(rows.size()), shape.n_heads * dim, [&](int i) {
+    const int64_t first = int64_t{rows[static_cast<size_t>(i)]} * shape.n_heads;
+    for (int64_t h = first; h < first + shape.n_heads; ++h) {
+      const float* gate = c.scratch->gated_q + (2 * h + 1) * dim;
+      float* out = c.scratch->heads + h * dim;
+      for (int64_t d = 0; d < dim; ++d) out[d] /= 1.0f + std::exp(-gate[d]);
+    }
+  });
 }
 
 /// Norms and rotates keys, and writes keys and values into the token's page.
@@ -60,6 +82,7 @@ void position_and_store(const ForwardContext& c, int layer, const QkvRow& row, s
   const LayerShape& shape = c.hp->layers[static_cast<size_t>(layer)];
   for_rows(c, static_cast<int>(batch.size()), row.width, [&](int t) {
     float* q = c.scratch->qkv + t * row.width;
+    if (c.arch->gated_queries) take_queries(c, q, t, shape.n_heads, shape.k_dim);
     norm_heads(c, q, w.q_norm, shape.n_heads, shape.k_dim);
     rotate_heads(c, q, shape.rope, t, shape.n_heads, shape.k_dim);
     if (shape.kv_layer == layer) store_cells(c, layer, row, batch[static_cast<size_t>(t)], t);
@@ -81,6 +104,7 @@ void attention(const ForwardContext& c, int layer, std::span<const BatchToken> b
   position_and_store(c, layer, row, batch);
   if (rows.empty()) return;
   attend(c, layer, batch);
+  if (c.arch->gated_queries) gate_heads(c, shape, rows);
   keep_rows(c.scratch->heads, int64_t{shape.n_heads} * shape.v_dim, rows);
   const float* heads = latent ? expand_values(c, layer, static_cast<int>(rows.size())) : c.scratch->heads;
   const Product product{&w.o.w, c.scratch->y, c.hp->d_model, w.o.bias()};

@@ -25,7 +25,7 @@ struct LayerBinding {
 
 /// q, k and v as one tensor or three. Layers that use the cells of another have neither k nor v.
 void bind_qkv(const LayerBinding& b, LayerWeights& layer) {
-  const int64_t q_rows = int64_t{b.shape.n_heads} * b.shape.k_dim;
+  const int64_t q_rows = int64_t{b.shape.n_heads} * b.shape.k_dim * (b.arch.gated_queries ? 2 : 1);
   const int64_t k_rows = int64_t{b.shape.n_kv_heads} * b.shape.k_dim;
   const int64_t v_rows = int64_t{b.shape.n_kv_heads} * b.shape.v_dim;
   if (b.bind.has(b.blk + "attn_qkv.weight")) {
@@ -63,6 +63,25 @@ void bind_latent(const LayerBinding& b, LayerWeights& layer) {
   b.bind.norm(w.kv_down_norm, b.blk + "attn_kv_a_norm", p.kv_rank);
   b.bind.experts(w.k_up, b.blk + "attn_k_b", p.nope_dim, p.kv_rank, n_heads);
   b.bind.experts(w.v_up, b.blk + "attn_v_b", p.kv_rank, p.v_dim, n_heads);
+}
+
+void bind_recurrent(const LayerBinding& b, LayerWeights& layer) {
+  const RecurrentParams& p = b.hp.recurrent;
+  RecurrentWeights& w = layer.recurrent;
+  if (b.arch.norm_place == NormPlace::kPre) b.bind.norm(layer.attn_norm, b.blk + "attn_norm", b.d);
+  b.bind.linear(w.qkv, b.blk + "attn_qkv", b.d, p.channels());
+  b.bind.linear(w.z, b.blk + "attn_gate", b.d, p.v_width());
+  if (b.bind.has(b.blk + "ssm_ba.weight")) {
+    b.bind.linear(w.beta_alpha, b.blk + "ssm_ba", b.d, 2 * int64_t{p.n_v_heads});
+  } else {
+    b.bind.linear(w.beta, b.blk + "ssm_beta", b.d, p.n_v_heads);
+    b.bind.linear(w.alpha, b.blk + "ssm_alpha", b.d, p.n_v_heads);
+  }
+  b.bind.grid(w.conv, b.blk + "ssm_conv1d.weight", p.conv_width, p.channels());
+  b.bind.floats(w.dt, b.blk + "ssm_dt.bias", p.n_v_heads);
+  b.bind.floats(w.a, b.blk + "ssm_a", p.n_v_heads);
+  b.bind.norm(w.norm, b.blk + "ssm_norm", p.v_dim);
+  b.bind.linear(w.out, b.blk + "ssm_out", p.v_width(), b.d);
 }
 
 void bind_attention(const LayerBinding& b, LayerWeights& layer) {
@@ -143,7 +162,11 @@ void bind_layer_end(const LayerBinding& b, LayerWeights& layer) {
 
 void bind_layer(const LayerBinding& b, LayerWeights& layer) {
   const bool post = b.arch.post_norms || b.arch.norm_place == NormPlace::kAfterAdd;
-  bind_attention(b, layer);
+  if (b.shape.recurrent) {
+    bind_recurrent(b, layer);
+  } else {
+    bind_attention(b, layer);
+  }
   if (post) b.bind.norm(layer.attn_post_norm, b.blk + b.arch.attn_post_norm_name, b.d);
   bind_ffn(b, layer);
   if (post) b.bind.norm(layer.ffn_post_norm, b.blk + b.arch.ffn_post_norm_name, b.d);
@@ -202,7 +225,8 @@ Status read_tensor_sizes(const GgufFile& file, const Architecture& arch, HParams
     return Error{ErrorCode::kFormat, "tensor token_embd.weight has " + std::to_string(embedding->dims[1]) + " rows"};
   }
   hp.n_vocab = static_cast<int>(embedding->dims[1]);
-  const std::string last = "blk." + std::to_string(hp.n_layers - 1) + ".attn_output.weight";
+  const std::string last =
+      "blk." + std::to_string(hp.n_layers - 1) + (hp.layers.back().recurrent ? ".ssm_out" : ".attn_output") + ".weight";
   if (file.tensor(last)) return {};
   return Error{ErrorCode::kFormat, std::string(arch.name) + ".block_count: " + std::to_string(hp.n_layers) +
                                        " layers, but there is no tensor " + last};

@@ -105,6 +105,10 @@ void Binder::floats(Floats& out, const std::string& name, int64_t n, bool requir
   if (const GgufTensor* tensor = take(name, {n}, required)) copy(out, *tensor);
 }
 
+void Binder::grid(Floats& out, const std::string& name, int64_t cols, int64_t rows) {
+  if (const GgufTensor* tensor = take(name, {cols, rows}, true)) copy(out, *tensor);
+}
+
 void Binder::fail(ErrorCode code, std::string message) {
   if (ok_) error_ = {code, std::move(message)};
   ok_ = false;

@@ -29,6 +29,9 @@ class Binder {
   void norm(Norm& out, const std::string& base, int64_t n, bool required = true);
   void floats(Floats& out, const std::string& name, int64_t n, bool required = true);
 
+  /// A small matrix, row after row.
+  void grid(Floats& out, const std::string& name, int64_t cols, int64_t rows);
+
   void fail(ErrorCode code, std::string message);
   /// The first failure; or the first tensor that nobody took.
   Status finish();

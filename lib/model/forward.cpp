@@ -71,7 +71,11 @@ void block(const ForwardContext& c, int l, std::span<const BatchToken> batch, st
   const bool last = l + 1 == c.hp->n_layers;
   const Norm& next = last ? c.weights->output_norm : c.weights->layers[static_cast<size_t>(l) + 1].attn_norm;
 
-  attention(c, l, batch, rows);  // y = Attention(h)
+  if (c.hp->layers[static_cast<size_t>(l)].recurrent) {
+    delta_net(c, l, batch, rows);  // y = GatedDeltaNet(h)
+  } else {
+    attention(c, l, batch, rows);  // y = Attention(h)
+  }
   if (rows.size() < batch.size()) keep_rows(c.scratch->x, c.hp->d_model, rows);
   residual(c, w.attn_post_norm, w.ffn_norm, n);                                               // x += y; h = norm(x)
   feed_forward_stage(c, l, n);                                                                // y = FFN(h)

@@ -49,11 +49,16 @@ struct Scratch {
   float* y = nullptr;              ///< [n_batch, d_model] output of a stage
   float* qkv = nullptr;            ///< [n_batch, q | k | v]
   float* heads = nullptr;          ///< [n_batch, n_heads * v_dim] attention output
+  float* gated_q = nullptr;        ///< [n_batch, n_heads, query | gate]
   float* latent_q = nullptr;       ///< [n_batch, n_heads * (nope + rope)], and values after attention
   float* latent_low = nullptr;     ///< [n_batch, q_rank]
   float* latent_kv = nullptr;      ///< [n_batch, kv_rank + rope]
   int32_t* latent_head = nullptr;  ///< [n_batch * n_heads]
   int32_t* latent_row = nullptr;   ///< [n_batch * n_heads]
+  float* recurrent_in = nullptr;   ///< [n_batch, channels]
+  float* recurrent_qkv = nullptr;  ///< [n_batch, channels], convolved
+  float* recurrent_z = nullptr;    ///< [n_batch, n_v_heads * v_dim]
+  float* recurrent_ba = nullptr;   ///< [n_batch, 2 n_v_heads]
   float* ff = nullptr;             ///< [n_batch, d_ff]
   float* dense = nullptr;          ///< [n_batch, d_model] dense feed-forward beside experts
   float* shared_scale = nullptr;   ///< [n_batch]
@@ -117,6 +122,9 @@ void add_norm_rows(const ForwardContext& c, float* x, const float* y, float scal
 /// y = Attention(h): softmax(q k^T * scale + mask) v, then the output projection (Vaswani et al. 2017, section 3.2).
 /// With `rows`, only those tokens of the batch get an output: y has n_rows rows.
 void attention(const ForwardContext& c, int layer, std::span<const BatchToken> batch, std::span<const int32_t> rows);
+
+/// y = GatedDeltaNet(h), the stage of recurrent layers (Yang et al. 2024), for `rows` only.
+void delta_net(const ForwardContext& c, int layer, std::span<const BatchToken> batch, std::span<const int32_t> rows);
 
 /// y = W_down(gate(W_gate h) * W_up h) (Shazeer 2020), or of the experts that the router chooses (Shazeer et al. 2017).
 void feed_forward(const ForwardContext& c, int layer, int n);

@@ -37,6 +37,33 @@ void read_experts(KeyReader& keys, const Architecture& arch, HParams& hp) {
   }
 }
 
+/// Sizes of recurrent layers, and which layers those are.
+void read_recurrent(KeyReader& keys, HParams& hp) {
+  RecurrentParams& p = hp.recurrent;
+  p.conv_width = static_cast<int>(keys.integer("ssm.conv_kernel", 2, 64));
+  p.n_k_heads = static_cast<int>(keys.integer("ssm.group_count", 1, kMaxHeads));
+  p.n_v_heads = static_cast<int>(keys.integer("ssm.time_step_rank", 1, kMaxHeads));
+  p.k_dim = static_cast<int>(keys.integer("ssm.state_size", 1, kMaxHeadDim));
+  const int64_t inner = keys.integer("ssm.inner_size", 1, kMaxWidth);
+  const int64_t interval = keys.integer("full_attention_interval", 1, kMaxLayers, 4);
+  if (keys.error()) return;
+  if (inner % p.n_v_heads != 0 || inner / p.n_v_heads > kMaxHeadDim || p.n_v_heads % p.n_k_heads != 0) {
+    return keys.fail({ErrorCode::kFormat, keys.name("ssm.time_step_rank") + ": " + std::to_string(p.n_v_heads) +
+                                              " heads do not fit ssm.inner_size and ssm.group_count"});
+  }
+  p.v_dim = static_cast<int>(inner / p.n_v_heads);
+  bool any_attention = false;
+  for (int i = 0; i < hp.n_layers; ++i) {
+    LayerShape& layer = hp.layers[static_cast<size_t>(i)];
+    layer.recurrent = (i + 1) % interval != 0;
+    any_attention = any_attention || !layer.recurrent;
+    if (layer.k_dim != layer.v_dim) {
+      return keys.fail({ErrorCode::kFormat, keys.name("attention.value_length") + ": not attention.key_length"});
+    }
+  }
+  if (!any_attention) keys.fail({ErrorCode::kFormat, keys.name("full_attention_interval") + ": above block_count"});
+}
+
 /// Sizes of compressed keys and values; the cache holds one head of (rotated part, latent vector) and the latent
 /// vector.
 void read_latent(KeyReader& keys, HParams& hp) {
@@ -113,6 +140,7 @@ Result<HParams> read_hparams(const GgufFile& file, const Architecture& arch) {
   read_experts(keys, arch, hp);
   read_scales(keys, arch, hp);
   if (arch.latent && !keys.error()) read_latent(keys, hp);
+  if (arch.recurrent && !keys.error()) read_recurrent(keys, hp);
   hp.d_layer_input = static_cast<int>(keys.integer("embedding_length_per_layer_input", 0, kMaxHeadDim, 0));
   if (arch.learned_positions) hp.max_position = hp.n_ctx_train;
   hp.causal = keys.boolean("attention.causal", arch.causal);

@@ -36,10 +36,11 @@ struct LayerShape {
   int k_dim = 0;  ///< of a query and key head
   int v_dim = 0;  ///< of a value head
   int d_ff = 0;
-  int window = 0;        ///< positions that a query sees, itself included; 0: all
-  int rope = 0;          ///< index into HParams::ropes; -1: none
-  int kv_layer = 0;      ///< layer whose cells this one attends to; itself, unless they are shared
-  bool experts = false;  ///< the feed-forward is a mixture of experts
+  int window = 0;          ///< positions that a query sees, itself included; 0: all
+  int rope = 0;            ///< index into HParams::ropes; -1: none
+  int kv_layer = 0;        ///< layer whose cells this one attends to; itself, unless they are shared
+  bool recurrent = false;  ///< keeps a state instead of cells
+  bool experts = false;    ///< the feed-forward is a mixture of experts
 
   /// Whether cells of this layer have the sizes of the other's.
   bool same_cells(const LayerShape& other) const {
@@ -68,6 +69,19 @@ struct LatentParams {
   int v_dim = 0;     ///< of a value head
 };
 
+/// Gated DeltaNet layers: a short convolution over time, then a state matrix [k_dim, v_dim] for each value head.
+struct RecurrentParams {
+  int conv_width = 0;  ///< tokens that the convolution sees; 0: no such layers
+  int n_k_heads = 0;
+  int n_v_heads = 0;
+  int k_dim = 0;
+  int v_dim = 0;
+  int channels() const { return 2 * n_k_heads * k_dim + n_v_heads * v_dim; }  ///< q | k | v
+  int v_width() const { return n_v_heads * v_dim; }
+  int64_t conv_floats() const { return int64_t{conv_width - 1} * channels(); }
+  int64_t state_floats() const { return conv_floats() + int64_t{n_v_heads} * k_dim * v_dim; }
+};
+
 struct HParams {
   int n_layers = 0;
   int d_model = 0;
@@ -87,6 +101,7 @@ struct HParams {
   int d_layer_input = 0;  ///< width of the per-layer embeddings; 0: none
   ExpertParams experts;
   LatentParams latent;
+  RecurrentParams recurrent;
   std::vector<RopeParams> ropes;
   std::vector<LayerShape> layers;
 

@@ -49,12 +49,16 @@ std::vector<CacheLayer> cache_layers(const HParams& hp) {
   layers.reserve(hp.layers.size());
   for (int i = 0; i < hp.n_layers; ++i) {
     const LayerShape& layer = hp.layers[static_cast<size_t>(i)];
+    if (layer.recurrent) {
+      layers.push_back({0, 0, 0, 0, -1, hp.recurrent.state_floats()});
+      continue;
+    }
     int source = layer.kv_layer;
     // An encoder computes a text at once, so that no layer's cells are needed when the next layer writes its own.
     for (int j = 0; !hp.causal && j < source; ++j) {
       if (hp.layers[static_cast<size_t>(j)].same_cells(layer)) source = j;
     }
-    layers.push_back({layer.n_kv_heads, layer.k_dim, layer.v_dim, layer.window, source < i ? source : -1});
+    layers.push_back({layer.n_kv_heads, layer.k_dim, layer.v_dim, layer.window, source < i ? source : -1, 0});
   }
   return layers;
 }

@@ -17,7 +17,8 @@ int64_t max_over_layers(const HParams& hp, F f) {
 
 void lay_out_workers(Scratch& s, Layout& layout, const HParams& hp, int n_threads) {
   const int64_t k_dim = max_over_layers(hp, [](const LayerShape& l) { return l.k_dim; });
-  const int64_t v_dim = max_over_layers(hp, [](const LayerShape& l) { return l.v_dim; });
+  const int64_t v_dim =
+      std::max<int64_t>(max_over_layers(hp, [](const LayerShape& l) { return l.v_dim; }), hp.recurrent.v_dim);
   s.workers.resize(static_cast<size_t>(n_threads));
   for (AttentionWorkspace& worker : s.workers) {
     worker.q = layout.take<float>(kernels::kRunMaxQueries * k_dim);
@@ -61,6 +62,16 @@ void lay_out_latent(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
   s.latent_row = layout.take<int32_t>(n * n_heads);
 }
 
+void lay_out_recurrent(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
+  const RecurrentParams& p = hp.recurrent;
+  if (p.conv_width == 0) return;
+  s.gated_q = layout.take<float>(n * max_over_layers(hp, [](const LayerShape& l) { return 2 * l.n_heads * l.k_dim; }));
+  s.recurrent_in = layout.take<float>(n * p.channels());
+  s.recurrent_qkv = layout.take<float>(n * p.channels());
+  s.recurrent_z = layout.take<float>(n * p.v_width());
+  s.recurrent_ba = layout.take<float>(n * 2 * p.n_v_heads);
+}
+
 void lay_out_layer_inputs(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
   if (hp.d_layer_input == 0) return;
   s.layer_inputs = layout.take<float>(n * hp.n_layers * hp.d_layer_input);
@@ -75,7 +86,7 @@ int64_t widest_matmul_input(const HParams& hp) {
   const int64_t ff = max_over_layers(hp, [](const LayerShape& s) { return s.d_ff; });
   const LatentParams& p = hp.latent;
   return std::max({int64_t{hp.d_model}, heads, ff, int64_t{hp.experts.d_ff}, int64_t{hp.experts.d_ff_shared},
-                   int64_t{p.q_rank}, int64_t{p.nope_dim}, int64_t{hp.d_layer_input}});
+                   int64_t{p.q_rank}, int64_t{p.nope_dim}, int64_t{hp.d_layer_input}, int64_t{hp.recurrent.v_width()}});
 }
 
 int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes) {
@@ -91,11 +102,13 @@ Scratch Scratch::lay_out(Layout& layout, const HParams& hp, const ScratchSizes& 
   s.qkv = layout.take<float>(n * max_over_layers(hp, [](const LayerShape& l) {
                                return int64_t{l.n_heads} * l.k_dim + int64_t{l.n_kv_heads} * (l.k_dim + l.v_dim);
                              }));
-  s.heads =
-      layout.take<float>(n * max_over_layers(hp, [](const LayerShape& l) { return int64_t{l.n_heads} * l.v_dim; }));
+  s.heads = layout.take<float>(
+      n * std::max<int64_t>(max_over_layers(hp, [](const LayerShape& l) { return int64_t{l.n_heads} * l.v_dim; }),
+                            hp.recurrent.v_width()));
   const int64_t d_ff = max_over_layers(hp, [](const LayerShape& l) { return l.d_ff; });
   s.ff = layout.take<float>(n * std::max<int64_t>(d_ff, hp.experts.d_ff_shared));
   lay_out_latent(s, layout, hp, n);
+  lay_out_recurrent(s, layout, hp, n);
   lay_out_experts(s, layout, hp, n);
   lay_out_layer_inputs(s, layout, hp, n);
   for (size_t i = 0; i < hp.ropes.size() && i < 2; ++i) s.cos_sin[i] = layout.take<float>(n * hp.ropes[i].n_rot);

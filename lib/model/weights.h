@@ -50,10 +50,23 @@ struct LatentWeights {
   ExpertLinear v_up;  ///< a head: [v, kv_rank]
 };
 
+/// A Gated DeltaNet layer (Yang et al. 2024).
+struct RecurrentWeights {
+  Linear qkv;          ///< [q | k | v, d_model]
+  Linear z;            ///< output gate [n_v_heads * v_dim, d_model]
+  Linear beta, alpha;  ///< [n_v_heads, d_model]; or ...
+  Linear beta_alpha;   ///< ... both, [beta | alpha] of the value heads of each key head in turn
+  Floats conv;         ///< [channels, conv_width], the newest token last
+  Floats dt, a;        ///< [n_v_heads]: decay exp(a softplus(alpha + dt)), a < 0
+  Norm norm;           ///< of a value head's output
+  Linear out;          ///< [d_model, n_v_heads * v_dim]
+};
+
 struct LayerWeights {
   Norm attn_norm, attn_post_norm;
   Linear q, k, v;  ///< no k: the cells of another layer are used; no v: values are the projected keys
   LatentWeights latent;
+  RecurrentWeights recurrent;
   Norm q_norm, k_norm;
   Linear o;
   Floats sinks;  ///< [n_heads] or empty

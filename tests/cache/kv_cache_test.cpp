@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace {
 
 using hearth::BatchToken;
@@ -136,6 +138,61 @@ TEST(KvCache, UnreserveTakesBack) {
   cache.impl().unreserve(more);
   EXPECT_EQ(cache.length(0), 10);
   EXPECT_EQ(cache.stats().pages_used, 1);
+}
+
+/// One layer with cells, two that keep a state of 5 floats a sequence.
+KVCache hybrid(int n_seqs) {
+  return make({{0, 0, 0, 0, -1, 5}, {2, 8, 8, 0}, {0, 0, 0, 0, -1, 5}}, {256, n_seqs, 64, hearth::CellType::kF16});
+}
+
+TEST(RecurrentState, EverySequenceHasItsOwn) {
+  KVCache cache = hybrid(2);
+  const uint64_t pages = (4 + 1) * 2 * 64 * 16 * 2;
+  EXPECT_EQ(cache.stats().bytes_total, pages + 2 * 2 * 5 * sizeof(float));
+  for (const int layer : {0, 2}) {
+    for (const int seq : {0, 1}) std::fill_n(cache.impl().state(layer, seq), 5, static_cast<float>(10 * layer + seq));
+  }
+  for (const int layer : {0, 2}) {
+    for (const int seq : {0, 1}) EXPECT_EQ(cache.impl().state(layer, seq)[4], static_cast<float>(10 * layer + seq));
+  }
+}
+
+TEST(RecurrentState, GoesForwardWithoutGaps) {
+  KVCache cache = hybrid(2);
+  EXPECT_EQ(cache.impl().reserve(span_of(1, 9)).error().code, ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(cache.impl().reserve(span_of(0, 9)));
+  EXPECT_EQ(cache.impl().reserve(span_of(10, 12)).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(cache.impl().reserve(span_of(9, 12)));
+}
+
+TEST(RecurrentState, CannotGoBackButToTheStart) {
+  KVCache cache = hybrid(1);
+  ASSERT_TRUE(cache.impl().reserve(span_of(0, 9)));
+  EXPECT_EQ(cache.trim(0, 8).error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(cache.remove(0, 0, 3).error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(cache.length(0), 9);
+  EXPECT_TRUE(cache.trim(0, 9));
+  EXPECT_TRUE(cache.trim(0, 0));
+  EXPECT_EQ(cache.length(0), 0);
+  EXPECT_TRUE(cache.impl().reserve(span_of(0, 4)));
+}
+
+TEST(RecurrentState, IsCopiedWithTheWholeSequenceOnly) {
+  KVCache cache = hybrid(2);
+  ASSERT_TRUE(cache.impl().reserve(span_of(0, 9)));
+  std::fill_n(cache.impl().state(2, 0), 5, 7.0f);
+  EXPECT_EQ(cache.copy(0, 1, 0, 5).error().code, ErrorCode::kUnsupported);
+  ASSERT_TRUE(cache.copy(0, 1));
+  EXPECT_EQ(cache.length(1), 9);
+  EXPECT_EQ(cache.impl().state(2, 1)[3], 7.0f);
+  cache.impl().state(2, 1)[3] = 1.0f;
+  EXPECT_EQ(cache.impl().state(2, 0)[3], 7.0f);
+}
+
+TEST(KvCache, LayersMayUseTheCellsOfAnother) {
+  KVCache cache = make({{2, 8, 8, 0}, {2, 8, 8, 0, 0}}, {128, 1, 64, hearth::CellType::kF16});
+  EXPECT_EQ(cache.stats().bytes_total, 2u * 2 * 64 * 16 * 2);  // pages, heads, tokens, k and v, bytes: one layer's
+  EXPECT_EQ(cache.impl().page(0, 1, 1).k, cache.impl().page(1, 1, 1).k);
 }
 
 }  // namespace
