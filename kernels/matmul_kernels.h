@@ -85,13 +85,6 @@ static inline ActGroup act_group_at(void* memory, int64_t k, int n_cols) {
   return group;
 }
 
-/// The same group from block b on.
-static inline ActGroup act_group_from(const ActGroup& g, int64_t b) {
-  const int64_t n = g.n_cols;
-  return {g.n_cols,        g.q + b * 32 * n,     g.d + b * n,     g.sum16 + b * 2 * n,
-          g.sum32 + b * n, g.init16 + b * 2 * n, g.init32 + b * n};
-}
-
 /// Bytes of scratch for any panel (64-byte aligned): codes or floats of kPanelRows x kPanelBlocks * 32, and for
 /// codes up to four floats per row and 16 columns.
 inline constexpr int64_t kPanelBytes = int64_t{kPanelRows} * kPanelBlocks * kActBlock * 4;
@@ -101,6 +94,9 @@ struct WeightTile {
   const void* data;   ///< first row, at the column where the panel starts; any alignment
   int64_t row_bytes;  ///< from row to row
   int n_rows;         ///< 1..kPanelRows; lanes beyond repeat some row, and their results are ignored
+  /// What to prefetch meanwhile: byte i of row r of the next panel is at ahead + r * ahead_stride + i. Any address.
+  const void* ahead;
+  int64_t ahead_stride;
 };
 
 struct MatmulKernels {

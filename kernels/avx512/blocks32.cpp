@@ -85,7 +85,10 @@ template <void (*decode)(char* codes, const Rows& rows, int64_t at), int64_t kBy
 inline __attribute__((always_inline)) void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   for (int g = 0; g < 2; ++g) {
     const Rows rows(tile, g);
-    for (int64_t b = 0; b < n / 32; ++b) decode(codes_at(panel, b, g), rows, b * kBytes);
+    for (int64_t b = 0; b < n / 32; ++b) {
+      if (b % (kBytes > 32 ? 2 : 64 / kBytes) == 0) rows.prefetch<1>(b * kBytes);
+      decode(codes_at(panel, b, g), rows, b * kBytes);
+    }
   }
 }
 

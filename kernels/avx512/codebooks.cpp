@@ -40,6 +40,7 @@ void decode_IQ4_NL(void* panel, const WeightTile& tile, int64_t n) {
     for (int64_t b = 0; b < n / 32; ++b) {
       const int64_t at = b * static_cast<int64_t>(sizeof(BlockIQ4_NL));
       char* codes = codes_at(panel, b, g);
+      if (b % 3 == 0) rows.prefetch<1>(at);
       __m512i raw[4];
       transpose_16_bytes(raw, rows, at + 2);
       store_scale(codes, 0, low_halves(gather_dwords(rows, at)));
@@ -54,6 +55,7 @@ void decode_IQ4_XS(void* panel, const WeightTile& tile, int64_t n) {
     const Rows rows(tile, g);
     for (int64_t b = 0; b < n / 256; ++b) {
       const int64_t at = b * static_cast<int64_t>(sizeof(BlockIQ4_XS));
+      rows.prefetch<3>(at);
       const __m512i head = gather_dwords(rows, at);
       const __m512i low = gather_dwords(rows, at + 4);
       const __m512 d = low_halves(head);
@@ -81,6 +83,7 @@ void decode_MXFP4(void* panel, const WeightTile& tile, int64_t n) {
     for (int64_t b = 0; b < n / 32; ++b) {
       const int64_t at = b * static_cast<int64_t>(sizeof(BlockMXFP4));
       char* codes = codes_at(panel, b, g);
+      if (b % 3 == 0) rows.prefetch<1>(at);
       __m512i raw[4];
       transpose_16_bytes(raw, rows, at + 1);
       store_scale(codes, 0, half_of_e8m0(_mm512_and_si512(gather_dwords(rows, at), _mm512_set1_epi32(255))));

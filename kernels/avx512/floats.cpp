@@ -108,45 +108,35 @@ inline __attribute__((always_inline)) void multiply_cols(float* acc, const char*
   }
 }
 
-/// Dot products of kRows rows with x, each with its own sums; the order of additions is that of one row alone.
-template <typename Load, int kRows>
-inline __attribute__((always_inline)) void dot_some_rows(float* out, const uint8_t* data, int64_t row_bytes,
-                                                         const float* x, int64_t n) {
-  constexpr int64_t kAhead = 2048;  // bytes prefetched before use
-  __m512 even[kRows];
-  __m512 odd[kRows];
+/// Dot product of one row with x. Rows follow each other in memory, so that reading one at a time is one stream.
+template <typename Load>
+inline __attribute__((always_inline)) float dot_row(const uint8_t* data, const float* x, int64_t n) {
+  constexpr int64_t kAhead = 4096;  // bytes prefetched before use, into the rows that follow
+  constexpr int64_t kBytes = Load::kBytes;
+  __m512 sum[4];
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) even[r] = odd[r] = _mm512_setzero_ps();
+  for (int i = 0; i < 4; ++i) sum[i] = _mm512_setzero_ps();
   int64_t k = 0;
-  for (; k + 32 <= n; k += 32) {
-    const __m512 x0 = _mm512_loadu_ps(x + k);
-    const __m512 x1 = _mm512_loadu_ps(x + k + 16);
+  for (; k + 64 <= n; k += 64) {
+    const uint8_t* p = data + k * kBytes;
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
-      const uint8_t* p = data + r * row_bytes + k * Load::kBytes;
-      _mm_prefetch(p + kAhead, _MM_HINT_T0);
-      even[r] = _mm512_fmadd_ps(Load::load(p), x0, even[r]);
-      odd[r] = _mm512_fmadd_ps(Load::load(p + 16 * Load::kBytes), x1, odd[r]);
+    for (int64_t line = 0; line < kBytes; ++line) _mm_prefetch(p + kAhead + 64 * line, _MM_HINT_T0);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      sum[i] = _mm512_fmadd_ps(Load::load(p + 16 * i * kBytes), _mm512_loadu_ps(x + k + 16 * i), sum[i]);
     }
   }
   for (; k < n; k += 16) {
     const __mmask16 mask = first_lanes(n - k);
-    const __m512 x0 = _mm512_maskz_loadu_ps(mask, x + k);
-#pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
-      even[r] = _mm512_fmadd_ps(Load::load(data + r * row_bytes + k * Load::kBytes, mask), x0, even[r]);
-    }
+    sum[0] = _mm512_fmadd_ps(Load::load(data + k * kBytes, mask), _mm512_maskz_loadu_ps(mask, x + k), sum[0]);
   }
-#pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) out[r] = _mm512_reduce_add_ps(_mm512_add_ps(even[r], odd[r]));
+  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3])));
 }
 
 template <typename Load>
 inline __attribute__((always_inline)) void dot_rows(float* out, const WeightTile& tile, const float* x, int64_t n) {
   const auto* data = static_cast<const uint8_t*>(tile.data);
-  int r = 0;
-  for (; r + 4 <= tile.n_rows; r += 4) dot_some_rows<Load, 4>(out + r, data + r * tile.row_bytes, tile.row_bytes, x, n);
-  for (; r < tile.n_rows; ++r) dot_some_rows<Load, 1>(out + r, data + r * tile.row_bytes, tile.row_bytes, x, n);
+  for (int r = 0; r < tile.n_rows; ++r) out[r] = dot_row<Load>(data + r * tile.row_bytes, x, n);
 }
 
 }  // namespace

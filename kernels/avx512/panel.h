@@ -53,17 +53,36 @@ inline __attribute__((always_inline)) void store_min(char* codes, int half, __m5
 struct Rows {
   const uint8_t* row[16];
   __m512i offset;  ///< of the rows from row[0], in bytes
+  const uint8_t* ahead;
+  int64_t ahead_stride;
 
   inline __attribute__((always_inline)) Rows(const WeightTile& tile, int g) {
-    alignas(64) int32_t offsets[16];
     const auto* data = static_cast<const uint8_t*>(tile.data);
-    const int first = (g * 16 < tile.n_rows) ? g * 16 : tile.n_rows - 1;
+    const int last = tile.n_rows - 1;
+    const int first = (g * 16 < last) ? g * 16 : last;
+    const uint8_t* p = data + first * tile.row_bytes;
+    const uint8_t* end = data + last * tile.row_bytes;
+#pragma GCC unroll 16
     for (int r = 0; r < 16; ++r) {
-      const int index = (g * 16 + r < tile.n_rows) ? g * 16 + r : tile.n_rows - 1;
-      row[r] = data + index * tile.row_bytes;
-      offsets[r] = static_cast<int32_t>((index - first) * tile.row_bytes);
+      row[r] = p;
+      p = (p == end) ? p : p + tile.row_bytes;
     }
-    offset = _mm512_load_si512(offsets);
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i index = _mm512_min_epi32(lane, _mm512_set1_epi32(last - first));
+    offset = _mm512_mullo_epi32(index, _mm512_set1_epi32(static_cast<int32_t>(tile.row_bytes)));
+    ahead = static_cast<const uint8_t*>(tile.ahead) + g * 16 * tile.ahead_stride;
+    ahead_stride = tile.ahead_stride;
+  }
+
+  /// Prefetches kLines cache lines from byte `at` of each row of the next panel into the second-level cache.
+  template <int kLines>
+  inline __attribute__((always_inline)) void prefetch(int64_t at) const {
+    const uint8_t* p = ahead + at;
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; ++r, p += ahead_stride) {
+#pragma GCC unroll 4
+      for (int line = 0; line < kLines; ++line) _mm_prefetch(p + 64 * line, _MM_HINT_T1);
+    }
   }
 };
 

@@ -214,7 +214,10 @@ template <void (*decode)(char* codes, const Rows& rows, int64_t at), int64_t kBy
 inline __attribute__((always_inline)) void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   for (int g = 0; g < 2; ++g) {
     const Rows rows(tile, g);
-    for (int64_t b = 0; b < n / 256; ++b) decode(codes_at(panel, 8 * b, g), rows, b * kBytes);
+    for (int64_t b = 0; b < n / 256; ++b) {
+      rows.prefetch<(kBytes + 63) / 64>(b * kBytes);
+      decode(codes_at(panel, 8 * b, g), rows, b * kBytes);
+    }
   }
 }
 

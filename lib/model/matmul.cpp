@@ -3,18 +3,15 @@
 #include "lib/model/matmul.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lib/model/matmul_pass.h"
+#include "lib/model/tile_queue.h"
 
 namespace hearth {
 namespace {
 
 using kernels::kPanelRows;
-
-/// A task is so many row tiles that it reads about this many bytes, so that handing it out costs nothing ...
-constexpr int64_t kTaskBytes = 128 * 1024;
-/// ... but no fewer tasks than this for each thread, so that they finish together.
-constexpr int64_t kTasksPerThread = 8;
 
 int64_t tiles_of(const Matrix& w) {
   return (w.rows + kPanelRows - 1) / kPanelRows;
@@ -22,31 +19,35 @@ int64_t tiles_of(const Matrix& w) {
 
 PassTile tile_at(const Matrix& w, int64_t tile, int64_t byte_offset) {
   const int64_t row = tile * kPanelRows;
-  return {&w, w.data + byte_offset + row * w.row_bytes, static_cast<int>(std::min<int64_t>(kPanelRows, w.rows - row))};
+  return {&w, w.data + byte_offset + row * w.row_bytes, row,
+          static_cast<int>(std::min<int64_t>(kPanelRows, w.rows - row))};
 }
 
 bool wants_codes(const Matrix& w) {
   return kernels::kernels().types[static_cast<int>(w.type)].kind != kernels::PanelKind::kFloat;
 }
 
-/// Runs body(tile, worker) for every tile in [0, n_tiles), several to a task.
+/// Runs body(tile, next, worker) for every tile in [0, n_tiles); next is the tile that probably follows, or -1.
 template <typename Body>
-void for_tiles(const MatmulContext& ctx, int64_t n_tiles, int64_t tile_bytes, const Body& body) {
-  const int64_t n_threads = (ctx.parallel != nullptr) ? ctx.parallel->n_threads() : 1;
-  const int64_t by_bytes = kTaskBytes / std::max<int64_t>(tile_bytes, 1);
-  const int64_t by_balance = n_tiles / (n_threads * kTasksPerThread);
-  const int64_t per_task = std::max<int64_t>(1, std::min(by_bytes, by_balance));
-  run_tasks(ctx, static_cast<int>((n_tiles + per_task - 1) / per_task), [&](int task, int worker) {
-    const int64_t end = std::min(n_tiles, (task + 1) * per_task);
-    for (int64_t tile = task * per_task; tile < end; ++tile) body(tile, worker);
+void for_tiles(const MatmulContext& ctx, int64_t n_tiles, const Body& body) {
+  TileQueue queue(n_tiles, (ctx.parallel != nullptr) ? ctx.parallel->n_threads() : 1);
+  run_tasks(ctx, queue.n_stretches(), [&](int stretch, int worker) {
+    queue.drain(stretch, [&](int64_t tile, int64_t next) { body(tile, next, worker); });
   });
 }
 
 /// Copies a finished tile to the output rows of its columns.
 void store_tile(const MatmulPass& pass, const PassSegment& segment, const float* acc, int n_rows, float* out,
                 int64_t ldo) {
+  constexpr int kAhead = 8;  // columns: their lines are far apart and mostly not in the near caches
   for (int c = 0; c < segment.n_cols; ++c) {
-    std::copy_n(acc + int64_t{c} * kPanelRows, n_rows, out + pass.column(segment.first_col + c).out_row * ldo);
+    const PassColumn* column = &pass.column(segment.first_col + c);
+    if (c + kAhead < segment.n_cols) {
+      float* later = out + column[kAhead].out_row * ldo;
+      __builtin_prefetch(later, 1);
+      __builtin_prefetch(later + n_rows - 1, 1);
+    }
+    std::copy_n(acc + int64_t{c} * kPanelRows, n_rows, out + column->out_row * ldo);
   }
 }
 
@@ -95,24 +96,23 @@ void take_entries(MatmulPass& pass, const ExpertProduct& routing, const float* x
 /// One pass of products that share their routing.
 void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span<const ExpertProduct> products) {
   int64_t tiles_per_segment = 0;
-  int64_t tile_bytes = 0;
-  for (const ExpertProduct& p : products) {
-    tiles_per_segment += tiles_of(*p.experts);
-    tile_bytes = std::max(tile_bytes, p.experts->row_bytes * kPanelRows);
-  }
-  for_tiles(ctx, tiles_per_segment * pass.n_segments(), tile_bytes, [&](int64_t index, int worker) {
+  for (const ExpertProduct& p : products) tiles_per_segment += tiles_of(*p.experts);
+  auto place = [&](int64_t index) {
     const PassSegment& segment = pass.segment(static_cast<int>(index / tiles_per_segment));
     int64_t tile = index % tiles_per_segment;
     const ExpertProduct* p = products.data();
     for (; tile >= tiles_of(*p->experts); ++p) tile -= tiles_of(*p->experts);
-    const PassTile weights = tile_at(*p->experts, tile, segment.expert * p->expert_stride_bytes);
-    const int64_t row = tile * kPanelRows;
+    return std::pair(p, tile_at(*p->experts, tile, segment.expert * p->expert_stride_bytes));
+  };
+  for_tiles(ctx, tiles_per_segment * pass.n_segments(), [&](int64_t index, int64_t next, int worker) {
+    const PassSegment& segment = pass.segment(static_cast<int>(index / tiles_per_segment));
+    const auto [p, tile] = place(index);
     float* acc = pass.accumulator(worker, 0);
-    pass.multiply(acc, weights, segment, worker);
+    pass.multiply(acc, tile, next < 0 ? nullptr : place(next).second.data, segment, worker);
     if (p->bias != nullptr) {
-      add_tile_bias(segment, acc, p->bias + segment.expert * p->experts->rows + row, weights.n_rows);
+      add_tile_bias(segment, acc, p->bias + segment.expert * p->experts->rows + tile.row, tile.n_rows);
     }
-    store_tile(pass, segment, acc, weights.n_rows, p->out + row, p->ldo);
+    store_tile(pass, segment, acc, tile.n_rows, p->out + tile.row, p->ldo);
   });
 }
 
@@ -122,26 +122,27 @@ void matmul(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tok
             std::span<const Product> products) {
   if (products.empty()) return;
   int64_t n_tiles = 0;
-  int64_t tile_bytes = 0;
   bool codes = false;
   for (const Product& p : products) {
     n_tiles += tiles_of(*p.w);
-    tile_bytes = std::max(tile_bytes, p.w->row_bytes * kPanelRows);
     codes = codes || wants_codes(*p.w);
   }
+  auto place = [&](int64_t index) {
+    const Product* p = products.data();
+    for (; index >= tiles_of(*p->w); ++p) index -= tiles_of(*p->w);
+    return std::pair(p, tile_at(*p->w, index, 0));
+  };
   MatmulPass pass(ctx, products[0].w->cols);
   for (int64_t first = 0; first < n_tokens;) {
     first += take_tokens(pass, x, ldx, first, n_tokens);
     pass.pack(codes);
-    for_tiles(ctx, n_tiles, tile_bytes, [&](int64_t tile, int worker) {
-      const Product* p = products.data();
-      for (; tile >= tiles_of(*p->w); ++p) tile -= tiles_of(*p->w);
-      const PassTile weights = tile_at(*p->w, tile, 0);
-      const int64_t row = tile * kPanelRows;
+    const PassSegment& segment = pass.segment(0);
+    for_tiles(ctx, n_tiles, [&](int64_t index, int64_t next, int worker) {
+      const auto [p, tile] = place(index);
       float* acc = pass.accumulator(worker, 0);
-      pass.multiply(acc, weights, pass.segment(0), worker);
-      if (p->bias != nullptr) add_tile_bias(pass.segment(0), acc, p->bias + row, weights.n_rows);
-      store_tile(pass, pass.segment(0), acc, weights.n_rows, p->out + row, p->ldo);
+      pass.multiply(acc, tile, next < 0 ? nullptr : place(next).second.data, segment, worker);
+      if (p->bias != nullptr) add_tile_bias(segment, acc, p->bias + tile.row, tile.n_rows);
+      store_tile(pass, segment, acc, tile.n_rows, p->out + tile.row, p->ldo);
     });
   }
 }
@@ -155,17 +156,17 @@ void matmul_gated(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t
     first += take_tokens(pass, x, ldx, first, n_tokens);
     pass.pack(wants_codes(gate) || wants_codes(up));
     const PassSegment& segment = pass.segment(0);
-    for_tiles(ctx, tiles_of(gate), (gate.row_bytes + up.row_bytes) * kPanelRows, [&](int64_t tile, int worker) {
-      const int64_t row = tile * kPanelRows;
-      const PassTile gate_tile = tile_at(gate, tile, 0);
+    for_tiles(ctx, tiles_of(gate), [&](int64_t index, int64_t next, int worker) {
+      const PassTile gate_tile = tile_at(gate, index, 0);
+      const PassTile up_tile = tile_at(up, index, 0);
       float* g = pass.accumulator(worker, 0);
       float* u = pass.accumulator(worker, 1);
-      pass.multiply(g, gate_tile, segment, worker);
-      pass.multiply(u, tile_at(up, tile, 0), segment, worker);
-      if (product.gate_bias != nullptr) add_tile_bias(segment, g, product.gate_bias + row, gate_tile.n_rows);
-      if (product.up_bias != nullptr) add_tile_bias(segment, u, product.up_bias + row, gate_tile.n_rows);
+      pass.multiply(g, gate_tile, up_tile.data, segment, worker);
+      pass.multiply(u, up_tile, next < 0 ? nullptr : tile_at(gate, next, 0).data, segment, worker);
+      if (product.gate_bias != nullptr) add_tile_bias(segment, g, product.gate_bias + gate_tile.row, gate_tile.n_rows);
+      if (product.up_bias != nullptr) add_tile_bias(segment, u, product.up_bias + gate_tile.row, gate_tile.n_rows);
       kernels::kernels().gate_mul(g, g, u, int64_t{segment.n_cols} * kPanelRows, product.kind);
-      store_tile(pass, segment, g, gate_tile.n_rows, product.out + row, product.ldo);
+      store_tile(pass, segment, g, gate_tile.n_rows, product.out + gate_tile.row, product.ldo);
     });
   }
 }

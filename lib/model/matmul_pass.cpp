@@ -8,6 +8,14 @@ namespace {
 
 using kernels::kPanelRows;
 
+/// Columns of W that pass through a panel at once, and of activations that lie together.
+constexpr int64_t kChunk = int64_t{kernels::kPanelBlocks} * kernels::kActBlock;
+/// The same for float panels, which are four times as wide: they should fit the first-level cache.
+constexpr int64_t kFloatChunk = 256;
+/// Up to so many columns the weights arrive at the memory's speed, and the next tile is prefetched in the order of
+/// its addresses; beyond, each panel serves so long that only the next panel is prefetched.
+constexpr int kStreamColumns = 48;
+
 /// Most columns of a pass: beyond it the tile is decoded again, which costs about 2% of the product.
 constexpr int64_t kMaxColumns = 512;
 /// Fewest that scratch has room for, so that one token's experts share a pass.
@@ -36,7 +44,7 @@ ScratchLayout layout_of(int64_t max_tokens, int64_t max_cols, int n_threads) {
   s.segments = round_up(capacity * static_cast<int64_t>(sizeof(PassColumn)), 64);
   s.groups = s.segments + round_up(capacity * static_cast<int64_t>(sizeof(PassSegment)), 64);
   s.acts = s.groups + round_up(capacity * static_cast<int64_t>(sizeof(PassGroup)), 64);
-  s.workers = s.acts + capacity * kernels::act_group_bytes(round_up(max_cols, kernels::kActBlock), 1);
+  s.workers = s.acts + capacity * round_up(max_cols, kChunk) / kChunk * kernels::act_group_bytes(kChunk, 1);
   s.accumulator_bytes = capacity * kPanelRows * static_cast<int64_t>(sizeof(float));
   s.worker_bytes = kernels::kPanelBytes + 2 * s.accumulator_bytes;
   s.total = s.workers + n_threads * s.worker_bytes;
@@ -96,7 +104,7 @@ void MatmulPass::add_column(const float* x, int64_t out_row) {
 }
 
 void MatmulPass::make_groups() {
-  std::byte* memory = acts_;
+  chunk_stride_ = 0;
   for (int i = 0; i < n_segments_; ++i) {
     PassSegment& segment = segments_[i];
     segment.first_group = n_groups_;
@@ -105,9 +113,22 @@ void MatmulPass::make_groups() {
     for (int g = 0; g < segment.n_groups; ++g) {  // groups of equal size, or one less
       const int left = segment.first_col + segment.n_cols - col;
       const int n = (left + segment.n_groups - g - 1) / (segment.n_groups - g);
-      groups_[n_groups_++] = {col, n, kernels::act_group_at(memory, cols_, n)};
-      memory += kernels::act_group_bytes(cols_, n);
+      groups_[n_groups_++] = {col, n, chunk_stride_};
+      chunk_stride_ += kernels::act_group_bytes(kChunk, n);
       col += n;
+    }
+  }
+}
+
+kernels::ActGroup MatmulPass::acts_of(const PassGroup& group, int64_t chunk) const {
+  return kernels::act_group_at(acts_ + chunk * chunk_stride_ + group.offset, kChunk, group.n_cols);
+}
+
+void MatmulPass::pack_group(const PassGroup& group) const {
+  for (int64_t k = 0; k < cols_; k += kChunk) {
+    const kernels::ActGroup acts = acts_of(group, k / kChunk);
+    for (int c = 0; c < group.n_cols; ++c) {
+      kernels_.matmul.pack_acts(acts, c, columns_[group.first_col + c].x + k, std::min(kChunk, cols_ - k));
     }
   }
 }
@@ -115,16 +136,10 @@ void MatmulPass::make_groups() {
 void MatmulPass::pack(bool codes) {
   make_groups();
   if (!codes) return;
-  auto pack_group = [this](int g, int) {
-    const PassGroup& group = groups_[g];
-    for (int c = 0; c < group.n_cols; ++c) {
-      kernels_.matmul.pack_acts(group.acts, c, columns_[group.first_col + c].x, cols_);
-    }
-  };
   if (n_columns_ * cols_ >= kSerialPack) {
-    run_tasks(ctx_, n_groups_, pack_group);
+    run_tasks(ctx_, n_groups_, [this](int g, int) { pack_group(groups_[g]); });
   } else {
-    for (int g = 0; g < n_groups_; ++g) pack_group(g, 0);
+    for (int g = 0; g < n_groups_; ++g) pack_group(groups_[g]);
   }
 }
 
@@ -134,29 +149,40 @@ float* MatmulPass::accumulator(int worker, int which) const {
   return at<float>(workers_, worker * worker_bytes + kernels::kPanelBytes + which * accumulator_bytes);
 }
 
-void MatmulPass::multiply(float* acc, const PassTile& tile, const PassSegment& segment, int worker) const {
+void MatmulPass::multiply(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
+                          int worker) const {
   auto* panel = static_cast<std::byte*>(static_cast<void*>(accumulator(worker, 0))) - kernels::kPanelBytes;
   if (kernels_.types[static_cast<int>(tile.w->type)].kind == kernels::PanelKind::kFloat) {
     multiply_floats(acc, tile, segment, panel);
   } else {
-    multiply_codes(acc, tile, segment, panel);
+    multiply_codes(acc, tile, next, segment, panel);
   }
 }
 
-void MatmulPass::multiply_codes(float* acc, const PassTile& tile, const PassSegment& segment, void* panel) const {
+void MatmulPass::multiply_codes(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
+                                void* panel) const {
   const int type = static_cast<int>(tile.w->type);
   const kernels::TypeKernels& traits = kernels_.types[type];
   const auto decode = kernels_.matmul.decode[type];
   const auto product = kernels_.matmul.multiply[static_cast<int>(traits.kind)];
-  const int64_t n_blocks = cols_ / kernels::kActBlock;
-  for (int64_t b = 0; b < n_blocks; b += kernels::kPanelBlocks) {
-    const int64_t nb = std::min<int64_t>(kernels::kPanelBlocks, n_blocks - b);
-    const int64_t offset = b * kernels::kActBlock / traits.block_size * traits.block_bytes;
-    decode(panel, {tile.data + offset, tile.w->row_bytes, tile.n_rows}, nb * kernels::kActBlock);
+  const int64_t row_bytes = tile.w->row_bytes;
+  const int64_t chunk_bytes = kChunk / traits.block_size * traits.block_bytes;
+  const bool stream = segment.n_cols <= kStreamColumns;
+  for (int64_t k = 0; k < cols_; k += kChunk) {
+    const int64_t n = std::min(kChunk, cols_ - k);
+    const std::byte* data = tile.data + k / kChunk * chunk_bytes;
+    kernels::WeightTile weights = {data, row_bytes, tile.n_rows, data + chunk_bytes, row_bytes};
+    if (stream && next != nullptr) {  // this chunk's share of the next tile
+      weights.ahead = next + k / kChunk * chunk_bytes * kPanelRows;
+      weights.ahead_stride = n / traits.block_size * traits.block_bytes;
+    } else if (k + n == cols_ && next != nullptr) {
+      weights.ahead = next;
+    }
+    decode(panel, weights, n);
     for (int g = segment.first_group; g < segment.first_group + segment.n_groups; ++g) {
       const PassGroup& group = groups_[g];
-      product(acc + int64_t{group.first_col - segment.first_col} * kPanelRows, panel,
-              kernels::act_group_from(group.acts, b), nb, b == 0);
+      product(acc + int64_t{group.first_col - segment.first_col} * kPanelRows, panel, acts_of(group, k / kChunk),
+              n / kernels::kActBlock, k == 0);
     }
   }
 }
@@ -164,15 +190,14 @@ void MatmulPass::multiply_codes(float* acc, const PassTile& tile, const PassSegm
 void MatmulPass::multiply_floats(float* acc, const PassTile& tile, const PassSegment& segment, void* panel) const {
   const int type = static_cast<int>(tile.w->type);
   if (segment.n_cols == 1 && !ctx_.batch_invariant) {
-    kernels_.matmul.dot_rows[type](acc, {tile.data, tile.w->row_bytes, tile.n_rows}, columns_[segment.first_col].x,
-                                   cols_);
+    kernels_.matmul.dot_rows[type](acc, {tile.data, tile.w->row_bytes, tile.n_rows, nullptr, 0},
+                                   columns_[segment.first_col].x, cols_);
     return;
   }
-  constexpr int64_t kPiece = int64_t{kernels::kPanelBlocks} * kernels::kActBlock;
-  for (int64_t k = 0; k < cols_; k += kPiece) {
-    const int64_t n = std::min(kPiece, cols_ - k);
+  for (int64_t k = 0; k < cols_; k += kFloatChunk) {
+    const int64_t n = std::min(kFloatChunk, cols_ - k);
     const int64_t offset = k * kernels_.types[type].block_bytes;
-    kernels_.matmul.decode[type](panel, {tile.data + offset, tile.w->row_bytes, tile.n_rows}, n);
+    kernels_.matmul.decode[type](panel, {tile.data + offset, tile.w->row_bytes, tile.n_rows, nullptr, 0}, n);
     for (int g = segment.first_group; g < segment.first_group + segment.n_groups; ++g) {
       const PassGroup& group = groups_[g];
       const float* x[kernels::kGroupCols] = {};

@@ -19,7 +19,7 @@ struct PassColumn {
 struct PassGroup {
   int first_col;  ///< in the pass
   int n_cols;
-  kernels::ActGroup acts;  ///< quantised, when some product wants codes
+  int64_t offset;  ///< of its quantised activations in a chunk of columns of W
 };
 
 /// Columns that meet the same matrix: all of them, or those of one expert.
@@ -35,6 +35,7 @@ struct PassSegment {
 struct PassTile {
   const Matrix* w;
   const std::byte* data;  ///< the tile's first row
+  int64_t row;            ///< its index in the matrix
   int n_rows;
 };
 
@@ -55,14 +56,18 @@ class MatmulPass {
   /// Divides the segments into groups and, when `codes`, quantises every column.
   void pack(bool codes);
 
-  /// acc[c * kPanelRows + r] = row r of the tile times column c of the segment.
-  void multiply(float* acc, const PassTile& tile, const PassSegment& segment, int worker) const;
+  /// acc[c * kPanelRows + r] = row r of the tile times column c of the segment. `next`: data of the tile that
+  /// probably follows, to prefetch, or nullptr.
+  void multiply(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment, int worker) const;
   /// Result tile `which` (0 or 1) of a worker: [capacity][kPanelRows] floats.
   float* accumulator(int worker, int which) const;
 
  private:
   void make_groups();
-  void multiply_codes(float* acc, const PassTile& tile, const PassSegment& segment, void* panel) const;
+  void pack_group(const PassGroup& group) const;
+  kernels::ActGroup acts_of(const PassGroup& group, int64_t chunk) const;
+  void multiply_codes(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
+                      void* panel) const;
   void multiply_floats(float* acc, const PassTile& tile, const PassSegment& segment, void* panel) const;
 
   const MatmulContext& ctx_;
@@ -72,6 +77,7 @@ class MatmulPass {
   int n_columns_ = 0;
   int n_segments_ = 0;
   int n_groups_ = 0;
+  int64_t chunk_stride_ = 0;  ///< bytes of all groups of one chunk
   PassColumn* columns_;
   PassSegment* segments_;
   PassGroup* groups_;
