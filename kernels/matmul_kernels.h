@@ -108,6 +108,10 @@ struct MatmulKernels {
   void (*multiply_floats)(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
   /// Quantises x[0..k) as column c of the group. k is a multiple of 32.
   void (*pack_acts)(const ActGroup& group, int c, const float* x, int64_t k);
+  /// out[r] = row r of a tile times a single packed column of k elements, without a panel; bit for bit what decode
+  /// and multiply give. acts: ActGroups of one column and kPanelBlocks blocks, `stride` bytes apart. nullptr where
+  /// there is none, and for float types.
+  void (*dot_column[kMaxTypes])(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
   /// out[r] = row r times x[0..n): one column of a float type at the memory's speed; nullptr for integer codes.
   void (*dot_rows[kMaxTypes])(float* out, const WeightTile& tile, const float* x, int64_t n);
 };

@@ -9,7 +9,9 @@ void overlay_matmul_avx512(KernelTable& table) {
 #define HEARTH_FLOAT_TYPE(Name, size, bytes)                              \
   m.decode[static_cast<int>(TypeIndex::k##Name)] = avx512::decode_##Name; \
   m.dot_rows[static_cast<int>(TypeIndex::k##Name)] = avx512::dot_rows_##Name;
-#define HEARTH_QUANT_TYPE(Name, size, bytes) m.decode[static_cast<int>(TypeIndex::k##Name)] = avx512::decode_##Name;
+#define HEARTH_QUANT_TYPE(Name, size, bytes)                              \
+  m.decode[static_cast<int>(TypeIndex::k##Name)] = avx512::decode_##Name; \
+  m.dot_column[static_cast<int>(TypeIndex::k##Name)] = avx512::dot_column_##Name;
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE

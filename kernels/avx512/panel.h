@@ -34,20 +34,59 @@ inline __attribute__((always_inline)) char* codes_at(void* panel, int64_t block,
   return static_cast<char*>(panel) + block * kBlockStride + g * 64;
 }
 
-inline __attribute__((always_inline)) void store_codes(char* codes, int step, __m512i value) {
-  _mm512_store_si512(codes + step * 128, value);
-}
+/// Decoders hand 16 rows of up to eight blocks to a sink: scales (and minimums) of a block, then its codes step by
+/// step, then finish(block), blocks in order. This one writes the panel.
+struct PanelSink {
+  char* codes;  ///< block 0
 
-/// Stores scale and scale * kMagic of half `half` of a block.
-inline __attribute__((always_inline)) void store_scale(char* codes, int half, __m512 scale) {
-  char* p = codes + kCodeBytes + half * kHalfBytes;
-  _mm512_store_ps(p, scale);
-  _mm512_store_ps(p + kPlaneBytes, _mm512_mul_ps(scale, _mm512_set1_ps(kMagic)));
-}
+  inline __attribute__((always_inline)) void scale(int block, int half, __m512 value) {
+    char* p = codes + block * kBlockStride + kCodeBytes + half * kHalfBytes;
+    _mm512_store_ps(p, value);
+    _mm512_store_ps(p + kPlaneBytes, _mm512_mul_ps(value, _mm512_set1_ps(kMagic)));
+  }
+  inline __attribute__((always_inline)) void min(int block, int half, __m512 value) {
+    _mm512_store_ps(codes + block * kBlockStride + kCodeBytes + half * kHalfBytes + 2 * kPlaneBytes, value);
+  }
+  inline __attribute__((always_inline)) void code(int block, int step, __m512i value) {
+    _mm512_store_si512(codes + block * kBlockStride + step * 128, value);
+  }
+  inline __attribute__((always_inline)) void finish(int /*block*/) {}
+};
 
-inline __attribute__((always_inline)) void store_min(char* codes, int half, __m512 min) {
-  _mm512_store_ps(codes + kCodeBytes + half * kHalfBytes + 2 * kPlaneBytes, min);
-}
+/// This one multiplies by a single column at once, with the very operations of the panel's loop (matmul.cpp).
+template <int kHalves, bool kMin>
+struct DotSink {
+  __m512 total;
+  const int8_t* q;      ///< codes of the column from block 0 on
+  const float* d;       ///< scales
+  const float* sums;    ///< sum32 or sum16
+  const int32_t* init;  ///< init32 or init16
+  __m512i dot[8][kHalves];
+  __m512 scales[8][kHalves];
+  __m512 mins[8][kHalves];
+
+  inline __attribute__((always_inline)) void scale(int block, int half, __m512 value) { scales[block][half] = value; }
+  inline __attribute__((always_inline)) void min(int block, int half, __m512 value) { mins[block][half] = value; }
+  inline __attribute__((always_inline)) void code(int block, int step, __m512i value) {
+    const int half = (kHalves == 1) ? 0 : step / 4;
+    if (step % (8 / kHalves) == 0) dot[block][half] = _mm512_set1_epi32(init[block * kHalves + half]);
+    int32_t four;
+    __builtin_memcpy(&four, q + block * 32 + step * 4, 4);
+    dot[block][half] = _mm512_dpbusd_epi32(dot[block][half], value, _mm512_set1_epi32(four));
+  }
+  inline __attribute__((always_inline)) void finish(int block) {
+#pragma GCC unroll 2
+    for (int half = 0; half < kHalves; ++half) {
+      const __m512 factor = scales[block][half];
+      const __m512 magic = _mm512_mul_ps(factor, _mm512_set1_ps(kMagic));
+      const __m512 scaled = _mm512_fmsub_ps(_mm512_castsi512_ps(dot[block][half]), factor, magic);
+      total = _mm512_fmadd_ps(scaled, _mm512_set1_ps(d[block]), total);
+      if (kMin) {
+        total = _mm512_fnmadd_ps(mins[block][half], _mm512_set1_ps(sums[block * kHalves + half]), total);
+      }
+    }
+  }
+};
 
 /// First bytes of the 16 rows of one group; rows beyond the tile repeat its last one.
 struct Rows {
@@ -74,14 +113,14 @@ struct Rows {
     ahead_stride = tile.ahead_stride;
   }
 
-  /// Prefetches kLines cache lines from byte `at` of each row of the next panel into the second-level cache.
-  template <int kLines>
-  inline __attribute__((always_inline)) void prefetch(int64_t at) const {
-    const uint8_t* p = ahead + at;
+  /// Prefetches kLines cache lines from byte `at` of rows [first, first + kCount) of the next panel.
+  template <int kLines, int kCount = 16>
+  inline __attribute__((always_inline)) void prefetch(int64_t at, int first = 0) const {
+    const uint8_t* p = ahead + at + first * ahead_stride;
 #pragma GCC unroll 16
-    for (int r = 0; r < 16; ++r, p += ahead_stride) {
+    for (int r = 0; r < kCount; ++r, p += ahead_stride) {
 #pragma GCC unroll 4
-      for (int line = 0; line < kLines; ++line) _mm_prefetch(p + 64 * line, _MM_HINT_T1);
+      for (int line = 0; line < kLines; ++line) _mm_prefetch(p + 64 * line, _MM_HINT_T0);
     }
   }
 };
@@ -151,6 +190,56 @@ inline __attribute__((always_inline)) void transpose_32_bytes(__m512i out[8], co
 /// (value & mask) | bits, per bit.
 inline __attribute__((always_inline)) __m512i and_or(__m512i value, __m512i mask, __m512i bits) {
   return _mm512_ternarylogic_epi32(value, mask, bits, 0xea);
+}
+
+// A Decoder has: kBytes of its block, kBlocks of 32 in it (1 or 8), kHalves and kMin as multiply_cols, and
+// run(sink, rows, at), which decodes one block at byte `at` of 16 rows and prefetches meanwhile.
+
+/// Decodes n columns of a tile into a panel.
+template <typename Decoder>
+inline __attribute__((always_inline)) void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
+  for (int g = 0; g < 2; ++g) {
+    const Rows rows(tile, g);
+    for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
+      PanelSink sink = {codes_at(panel, b * Decoder::kBlocks, g)};
+      Decoder::run(sink, rows, b * Decoder::kBytes);
+    }
+  }
+}
+
+/// out[r] = row r of a tile times one column of k elements, packed as groups of kPanelBlocks blocks.
+template <typename Decoder>
+inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile& tile, const void* acts,
+                                                    int64_t stride, int64_t k) {
+  constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
+  constexpr int64_t kAhead = 512;  // bytes of each row prefetched before use
+  const int64_t bytes = k / (32 * Decoder::kBlocks) * Decoder::kBytes;
+  for (int g = 0; g * 16 < tile.n_rows; ++g) {
+    Rows rows(tile, g);
+    rows.ahead_stride = tile.row_bytes;
+    DotSink<Decoder::kHalves, Decoder::kMin> sink;
+    sink.total = _mm512_setzero_ps();
+    int64_t at = 0;
+    const char* chunk = static_cast<const char*>(acts);
+    for (int64_t left = k; left > 0; left -= kChunk, chunk += stride) {
+      const ActGroup x = act_group_at(const_cast<char*>(chunk), kChunk, 1);
+      sink.q = x.q;
+      sink.d = x.d;
+      sink.sums = (Decoder::kHalves == 1) ? x.sum32 : x.sum16;
+      sink.init = (Decoder::kHalves == 1) ? x.init32 : x.init16;
+      const int64_t n = (left < kChunk) ? left : kChunk;
+      for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b, at += Decoder::kBytes) {
+        // Behind the end of these 16 rows come the next 16.
+        rows.ahead = rows.row[0] + kAhead + ((at + kAhead < bytes) ? 0 : 15 * tile.row_bytes);
+        Decoder::run(sink, rows, at);
+        sink.q += 32 * Decoder::kBlocks;
+        sink.d += Decoder::kBlocks;
+        sink.sums += Decoder::kBlocks * Decoder::kHalves;
+        sink.init += Decoder::kBlocks * Decoder::kHalves;
+      }
+    }
+    _mm512_storeu_ps(out + 16 * g, sink.total);
+  }
 }
 
 }  // namespace

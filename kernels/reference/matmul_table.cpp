@@ -86,6 +86,7 @@ void overlay_matmul_reference(KernelTable& table) {
                       bytes};                                                     \
     table.matmul.decode[i] = decode_codes<reference::unpack_##Name, size, bytes>; \
     table.matmul.dot_rows[i] = nullptr;                                           \
+    table.matmul.dot_column[i] = nullptr;                                         \
   }
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"

@@ -14,7 +14,7 @@ constexpr int64_t kChunk = int64_t{kernels::kPanelBlocks} * kernels::kActBlock;
 constexpr int64_t kFloatChunk = 256;
 /// Up to so many columns the weights arrive at the memory's speed, and the next tile is prefetched in the order of
 /// its addresses; beyond, each panel serves so long that only the next panel is prefetched.
-constexpr int kStreamColumns = 48;
+constexpr int kStreamColumns = 0;
 
 /// Most columns of a pass: beyond it the tile is decoded again, which costs about 2% of the product.
 constexpr int64_t kMaxColumns = 512;
@@ -166,6 +166,11 @@ void MatmulPass::multiply_codes(float* acc, const PassTile& tile, const std::byt
   const auto decode = kernels_.matmul.decode[type];
   const auto product = kernels_.matmul.multiply[static_cast<int>(traits.kind)];
   const int64_t row_bytes = tile.w->row_bytes;
+  if (segment.n_cols == 1 && kernels_.matmul.dot_column[type] != nullptr) {
+    kernels_.matmul.dot_column[type](acc, {tile.data, row_bytes, tile.n_rows, nullptr, 0},
+                                     acts_ + groups_[segment.first_group].offset, chunk_stride_, cols_);
+    return;
+  }
   const int64_t chunk_bytes = kChunk / traits.block_size * traits.block_bytes;
   const bool stream = segment.n_cols <= kStreamColumns;
   for (int64_t k = 0; k < cols_; k += kChunk) {
