@@ -17,6 +17,8 @@ namespace hearth::kernels {
 inline constexpr int kActBlock = 32;
 /// Rows of W in one panel.
 inline constexpr int kPanelRows = 32;
+/// Most rows of a tile for dot_column and dot_rows.
+inline constexpr int kDotRows = 128;
 /// Most columns of one group of activations.
 inline constexpr int kGroupCols = 6;
 /// Size of the arrays by type; at least kTypeCount.
@@ -93,7 +95,7 @@ inline constexpr int64_t kPanelBytes = int64_t{kPanelRows} * kPanelBlocks * kAct
 struct WeightTile {
   const void* data;   ///< first row, at the column where the panel starts; any alignment
   int64_t row_bytes;  ///< from row to row
-  int n_rows;         ///< 1..kPanelRows; lanes beyond repeat some row, and their results are ignored
+  int n_rows;  ///< 1..kPanelRows (dot_column: kDotRows); lanes beyond repeat some row, and their results are ignored
   /// What to prefetch meanwhile: byte i of row r of the next panel is at ahead + r * ahead_stride + i. Any address.
   const void* ahead;
   int64_t ahead_stride;

@@ -60,7 +60,7 @@ inline __attribute__((always_inline)) void transpose_16(__m512i out[16], const _
 template <typename Load>
 inline __attribute__((always_inline)) void decode_floats(void* panel, const WeightTile& tile, int64_t n) {
   for (int g = 0; g < 2; ++g) {
-    const Rows rows(tile, g);
+    const Rows rows(tile, 16 * g, 1);
     for (int64_t k = 0; k < n; k += 16) {
       const int64_t count = (n - k < 16) ? n - k : 16;
       const __mmask16 mask = first_lanes(count);

@@ -88,29 +88,30 @@ struct DotSink {
   }
 };
 
-/// First bytes of the 16 rows of one group; rows beyond the tile repeat its last one.
+/// First bytes of 16 rows, one to a lane; a row that the tile lacks is replaced by its last one.
 struct Rows {
   const uint8_t* row[16];
   __m512i offset;  ///< of the rows from row[0], in bytes
   const uint8_t* ahead;
   int64_t ahead_stride;
 
-  inline __attribute__((always_inline)) Rows(const WeightTile& tile, int g) {
+  /// Rows first, first + step, ...
+  inline __attribute__((always_inline)) Rows(const WeightTile& tile, int first, int step) {
     const auto* data = static_cast<const uint8_t*>(tile.data);
     const int last = tile.n_rows - 1;
-    const int first = (g * 16 < last) ? g * 16 : last;
+    first = (first < last) ? first : last;
     const uint8_t* p = data + first * tile.row_bytes;
     const uint8_t* end = data + last * tile.row_bytes;
+    const int64_t stride = step * tile.row_bytes;
 #pragma GCC unroll 16
     for (int r = 0; r < 16; ++r) {
       row[r] = p;
-      p = (p == end) ? p : p + tile.row_bytes;
+      p = (end - p < stride) ? end : p + stride;
     }
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i index = _mm512_min_epi32(lane, _mm512_set1_epi32(last - first));
+    const __m512i index =
+        _mm512_min_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(step)), _mm512_set1_epi32(last - first));
     offset = _mm512_mullo_epi32(index, _mm512_set1_epi32(static_cast<int32_t>(tile.row_bytes)));
-    ahead = static_cast<const uint8_t*>(tile.ahead) + g * 16 * tile.ahead_stride;
-    ahead_stride = tile.ahead_stride;
   }
 
   /// Prefetches kLines cache lines from byte `at` of rows [first, first + kCount) of the next panel.
@@ -199,7 +200,9 @@ inline __attribute__((always_inline)) __m512i and_or(__m512i value, __m512i mask
 template <typename Decoder>
 inline __attribute__((always_inline)) void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   for (int g = 0; g < 2; ++g) {
-    const Rows rows(tile, g);
+    Rows rows(tile, 16 * g, 1);
+    rows.ahead = static_cast<const uint8_t*>(tile.ahead) + g * 16 * tile.ahead_stride;
+    rows.ahead_stride = tile.ahead_stride;
     for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
       PanelSink sink = {codes_at(panel, b * Decoder::kBlocks, g)};
       Decoder::run(sink, rows, b * Decoder::kBytes);
@@ -207,16 +210,19 @@ inline __attribute__((always_inline)) void decode_tile(void* panel, const Weight
   }
 }
 
-/// out[r] = row r of a tile times one column of k elements, packed as groups of kPanelBlocks blocks.
+/// out[r] = row r of a tile times one column of k elements, packed as groups of kPanelBlocks blocks. A lane takes
+/// consecutive rows one after the other: each of the 16 streams through memory is long, as hardware prefetchers
+/// and DRAM pages like it.
 template <typename Decoder>
 inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile& tile, const void* acts,
                                                     int64_t stride, int64_t k) {
   constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
-  constexpr int64_t kAhead = 512;  // bytes of each row prefetched before use
-  const int64_t bytes = k / (32 * Decoder::kBlocks) * Decoder::kBytes;
-  for (int g = 0; g * 16 < tile.n_rows; ++g) {
-    Rows rows(tile, g);
-    rows.ahead_stride = tile.row_bytes;
+  constexpr int64_t kAhead = 512;  // bytes of each stream prefetched before use
+  const int per_lane = (tile.n_rows + 15) / 16;
+  for (int i = 0; i < per_lane; ++i) {
+    Rows rows(tile, i, per_lane);
+    rows.ahead = rows.row[0] + kAhead;
+    rows.ahead_stride = per_lane * tile.row_bytes;
     DotSink<Decoder::kHalves, Decoder::kMin> sink;
     sink.total = _mm512_setzero_ps();
     int64_t at = 0;
@@ -229,8 +235,6 @@ inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile
       sink.init = (Decoder::kHalves == 1) ? x.init32 : x.init16;
       const int64_t n = (left < kChunk) ? left : kChunk;
       for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b, at += Decoder::kBytes) {
-        // Behind the end of these 16 rows come the next 16.
-        rows.ahead = rows.row[0] + kAhead + ((at + kAhead < bytes) ? 0 : 15 * tile.row_bytes);
         Decoder::run(sink, rows, at);
         sink.q += 32 * Decoder::kBlocks;
         sink.d += Decoder::kBlocks;
@@ -238,7 +242,9 @@ inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile
         sink.init += Decoder::kBlocks * Decoder::kHalves;
       }
     }
-    _mm512_storeu_ps(out + 16 * g, sink.total);
+    alignas(64) float total[16];
+    _mm512_store_ps(total, sink.total);
+    for (int lane = 0; lane * per_lane + i < tile.n_rows; ++lane) out[lane * per_lane + i] = total[lane];
   }
 }
 

@@ -13,14 +13,16 @@ namespace {
 
 using kernels::kPanelRows;
 
-int64_t tiles_of(const Matrix& w) {
-  return (w.rows + kPanelRows - 1) / kPanelRows;
+int64_t tiles_of(const MatmulPass& pass, const Matrix& w) {
+  const int tile_rows = pass.tile_rows(w.rows, w.row_bytes);
+  return (w.rows + tile_rows - 1) / tile_rows;
 }
 
-PassTile tile_at(const Matrix& w, int64_t tile, int64_t byte_offset) {
-  const int64_t row = tile * kPanelRows;
+PassTile tile_at(const MatmulPass& pass, const Matrix& w, int64_t tile, int64_t byte_offset) {
+  const int tile_rows = pass.tile_rows(w.rows, w.row_bytes);
+  const int64_t row = tile * tile_rows;
   return {&w, w.data + byte_offset + row * w.row_bytes, row,
-          static_cast<int>(std::min<int64_t>(kPanelRows, w.rows - row))};
+          static_cast<int>(std::min<int64_t>(tile_rows, w.rows - row))};
 }
 
 bool wants_codes(const Matrix& w) {
@@ -96,13 +98,13 @@ void take_entries(MatmulPass& pass, const ExpertProduct& routing, const float* x
 /// One pass of products that share their routing.
 void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span<const ExpertProduct> products) {
   int64_t tiles_per_segment = 0;
-  for (const ExpertProduct& p : products) tiles_per_segment += tiles_of(*p.experts);
+  for (const ExpertProduct& p : products) tiles_per_segment += tiles_of(pass, *p.experts);
   auto place = [&](int64_t index) {
     const PassSegment& segment = pass.segment(static_cast<int>(index / tiles_per_segment));
     int64_t tile = index % tiles_per_segment;
     const ExpertProduct* p = products.data();
-    for (; tile >= tiles_of(*p->experts); ++p) tile -= tiles_of(*p->experts);
-    return std::pair(p, tile_at(*p->experts, tile, segment.expert * p->expert_stride_bytes));
+    for (; tile >= tiles_of(pass, *p->experts); ++p) tile -= tiles_of(pass, *p->experts);
+    return std::pair(p, tile_at(pass, *p->experts, tile, segment.expert * p->expert_stride_bytes));
   };
   for_tiles(ctx, tiles_per_segment * pass.n_segments(), [&](int64_t index, int64_t next, int worker) {
     const PassSegment& segment = pass.segment(static_cast<int>(index / tiles_per_segment));
@@ -121,22 +123,20 @@ void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span
 void matmul(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tokens,
             std::span<const Product> products) {
   if (products.empty()) return;
-  int64_t n_tiles = 0;
   bool codes = false;
-  for (const Product& p : products) {
-    n_tiles += tiles_of(*p.w);
-    codes = codes || wants_codes(*p.w);
-  }
+  for (const Product& p : products) codes = codes || wants_codes(*p.w);
+  MatmulPass pass(ctx, products[0].w->cols);
   auto place = [&](int64_t index) {
     const Product* p = products.data();
-    for (; index >= tiles_of(*p->w); ++p) index -= tiles_of(*p->w);
-    return std::pair(p, tile_at(*p->w, index, 0));
+    for (; index >= tiles_of(pass, *p->w); ++p) index -= tiles_of(pass, *p->w);
+    return std::pair(p, tile_at(pass, *p->w, index, 0));
   };
-  MatmulPass pass(ctx, products[0].w->cols);
   for (int64_t first = 0; first < n_tokens;) {
     first += take_tokens(pass, x, ldx, first, n_tokens);
     pass.pack(codes);
     const PassSegment& segment = pass.segment(0);
+    int64_t n_tiles = 0;
+    for (const Product& p : products) n_tiles += tiles_of(pass, *p.w);
     for_tiles(ctx, n_tiles, [&](int64_t index, int64_t next, int worker) {
       const auto [p, tile] = place(index);
       float* acc = pass.accumulator(worker, 0);
@@ -156,16 +156,16 @@ void matmul_gated(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t
     first += take_tokens(pass, x, ldx, first, n_tokens);
     pass.pack(wants_codes(gate) || wants_codes(up));
     const PassSegment& segment = pass.segment(0);
-    for_tiles(ctx, tiles_of(gate), [&](int64_t index, int64_t next, int worker) {
-      const PassTile gate_tile = tile_at(gate, index, 0);
-      const PassTile up_tile = tile_at(up, index, 0);
+    for_tiles(ctx, tiles_of(pass, gate), [&](int64_t index, int64_t next, int worker) {
+      const PassTile gate_tile = tile_at(pass, gate, index, 0);
+      const PassTile up_tile = tile_at(pass, up, index, 0);
       float* g = pass.accumulator(worker, 0);
       float* u = pass.accumulator(worker, 1);
       pass.multiply(g, gate_tile, up_tile.data, segment, worker);
-      pass.multiply(u, up_tile, next < 0 ? nullptr : tile_at(gate, next, 0).data, segment, worker);
+      pass.multiply(u, up_tile, next < 0 ? nullptr : tile_at(pass, gate, next, 0).data, segment, worker);
       if (product.gate_bias != nullptr) add_tile_bias(segment, g, product.gate_bias + gate_tile.row, gate_tile.n_rows);
       if (product.up_bias != nullptr) add_tile_bias(segment, u, product.up_bias + gate_tile.row, gate_tile.n_rows);
-      kernels::kernels().gate_mul(g, g, u, int64_t{segment.n_cols} * kPanelRows, product.kind);
+      kernels::kernels().gate_mul(g, g, u, int64_t{segment.n_cols - 1} * kPanelRows + gate_tile.n_rows, product.kind);
       store_tile(pass, segment, g, gate_tile.n_rows, product.out + gate_tile.row, product.ldo);
     });
   }

@@ -15,6 +15,8 @@ constexpr int64_t kFloatChunk = 256;
 /// Up to so many columns the weights arrive at the memory's speed, and the next tile is prefetched in the order of
 /// its addresses; beyond, each panel serves so long that only the next panel is prefetched.
 constexpr int kStreamColumns = 0;
+/// Bytes of a tile of one column that make its 16 streams long enough.
+constexpr int64_t kDotTileBytes = 16 * 8192;
 
 /// Most columns of a pass: beyond it the tile is decoded again, which costs about 2% of the product.
 constexpr int64_t kMaxColumns = 512;
@@ -141,6 +143,15 @@ void MatmulPass::pack(bool codes) {
   } else {
     for (int g = 0; g < n_groups_; ++g) pack_group(groups_[g]);
   }
+}
+
+int MatmulPass::tile_rows(int64_t rows, int64_t row_bytes) const {
+  if (n_columns_ > n_segments_) return kPanelRows;
+  const int64_t n_threads = (ctx_.parallel != nullptr) ? ctx_.parallel->n_threads() : 1;
+  int64_t tile = kPanelRows;
+  while (2 * tile <= kernels::kDotRows && tile * row_bytes < kDotTileBytes && rows >= 2 * tile * 4 * n_threads)
+    tile *= 2;
+  return static_cast<int>(tile);
 }
 
 float* MatmulPass::accumulator(int worker, int which) const {

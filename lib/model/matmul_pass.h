@@ -56,6 +56,8 @@ class MatmulPass {
   /// Divides the segments into groups and, when `codes`, quantises every column.
   void pack(bool codes);
 
+  /// Rows of a tile for matrices with rows of so many bytes: kPanelRows, or more when every segment has one column.
+  int tile_rows(int64_t rows, int64_t row_bytes) const;
   /// acc[c * kPanelRows + r] = row r of the tile times column c of the segment. `next`: data of the tile that
   /// probably follows, to prefetch, or nullptr.
   void multiply(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment, int worker) const;
