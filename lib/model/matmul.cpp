@@ -11,8 +11,6 @@
 namespace hearth {
 namespace {
 
-using kernels::kPanelRows;
-
 int64_t tiles_of(const MatmulPass& pass, const Matrix& w) {
   const int tile_rows = pass.tile_rows(w.rows, w.row_bytes);
   return (w.rows + tile_rows - 1) / tile_rows;
@@ -49,13 +47,13 @@ void store_tile(const MatmulPass& pass, const PassSegment& segment, const float*
       __builtin_prefetch(later, 1);
       __builtin_prefetch(later + n_rows - 1, 1);
     }
-    std::copy_n(acc + int64_t{c} * kPanelRows, n_rows, out + column->out_row * ldo);
+    std::copy_n(acc + c * MatmulPass::row_stride(n_rows), n_rows, out + column->out_row * ldo);
   }
 }
 
 /// Adds a bias to every column of a tile.
 void add_tile_bias(const PassSegment& segment, float* acc, const float* bias, int n_rows) {
-  for (int c = 0; c < segment.n_cols; ++c, acc += kPanelRows) {
+  for (int c = 0; c < segment.n_cols; ++c, acc += MatmulPass::row_stride(n_rows)) {
     for (int r = 0; r < n_rows; ++r) acc[r] += bias[r];
   }
 }
@@ -165,7 +163,8 @@ void matmul_gated(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t
       pass.multiply(u, up_tile, next < 0 ? nullptr : tile_at(pass, gate, next, 0).data, segment, worker);
       if (product.gate_bias != nullptr) add_tile_bias(segment, g, product.gate_bias + gate_tile.row, gate_tile.n_rows);
       if (product.up_bias != nullptr) add_tile_bias(segment, u, product.up_bias + gate_tile.row, gate_tile.n_rows);
-      kernels::kernels().gate_mul(g, g, u, int64_t{segment.n_cols - 1} * kPanelRows + gate_tile.n_rows, product.kind);
+      kernels::kernels().gate_mul(
+          g, g, u, (segment.n_cols - 1) * MatmulPass::row_stride(gate_tile.n_rows) + gate_tile.n_rows, product.kind);
       store_tile(pass, segment, g, gate_tile.n_rows, product.out + gate_tile.row, product.ldo);
     });
   }

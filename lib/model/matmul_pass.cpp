@@ -12,11 +12,11 @@ using kernels::kPanelRows;
 constexpr int64_t kChunk = int64_t{kernels::kPanelBlocks} * kernels::kActBlock;
 /// The same for float panels, which are four times as wide: they should fit the first-level cache.
 constexpr int64_t kFloatChunk = 256;
-/// Up to so many columns the weights arrive at the memory's speed, and the next tile is prefetched in the order of
-/// its addresses; beyond, each panel serves so long that only the next panel is prefetched.
-constexpr int kStreamColumns = 0;
-/// Bytes of a tile of one column that make its 16 streams long enough.
-constexpr int64_t kDotTileBytes = 16 * 8192;
+/// Up to so many columns the weights arrive at the memory's speed, and tiles are made of more rows, so that each lane
+/// reads a long stream; beyond, the time goes into multiplying.
+constexpr int kFewColumns = 24;
+/// Bytes that make a stream long enough.
+constexpr int64_t kStreamBytes = 8192;
 
 /// Most columns of a pass: beyond it the tile is decoded again, which costs about 2% of the product.
 constexpr int64_t kMaxColumns = 512;
@@ -146,12 +146,21 @@ void MatmulPass::pack(bool codes) {
 }
 
 int MatmulPass::tile_rows(int64_t rows, int64_t row_bytes) const {
-  if (n_columns_ > n_segments_) return kPanelRows;
+  int64_t largest = 0;  // columns of a segment
+  for (int i = 0; i < n_segments_; ++i) largest = std::max<int64_t>(largest, segments_[i].n_cols);
+  if (largest > kFewColumns) return kPanelRows;
+  const int64_t lanes = (largest == 1) ? 16 : kPanelRows;
   const int64_t n_threads = (ctx_.parallel != nullptr) ? ctx_.parallel->n_threads() : 1;
   int64_t tile = kPanelRows;
-  while (2 * tile <= kernels::kDotRows && tile * row_bytes < kDotTileBytes && rows >= 2 * tile * 4 * n_threads)
+  while (2 * tile <= kernels::kDotRows && tile / lanes * row_bytes < kStreamBytes && rows >= 8 * tile * n_threads &&
+         2 * tile * largest <= capacity_ * kPanelRows / 2) {
     tile *= 2;
+  }
   return static_cast<int>(tile);
+}
+
+int64_t MatmulPass::row_stride(int n_rows) {
+  return round_up(n_rows, kPanelRows);
 }
 
 float* MatmulPass::accumulator(int worker, int which) const {
@@ -162,66 +171,72 @@ float* MatmulPass::accumulator(int worker, int which) const {
 
 void MatmulPass::multiply(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
                           int worker) const {
-  auto* panel = static_cast<std::byte*>(static_cast<void*>(accumulator(worker, 0))) - kernels::kPanelBytes;
-  if (kernels_.types[static_cast<int>(tile.w->type)].kind == kernels::PanelKind::kFloat) {
-    multiply_floats(acc, tile, segment, panel);
-  } else {
-    multiply_codes(acc, tile, next, segment, panel);
-  }
-}
-
-void MatmulPass::multiply_codes(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
-                                void* panel) const {
   const int type = static_cast<int>(tile.w->type);
-  const kernels::TypeKernels& traits = kernels_.types[type];
-  const auto decode = kernels_.matmul.decode[type];
-  const auto product = kernels_.matmul.multiply[static_cast<int>(traits.kind)];
   const int64_t row_bytes = tile.w->row_bytes;
-  if (segment.n_cols == 1 && kernels_.matmul.dot_column[type] != nullptr) {
-    kernels_.matmul.dot_column[type](acc, {tile.data, row_bytes, tile.n_rows, nullptr, 0},
-                                     acts_ + groups_[segment.first_group].offset, chunk_stride_, cols_);
+  if (segment.n_cols == 1 && multiply_column(acc, tile, segment, type)) return;
+  auto* panel = static_cast<std::byte*>(static_cast<void*>(accumulator(worker, 0))) - kernels::kPanelBytes;
+  const int step = (tile.n_rows + kPanelRows - 1) / kPanelRows;
+  if (step == 1) {
+    multiply_panels(acc, {tile.data, row_bytes, tile.n_rows, nullptr, 0}, next, segment, type, panel);
     return;
   }
-  const int64_t chunk_bytes = kChunk / traits.block_size * traits.block_bytes;
-  const bool stream = segment.n_cols <= kStreamColumns;
-  for (int64_t k = 0; k < cols_; k += kChunk) {
-    const int64_t n = std::min(kChunk, cols_ - k);
-    const std::byte* data = tile.data + k / kChunk * chunk_bytes;
-    kernels::WeightTile weights = {data, row_bytes, tile.n_rows, data + chunk_bytes, row_bytes};
-    if (stream && next != nullptr) {  // this chunk's share of the next tile
-      weights.ahead = next + k / kChunk * chunk_bytes * kPanelRows;
-      weights.ahead_stride = n / traits.block_size * traits.block_bytes;
-    } else if (k + n == cols_ && next != nullptr) {
-      weights.ahead = next;
-    }
-    decode(panel, weights, n);
-    for (int g = segment.first_group; g < segment.first_group + segment.n_groups; ++g) {
-      const PassGroup& group = groups_[g];
-      product(acc + int64_t{group.first_col - segment.first_col} * kPanelRows, panel, acts_of(group, k / kChunk),
-              n / kernels::kActBlock, k == 0);
+  // Lane i of panel `part` takes row step * i + part, so that it reads consecutive rows from panel to panel.
+  float* result = acc + int64_t{capacity_} * kPanelRows / 2;
+  for (int part = 0; part < step; ++part) {
+    const int n_rows = (tile.n_rows - part + step - 1) / step;
+    const std::byte* data = tile.data + part * row_bytes;
+    multiply_panels(result, {data, step * row_bytes, n_rows, nullptr, 0}, (part + 1 < step) ? data + row_bytes : next,
+                    segment, type, panel);
+    for (int c = 0; c < segment.n_cols; ++c) {
+      float* column = acc + c * row_stride(tile.n_rows) + part;
+      for (int i = 0; i < n_rows; ++i) column[int64_t{i} * step] = result[int64_t{c} * kPanelRows + i];
     }
   }
 }
 
-void MatmulPass::multiply_floats(float* acc, const PassTile& tile, const PassSegment& segment, void* panel) const {
-  const int type = static_cast<int>(tile.w->type);
-  if (segment.n_cols == 1 && !ctx_.batch_invariant) {
-    kernels_.matmul.dot_rows[type](acc, {tile.data, tile.w->row_bytes, tile.n_rows, nullptr, 0},
-                                   columns_[segment.first_col].x, cols_);
-    return;
+bool MatmulPass::multiply_column(float* acc, const PassTile& tile, const PassSegment& segment, int type) const {
+  const kernels::WeightTile rows = {tile.data, tile.w->row_bytes, tile.n_rows, nullptr, 0};
+  if (kernels_.types[type].kind != kernels::PanelKind::kFloat) {
+    if (kernels_.matmul.dot_column[type] == nullptr) return false;
+    kernels_.matmul.dot_column[type](acc, rows, acts_ + groups_[segment.first_group].offset, chunk_stride_, cols_);
+    return true;
   }
-  for (int64_t k = 0; k < cols_; k += kFloatChunk) {
-    const int64_t n = std::min(kFloatChunk, cols_ - k);
-    const int64_t offset = k * kernels_.types[type].block_bytes;
-    kernels_.matmul.decode[type](panel, {tile.data + offset, tile.w->row_bytes, tile.n_rows, nullptr, 0}, n);
+  if (ctx_.batch_invariant) return false;  // the sums of dot_rows have another order
+  kernels_.matmul.dot_rows[type](acc, rows, columns_[segment.first_col].x, cols_);
+  return true;
+}
+
+void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std::byte* next,
+                                 const PassSegment& segment, int type, void* panel) const {
+  const kernels::TypeKernels& traits = kernels_.types[type];
+  const bool floats = traits.kind == kernels::PanelKind::kFloat;
+  const int64_t chunk = floats ? kFloatChunk : kChunk;
+  const int64_t chunk_bytes = chunk / traits.block_size * traits.block_bytes;
+  const auto* data = static_cast<const std::byte*>(rows.data);
+  rows.ahead_stride = rows.row_bytes;
+  for (int64_t k = 0; k < cols_; k += chunk, data += chunk_bytes) {
+    const int64_t n = std::min(chunk, cols_ - k);
+    rows.data = data;
+    rows.ahead = (k + n == cols_ && next != nullptr) ? next : data + chunk_bytes;
+    kernels_.matmul.decode[type](panel, rows, n);
     for (int g = segment.first_group; g < segment.first_group + segment.n_groups; ++g) {
       const PassGroup& group = groups_[g];
-      const float* x[kernels::kGroupCols] = {};
-      for (int c = 0; c < group.n_cols; ++c) x[c] = columns_[group.first_col + c].x + k;
-      kernels_.matmul.multiply_floats(acc + int64_t{group.first_col - segment.first_col} * kPanelRows, panel, x,
-                                      group.n_cols, n, k == 0);
+      float* columns = acc + int64_t{group.first_col - segment.first_col} * kPanelRows;
+      if (floats) {
+        multiply_float_group(columns, panel, group, k, n);
+      } else {
+        const auto product = kernels_.matmul.multiply[static_cast<int>(traits.kind)];
+        product(columns, panel, acts_of(group, k / kChunk), n / kernels::kActBlock, k == 0);
+      }
     }
   }
+}
+
+void MatmulPass::multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k,
+                                      int64_t n) const {
+  const float* x[kernels::kGroupCols] = {};
+  for (int c = 0; c < group.n_cols; ++c) x[c] = columns_[group.first_col + c].x + k;
+  kernels_.matmul.multiply_floats(acc, panel, x, group.n_cols, n, k == 0);
 }
 
 }  // namespace hearth

@@ -58,9 +58,11 @@ class MatmulPass {
 
   /// Rows of a tile for matrices with rows of so many bytes: kPanelRows, or more when every segment has one column.
   int tile_rows(int64_t rows, int64_t row_bytes) const;
-  /// acc[c * kPanelRows + r] = row r of the tile times column c of the segment. `next`: data of the tile that
-  /// probably follows, to prefetch, or nullptr.
+  /// acc[c * ld + r] = row r of the tile times column c of the segment, ld = row_stride(tile). `next`: data of the tile
+  /// that probably follows, to prefetch, or nullptr.
   void multiply(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment, int worker) const;
+  /// Floats between the columns of a result tile of so many rows.
+  static int64_t row_stride(int n_rows);
   /// Result tile `which` (0 or 1) of a worker: [capacity][kPanelRows] floats.
   float* accumulator(int worker, int which) const;
 
@@ -68,9 +70,10 @@ class MatmulPass {
   void make_groups();
   void pack_group(const PassGroup& group) const;
   kernels::ActGroup acts_of(const PassGroup& group, int64_t chunk) const;
-  void multiply_codes(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
-                      void* panel) const;
-  void multiply_floats(float* acc, const PassTile& tile, const PassSegment& segment, void* panel) const;
+  bool multiply_column(float* acc, const PassTile& tile, const PassSegment& segment, int type) const;
+  void multiply_panels(float* acc, kernels::WeightTile rows, const std::byte* next, const PassSegment& segment,
+                       int type, void* panel) const;
+  void multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n) const;
 
   const MatmulContext& ctx_;
   const kernels::KernelTable& kernels_;
