@@ -55,6 +55,11 @@ struct ActGroup {
   float* sum32;     ///< [nb][n_cols] d * (sum of 32 codes)
   int32_t* init16;  ///< [nb][2][n_cols] first value of an integer accumulator; private to the instruction set
   int32_t* init32;  ///< [nb][n_cols]
+  /// What multiply prefetches with each block: so many bytes at ahead, ahead + stride, ... (ahead_rows of them).
+  const void* ahead = nullptr;
+  int64_t ahead_stride = 0;
+  int32_t ahead_bytes = 0;
+  int32_t ahead_rows = 0;
 };
 
 static inline int64_t round_up_64(int64_t bytes) {

@@ -38,16 +38,15 @@ inline __attribute__((always_inline)) void multiply_cols(float* acc, const char*
     total[0][c] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + c * kPanelRows);
     total[1][c] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(acc + c * kPanelRows + 16);
   }
-  // Lines a block of the planes used: q, d, sum32, init32, and for halves sum16, init16 behind them.
-  constexpr int kAheadLines = (kHalves == 1) ? (44 * kCols + 63) / 64 : kCols;
-  const int8_t* ahead = x.q + act_group_bytes(kPanelBlocks * kActBlock, kCols);
+  const char* ahead = static_cast<const char*>(x.ahead);
   const int8_t* q = x.q;
   const float* d = x.d;
   const float* sums = (kHalves == 1) ? x.sum32 : x.sum16;
   const int32_t* init = (kHalves == 1) ? x.init32 : x.init16;
-  for (int64_t b = 0; b < nb; ++b, panel += kBlockStride, q += 32 * kCols, d += kCols, ahead += 64 * kAheadLines) {
-#pragma GCC unroll 6
-    for (int line = 0; line < kAheadLines; ++line) _mm_prefetch(ahead + 64 * line, _MM_HINT_T0);
+  for (int64_t b = 0; b < nb; ++b, panel += kBlockStride, q += 32 * kCols, d += kCols) {
+    for (int r = 0; r < x.ahead_rows; ++r, ahead += x.ahead_stride) {
+      for (int i = 0; i < x.ahead_bytes; i += 64) _mm_prefetch(ahead + i, _MM_HINT_T0);
+    }
 #pragma GCC unroll 2
     for (int half = 0; half < kHalves; ++half, init += kCols, sums += kCols) {
       __m512i dot[2][kCols];

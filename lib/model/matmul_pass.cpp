@@ -58,6 +58,28 @@ T* at(std::byte* memory, int64_t offset) {
   return static_cast<T*>(static_cast<void*>(memory + offset));
 }
 
+/// Lets group g of n_groups prefetch its share of the rows of the next panel.
+void prefetch_weights(kernels::ActGroup& acts, const std::byte* ahead, int64_t row_bytes, int bytes, int64_t nb, int g,
+                      int n_groups) {
+  const int64_t per_block = (kPanelRows + nb * n_groups - 1) / (nb * n_groups);
+  const int64_t first = g * nb * per_block;
+  if (first >= kPanelRows) return;
+  acts.ahead = ahead + first * row_bytes;
+  acts.ahead_stride = row_bytes;
+  acts.ahead_bytes = bytes;
+  acts.ahead_rows = static_cast<int32_t>(per_block);
+}
+
+/// Lets a group prefetch the one behind it in memory: 44 bytes a column and block in the planes of codes, d, sum32 and
+/// init32.
+void prefetch_next_group(kernels::ActGroup& acts) {
+  const int32_t bytes = (44 * acts.n_cols + 63) / 64 * 64;
+  acts.ahead = acts.q + kernels::act_group_bytes(kChunk, acts.n_cols);
+  acts.ahead_stride = bytes;
+  acts.ahead_bytes = bytes;
+  acts.ahead_rows = 1;
+}
+
 }  // namespace
 
 uint64_t MatmulScratch::bytes_needed(int64_t max_tokens, int64_t max_cols, int n_threads) {
@@ -212,22 +234,31 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std
   const bool floats = traits.kind == kernels::PanelKind::kFloat;
   const int64_t chunk = floats ? kFloatChunk : kChunk;
   const int64_t chunk_bytes = chunk / traits.block_size * traits.block_bytes;
+  const bool few = segment.n_cols <= kFewColumns;
   const auto* data = static_cast<const std::byte*>(rows.data);
-  rows.ahead_stride = rows.row_bytes;
   for (int64_t k = 0; k < cols_; k += chunk, data += chunk_bytes) {
     const int64_t n = std::min(chunk, cols_ - k);
+    const std::byte* ahead = (k + n == cols_ && next != nullptr) ? next : data + chunk_bytes;
     rows.data = data;
-    rows.ahead = (k + n == cols_ && next != nullptr) ? next : data + chunk_bytes;
+    // The next panel's weights are prefetched while this one is decoded or, by few columns, multiplied.
+    rows.ahead = few ? data : ahead;
+    rows.ahead_stride = rows.row_bytes;
     kernels_.matmul.decode[type](panel, rows, n);
-    for (int g = segment.first_group; g < segment.first_group + segment.n_groups; ++g) {
-      const PassGroup& group = groups_[g];
+    for (int g = 0; g < segment.n_groups; ++g) {
+      const PassGroup& group = groups_[segment.first_group + g];
       float* columns = acc + int64_t{group.first_col - segment.first_col} * kPanelRows;
       if (floats) {
         multiply_float_group(columns, panel, group, k, n);
-      } else {
-        const auto product = kernels_.matmul.multiply[static_cast<int>(traits.kind)];
-        product(columns, panel, acts_of(group, k / kChunk), n / kernels::kActBlock, k == 0);
+        continue;
       }
+      kernels::ActGroup acts = acts_of(group, k / kChunk);
+      const int64_t nb = n / kernels::kActBlock;
+      if (few) {
+        prefetch_weights(acts, ahead, rows.row_bytes, static_cast<int>(chunk_bytes), nb, g, segment.n_groups);
+      } else {
+        prefetch_next_group(acts);
+      }
+      kernels_.matmul.multiply[static_cast<int>(traits.kind)](columns, panel, acts, nb, k == 0);
     }
   }
 }
