@@ -102,8 +102,8 @@ struct WeightTile {
   int64_t row_bytes;  ///< from row to row
   int n_rows;  ///< 1..kPanelRows (dot_column: kDotRows); lanes beyond repeat some row, and their results are ignored
   /// What to prefetch meanwhile: byte i of row r of the next panel is at ahead + r * ahead_stride + i. Any address.
-  const void* ahead;
-  int64_t ahead_stride;
+  const void* ahead = nullptr;
+  int64_t ahead_stride = 0;
 };
 
 struct MatmulKernels {

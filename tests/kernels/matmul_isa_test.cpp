@@ -22,12 +22,9 @@ class MatmulKernelsOf : public EveryIsa {
     const kernels::TypeKernels& traits = t.types[type];
     const int64_t row_bytes = kCols / traits.block_size * traits.block_bytes;
     Guarded<unsigned char> panel(static_cast<size_t>(kernels::kPanelBytes), 0);
-    Guarded<unsigned char> memory(static_cast<size_t>(kernels::act_group_bytes(kCols, n_cols)), 0);
+    Guarded<unsigned char> memory(static_cast<size_t>(kernels::act_group_bytes(kCols / 2, n_cols)), 0);
     Guarded<float> acc(static_cast<size_t>(n_cols * kPanelRows), 0);
-    const ActGroup group = kernels::act_group_at(memory.data(), kCols, n_cols);
-    for (int c = 0; c < n_cols && traits.kind != PanelKind::kFloat; ++c) {
-      t.matmul.pack_acts(group, c, x.data() + c * kCols, kCols);
-    }
+    const ActGroup group = kernels::act_group_at(memory.data(), kCols / 2, n_cols);
     for (const int64_t first : {int64_t{0}, kBlocks / 2}) {
       const int64_t n = first == 0 ? kCols / 2 : kCols - kCols / 2;
       const int64_t offset = first * 32 / traits.block_size * traits.block_bytes;
@@ -37,8 +34,8 @@ class MatmulKernelsOf : public EveryIsa {
         for (int c = 0; c < n_cols; ++c) columns[c] = x.data() + c * kCols + first * 32;
         t.matmul.multiply_floats(acc.data(), panel.data(), columns, n_cols, n, first == 0);
       } else {
-        t.matmul.multiply[static_cast<int>(traits.kind)](acc.data(), panel.data(),
-                                                         kernels::act_group_from(group, first), n / 32, first == 0);
+        for (int c = 0; c < n_cols; ++c) t.matmul.pack_acts(group, c, x.data() + c * kCols + first * 32, n);
+        t.matmul.multiply[static_cast<int>(traits.kind)](acc.data(), panel.data(), group, n / 32, first == 0);
       }
     }
     EXPECT_TRUE(panel.intact() && memory.intact() && acc.intact());
@@ -77,6 +74,42 @@ TEST_P(MatmulKernelsOf, AgreeWithTheReference) {
                 << "type " << type << ", row " << r << " of " << n_rows << ", column " << c << " of " << n_cols;
           }
         }
+      }
+    }
+  }
+}
+
+TEST_P(MatmulKernelsOf, OneColumnIsBitForBitWhatPanelsGive) {
+  std::mt19937 random = rng(23);
+  for (int type = 0; type < kernels::kTypeCount; ++type) {
+    const kernels::TypeKernels& traits = reference().types[type];
+    if (isa().matmul.dot_column[type] == nullptr) continue;
+    for (const int n_rows : {1, 16, 31, 75, kernels::kDotRows}) {
+      const int64_t n = 2 * kCols + traits.block_size;  // the last chunk is short
+      const int64_t row_bytes = n / traits.block_size * traits.block_bytes;
+      const int64_t stride = kernels::act_group_bytes(kCols, 1);
+      const auto tile = testing::random_blocks(traits, n_rows * n, random);
+      const auto x = testing::random_floats(n, random);
+      Guarded<unsigned char> acts(static_cast<size_t>(3 * stride), 0), panel(kernels::kPanelBytes, 0);
+      for (int64_t k = 0; k < n; k += kCols) {
+        const ActGroup group = kernels::act_group_at(acts.data() + k / kCols * stride, kCols, 1);
+        isa().matmul.pack_acts(group, 0, x.data() + k, std::min(kCols, n - k));
+      }
+      Guarded<float> actual(static_cast<size_t>(n_rows), 3);
+      isa().matmul.dot_column[type](actual.data(), {tile.data(), row_bytes, n_rows}, acts.data(), stride, n);
+      EXPECT_TRUE(actual.intact());
+      for (int first = 0; first < n_rows; first += kPanelRows) {
+        const int rows = std::min(kPanelRows, n_rows - first);
+        float expected[kPanelRows];
+        for (int64_t k = 0; k < n; k += kCols) {
+          const int64_t part = std::min(kCols, n - k);
+          const auto* data = tile.data() + first * row_bytes + k / traits.block_size * traits.block_bytes;
+          isa().matmul.decode[type](panel.data(), {data, row_bytes, rows}, part);
+          const ActGroup group = kernels::act_group_at(acts.data() + k / kCols * stride, kCols, 1);
+          isa().matmul.multiply[static_cast<int>(traits.kind)](expected, panel.data(), group, part / 32, k == 0);
+        }
+        for (int r = 0; r < rows; ++r)
+          ASSERT_EQ(actual[static_cast<size_t>(first + r)], expected[r]) << type << " " << r;
       }
     }
   }
