@@ -2,6 +2,7 @@
 // not depend on how tokens are grouped. The numbers themselves are the golden tests' business.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "lib/arch/architecture.h"
@@ -210,6 +211,23 @@ TEST(EveryArchitecture, OpensAndGroupingDoesNotMatter) {
       }
     }
   }
+}
+
+TEST(EveryArchitecture, DistanceBiasIsTheSameBothWays) {
+  const auto bytes = FamilyModel(*hearth::find_architecture("jina-bert-v2"), false).gguf();
+  const auto model = hearth::Model::open_memory(bytes);
+  ASSERT_TRUE(model) << model.error().message;
+  auto embedder = hearth::Embedder::create(*model, {.pooling = hearth::Pooling::kMean});
+  ASSERT_TRUE(embedder);
+  // Tokens know nothing of their place but the distance to others: backwards is the same text, shuffled is not.
+  const auto text = some_tokens(90, 3);
+  auto backwards = text, shuffled = text;
+  std::reverse(backwards.begin(), backwards.end());
+  std::rotate(shuffled.begin(), shuffled.begin() + 20, shuffled.begin() + 50);
+  const auto all = embedder->embed_tokens(std::vector{text, backwards, shuffled});
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_LE(relative((*all)[0].values, (*all)[1].values), 1e-5);
+  EXPECT_GE(relative((*all)[0].values, (*all)[2].values), 1e-3);
 }
 
 TEST(EveryArchitecture, SlidingLayersKeepOnlyTheirWindow) {
