@@ -1,0 +1,290 @@
+// hearth chat: a conversation in the terminal.
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <memory>
+
+#include "chat_messages.h"
+#include "commands.h"
+#include "conversation.h"
+#include "line_input.h"
+#include "model_options.h"
+#include "terminal.h"
+
+namespace hearth_tool {
+namespace {
+
+constexpr const char* kHelp =
+    "Type a message and press Enter. A line that ends with \\ goes on in the next; \"\"\" begins and ends a message of\n"
+    "several lines. Ctrl-C stops an answer, Ctrl-D ends the program.\n"
+    "  /system TEXT        set the system message (empty: remove it)\n"
+    "  /clear              forget the conversation, keep the system message\n"
+    "  /undo               take back the last message and its answer\n"
+    "  /regen              answer the last message once more\n"
+    "  /save FILE          write the conversation as JSON\n"
+    "  /load FILE          continue a conversation\n"
+    "  /stats              what the last answer took\n"
+    "  /params [NAME VALUE]  show or change sampling settings\n"
+    "  /exit               end the program\n";
+
+struct ChatSettings {
+  std::string model, system, file, tools;
+  std::vector<std::string> variables;
+  int32_t max_tokens = -1;
+  SessionSettings session;
+  SamplingSettings sampling;
+};
+
+class Chat {
+ public:
+  Chat(Conversation& conversation, int32_t n_ctx) : conversation_(conversation), n_ctx_(n_ctx) {}
+
+  int run() {
+    const InterruptGuard guard;
+    std::string message;
+    for (;;) {
+      const Input got = read_message("> ", message);
+      if (got == Input::kEnd) break;
+      if (got == Input::kInterrupted) {
+        InterruptGuard::take();
+        note("(Ctrl-D or /exit ends the program)");
+        continue;
+      }
+      if (message.find_first_not_of(" \t\n") == std::string::npos) continue;
+      if (message[0] == '/') {
+        if (!command(message)) break;
+      } else {
+        conversation_.messages.push_back({.role = "user", .content = message});
+        if (!answer()) conversation_.messages.pop_back();
+      }
+      if (finish_output() != 0) return kExitError;
+    }
+    return finish_output();
+  }
+
+  void set_system(const std::string& text) {
+    auto& messages = conversation_.messages;
+    if (!messages.empty() && messages.front().role == "system") messages.erase(messages.begin());
+    if (!text.empty()) messages.insert(messages.begin(), {.role = "system", .content = text});
+  }
+
+ private:
+  static void note(const std::string& text) { print(text + "\n"); }
+
+  bool has_question() const { return !conversation_.messages.empty() && conversation_.messages.back().role == "user"; }
+
+  /// False when nothing was answered; the reason is printed.
+  bool answer() {
+    InterruptGuard::take();
+    const auto stats = conversation_.answer([](std::string_view piece) { return print(piece); },
+                                            [] { return InterruptGuard::pending(); });
+    InterruptGuard::take();
+    print("\n");
+    if (!stats) {
+      if (stats.error().code == hearth::ErrorCode::kCancelled) {
+        note("(stopped before the answer began; the message is not part of the conversation)");
+      } else if (stats.error().code == hearth::ErrorCode::kContextFull) {
+        note("(" + stats.error().message +
+             ": this message was not sent. /undo or /clear makes room; -c gives a larger context at the start.)");
+      } else {
+        fail(stats.error());
+      }
+      return false;
+    }
+    stats_ = *stats;
+    if (stats_.stop == "stopped") note("(stopped)");
+    if (stats_.stop == "context full") {
+      note("(the context of " + std::to_string(n_ctx_) +
+           " tokens is full: the answer is cut off here. /undo or /clear makes room; -c gives a larger context at the "
+           "start.)");
+    }
+    return true;
+  }
+
+  /// False ends the program.
+  bool command(const std::string& line) {
+    const size_t space = line.find_first_of(" \t\n");
+    const std::string name = line.substr(0, space);
+    const size_t begin = space == std::string::npos ? std::string::npos : line.find_first_not_of(" \t\n", space);
+    const std::string rest = begin == std::string::npos ? "" : line.substr(begin);
+    if (name == "/exit" || name == "/quit") return false;
+    static const std::map<std::string, void (Chat::*)(const std::string&)> kCommands = {
+        {"/help", &Chat::help},   {"/system", &Chat::system}, {"/clear", &Chat::clear}, {"/save", &Chat::save},
+        {"/load", &Chat::load},   {"/regen", &Chat::regen},   {"/undo", &Chat::undo},   {"/stats", &Chat::show_stats},
+        {"/params", &Chat::params}};
+    const auto found = kCommands.find(name);
+    if (found == kCommands.end()) {
+      note("unknown command " + name + "; /help lists them");
+    } else {
+      (this->*found->second)(rest);
+    }
+    return true;
+  }
+
+  void help(const std::string&) { print(kHelp); }
+
+  void system(const std::string& text) {
+    set_system(text);
+    note(text.empty() ? "(no system message)" : "(the system message is set)");
+  }
+
+  void clear(const std::string&) {
+    auto& messages = conversation_.messages;
+    const bool keep = !messages.empty() && messages.front().role == "system";
+    messages.erase(messages.begin() + (keep ? 1 : 0), messages.end());
+    note("(the conversation is empty)");
+  }
+
+  void save(const std::string& path) {
+    if (path.empty()) return note("/save FILE");
+    std::ofstream out(path, std::ios::binary);
+    out << messages_to_json(conversation_.messages).dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    out.close();
+    note(out ? "(saved)" : "cannot write " + path);
+  }
+
+  void load(const std::string& path) {
+    if (path.empty()) return note("/load FILE");
+    const auto text = read_text(path);
+    if (!text) return note(text.error().message);
+    auto messages = messages_from_json(Json::parse(*text, nullptr, false));
+    if (!messages) return note(path + ": " + messages.error().message);
+    conversation_.messages = *std::move(messages);
+    note("(" + std::to_string(conversation_.messages.size()) + " messages)");
+    if (has_question()) answer();
+  }
+
+  void regen(const std::string&) {
+    auto& messages = conversation_.messages;
+    if (messages.empty() || messages.back().role != "assistant") {
+      if (!has_question()) return note("(there is nothing to answer)");
+      answer();
+      return;
+    }
+    const hearth::ChatMessage last = messages.back();
+    messages.pop_back();
+    if (!answer()) messages.push_back(last);
+  }
+
+  void undo(const std::string&) {
+    auto& messages = conversation_.messages;
+    const auto is_turn = [&] { return !messages.empty() && messages.back().role != "system"; };
+    if (!is_turn()) return note("(there is nothing to take back)");
+    while (is_turn()) {
+      const bool question = has_question();
+      messages.pop_back();
+      if (question) break;
+    }
+    note("(taken back)");
+  }
+
+  void show_stats(const std::string&) {
+    const AnswerStats& s = stats_;
+    const auto rate = [](int32_t n, double seconds) { return seconds > 0 ? n / seconds : 0.0; };
+    const int32_t computed = s.prompt_tokens - s.cached_tokens;
+    char line[400];
+    std::snprintf(line, sizeof line,
+                  "prompt: %d tokens, %d from the cache, %d computed in %.3f s (%.1f tokens/s)\n"
+                  "answer: %d tokens in %.3f s (%.1f tokens/s), stop: %s\n"
+                  "context: %d of %d tokens, %zu messages\n",
+                  s.prompt_tokens, s.cached_tokens, computed, s.prompt_seconds, rate(computed, s.prompt_seconds),
+                  s.generated_tokens, s.generate_seconds, rate(s.generated_tokens, s.generate_seconds), s.stop.c_str(),
+                  conversation_.used_tokens(), n_ctx_, conversation_.messages.size());
+    print(line);
+  }
+
+  void params(const std::string& text) {
+    hearth::SamplerOptions& s = conversation_.sampler;
+    const std::map<std::string, float*> reals = {{"temperature", &s.temperature},
+                                                 {"top_p", &s.top_p},
+                                                 {"min_p", &s.min_p},
+                                                 {"typical_p", &s.typical_p},
+                                                 {"repeat_penalty", &s.repeat_penalty},
+                                                 {"frequency_penalty", &s.frequency_penalty},
+                                                 {"presence_penalty", &s.presence_penalty}};
+    const std::map<std::string, int32_t*> integers = {{"top_k", &s.top_k}, {"max_tokens", &conversation_.max_tokens}};
+    if (text.empty()) {
+      for (const auto& [name, value] : reals) std::printf("%s %g\n", name.c_str(), static_cast<double>(*value));
+      for (const auto& [name, value] : integers) std::printf("%s %d\n", name.c_str(), *value);
+      return note("seed " + std::to_string(s.seed));
+    }
+    const size_t space = text.find_first_of(" =");
+    const std::string name = text.substr(0, space), value = space == std::string::npos ? "" : text.substr(space + 1);
+    char* end = nullptr;
+    const double number = std::strtod(value.c_str(), &end);
+    if (value.empty() || *end != '\0') return note("/params NAME VALUE, where VALUE is a number");
+    const hearth::SamplerOptions before = s;
+    const int32_t max_before = conversation_.max_tokens;
+    if (const auto real = reals.find(name); real != reals.end()) {
+      *real->second = static_cast<float>(number);
+    } else if (const auto integer = integers.find(name); integer != integers.end() && number >= -1 && number <= 1e9) {
+      *integer->second = static_cast<int32_t>(number);
+    } else if (name == "seed" && number >= 0 && number <= 9e15) {
+      s.seed = static_cast<uint64_t>(number);
+    } else {
+      return note("no setting " + name + " with such a value");
+    }
+    if (const auto checked = hearth::Sampler::create(1, s); !checked) {
+      s = before;
+      conversation_.max_tokens = max_before;
+      return note(checked.error().message);
+    }
+    note("(" + name + " " + value + ")");
+  }
+
+  Conversation& conversation_;
+  const int32_t n_ctx_;
+  AnswerStats stats_;
+};
+
+int run(const ChatSettings& o) {
+  catch_interrupts();
+  const auto sampler = o.sampling.resolve();
+  if (!sampler) return fail(sampler.error());
+  const auto session_options = o.session.resolve();
+  if (!session_options) return fail(session_options.error());
+  auto variables = template_variables(o.variables);
+  if (!variables) return fail(variables.error());
+
+  const auto model = load_model(o.model);
+  if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
+  auto session = hearth::Session::create(*model, *session_options);
+  if (!session) return fail(session.error());
+  auto tmpl = open_template(model->gguf(), model->tokenizer(), o.file);
+  if (!tmpl) return fail(tmpl.error());
+  if (!tmpl->warning().empty()) std::fprintf(stderr, "hearth: %s\n", std::string(tmpl->warning()).c_str());
+
+  const int32_t n_ctx = session->options().n_ctx;
+  Conversation conversation(*model, *session, *std::move(tmpl));
+  conversation.sampler = *sampler;
+  conversation.max_tokens = o.max_tokens;
+  conversation.options.variables = *std::move(variables);
+  if (!o.tools.empty()) {
+    const auto tools = read_text(o.tools);
+    if (!tools) return fail(tools.error());
+    conversation.options.tools_json = *tools;
+  }
+  Chat chat(conversation, n_ctx);
+  chat.set_system(o.system);
+  std::fprintf(stderr, "%s, context of %d tokens. /help lists the commands.\n", o.model.c_str(), n_ctx);
+  return chat.run();
+}
+
+}  // namespace
+
+Action setup_chat(Options& options) {
+  auto values = std::make_shared<ChatSettings>();
+  options.add("model", values->model, "!GGUF file");
+  options.add("-s,--system", values->system, "System message");
+  options.add("--template", values->file, "Use the chat template in this file instead of the model's");
+  options.add("--var", values->variables, "Variable of the template, NAME=VALUE (JSON, or text); may be repeated");
+  options.add("--tools", values->tools, "JSON file: a list of tool definitions that the template shows to the model");
+  options.add("-n,--max-tokens", values->max_tokens, "Tokens of an answer at most (-1: until its end)");
+  values->session.declare(options);
+  values->sampling.declare(options);
+  options.footer(kHelp);
+  return [values] { return run(*values); };
+}
+
+}  // namespace hearth_tool
