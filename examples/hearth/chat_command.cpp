@@ -16,7 +16,8 @@ namespace hearth_tool {
 namespace {
 
 constexpr const char* kHelp =
-    "Type a message and press Enter. A line that ends with \\ goes on in the next; \"\"\" begins and ends a message of\n"
+    "Type a message and press Enter. A line that ends with \\ goes on in the next; \"\"\" begins and ends a message "
+    "of\n"
     "several lines. Ctrl-C stops an answer, Ctrl-D ends the program.\n"
     "  /system TEXT        set the system message (empty: remove it)\n"
     "  /clear              forget the conversation, keep the system message\n"
@@ -110,9 +111,9 @@ class Chat {
     const std::string rest = begin == std::string::npos ? "" : line.substr(begin);
     if (name == "/exit" || name == "/quit") return false;
     static const std::map<std::string, void (Chat::*)(const std::string&)> kCommands = {
-        {"/help", &Chat::help},   {"/system", &Chat::system}, {"/clear", &Chat::clear}, {"/save", &Chat::save},
-        {"/load", &Chat::load},   {"/regen", &Chat::regen},   {"/undo", &Chat::undo},   {"/stats", &Chat::show_stats},
-        {"/params", &Chat::params}};
+        {"/help", &Chat::help}, {"/system", &Chat::system},    {"/clear", &Chat::clear},
+        {"/save", &Chat::save}, {"/load", &Chat::load},        {"/regen", &Chat::regen},
+        {"/undo", &Chat::undo}, {"/stats", &Chat::show_stats}, {"/params", &Chat::params}};
     const auto found = kCommands.find(name);
     if (found == kCommands.end()) {
       note("unknown command " + name + "; /help lists them");
@@ -249,9 +250,11 @@ int run(const ChatSettings& o) {
 
   const auto model = load_model(o.model);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
+  if (!model->info().causal)
+    return fail("architecture " + model->info().architecture + " is an encoder and does not talk");
   auto session = hearth::Session::create(*model, *session_options);
   if (!session) return fail(session.error());
-  auto tmpl = open_template(model->gguf(), model->tokenizer(), o.file);
+  auto tmpl = open_template(model->file(), model->tokenizer(), o.file);
   if (!tmpl) return fail(tmpl.error());
   if (!tmpl->warning().empty()) std::fprintf(stderr, "hearth: %s\n", std::string(tmpl->warning()).c_str());
 

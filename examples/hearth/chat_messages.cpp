@@ -77,7 +77,8 @@ Result<std::vector<std::pair<std::string, std::string>>> template_variables(cons
     }
     const std::string value = pair.substr(equals + 1);
     const bool is_json = Json::accept(value);
-    out.emplace_back(pair.substr(0, equals), is_json ? value : Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
+    out.emplace_back(pair.substr(0, equals),
+                     is_json ? value : Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
   }
   return out;
 }
@@ -87,7 +88,9 @@ Result<hearth::ChatTemplate> open_template(const hearth::GgufFile& file, const h
   if (path.empty()) return hearth::ChatTemplate::from_gguf(file, tokenizer);
   const auto source = read_text(path);
   if (!source) return source.error();
-  const auto written = [&](std::optional<hearth::Token> id) { return id ? tokenizer.raw_token(*id) : std::string_view(); };
+  const auto written = [&](std::optional<hearth::Token> id) {
+    return id ? tokenizer.raw_token(*id) : std::string_view();
+  };
   auto compiled = hearth::ChatTemplate::compile(*source, written(tokenizer.bos()), written(tokenizer.eos()));
   if (!compiled) return Error{compiled.error().code, path + ": " + compiled.error().message};
   return compiled;

@@ -37,7 +37,8 @@ Result<int32_t> Conversation::compute(const std::vector<Token>& ids, const std::
       batch.push_back({.id = ids[i], .pos = static_cast<int32_t>(i), .seq = 0, .logits = i + 1 == ids.size()});
     }
     if (auto status = session_.decode(batch); !status) return status.error();
-    cached_.insert(cached_.end(), ids.begin() + static_cast<std::ptrdiff_t>(at), ids.begin() + static_cast<std::ptrdiff_t>(end));
+    cached_.insert(cached_.end(), ids.begin() + static_cast<std::ptrdiff_t>(at),
+                   ids.begin() + static_cast<std::ptrdiff_t>(end));
     at = end;
   }
   return static_cast<int32_t>(same);

@@ -13,8 +13,8 @@ namespace hearth_tool {
 
 /// What the last answer took.
 struct AnswerStats {
-  int32_t prompt_tokens = 0;     ///< of the whole conversation
-  int32_t cached_tokens = 0;     ///< of these, were in the cache already
+  int32_t prompt_tokens = 0;  ///< of the whole conversation
+  int32_t cached_tokens = 0;  ///< of these, were in the cache already
   int32_t generated_tokens = 0;
   double prompt_seconds = 0, generate_seconds = 0;
   std::string stop;

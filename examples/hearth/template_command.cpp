@@ -32,7 +32,8 @@ Result<int64_t> parse_date(const std::string& text) {
   char t = 0;
   const int n = std::sscanf(text.c_str(), "%d-%u-%u%c%d:%d:%d", &year, &month, &day, &t, &hour, &minute, &second);
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
-  if ((n != 3 && n != 7) || !date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) {
+  if ((n != 3 && n != 7) || !date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
+      second > 60) {
     return Error{ErrorCode::kInvalidArgument, "'" + text + "' is not a date such as 2026-01-15 or 2026-01-15T08:30:00"};
   }
   const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
@@ -166,15 +167,17 @@ int run(const TemplateOptions& o) {
 Action setup_template(Options& options) {
   auto values = std::make_shared<TemplateOptions>();
   options.add("model", values->model, "GGUF file");
-  options.add("--messages", values->messages, "JSON file: a list of messages, or {\"messages\": [...], \"tools\": [...]}");
+  options.add("--messages", values->messages,
+              "JSON file: a list of messages, or {\"messages\": [...], \"tools\": [...]}");
   options.add("--tools", values->tools, "JSON file: a list of tool definitions");
   options.add("--template", values->file, "Use the template in this file instead of the model's");
   options.add("--var", values->variables, "Variable of the template, NAME=VALUE (JSON, or text); may be repeated");
   options.add("--no-generation-prompt", values->no_generation, "Do not ask for the assistant's turn at the end");
   options.add("--now", values->now, "Date that strftime_now shows: YYYY-MM-DD, with THH:MM:SS if wanted (UTC)");
   options.add("--json", values->json, "Print one JSON object: text and token ids");
-  options.add("--jsonl", values->jsonl,
-              "Read lines {\"template\": FILE or \"source\": TEXT, \"vars\": {...}}, write {\"text\"} or {\"error\"} lines");
+  options.add(
+      "--jsonl", values->jsonl,
+      "Read lines {\"template\": FILE or \"source\": TEXT, \"vars\": {...}}, write {\"text\"} or {\"error\"} lines");
   options.add("--root", values->root, "Folder that the files of --jsonl lie under");
   return [values] { return run(*values); };
 }

@@ -89,7 +89,7 @@ Value reverse(Interpreter& in, const Value& input, const CallArgs& args) {
 Value last(Interpreter& in, const Value& input, const CallArgs& args) {
   Bound bound;
   if (!in.bind("last", args, {}, 0, bound)) return Value();
-  if (input.is_undefined()) return in.fail_type("'Undefined' object is not reversible");
+  if (input.is_undefined()) return in.undefined_hint("No last item, sequence was empty.");
   if (!in.is_iterable(input) || input.is(Kind::kIterator) || input.is(Kind::kLoop)) {
     return in.fail_type(std::string("'") + in.type_name(input) + "' object is not reversible");
   }

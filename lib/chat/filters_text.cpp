@@ -185,17 +185,20 @@ Value indent(Interpreter& in, const Value& input, const CallArgs& args) {
 Value truncate(Interpreter& in, const Value& input, const CallArgs& args) {
   Bound bound;
   if (!in.bind("truncate", args, {"length", "killwords", "end", "leeway"}, 0, bound)) return Value();
-  const String* text = must_be_text(in, input);
-  if (!text) return Value();
+  // Jinja asks for the length first: a short list comes back as it is.
+  const int64_t n = in.length(input);
+  if (in.failed()) return Value();
   const Value end = bound.has(2) ? bound[2] : in.string("...");
   const int64_t length = bound.has(0) ? in.to_index(bound[0]) : 255,
                 leeway = is_given(bound, 3) ? in.to_index(bound[3]) : 5;
   const String* end_text = must_be_text(in, end);
   if (in.failed() || !end_text) return Value();
-  const int64_t end_length = in.length(end), n = in.length(input);
+  const int64_t end_length = in.length(end);
   if (length < end_length) return in.fail("AssertionError: expected length >= " + std::to_string(end_length));
   if (leeway < 0) return in.fail("AssertionError: expected leeway >= 0");
   if (n <= length || n - length <= leeway) return input;
+  const String* text = must_be_text(in, input);
+  if (!text) return Value();
   size_t keep = unicode::offset_of(text->bytes(), static_cast<size_t>(length - end_length));
   if (!bound.has(1) || !in.truthy(bound[1])) {
     const size_t space = text->bytes().substr(0, keep).rfind(' ');

@@ -27,7 +27,8 @@ class PercentFormatter {
       if (percent == format_.size()) break;
       if (!field() || !in_.step() || !in_.room(out_.size())) return Value();
     }
-    const bool mapping = arguments_.is(Kind::kDict) || arguments_.is(Kind::kList) || arguments_.is_undefined();
+    const bool mapping = arguments_.is(Kind::kDict) || arguments_.is(Kind::kList) || arguments_.is(Kind::kRange) ||
+                         arguments_.is_undefined();
     if (used_ < items_.size() && !(mapping && items_.size() == 1)) {
       return in_.fail_type("not all arguments converted during string formatting");
     }

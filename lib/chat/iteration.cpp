@@ -28,7 +28,7 @@ struct StringIterator final : Iterator {
     const String& text = source.as<String>();
     if (pos >= text.text.size()) return false;
     const size_t size = unicode::decode(text.bytes(), pos).size;
-    out = in.string(text.text.slice(pos, size), text.markup);
+    out = in.string(text.text.slice(pos, size));  // characters of a Markup are plain
     pos += size;
     return !in.failed();
   }

@@ -166,6 +166,9 @@ Value arithmetic(Interpreter& in, Op op, const Value& a, const Value& b) {
 }
 
 Value repeat(Interpreter& in, const Value& value, int64_t times) {
+  if (times == INT64_MAX || times == INT64_MIN) {
+    return in.fail("OverflowError: cannot fit 'int' into an index-sized integer");
+  }
   const uint64_t n = times > 0 ? static_cast<uint64_t>(times) : 0;
   if (value.is_string()) {
     const String& text = value.as<String>();

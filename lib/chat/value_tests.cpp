@@ -27,6 +27,13 @@ bool text_is(Interpreter& in, const Value& value, std::string_view method) {
   return !in.failed() && in.truthy(find_string_method(method)->run(in, text, {}));
 }
 
+// A look-up by name fails for what cannot be a key.
+bool must_hash(Interpreter& in, const Value& value) {
+  if (is_hashable(value)) return true;
+  in.fail_type(std::string("unhashable type: '") + in.type_name(value) + "'");
+  return false;
+}
+
 constexpr TestEntry kTests[] = {
     {"odd", 0, [](Interpreter& in, const Value& v, const Value&) { return remainder_is(in, v, Value(2), 1); }},
     {"even", 0, [](Interpreter& in, const Value& v, const Value&) { return remainder_is(in, v, Value(2), 0); }},
@@ -35,13 +42,13 @@ constexpr TestEntry kTests[] = {
     {"undefined", 0, [](Interpreter&, const Value& v, const Value&) { return v.is_undefined(); }},
     {"filter", 0,
      [](Interpreter& in, const Value& v, const Value&) {
-       if (!v.is_string()) return false;
+       if (!must_hash(in, v) || !v.is_string()) return false;
        const std::string_view name = v.as<String>().bytes();
        return find_filter(name) != UINT32_MAX && (name != "from_json" || in.options().extensions);
      }},
     {"test", 0,
-     [](Interpreter&, const Value& v, const Value&) {
-       return v.is_string() && find_test(v.as<String>().bytes()) != UINT32_MAX;
+     [](Interpreter& in, const Value& v, const Value&) {
+       return must_hash(in, v) && v.is_string() && find_test(v.as<String>().bytes()) != UINT32_MAX;
      }},
     {"none", 0, [](Interpreter&, const Value& v, const Value&) { return v.is_none(); }},
     {"boolean", 0, [](Interpreter&, const Value& v, const Value&) { return v.is(Kind::kBool); }},
@@ -56,7 +63,8 @@ constexpr TestEntry kTests[] = {
     {"number", 0, [](Interpreter&, const Value& v, const Value&) { return v.is_number(); }},
     {"sequence", 0,
      [](Interpreter&, const Value& v, const Value&) {
-       return v.is_string() || v.is(Kind::kList) || v.is(Kind::kTuple) || v.is(Kind::kDict) || v.is(Kind::kRange);
+       return v.is_undefined() || v.is_string() || v.is(Kind::kList) || v.is(Kind::kTuple) || v.is(Kind::kDict) ||
+              v.is(Kind::kRange);
      }},
     {"iterable", 0, [](Interpreter& in, const Value& v, const Value&) { return in.is_iterable(v); }},
     {"callable", 0, [](Interpreter& in, const Value& v, const Value&) { return in.is_callable(v); }},
