@@ -212,12 +212,6 @@ class BraceFormatter {
     static constexpr std::string_view kFloatTypes = "eEfFgG%";
     const bool as_float =
         value.is(Kind::kFloat) || (spec.type != '\0' && kFloatTypes.find(spec.type) != std::string_view::npos);
-    if (value.is(Kind::kBool) && spec.type == '\0') {
-      if (spec.align == '=') spec.align = '\0';
-      if (spec.align == '\0') spec.align = '>';
-      put_number(out, integer_text(value, spec), spec);
-      return true;
-    }
     if (as_float) {
       if (spec.type == 'n') spec.type = 'g';
       if (spec.type != '\0' && kFloatTypes.find(spec.type) == std::string_view::npos) {

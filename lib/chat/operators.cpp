@@ -265,6 +265,18 @@ bool Interpreter::equal(const Value& a, const Value& b) {
       if (x.length != y.length) return false;
       return x.length == 0 || (x.start == y.start && (x.length == 1 || x.step == y.step));
     }
+    case Kind::kDictView: {
+      // Keys and items compare as sets do; values only with themselves.
+      const DictView& x = a.as<DictView>();
+      const DictView& y = b.as<DictView>();
+      if (x.what != y.what || x.what == DictView::What::kValues || !x.get() || !y.get()) return a.same_as(b);
+      if (x.what == DictView::What::kItems) return equal(x.dict, y.dict);
+      if (x.get()->size() != y.get()->size()) return false;
+      for (const Dict::Entry& entry : x.get()->entries) {
+        if (!step() || !y.get()->find(entry.key)) return false;
+      }
+      return true;
+    }
     case Kind::kMethod: {
       const Method& x = a.as<Method>();
       const Method& y = b.as<Method>();

@@ -1,0 +1,97 @@
+// Bounds, errors with their place, and who wrote which part of a prompt.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "hearth/chat.h"
+
+namespace hearth {
+namespace {
+
+Result<std::string> render(std::string_view source, std::string_view variables = "{}") {
+  const auto tmpl = ChatTemplate::compile(source);
+  if (!tmpl) return tmpl.error();
+  return tmpl->render_json(variables, 0);
+}
+
+TEST(TemplateBounds, WhatNeverEndsOrGrowsWithoutBoundFailsWithinASecond) {
+  const std::string range = "{% for a in range(100000) %}";
+  const std::string nested = range + range + "{% endfor %}{% endfor %}";
+  const std::string sources[] = {
+      nested,
+      range + "{% for b in range(100000) %}x{% endfor %}{% endfor %}",
+      "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+      "{% macro m(x) %}{{ m(x ~ x) }}{% endmacro %}{{ m('abcdefgh') }}",
+      "{% set n = namespace(s='ab') %}" + range + "{% set n.s = n.s ~ n.s %}{% endfor %}{{ n.s|length }}",
+      "{% set n = namespace(s=[1]) %}" + range + "{% set n.s = n.s + n.s %}{% endfor %}",
+      "{% set n = namespace(s=[]) %}" + range + "{% set n.s = [n.s] %}{% endfor %}{{ n.s }}",
+      "{% set n = namespace(s=[]) %}" + range + "{% set n.s = n.s|map('list') %}{% endfor %}{{ n.s|list }}",
+      "{{ 'x' * 99999999999 }}",
+      "{{ [1] * 99999999999 }}",
+      "{{ 'x'.center(99999999999) }}",
+      "{{ '%99999999999d' % 1 }}",
+      "{{ '{:99999999999}'.format(1) }}",
+      "{{ 10 ** (10 ** 10) }}",
+      "{{ [1]|tojson(indent=99999999999) }}",
+      "{{ ('a' * 100000).replace('', 'b' * 100000) }}",
+      "{% for x in [[]] recursive %}{{ loop([[]]) }}{% endfor %}",
+      std::string(100000, '('),
+      "{{ " + std::string(100000, '[') + " }}",
+      "{{ " + std::string(100000, '-') + "1 }}",
+  };
+  for (const std::string& source : sources) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto text = render(source);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const bool is_plain_text = source.front() == '(';
+    EXPECT_EQ(text.ok(), is_plain_text) << source.substr(0, 100);
+    EXPECT_LT(seconds, 2.0) << source.substr(0, 100);  // a second, and another for a busy machine
+  }
+}
+
+TEST(TemplateErrors, NameLineAndColumn) {
+  EXPECT_EQ(render("a\n  {{ x.y }}").error().message, "line 2, column 8: 'x' is undefined");
+  EXPECT_EQ(render("a\n{% if %}").error().message.substr(0, 17), "line 2, column 7:");
+  EXPECT_EQ(render("{{ raise_exception('no ' + 'tools') }}").error().message, "no tools");
+  EXPECT_EQ(render("{{ 1 + none }}").error().code, ErrorCode::kFormat);
+  EXPECT_EQ(render("{{ x }}", "{\"x\": }").error().code, ErrorCode::kInvalidArgument);
+}
+
+std::string trusted_text(std::string_view source, std::string content) {
+  const auto tmpl = ChatTemplate::compile(source, "<s>", "</s>");
+  if (!tmpl) return tmpl.error().message;
+  const auto prompt = tmpl->render({{.role = "user", .content = std::move(content)}}, {});
+  if (!prompt) return prompt.error().message;
+  std::string out;
+  for (const ChatPrompt::Piece& piece : prompt->pieces)
+    out += piece.trusted ? piece.text : std::string(piece.text.size(), '.');
+  return out;
+}
+
+TEST(TemplateProvenance, TravelsThroughStringOperations) {
+  const std::string c = "messages[0].content";
+  EXPECT_EQ(trusted_text("<a>{{ " + c + " }}<b>", "xyz"), "<a>...<b>");
+  EXPECT_EQ(trusted_text("{{ '<a>' + " + c + " ~ '<b>' }}", "xyz"), "<a>...<b>");
+  EXPECT_EQ(trusted_text("{{ ('<a> ' + " + c + " + ' <b>')[1:-1]|upper }}", "xyz"), "A> ... <B");
+  EXPECT_EQ(trusted_text("{{ (" + c + " + '|<b>').split('|')|join('-') }}", "xyz"), "...-<b>");
+  EXPECT_EQ(trusted_text("{{ '<a>%s<b>'|format(" + c + ") }}{{ '{}!'.format(" + c + ") }}", "xyz"), "<a>...<b>...!");
+  EXPECT_EQ(trusted_text("{{ 'aXb'.replace('X', " + c + ")|trim }}", "xyz"), "a...b");
+  EXPECT_EQ(trusted_text("{{ " + c + ".replace('y', '<s>') }}", "xyz"), ".<s>.");
+  EXPECT_EQ(trusted_text("{{ {'<k>': " + c + "}|tojson }}", "x\n"), "..<k>.........");
+  EXPECT_EQ(
+      trusted_text("{% macro m(x) %}<{{ x }}>{% endmacro %}{% set y %}{{ m(" + c + ") }}{% endset %}{{ y }}", "xyz"),
+      "<...>");
+  EXPECT_EQ(trusted_text("{{ messages[0].role }}{{ bos_token }}{{ loop }}{{ 1 + 1 }}", "x"), "user<s>2");
+  EXPECT_EQ(trusted_text("{% for x in " + c + " %}[{{ x }}]{% endfor %}", "xy"), "[.][.]");
+}
+
+TEST(TemplateVariables, ListsMayGrowInChatsButNotInTheGoldenWay) {
+  const char* source = "{% set x = [] %}{% set _ = x.append(1) %}{{ x }}";
+  EXPECT_FALSE(render(source).ok());
+  const auto tmpl = ChatTemplate::compile(source);
+  ASSERT_TRUE(tmpl.ok());
+  EXPECT_EQ(tmpl->render({}, {})->text(), "[1]");
+}
+
+}  // namespace
+}  // namespace hearth
