@@ -1,7 +1,7 @@
 // Bounds, errors with their place, and who wrote which part of a prompt.
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "hearth/chat.h"
 
@@ -40,12 +40,12 @@ TEST(TemplateBounds, WhatNeverEndsOrGrowsWithoutBoundFailsWithinASecond) {
       "{{ " + std::string(100000, '-') + "1 }}",
   };
   for (const std::string& source : sources) {
-    const auto begin = std::chrono::steady_clock::now();
+    const std::clock_t begin = std::clock();  // of this process: other work on the machine does not count
     const auto text = render(source);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
     const bool is_plain_text = source.front() == '(';
     EXPECT_EQ(text.ok(), is_plain_text) << source.substr(0, 100);
-    EXPECT_LT(seconds, 2.0) << source.substr(0, 100);  // a second, and another for a busy machine
+    EXPECT_LT(seconds, 1.0) << source.substr(0, 100);
   }
 }
 
