@@ -51,8 +51,9 @@ inline constexpr int kPageTokens = 64;  ///< positions of a KV page; equals KVCa
 /// One page of keys and values of one KV head. Layout (private to the kernels; written by store_kv):
 /// keys transposed, [k_dim, 64], so that a SIMD lane is a token; values [64, v_dim].
 struct KvPage {
-  void* k;
-  void* v;
+  void* k = nullptr;
+  void* v = nullptr;
+  const void* next = nullptr;  ///< keys that will be read after this page: prefetched, if not nullptr
 };
 
 struct AttentionShape {

@@ -24,9 +24,9 @@ inline void score_tokens(float* scores, const float* q, const KvPage& page, int 
       for (int j = 0; j < kTileVectors; ++j) sum[i][j] = zero();
     }
     for (int64_t d = 0; d < k_dim; ++d) {
-      __builtin_prefetch(cell_address(next, kType, d * kPageTokens));
-      if constexpr (kType == CellType::kF32) __builtin_prefetch(cell_address(next, kType, d * kPageTokens + 16));
-      __builtin_prefetch(cell_address(next, kType, d * kPageTokens + 32));
+      __builtin_prefetch(cell_address(next, kType, d * kPageTokens), 0, 2);
+      if constexpr (kType == CellType::kF32) __builtin_prefetch(cell_address(next, kType, d * kPageTokens + 16), 0, 2);
+      __builtin_prefetch(cell_address(next, kType, d * kPageTokens + 32), 0, 2);
       Floats k[kTileVectors];
 #pragma GCC unroll 4
       for (int j = 0; j < kTileVectors; ++j) k[j] = load_cells<kType>(page.k, d * kPageTokens + t + j * kLanes);
@@ -47,8 +47,10 @@ inline void score_tokens(float* scores, const float* q, const KvPage& page, int 
 
 /// acc_i[kVectors vectors from element d] = acc_i * keep_i + sum over `tokens` of p_it v_t.
 template <int kQ, int kVectors, CellType kType>
-inline void add_values(float* acc, int64_t v_dim, const float* keep, const float* p, const void* v, int64_t d,
+inline void add_values(float* acc, int64_t v_dim, const float* keep, const float* p, const KvPage& page, int64_t d,
                        uint64_t tokens, int64_t last) {
+  const void* v = page.v;
+  const void* next = page.next != nullptr ? page.next : v;
   Floats sum[kQ][kVectors];
 #pragma GCC unroll 4
   for (int i = 0; i < kQ; ++i) {
@@ -60,6 +62,9 @@ inline void add_values(float* acc, int64_t v_dim, const float* keep, const float
   }
   for (uint64_t left = tokens; left != 0; left &= left - 1) {
     const int64_t t = __builtin_ctzll(left);
+    __builtin_prefetch(cell_address(next, kType, t * v_dim + d), 0, 2);
+    if constexpr (kVectors > 1)
+      __builtin_prefetch(cell_address(next, kType, t * v_dim + d + kVectors * kLanes / 2), 0, 2);
     Floats value[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
@@ -88,14 +93,14 @@ inline void add_values(float* acc, int64_t v_dim, const float* keep, const float
 }
 
 template <int kQ, CellType kType>
-inline void add_all_values(float* acc, int64_t v_dim, const float* keep, const float* p, const void* v,
+inline void add_all_values(float* acc, int64_t v_dim, const float* keep, const float* p, const KvPage& page,
                            uint64_t tokens) {
   int64_t d = 0;
   for (; d + kTileVectors * kLanes <= v_dim; d += kTileVectors * kLanes) {
-    add_values<kQ, kTileVectors, kType>(acc, v_dim, keep, p, v, d, tokens, kLanes);
+    add_values<kQ, kTileVectors, kType>(acc, v_dim, keep, p, page, d, tokens, kLanes);
   }
   for (; d < v_dim; d += kLanes) {
-    add_values<kQ, 1, kType>(acc, v_dim, keep, p, v, d, tokens, v_dim - d < kLanes ? v_dim - d : kLanes);
+    add_values<kQ, 1, kType>(acc, v_dim, keep, p, page, d, tokens, v_dim - d < kLanes ? v_dim - d : kLanes);
   }
 }
 
@@ -155,7 +160,7 @@ inline void attend_block(const AttentionState& state, int64_t first, const float
       for (int64_t t = 0; t < kPageTokens; t += kLanes) store(scores + t, zero());
     }
   }
-  add_all_values<kQ, kValue>(state.acc + first * shape.v_dim, shape.v_dim, keep, scratch, page.v, tokens);
+  add_all_values<kQ, kValue>(state.acc + first * shape.v_dim, shape.v_dim, keep, scratch, page, tokens);
 }
 
 template <CellType kKey, CellType kValue>

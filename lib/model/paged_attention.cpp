@@ -242,7 +242,10 @@ class PagedAttention {
         std::fill_n(space.visible + t * q.n_heads, q.n_heads, mask);
       }
       if (any == 0) continue;
-      const KvPage page = c_.cache->page(layer_, ref.page, q.kv_head);
+      KvPage page = c_.cache->page(layer_, ref.page, q.kv_head);
+      if (index + 1 < end && table[static_cast<size_t>(index + 1)].mask != 0) {
+        page.next = c_.cache->page(layer_, table[static_cast<size_t>(index + 1)].page, q.kv_head).k;
+      }
       if (c_.arch->alibi_max_bias > 0) {
         attend_with_bias(q, space, state, page, index);
       } else {
