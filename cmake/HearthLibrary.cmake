@@ -12,17 +12,23 @@ target_compile_options(hearth_flags INTERFACE -fno-exceptions -fno-asynchronous-
 target_compile_features(hearth_flags INTERFACE cxx_std_20)
 target_include_directories(hearth_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 
-# Templates run for microseconds in front of a model that runs for seconds: their interpreter is built for size, its
-# many small files as one, which also compiles them faster.
-set(chat_sources ${lib_sources})
-list(FILTER chat_sources INCLUDE REGEX "/lib/chat/")
-list(FILTER lib_sources EXCLUDE REGEX "/lib/chat/")
-add_library(hearth_chat OBJECT ${chat_sources})
-target_link_libraries(hearth_chat PRIVATE hearth_flags hearth_warnings)
-target_compile_options(hearth_chat PRIVATE $<$<AND:$<CXX_COMPILER_ID:GNU,Clang,AppleClang>,$<CONFIG:Release>>:-Os>)
-set_target_properties(hearth_chat PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+# Templates and files' headers are read in milliseconds, in front of a model that runs for seconds: this code is built
+# for size, and the many small files of a folder as one, which also compiles them faster.
+set(small_objects "")
+foreach(folder chat gguf)
+  set(sources ${lib_sources})
+  list(FILTER sources INCLUDE REGEX "/lib/${folder}/")
+  list(FILTER lib_sources EXCLUDE REGEX "/lib/${folder}/")
+  add_library(hearth_${folder} OBJECT ${sources})
+  target_link_libraries(hearth_${folder} PRIVATE hearth_flags hearth_warnings)
+  target_compile_options(hearth_${folder} PRIVATE
+    $<$<AND:$<CXX_COMPILER_ID:GNU,Clang,AppleClang>,$<CONFIG:Release>>:-Os>)
+  set_target_properties(hearth_${folder} PROPERTIES
+    POSITION_INDEPENDENT_CODE ON UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  list(APPEND small_objects $<TARGET_OBJECTS:hearth_${folder}>)
+endforeach()
 
-add_library(hearth ${lib_sources} ${kernel_sources} $<TARGET_OBJECTS:hearth_chat>)
+add_library(hearth ${lib_sources} ${kernel_sources} ${small_objects})
 add_library(hearth::hearth ALIAS hearth)
 target_compile_features(hearth PUBLIC cxx_std_20)
 target_include_directories(hearth PUBLIC

@@ -13,14 +13,14 @@ namespace {
 constexpr uint32_t kMagic = 0x46554747;         // "GGUF"
 constexpr uint32_t kMagicSwapped = 0x47475546;  // "FUGG"
 
-std::string number(uint64_t value) {
+std::string decimal(uint64_t value) {
   return std::to_string(value);
 }
 
 }  // namespace
 
 Error GgufParser::fail(uint64_t offset, const std::string& what, ErrorCode code) const {
-  return Error{code, label_ + ": " + what + " (at offset " + number(offset) + ")"};
+  return Error{code, label_ + ": " + what + " (at offset " + decimal(offset) + ")"};
 }
 
 Result<GgufShard> GgufParser::parse() {
@@ -37,7 +37,7 @@ Result<GgufShard> GgufParser::parse() {
 Status GgufParser::parse_header() {
   if (bytes_.empty()) return fail(0, "the file is empty");
   uint32_t magic = 0;
-  if (!cursor_.read(magic)) return fail(0, "not a GGUF file: only " + number(bytes_.size()) + " bytes");
+  if (!cursor_.read(magic)) return fail(0, "not a GGUF file: only " + decimal(bytes_.size()) + " bytes");
   if (magic == kMagicSwapped) return fail(0, "a big-endian GGUF file is not supported", ErrorCode::kUnsupported);
   if (magic != kMagic) {
     return fail(0, "not a GGUF file: it begins with " + quote({reinterpret_cast<const char*>(bytes_.data()), 4}));
@@ -48,7 +48,7 @@ Status GgufParser::parse_header() {
     return fail(4, "a big-endian GGUF file is not supported", ErrorCode::kUnsupported);
   }
   if (version != 2 && version != 3) {
-    return fail(4, "GGUF version " + number(version) + " is not supported, only 2 and 3", ErrorCode::kUnsupported);
+    return fail(4, "GGUF version " + decimal(version) + " is not supported, only 2 and 3", ErrorCode::kUnsupported);
   }
   shard_.version = version;
   if (!cursor_.read(n_tensors_) || !cursor_.read(n_entries_)) {
@@ -56,16 +56,16 @@ Status GgufParser::parse_header() {
   }
   const uint64_t room = cursor_.remaining();
   if (n_tensors_ > room / gguf_limits::kMinTensorInfoBytes) {
-    return fail(8, "tensor count " + number(n_tensors_) + " is more than the file has room for");
+    return fail(8, "tensor count " + decimal(n_tensors_) + " is more than the file has room for");
   }
   if (n_entries_ > room / gguf_limits::kMinEntryBytes) {
-    return fail(16, "metadata count " + number(n_entries_) + " is more than the file has room for");
+    return fail(16, "metadata count " + decimal(n_entries_) + " is more than the file has room for");
   }
   if (n_tensors_ > gguf_limits::kMaxTensors) {
-    return fail(8, "tensor count " + number(n_tensors_) + " is beyond the limit", ErrorCode::kLimit);
+    return fail(8, "tensor count " + decimal(n_tensors_) + " is beyond the limit", ErrorCode::kLimit);
   }
   if (n_entries_ > gguf_limits::kMaxEntries) {
-    return fail(16, "metadata count " + number(n_entries_) + " is beyond the limit", ErrorCode::kLimit);
+    return fail(16, "metadata count " + decimal(n_entries_) + " is beyond the limit", ErrorCode::kLimit);
   }
   return {};
 }
@@ -75,7 +75,7 @@ Status GgufParser::read_name(const std::string& what, uint64_t max_bytes, std::s
   uint64_t length = 0;
   if (!Cursor(cursor_).read(length)) return fail(offset, "the file ends before the " + what);
   if (length == 0) return fail(offset, "the " + what + " is empty");
-  if (length > max_bytes) return fail(offset, "the " + what + " has " + number(length) + " bytes, beyond the limit");
+  if (length > max_bytes) return fail(offset, "the " + what + " has " + decimal(length) + " bytes, beyond the limit");
   if (!cursor_.read_string(name)) return fail(offset, "the " + what + " passes the end of the file");
   if (name.find('\0') != std::string_view::npos) {
     return fail(offset, "the " + what + " " + quote(name) + " contains a NUL character");
@@ -93,18 +93,18 @@ Status GgufParser::parse_entries() {
 
 Status GgufParser::parse_entry() {
   GgufEntry entry;
-  const std::string what = "key of metadata entry " + number(shard_.entries.size());
+  const std::string what = "key of metadata entry " + decimal(shard_.entries.size());
   if (Status s = read_name(what, gguf_limits::kMaxKeyBytes, entry.key); !s) return s;
   const uint64_t type_offset = cursor_.offset();
   uint32_t type = 0;
   if (!cursor_.read(type)) return fail(type_offset, "key " + quote(entry.key) + ": the file ends before its type");
   if (!is_gguf_type(type)) {
-    return fail(type_offset, "key " + quote(entry.key) + ": unknown value type " + number(type));
+    return fail(type_offset, "key " + quote(entry.key) + ": unknown value type " + decimal(type));
   }
   WalkProblem problem;
   if (!read_value(cursor_, static_cast<GgufType>(type), 0, entry.value, problem)) {
     const std::string where = "key " + quote(entry.key) + ": ";
-    return fail(problem.offset, where + problem.what + " (" + number(problem.number) + ")", problem.code);
+    return fail(problem.offset, where + problem.what + " (" + decimal(problem.number) + ")", problem.code);
   }
   shard_.entries.push_back(entry);
   return {};
@@ -151,7 +151,7 @@ Status GgufParser::find_alignment() {
   if (!std::has_single_bit(shard_.alignment) || shard_.alignment < gguf_limits::kMinAlignment ||
       shard_.alignment > gguf_limits::kMaxAlignment) {
     return fail(offset,
-                "key 'general.alignment': " + number(shard_.alignment) + " is not a power of two from 8 to 16777216");
+                "key 'general.alignment': " + decimal(shard_.alignment) + " is not a power of two from 8 to 16777216");
   }
   return {};
 }
