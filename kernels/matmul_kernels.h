@@ -15,6 +15,20 @@ namespace hearth::kernels {
 
 /// Activations are quantised in blocks of so many, each with its own scale; also the unit of panels.
 inline constexpr int kActBlock = 32;
+/// pack_acts tries several grids for a block: its largest magnitude as 127 steps, or as a little fewer. The one with
+/// the smallest squared error stays, and the scale is then fitted to the codes by least squares: a fifth less
+/// error power than rounding to the first grid, for 2% of a prompt's time. Steps and relative area of a step:
+inline constexpr int kActGrids = 8;
+alignas(32) static constexpr float kActGridSteps[kActGrids] = {127.0f, 126.2f, 125.4f, 124.6f,
+                                                               123.8f, 123.0f, 122.2f, 121.4f};
+constexpr float act_grid_area(float steps) {
+  return (127.0f / steps) * (127.0f / steps);
+}
+alignas(32) static constexpr float kActGridArea[kActGrids] = {
+    act_grid_area(127.0f), act_grid_area(126.2f), act_grid_area(125.4f), act_grid_area(124.6f),
+    act_grid_area(123.8f), act_grid_area(123.0f), act_grid_area(122.2f), act_grid_area(121.4f)};
+/// Added to the errors: a block that several grids fit exactly is coded by the first, on every instruction set.
+alignas(32) static constexpr float kActGridBias[kActGrids] = {-1e-3f};
 /// Rows of W in one panel.
 inline constexpr int kPanelRows = 32;
 /// Most rows of a tile for dot_column and dot_rows.

@@ -19,6 +19,25 @@ inline __m256i pack_bytes(const __m256i v[4]) {
   return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
+/// The number of steps to the largest magnitude that codes 32 values with the smallest squared error; a lane is a
+/// grid.
+inline float best_grid(const float* x, float per_unit) {
+  const __m256 scale = _mm256_mul_ps(_mm256_load_ps(kActGridSteps), _mm256_set1_ps(per_unit));
+  __m256 sum[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  for (int i = 0; i < kActBlock; ++i) {
+    const __m256 scaled = _mm256_mul_ps(_mm256_broadcast_ss(x + i), scale);
+    const __m256 rest = _mm256_sub_ps(scaled, _mm256_round_ps(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    sum[i % 2] = _mm256_fmadd_ps(rest, rest, sum[i % 2]);
+  }
+  const __m256 error =
+      _mm256_fmadd_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_load_ps(kActGridArea), _mm256_load_ps(kActGridBias));
+  __m256 least = _mm256_min_ps(error, _mm256_permute2f128_ps(error, error, 1));
+  least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0x4e));
+  least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0xb1));
+  const int equal = _mm256_movemask_ps(_mm256_cmp_ps(error, least, _CMP_EQ_OQ));
+  return kActGridSteps[__builtin_ctz(static_cast<unsigned>(equal) | 0x80u)];  // not-a-number: the last
+}
+
 }  // namespace
 
 void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
@@ -32,7 +51,8 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
     }
     const float magnitude = max_lanes(largest);
     const bool tiny = magnitude < 1e-30f;  // the quotient could overflow: the block counts as zero
-    const Floats inverse = splat(tiny ? 0.0f : 127.0f / magnitude);
+    const float per_unit = tiny ? 0.0f : 1.0f / magnitude;
+    const Floats inverse = splat(best_grid(x, per_unit) * per_unit);
     for (int i = 0; i < 4; ++i) {
       codes[i] = to_ints(mul(v[i], inverse));
       const Floats q = to_floats(codes[i]);

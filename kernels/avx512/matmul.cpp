@@ -105,6 +105,28 @@ inline __attribute__((always_inline)) HalfSums half_sums(__m256i codes) {
           _mm_cvtsi128_si32(high) + _mm_extract_epi32(high, 2) - bias};
 }
 
+/// The number of steps to the largest magnitude that codes 32 values with the smallest squared error. A lane is a
+/// grid; the upper lanes take the second half of the values.
+inline __attribute__((always_inline)) float best_grid(const float* x, float per_unit) {
+  const __m256 grids = _mm256_mul_ps(_mm256_load_ps(kActGridSteps), _mm256_set1_ps(per_unit));
+  const __m512 scale = _mm512_insertf32x8(_mm512_castps256_ps512(grids), grids, 1);
+  __m512 sum = _mm512_setzero_ps();
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) {
+    const __m512 low = _mm512_castps256_ps512(_mm256_broadcast_ss(x + i));
+    const __m512 values = _mm512_insertf32x8(low, _mm256_broadcast_ss(x + i + 16), 1);
+    const __m512 rest = _mm512_reduce_ps(_mm512_mul_ps(values, scale), 0);  // v - round(v)
+    sum = _mm512_fmadd_ps(rest, rest, sum);
+  }
+  const __m256 both = _mm256_add_ps(_mm512_castps512_ps256(sum), _mm512_extractf32x8_ps(sum, 1));
+  const __m256 error = _mm256_fmadd_ps(both, _mm256_load_ps(kActGridArea), _mm256_load_ps(kActGridBias));
+  __m256 least = _mm256_min_ps(error, _mm256_permute2f128_ps(error, error, 1));
+  least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0x4e));
+  least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0xb1));
+  const unsigned equal = _mm256_cmp_ps_mask(error, least, _CMP_EQ_OQ);
+  return kActGridSteps[__builtin_ctz(equal | 0x80u)];  // not-a-number: the last
+}
+
 }  // namespace
 
 void multiply_scale32(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
@@ -129,7 +151,8 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
     const __m512 magnitude = _mm512_max_ps(_mm512_andnot_ps(sign, x0), _mm512_andnot_ps(sign, x1));
     const float largest = _mm512_reduce_max_ps(magnitude);
     const bool tiny = largest < 1e-30f;  // the quotient could overflow: the block counts as zero
-    const __m512 inverse = _mm512_set1_ps(tiny ? 0.0f : 127.0f / largest);
+    const float per_unit = tiny ? 0.0f : 1.0f / largest;
+    const __m512 inverse = _mm512_set1_ps(best_grid(x, per_unit) * per_unit);
     const __m512i c0 = _mm512_cvtps_epi32(_mm512_mul_ps(x0, inverse));
     const __m512i c1 = _mm512_cvtps_epi32(_mm512_mul_ps(x1, inverse));
     const __m512 q0 = _mm512_cvtepi32_ps(c0), q1 = _mm512_cvtepi32_ps(c1);

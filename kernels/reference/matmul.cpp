@@ -86,6 +86,24 @@ void multiply_floats(float* acc, const void* memory, const float* const* x, int 
   }
 }
 
+/// The number of steps to the largest magnitude that codes 32 values with the smallest squared error.
+static float best_grid(const float* x, float per_unit) {
+  float best = 0.0f, steps = kActGridSteps[0];
+  for (int g = 0; g < kActGrids; ++g) {
+    float error = 0.0f;
+    for (int i = 0; i < kActBlock; ++i) {
+      const float scaled = x[i] * (kActGridSteps[g] * per_unit);
+      const float rest = scaled - __builtin_rintf(scaled);
+      error += rest * rest;
+    }
+    error = error * kActGridArea[g] + kActGridBias[g];
+    if (g > 0 && !(error < best)) continue;
+    best = error;
+    steps = kActGridSteps[g];
+  }
+  return steps;
+}
+
 void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
   const int n_cols = group.n_cols;
   for (int64_t b = 0; b < k / kActBlock; ++b, x += kActBlock) {
@@ -95,7 +113,8 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
       if (magnitude > largest) largest = magnitude;
     }
     // Below 1e-30 the quotient could overflow; such a block counts as zero.
-    const float inverse = (largest < 1e-30f) ? 0.0f : 127.0f / largest;
+    const float per_unit = (largest < 1e-30f) ? 0.0f : 1.0f / largest;
+    const float inverse = best_grid(x, per_unit) * per_unit;
     int sum[2] = {0, 0};
     float xq = 0.0f, qq = 0.0f;
     for (int i = 0; i < kActBlock; ++i) {
