@@ -15,9 +15,7 @@ std::vector<KernelCheck> self_test() {
     if (isa == nullptr) continue;
     kernels::check_vector_kernels(checks, *isa, reference);
     kernels::check_attention_kernels(checks, *isa, reference);
-#if __has_include("kernels/self_test_matmul.cpp")
     kernels::check_matmul_kernels(checks, *isa, reference);
-#endif
   }
   return checks;
 }

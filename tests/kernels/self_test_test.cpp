@@ -29,8 +29,12 @@ TEST(SelfTest, FindsABrokenKernel) {
   std::vector<KernelCheck> checks;
   kernels::check_vector_kernels(checks, broken, *kernels::isa_table(0));
   kernels::check_attention_kernels(checks, broken, *kernels::isa_table(0));
+  broken.matmul.decode[static_cast<int>(kernels::TypeIndex::kQ5_0)] =
+      broken.matmul.decode[static_cast<int>(kernels::TypeIndex::kQ4_0)];
+  kernels::check_matmul_kernels(checks, broken, *kernels::isa_table(0));
   for (const KernelCheck& check : checks) {
-    const bool is_broken = check.name == "mul" || check.name.rfind("attend_run", 0) == 0;
+    const bool is_broken = check.name == "mul" || check.name.rfind("attend_run", 0) == 0 ||
+                           check.name == "matmul Q5_0" || check.name == "matmul column Q5_0";
     EXPECT_EQ(check.passed, !is_broken) << check.name << ": " << check.detail;
   }
 }

@@ -1,0 +1,136 @@
+// Checks of the kernels of matrix products: decoding, quantised activations and products of every tensor type.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "kernels/self_test.h"
+
+namespace hearth::kernels {
+namespace {
+
+constexpr int kRows = 9, kColumns = 5;
+constexpr int64_t kElements = int64_t{kPanelBlocks} * kActBlock;
+
+constexpr const char* kTypeNames[] = {
+#define HEARTH_FLOAT_TYPE(Name, size, bytes) #Name,
+#define HEARTH_QUANT_TYPE(Name, size, bytes) #Name,
+#define HEARTH_STORE_TYPE(Name, size, bytes)
+#include "kernels/quant_types.inc"
+#undef HEARTH_FLOAT_TYPE
+#undef HEARTH_QUANT_TYPE
+#undef HEARTH_STORE_TYPE
+};
+
+struct Free {
+  void operator()(void* p) const { std::free(p); }
+};
+using Aligned = std::unique_ptr<void, Free>;
+
+Aligned allocate(int64_t bytes) {
+  return Aligned(std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64)));
+}
+
+/// A tile of random weights and the floats that it stands for.
+struct Tile {
+  Tile(const TypeKernels& traits, uint32_t seed)
+      : row_bytes(kElements / traits.block_size * traits.block_bytes),
+        bytes(static_cast<size_t>(kRows * row_bytes)),
+        values(static_cast<size_t>(kRows * kElements)) {
+    if (traits.kind == PanelKind::kFloat) {
+      values = sample_floats(values.size(), seed, 1.0f);
+      traits.quantize(bytes.data(), values.data(), kRows * kElements);
+    } else {
+      fill_blocks(traits, seed);
+    }
+    traits.dequantize(values.data(), bytes.data(), kRows * kElements);
+  }
+
+  /// Random bytes, drawn again until a block stands for ordinary numbers.
+  void fill_blocks(const TypeKernels& traits, uint32_t seed) {
+    uint32_t state = seed;
+    std::vector<float> x(static_cast<size_t>(traits.block_size));
+    for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(traits.block_bytes)) {
+      float largest = 0;
+      for (int tries = 0; tries < 10000 && !(largest > 0.05f && largest < 20.0f); ++tries) {
+        for (int i = 0; i < traits.block_bytes; ++i) {
+          state = state * 1664525u + 1013904223u;
+          bytes[at + static_cast<size_t>(i)] = static_cast<uint8_t>(state >> 24);
+        }
+        traits.dequantize(x.data(), &bytes[at], traits.block_size);
+        largest = 0;
+        for (const float v : x) largest = std::isfinite(v) ? std::fmax(largest, std::fabs(v)) : 1e30f;
+      }
+    }
+  }
+  WeightTile view() const { return {bytes.data(), row_bytes, kRows}; }
+
+  int64_t row_bytes;
+  std::vector<uint8_t> bytes;
+  std::vector<float> values;
+};
+
+/// acc [kColumns, kPanelRows] of a tile times x [kColumns, kElements]; empty when memory is short. With `alone`, the
+/// first column by the kernel for one column, if there is one.
+std::vector<float> product(const KernelTable& t, int type, const Tile& tile, const std::vector<float>& x, bool alone) {
+  const TypeKernels& traits = t.types[type];
+  const int n_cols = alone ? 1 : kColumns;
+  const Aligned panel = allocate(kPanelBytes), acts = allocate(act_group_bytes(kElements, n_cols));
+  std::vector<float> acc(size_t{kColumns} * kPanelRows);
+  if (!panel || !acts) return {};
+  const ActGroup group = act_group_at(acts.get(), kElements, n_cols);
+  const float* columns[kColumns];
+  for (int c = 0; c < kColumns; ++c) columns[c] = x.data() + c * kElements;
+  const bool floats = traits.kind == PanelKind::kFloat;
+  for (int c = 0; c < n_cols && !floats; ++c) t.matmul.pack_acts(group, c, columns[c], kElements);
+  if (alone && floats) {
+    t.matmul.dot_rows[type](acc.data(), tile.view(), columns[0], kElements);
+  } else if (alone && t.matmul.dot_column[type] != nullptr) {
+    t.matmul.dot_column[type](acc.data(), tile.view(), acts.get(), act_group_bytes(kElements, 1), kElements);
+  } else {
+    t.matmul.decode[type](panel.get(), tile.view(), kElements);
+    if (floats) {
+      t.matmul.multiply_floats(acc.data(), panel.get(), columns, n_cols, kElements, true);
+    } else {
+      t.matmul.multiply[static_cast<int>(traits.kind)](acc.data(), panel.get(), group, kPanelBlocks, true);
+    }
+  }
+  return acc;
+}
+
+/// Largest difference in units of the sum of magnitudes of each product.
+double difference(const Tile& tile, const std::vector<float>& x, const std::vector<float>& actual,
+                  const std::vector<float>& expected, int n_cols) {
+  double worst = actual.empty() || expected.empty() ? NAN : 0;
+  for (int c = 0; c < n_cols && !std::isnan(worst); ++c) {
+    for (int r = 0; r < kRows; ++r) {
+      double magnitude = 1e-30;
+      for (int64_t k = 0; k < kElements; ++k) {
+        magnitude += std::fabs(double{tile.values[static_cast<size_t>(r * kElements + k)]} *
+                               double{x[static_cast<size_t>(c * kElements + k)]});
+      }
+      const auto at = static_cast<size_t>(c * kPanelRows + r);
+      const double d = std::fabs(double{actual[at]} - double{expected[at]}) / magnitude;
+      worst = d > worst || std::isnan(d) ? d : worst;
+    }
+  }
+  return worst;
+}
+
+}  // namespace
+
+void check_matmul_kernels(std::vector<KernelCheck>& checks, const KernelTable& isa, const KernelTable& reference) {
+  const std::vector<float> x = sample_floats(size_t{kColumns} * kElements, 5, 1.0f);
+  for (int type = 0; type < kTypeCount; ++type) {
+    const Tile tile(reference.types[type], static_cast<uint32_t>(type + 1));
+    for (const bool alone : {false, true}) {
+      const double error = difference(tile, x, product(isa, type, tile, x, alone),
+                                      product(reference, type, tile, x, alone), alone ? 1 : kColumns);
+      const std::string name = std::string(alone ? "matmul column " : "matmul ") + kTypeNames[type];
+      report_check(checks, isa, name.c_str(), error, 2e-5);
+    }
+  }
+}
+
+}  // namespace hearth::kernels
