@@ -1,4 +1,4 @@
-// Activations quantised, and panels of integer codes multiplied by them, with AVX-512 VNNI.
+// Panels of integer codes multiplied by groups of quantised activations, with AVX-512 VNNI.
 #include "kernels/avx512/matmul.h"
 
 #include "kernels/avx512/panel.h"
@@ -90,43 +90,6 @@ inline __attribute__((always_inline)) void multiply(float* acc, const void* pane
   }
 }
 
-/// Sums of the two halves of 32 signed bytes.
-struct HalfSums {
-  int32_t low, high;
-};
-
-inline __attribute__((always_inline)) HalfSums half_sums(__m256i codes) {
-  const __m256i biased = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));  // code + 128, unsigned
-  const __m256i eights = _mm256_sad_epu8(biased, _mm256_setzero_si256());
-  const __m128i low = _mm256_castsi256_si128(eights);
-  const __m128i high = _mm256_extracti128_si256(eights, 1);
-  const int bias = 16 * 128;
-  return {_mm_cvtsi128_si32(low) + _mm_extract_epi32(low, 2) - bias,
-          _mm_cvtsi128_si32(high) + _mm_extract_epi32(high, 2) - bias};
-}
-
-/// The number of steps to the largest magnitude that codes 32 values with the smallest squared error. A lane is a
-/// grid; the upper lanes take the second half of the values.
-inline __attribute__((always_inline)) float best_grid(const float* x, float per_unit) {
-  const __m256 grids = _mm256_mul_ps(_mm256_load_ps(kActGridSteps), _mm256_set1_ps(per_unit));
-  const __m512 scale = _mm512_insertf32x8(_mm512_castps256_ps512(grids), grids, 1);
-  __m512 sum = _mm512_setzero_ps();
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) {
-    const __m512 low = _mm512_castps256_ps512(_mm256_broadcast_ss(x + i));
-    const __m512 values = _mm512_insertf32x8(low, _mm256_broadcast_ss(x + i + 16), 1);
-    const __m512 rest = _mm512_reduce_ps(_mm512_mul_ps(values, scale), 0);  // v - round(v)
-    sum = _mm512_fmadd_ps(rest, rest, sum);
-  }
-  const __m256 both = _mm256_add_ps(_mm512_castps512_ps256(sum), _mm512_extractf32x8_ps(sum, 1));
-  const __m256 error = _mm256_fmadd_ps(both, _mm256_load_ps(kActGridArea), _mm256_load_ps(kActGridBias));
-  __m256 least = _mm256_min_ps(error, _mm256_permute2f128_ps(error, error, 1));
-  least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0x4e));
-  least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0xb1));
-  const unsigned equal = _mm256_cmp_ps_mask(error, least, _CMP_EQ_OQ);
-  return kActGridSteps[__builtin_ctz(equal | 0x80u)];  // not-a-number: the last
-}
-
 }  // namespace
 
 void multiply_scale32(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
@@ -140,41 +103,6 @@ void multiply_scale16(float* acc, const void* panel, const ActGroup& x, int64_t 
 }
 void multiply_scale16_min(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
   multiply<2, true>(acc, panel, x, nb, first);
-}
-
-void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
-  const int64_t n_cols = group.n_cols;
-  const __m512 sign = _mm512_set1_ps(-0.0f);
-  for (int64_t b = 0; b < k / kActBlock; ++b, x += kActBlock) {
-    const __m512 x0 = _mm512_loadu_ps(x);
-    const __m512 x1 = _mm512_loadu_ps(x + 16);
-    const __m512 magnitude = _mm512_max_ps(_mm512_andnot_ps(sign, x0), _mm512_andnot_ps(sign, x1));
-    const float largest = _mm512_reduce_max_ps(magnitude);
-    const bool tiny = largest < 1e-30f;  // the quotient could overflow: the block counts as zero
-    const float per_unit = tiny ? 0.0f : 1.0f / largest;
-    const __m512 inverse = _mm512_set1_ps(best_grid(x, per_unit) * per_unit);
-    const __m512i c0 = _mm512_cvtps_epi32(_mm512_mul_ps(x0, inverse));
-    const __m512i c1 = _mm512_cvtps_epi32(_mm512_mul_ps(x1, inverse));
-    const __m512 q0 = _mm512_cvtepi32_ps(c0), q1 = _mm512_cvtepi32_ps(c1);
-    const float xq = _mm512_reduce_add_ps(_mm512_fmadd_ps(x1, q1, _mm512_mul_ps(x0, q0)));
-    const float qq = _mm512_reduce_add_ps(_mm512_fmadd_ps(q1, q1, _mm512_mul_ps(q0, q0)));
-    const float d = tiny ? 0.0f : xq / qq;  // least squares: d q is nearest to x
-    const __m128i low = _mm512_cvtsepi32_epi8(c0);
-    const __m128i high = _mm512_cvtsepi32_epi8(c1);
-    const __m256i codes = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
-    alignas(32) int32_t dwords[8];
-    _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(dwords)), codes);
-    int8_t* q = group.q + (b * 8 * n_cols + c) * 4;
-    for (int i = 0; i < 8; ++i) __builtin_memcpy(q + i * n_cols * 4, &dwords[i], 4);
-    const HalfSums sums = half_sums(codes);
-    group.d[b * n_cols + c] = d;
-    group.sum16[2 * b * n_cols + c] = d * static_cast<float>(sums.low);
-    group.sum16[(2 * b + 1) * n_cols + c] = d * static_cast<float>(sums.high);
-    group.sum32[b * n_cols + c] = d * static_cast<float>(sums.low + sums.high);
-    group.init16[2 * b * n_cols + c] = kMagicBits - kCodeOffset * sums.low;
-    group.init16[(2 * b + 1) * n_cols + c] = kMagicBits - kCodeOffset * sums.high;
-    group.init32[b * n_cols + c] = kMagicBits - kCodeOffset * (sums.low + sums.high);
-  }
 }
 
 }  // namespace hearth::kernels::avx512
