@@ -12,8 +12,10 @@ using kernels::kPanelRows;
 constexpr int64_t kChunk = int64_t{kernels::kPanelBlocks} * kernels::kActBlock;
 /// The same for float panels, which are four times as wide: they should fit the first-level cache.
 constexpr int64_t kFloatChunk = 256;
-/// Up to so many columns the weights arrive at the memory's speed, and tiles are made of more rows, so that each lane
-/// reads a long stream; beyond, the time goes into multiplying.
+/// Up to so many columns tiles are made of more rows, so that each lane reads a long stream, and multiplying prefetches
+/// the next panel. Measured on one core (Emerald Rapids, 16.5 GB/s), Q4_K 16384 x 2048, in milliseconds with and
+/// without: 1.8 and 1.9 for 2 columns, 2.1 and 2.1 for 4, 2.6 and 2.8 for 8, 3.6 and 3.9 for 16, 4.6 and 4.9 for 24;
+/// one column, without panels, 1.35.
 constexpr int kFewColumns = 24;
 /// Bytes that make a stream long enough.
 constexpr int64_t kStreamBytes = 8192;
