@@ -1,0 +1,148 @@
+// The examples at the top of the public headers, compiled, and a check that this file has them word for word.
+#include <gtest/gtest.h>
+#include <hearth/hearth.h>
+
+#include <cstdio>
+#include <iostream>
+#include <regex>
+#include <string>
+#include <string_view>
+
+#include "support/golden.h"
+
+// Each function holds one header's example, in the place that its comment imagines.
+namespace {
+
+template <typename... T>
+void show(const T&...) {}
+template <typename... T>
+void use(const T&...) {}
+int fail(const hearth::Error& error) {
+  return static_cast<int>(error.code) + 1;
+}
+
+int result_h() {
+  hearth::Result<hearth::Model> model = hearth::Model::open("model.gguf");
+  if (!model) {
+    std::fprintf(stderr, "%s\n", model.error().message.c_str());
+    return 1;
+  }
+  use(*model);
+  return 0;
+}
+
+int gguf_h() {
+  auto file = hearth::GgufFile::open("model.gguf");
+  if (!file) return fail(file.error());
+  auto arch = file->get_string("general.architecture");
+  for (const hearth::GgufTensor& t : file->tensors()) show(t.name, t.dims, t.size_bytes);
+  return 0;
+}
+
+int model_h() {
+  auto model = hearth::Model::open("model.gguf");
+  if (!model) return fail(model.error());
+  std::printf("%s, %lld parameters\n", model->info().name.c_str(), (long long)model->info().n_parameters);
+  return 0;
+}
+
+void tokenizer_h() {
+  auto file = hearth::GgufFile::open("model.gguf");
+  auto tok = hearth::Tokenizer::from_gguf(*file);
+  auto ids = tok->encode("Once upon a time", {.add_special = true});
+  hearth::TokenDecoder stream(*tok);
+  for (hearth::Token id : *ids) std::fputs(std::string(stream.push(id)).c_str(), stdout);
+}
+
+void kv_cache_h(hearth::Session& session) {
+  hearth::Status shared = session.cache().copy(0, 1);
+  hearth::Status removed = session.cache().remove(1, 10, -1);
+}
+
+void sampler_h(const hearth::Tokenizer& tokenizer, const hearth::Session& session) {
+  hearth::SamplerOptions options;
+  options.temperature = 0.7f;
+  auto sampler = hearth::Sampler::create(tokenizer.n_vocab(), options);
+  auto next = sampler->sample(session.logits(0));
+  sampler->accept(*next);
+}
+
+void session_h(const hearth::Result<hearth::Model>& model) {
+  auto session = hearth::Session::create(*model, {.n_ctx = 2048});
+  auto text = session->generate("Once upon a time", {.max_tokens = 64}, [](std::string_view piece) {
+    std::cout << piece << std::flush;
+    return true;
+  });
+}
+
+void chat_h(const hearth::Result<hearth::Model>& model) {
+  auto chat = hearth::ChatTemplate::from_gguf(model->file(), model->tokenizer());
+  auto prompt = chat->render({{.role = "user", .content = "Hello"}}, {});
+  auto ids = chat->encode(*prompt, model->tokenizer());
+}
+
+void embedder_h(const hearth::Result<hearth::Model>& model) {
+  auto embedder = hearth::Embedder::create(*model);
+  auto vectors = embedder->embed({"a cat on a mat", "ein Hund im Garten"});
+  float alike = hearth::cosine_similarity((*vectors)[0].values, (*vectors)[1].values);
+  use(alike);
+}
+
+void cpu_h() {
+  for (const hearth::IsaInfo& isa : hearth::list_isas()) std::printf("%s %d\n", isa.name, isa.usable);
+  hearth::Status forced = hearth::force_isa("avx2");
+}
+
+}  // namespace
+
+namespace hearth::testing {
+namespace {
+
+std::filesystem::path source_dir() {
+  return HEARTH_SOURCE_DIR;
+}
+
+/// The code without comments and white space, so that layout does not count.
+std::string squeezed(const std::string& code) {
+  return std::regex_replace(code, std::regex("//[^\n]*|\\s+"), "");
+}
+
+/// Lines "//   code" of the comment at the head of a header.
+std::string example_of(const std::string& header) {
+  std::string example;
+  std::istringstream lines(header.substr(0, header.find("#pragma once")));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("//   ")) example += line.substr(5) + "\n";
+  }
+  return example;
+}
+
+TEST(HeaderExamples, AreCompiledHere) {
+  const std::string here = squeezed(read_file(source_dir() / "tests/api/header_examples_test.cpp"));
+  for (const auto& entry : std::filesystem::directory_iterator(source_dir() / "include/hearth")) {
+    const std::string name = entry.path().filename().string();
+    const std::string example = squeezed(example_of(read_file(entry.path())));
+    EXPECT_EQ(example.empty(), name == "hearth.h" || name == "version.h") << name;
+    EXPECT_NE(here.find(example), std::string::npos) << name << ": its example is not compiled in this file";
+  }
+}
+
+// Those that need nothing but a file run as well: without the file they end with an error.
+TEST(HeaderExamples, ReportAMissingFile) {
+  EXPECT_EQ(result_h(), 1);
+  EXPECT_EQ(gguf_h(), fail({ErrorCode::kNotFound, ""}));
+  EXPECT_EQ(model_h(), fail({ErrorCode::kNotFound, ""}));
+}
+
+TEST(HeaderExamples, TheOthersAreLinked) {
+  const void* const functions[] = {
+      reinterpret_cast<const void*>(&tokenizer_h), reinterpret_cast<const void*>(&kv_cache_h),
+      reinterpret_cast<const void*>(&sampler_h),   reinterpret_cast<const void*>(&session_h),
+      reinterpret_cast<const void*>(&chat_h),      reinterpret_cast<const void*>(&cpu_h),
+      reinterpret_cast<const void*>(&embedder_h),
+  };
+  for (const void* function : functions) EXPECT_NE(function, nullptr);
+}
+
+}  // namespace
+}  // namespace hearth::testing
