@@ -58,7 +58,7 @@ install() {
 }
 
 deps() {
-  install g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libedit-dev libgtest-dev
+  install g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libedit-dev libeigen3-dev libgtest-dev
   if command -v ninja >/dev/null; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
 }
 
