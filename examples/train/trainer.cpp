@@ -1,0 +1,79 @@
+// Steps: shards are taken by threads as they come, gradients are added in the order of the shards.
+#include "examples/train/trainer.h"
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <atomic>
+#include <numeric>
+#include <thread>
+
+namespace train {
+namespace {
+
+constexpr uint64_t kValidationStream = uint64_t{1} << 62;  // far from the numbers of training shards
+
+}  // namespace
+
+Trainer::Trainer(const RunOptions& options, const ModelSizes& sizes, const hearth::Tokenizer& tokenizer, int n_threads)
+    : options_(options),
+      layout_(sizes),
+      source_(tokenizer, options.seed, options.shard_tokens, sizes.n_ctx),
+      optimizer_(layout_, options.optimizer),
+      parameters_(initial_parameters(layout_, options.seed)),
+      networks_(static_cast<size_t>(std::max(1, n_threads)), Network<float>(layout_)),
+      gradients_(static_cast<size_t>(options.shards)) {}
+
+template <typename Task>
+void Trainer::for_each_shard(Task task) {
+  std::atomic<size_t> next{0};
+  const auto work = [&](Network<float>& network) {
+    for (size_t i = next++; i < gradients_.size(); i = next++) task(i, network);
+  };
+  std::vector<std::thread> threads;
+  for (size_t t = 1; t < networks_.size(); ++t) threads.emplace_back(work, std::ref(networks_[t]));
+  work(networks_[0]);
+  for (std::thread& thread : threads) thread.join();
+}
+
+StepReport Trainer::step() {
+  const size_t n = gradients_.size();
+  const uint64_t first = static_cast<uint64_t>(steps_done_) * n;
+  std::vector<double> losses(n), weights(n);
+  std::vector<int64_t> tokens(n);
+  for_each_shard([&](size_t i, Network<float>& network) {
+    const Shard shard = source_.make(first + i);
+    gradients_[i].assign(parameters_.size(), 0.0f);
+    losses[i] = network.forward(parameters_.data(), shard);
+    weights[i] = shard.total_weight();
+    tokens[i] = static_cast<int64_t>(shard.ids.size());
+    network.backward(parameters_.data(), shard, 1.0f, gradients_[i].data());
+  });
+  const double weight = std::accumulate(weights.begin(), weights.end(), 0.0);
+  Eigen::Map<Eigen::ArrayXf> sum(gradients_[0].data(), layout_.n_parameters);
+  for (size_t i = 1; i < n; ++i) sum += Eigen::Map<Eigen::ArrayXf>(gradients_[i].data(), layout_.n_parameters);
+  sum *= static_cast<float>(1 / weight);
+
+  StepReport report;
+  report.loss = std::accumulate(losses.begin(), losses.end(), 0.0) / weight;
+  report.tokens = std::accumulate(tokens.begin(), tokens.end(), int64_t{0});
+  report.gradient_norm = optimizer_.step(parameters_, gradients_[0], steps_done_);
+  ++steps_done_;
+  return report;
+}
+
+double Trainer::validation_loss(int64_t n) {
+  double loss = 0, weight = 0;
+  for (int64_t batch = 0; batch < n; ++batch) {
+    std::vector<double> losses(gradients_.size()), weights(gradients_.size());
+    for_each_shard([&](size_t i, Network<float>& network) {
+      const Shard shard = source_.make(kValidationStream + static_cast<uint64_t>(batch) * gradients_.size() + i);
+      losses[i] = network.forward(parameters_.data(), shard);
+      weights[i] = shard.total_weight();
+    });
+    loss += std::accumulate(losses.begin(), losses.end(), 0.0);
+    weight += std::accumulate(weights.begin(), weights.end(), 0.0);
+  }
+  return loss / weight;
+}
+
+}  // namespace train
