@@ -21,7 +21,7 @@ AdamW::AdamW(const Layout& layout, const OptimizerOptions& options)
       m_(static_cast<size_t>(layout.n_parameters)),
       v_(static_cast<size_t>(layout.n_parameters)) {}
 
-double AdamW::step(std::vector<float>& parameters, std::vector<float>& gradient, int64_t step) {
+double AdamW::step(Floats& parameters, Floats& gradient, int64_t step) {
   using Array = Eigen::Map<Eigen::ArrayXf>;
   const OptimizerOptions& o = options_;
   double square = 0;

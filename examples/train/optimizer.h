@@ -26,15 +26,15 @@ class AdamW {
   AdamW(const Layout& layout, const OptimizerOptions& options);
 
   /// Updates the parameters; the gradient is scaled in place. Returns the gradient's norm before clipping.
-  double step(std::vector<float>& parameters, std::vector<float>& gradient, int64_t step);
+  double step(Floats& parameters, Floats& gradient, int64_t step);
 
-  std::vector<float>& first_moments() { return m_; }
-  std::vector<float>& second_moments() { return v_; }
+  Floats& first_moments() { return m_; }
+  Floats& second_moments() { return v_; }
 
  private:
   Layout layout_;
   OptimizerOptions options_;
-  std::vector<float> m_, v_;
+  Floats m_, v_;
 };
 
 }  // namespace train

@@ -46,8 +46,8 @@ Layout::Layout(const ModelSizes& s) : sizes(s) {
   output_norm = add("output_norm.weight", 1, s.d_model);
 }
 
-std::vector<float> initial_parameters(const Layout& layout, uint64_t seed) {
-  std::vector<float> values(static_cast<size_t>(layout.n_parameters), 1.0f);
+Floats initial_parameters(const Layout& layout, uint64_t seed) {
+  Floats values(static_cast<size_t>(layout.n_parameters), 1.0f);
   hearth::Rng rng(seed);
   const double residual = 0.02 / std::sqrt(2.0 * static_cast<double>(layout.sizes.n_layers));
   for (const Tensor& tensor : layout.tensors) {

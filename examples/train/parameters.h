@@ -1,12 +1,18 @@
 // The model's sizes, and its parameters as one flat vector: gradients, moments and checkpoints share that layout.
 #pragma once
 
+#include <Eigen/Core>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace train {
+
+/// Numbers whose address is aligned, so that vectorised sums are split alike in every run.
+template <typename S>
+using Aligned = std::vector<S, Eigen::aligned_allocator<S>>;
+using Floats = Aligned<float>;
 
 /// The llama architecture with tied output. head_dim is even.
 struct ModelSizes {
@@ -48,6 +54,6 @@ struct Layout {
 };
 
 /// Normal with deviation 0.02; what writes into the residual stream is smaller by sqrt(2 n_layers); norms are 1.
-std::vector<float> initial_parameters(const Layout& layout, uint64_t seed);
+Floats initial_parameters(const Layout& layout, uint64_t seed);
 
 }  // namespace train

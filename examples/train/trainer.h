@@ -41,7 +41,7 @@ class Trainer {
 
   int64_t steps_done() const { return steps_done_; }
   const Layout& layout() const { return layout_; }
-  const std::vector<float>& parameters() const { return parameters_; }
+  const Floats& parameters() const { return parameters_; }
 
   /// The file appears complete or not at all.
   bool save(const std::string& path);
@@ -57,13 +57,13 @@ class Trainer {
   Layout layout_;
   ShardSource source_;
   AdamW optimizer_;
-  std::vector<float> parameters_;
-  std::vector<Network<float>> networks_;       // one a thread
-  std::vector<std::vector<float>> gradients_;  // one a shard
+  Floats parameters_;
+  std::vector<Network<float>> networks_;  // one a thread
+  std::vector<Floats> gradients_;         // one a shard
   int64_t steps_done_ = 0;
 };
 
 /// The options and parameters of a checkpoint, without the rest.
-bool read_checkpoint(const std::string& path, RunOptions& options, std::vector<float>& parameters);
+bool read_checkpoint(const std::string& path, RunOptions& options, Floats& parameters);
 
 }  // namespace train
