@@ -46,7 +46,7 @@ void causal_softmax(MutableMap<S>& scores, S scale) {
 }  // namespace
 
 template <typename S>
-void attention(Matrix<S>& out, std::vector<S>& probabilities, const Matrix<S>& qkv, const DocumentStarts& starts,
+void attention(Matrix<S>& out, Aligned<S>& probabilities, const Matrix<S>& qkv, const DocumentStarts& starts,
                const ModelSizes& sizes) {
   const Heads heads(sizes);
   const int64_t d = sizes.head_dim;
@@ -70,8 +70,8 @@ void attention(Matrix<S>& out, std::vector<S>& probabilities, const Matrix<S>& q
 }
 
 template <typename S>
-void attention_backward(Matrix<S>& d_qkv, const Matrix<S>& d_out, const Matrix<S>& qkv,
-                        const std::vector<S>& probabilities, const DocumentStarts& starts, const ModelSizes& sizes) {
+void attention_backward(Matrix<S>& d_qkv, const Matrix<S>& d_out, const Matrix<S>& qkv, const Aligned<S>& probabilities,
+                        const DocumentStarts& starts, const ModelSizes& sizes) {
   const Heads heads(sizes);
   const int64_t d = sizes.head_dim;
   const S scale = S(1) / std::sqrt(S(d));
@@ -126,13 +126,13 @@ void Rope<S>::turn(S* row, int64_t n_heads, int64_t pos, int direction) const {
 
 template class Rope<float>;
 template class Rope<double>;
-template void attention(Matrix<float>&, std::vector<float>&, const Matrix<float>&, const DocumentStarts&,
+template void attention(Matrix<float>&, Aligned<float>&, const Matrix<float>&, const DocumentStarts&,
                         const ModelSizes&);
-template void attention(Matrix<double>&, std::vector<double>&, const Matrix<double>&, const DocumentStarts&,
+template void attention(Matrix<double>&, Aligned<double>&, const Matrix<double>&, const DocumentStarts&,
                         const ModelSizes&);
-template void attention_backward(Matrix<float>&, const Matrix<float>&, const Matrix<float>&, const std::vector<float>&,
+template void attention_backward(Matrix<float>&, const Matrix<float>&, const Matrix<float>&, const Aligned<float>&,
                                  const DocumentStarts&, const ModelSizes&);
-template void attention_backward(Matrix<double>&, const Matrix<double>&, const Matrix<double>&,
-                                 const std::vector<double>&, const DocumentStarts&, const ModelSizes&);
+template void attention_backward(Matrix<double>&, const Matrix<double>&, const Matrix<double>&, const Aligned<double>&,
+                                 const DocumentStarts&, const ModelSizes&);
 
 }  // namespace train

@@ -10,11 +10,11 @@ namespace {
 
 constexpr std::string_view kFormat = "hearth training checkpoint 1";
 
-void write_floats(std::ofstream& out, const std::vector<float>& values) {
+void write_floats(std::ofstream& out, const Floats& values) {
   out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
 }
 
-bool read_floats(std::ifstream& in, std::vector<float>& values) {
+bool read_floats(std::ifstream& in, Floats& values) {
   return static_cast<bool>(
       in.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float))));
 }
@@ -94,7 +94,7 @@ bool Trainer::load(const std::string& path) {
   uint64_t n = 0;
   if (!read_head(in, options, step, n) || options.to_json() != options_.to_json() || n != parameters_.size())
     return false;
-  std::vector<float> parameters(n), m(n), v(n);
+  Floats parameters(n), m(n), v(n);
   if (!read_floats(in, parameters) || !read_floats(in, m) || !read_floats(in, v)) return false;
   parameters_ = std::move(parameters);
   optimizer_.first_moments() = std::move(m);
@@ -103,7 +103,7 @@ bool Trainer::load(const std::string& path) {
   return true;
 }
 
-bool read_checkpoint(const std::string& path, RunOptions& options, std::vector<float>& parameters) {
+bool read_checkpoint(const std::string& path, RunOptions& options, Floats& parameters) {
   std::ifstream in(path, std::ios::binary);
   int64_t step = 0;
   uint64_t n = 0;

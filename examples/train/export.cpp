@@ -49,7 +49,7 @@ std::vector<std::byte> encode(const float* x, int64_t n, TensorType type) {
 
 }  // namespace
 
-hearth::Status export_model(const std::string& path, const Layout& layout, const std::vector<float>& parameters,
+hearth::Status export_model(const std::string& path, const Layout& layout, const Floats& parameters,
                             const Vocabulary& vocabulary, const ModelCard& card, TensorType type) {
   auto writer = hearth::GgufWriter::create(path);
   if (!writer) return writer.error();

@@ -32,7 +32,7 @@ hearth::Status add_model(hearth::GgufWriter& writer, const ModelSizes& sizes, co
                          hearth::TensorType type);
 
 /// Matrices in `type` (kF32, kF16 or kQ8_0), norms in F32. `parameters` is the flat vector of `layout`.
-hearth::Status export_model(const std::string& path, const Layout& layout, const std::vector<float>& parameters,
+hearth::Status export_model(const std::string& path, const Layout& layout, const Floats& parameters,
                             const Vocabulary& vocabulary, const ModelCard& card, hearth::TensorType type);
 
 }  // namespace train

@@ -129,7 +129,7 @@ int run_command(RunFlags flags) {
 
 int export_command(const std::string& folder, const std::string& type, const std::string& out) {
   RunOptions options;
-  std::vector<float> parameters;
+  Floats parameters;
   if (!read_checkpoint(folder + "/checkpoint", options, parameters)) return fail("no checkpoint in " + folder);
   ModelSizes sizes;
   const Vocabulary vocabulary = make_vocabulary(options.seed, options.n_vocab);

@@ -38,7 +38,8 @@ class Network {
   /// What a layer's backward pass needs of its forward pass.
   struct LayerState {
     Matrix<S> x, normed, qkv, attended, x_mid, normed_mid, gate_up, hidden;
-    std::vector<S> inverse_rms, inverse_rms_mid, probabilities;
+    std::vector<S> inverse_rms, inverse_rms_mid;
+    Aligned<S> probabilities;
   };
 
   void layer_forward(const S* weights, const LayerOffsets& at, const Shard& shard, LayerState& state);

@@ -20,9 +20,9 @@ Shard tiny_shard() {
           {0, 5, 6, 10}};
 }
 
-std::vector<double> tiny_weights(const Layout& layout) {
+Aligned<double> tiny_weights(const Layout& layout) {
   hearth::Rng rng(7);
-  std::vector<double> weights(static_cast<size_t>(layout.n_parameters));
+  Aligned<double> weights(static_cast<size_t>(layout.n_parameters));
   for (double& w : weights) w = rng.uniform() - 0.4;  // norms too: away from one
   return weights;
 }
@@ -30,7 +30,7 @@ std::vector<double> tiny_weights(const Layout& layout) {
 TEST(TrainGradient, MatchesFiniteDifferencesInEveryTensor) {
   const Layout layout(kTiny);
   const Shard shard = tiny_shard();
-  std::vector<double> weights = tiny_weights(layout), gradient(weights.size());
+  Aligned<double> weights = tiny_weights(layout), gradient(weights.size());
   Network<double> network(layout);
   network.forward(weights.data(), shard);
   network.backward(weights.data(), shard, 1.0, gradient.data());
@@ -57,10 +57,10 @@ TEST(TrainGradient, MatchesFiniteDifferencesInEveryTensor) {
 TEST(TrainGradient, FloatAgreesWithDouble) {
   const Layout layout(kTiny);
   const Shard shard = tiny_shard();
-  const std::vector<double> weights = tiny_weights(layout);
-  const std::vector<float> weights_f(weights.begin(), weights.end());
-  std::vector<double> gradient(weights.size());
-  std::vector<float> gradient_f(weights.size());
+  const Aligned<double> weights = tiny_weights(layout);
+  const Aligned<float> weights_f(weights.begin(), weights.end());
+  Aligned<double> gradient(weights.size());
+  Aligned<float> gradient_f(weights.size());
   Network<double> network(layout);
   Network<float> network_f(layout);
   EXPECT_NEAR(network.forward(weights.data(), shard), network_f.forward(weights_f.data(), shard), 1e-4);
@@ -77,7 +77,7 @@ TEST(TrainGradient, FloatAgreesWithDouble) {
 
 TEST(TrainGradient, DocumentsDoNotSeeEachOther) {
   const Layout layout(kTiny);
-  const std::vector<double> weights = tiny_weights(layout);
+  const Aligned<double> weights = tiny_weights(layout);
   Network<double> network(layout);
   Shard shard = tiny_shard();
   network.forward(weights.data(), shard);

@@ -60,7 +60,7 @@ TEST_F(TrainRun, ACheckpointOfOtherOptionsOrCutShortIsRefused) {
   ASSERT_TRUE(one.save(folder_.file("checkpoint")));
   options_.optimizer.rate *= 2;
   Trainer other = trainer(1);
-  const std::vector<float> before = other.parameters();
+  const Floats before = other.parameters();
   EXPECT_FALSE(other.load(folder_.file("checkpoint")));
   EXPECT_FALSE(other.load(folder_.file("absent")));
   options_.optimizer.rate /= 2;
@@ -72,7 +72,7 @@ TEST_F(TrainRun, ACheckpointOfOtherOptionsOrCutShortIsRefused) {
 }
 
 /// Normalised mean squared error of the library's logits against the trainer's, over one held-out prompt.
-double logits_error(const std::string& path, const Layout& layout, const std::vector<float>& parameters,
+double logits_error(const std::string& path, const Layout& layout, const Floats& parameters,
                     const hearth::Tokenizer& tokenizer) {
   Shard shard;
   for (const HeldOutQuestion& question : held_out_questions(1)) {
