@@ -17,7 +17,7 @@ namespace hearth::kernels {
 inline constexpr int kActBlock = 32;
 /// pack_acts tries several grids for a block: its largest magnitude as 127 steps, or as a little fewer. The one with
 /// the smallest squared error stays, and the scale is then fitted to the codes by least squares: a fifth less
-/// error power than rounding to the first grid, for 2% of a prompt's time. Steps and relative area of a step:
+/// error power than rounding to the first grid, for about two cycles an element. Steps and relative area of a step:
 inline constexpr int kActGrids = 8;
 alignas(32) static constexpr float kActGridSteps[kActGrids] = {127.0f, 126.2f, 125.4f, 124.6f,
                                                                123.8f, 123.0f, 122.2f, 121.4f};
