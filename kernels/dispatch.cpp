@@ -53,12 +53,13 @@ constexpr int kRowCount = static_cast<int>(std::size(kRows));
 
 using Tables = std::array<KernelTable, kRowCount>;
 
-/// Every table, whether or not this machine can run it: filling one executes none of its kernels.
+/// The tables that this machine can run. Filling one executes code compiled for its set, so the others stay empty.
 const Tables& tables() {
   static const Tables all = [] {
     Tables t{};
     for (int i = 0; i < kRowCount; ++i) {
       const IsaRow& row = kRows[i];
+      if (!row.usable(cpu_features())) continue;
       if (row.base >= 0) t[static_cast<size_t>(i)] = t[static_cast<size_t>(row.base)];
       row.overlay(t[static_cast<size_t>(i)]);
       t[static_cast<size_t>(i)].isa = row.name;

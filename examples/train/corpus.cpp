@@ -48,14 +48,17 @@ std::string tool_chat(Dice& dice) {
          assistant(d.answer);
 }
 
-std::string plain_text(Dice& dice) {
-  if (dice.chance(0.5)) return any_scene(dice).text;
+/// Many sums, a line each: what takes the longest to learn is seen the most.
+std::string sum_lines(Dice& dice) {
   std::string out;
-  for (int64_t n = dice.number(3, 8); n > 0; --n) {
-    const Question question = dice.chance(0.7) ? sum_question(dice) : count_question(dice);
-    out += question.answer + (n > 1 ? "\n" : "");
-  }
+  for (int64_t n = dice.number(10, 40); n > 0; --n) out += sum_question(dice).answer + (n > 1 ? "\n" : "");
   return out;
+}
+
+std::string plain_text(Dice& dice) {
+  if (dice.chance(0.6)) return sum_lines(dice);
+  if (dice.chance(0.8)) return any_scene(dice).text;
+  return count_question(dice).answer;
 }
 
 /// A chat ends with the marker alone, as the model itself stops there.

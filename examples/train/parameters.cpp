@@ -10,7 +10,7 @@ namespace train {
 
 bool find_preset(std::string_view name, ModelSizes& sizes) {
   if (name == "base") {
-    sizes.d_model = 256, sizes.n_layers = 6, sizes.d_ff = 768;
+    sizes.d_model = 256, sizes.n_layers = 6, sizes.d_ff = 512;
   } else if (name == "draft") {
     sizes.d_model = 256, sizes.n_layers = 3, sizes.d_ff = 512;
   } else if (name == "tiny") {

@@ -27,7 +27,7 @@ constexpr PlotQuestion found_questions[] = {
 constexpr View lost[] = {
     "{p} had {a c} {t}.|Once {p} had {a c} {t}.|Long ago, {p} had {a c} {t}.",
     "{^p_she} took it everywhere.|It was {p_her} favourite thing.|{^p_she} loved it very much.",
-    "But on {day}, {p_she} lost it in the {place}.|One {day}, {p_she} lost it in the {place}.",
+    "But on {day}, {p_she} lost it at the {place}.|One {day}, {p_she} lost it at the {place}.",
     "{p} looked {spot2}, but it was not there.|{p} was {sad} and looked everywhere.|\"Where is my {t}?\" {p_she} "
     "cried.",
     "Then {f} came with {f_her} {animal}.|Just then {f} came along with {f_her} {animal}.",
@@ -37,7 +37,7 @@ constexpr View lost[] = {
 };
 constexpr PlotQuestion lost_questions[] = {
     {"What did {p} lose?", "{p} lost {a c} {t}."},
-    {"Where did {p} lose the {t}?", "{p} lost it in the {place}."},
+    {"Where did {p} lose the {t}?", "{p} lost it at the {place}."},
     {"Who came with {f_her} {animal}?", "{f} came with {f_her} {animal}."},
     {"Who found the {t}?", "The {animal} found the {t}."},
     {"Where was the {t}?", "The {t} was {spot}."},
@@ -48,7 +48,7 @@ constexpr PlotQuestion lost_questions[] = {
 // --- two animals -------------------------------------------------------------------------------------------------
 constexpr View friends[] = {
     "Once upon a time there was {a adj} {animal} called {pet}.|There once was {a adj} {animal} whose name was {pet}.",
-    "{pet} lived in the {place}.|The home of {pet} was the {place}.",
+    "{pet} lived near the {place}.|The home of {pet} was near the {place}.",
     "One {weather} {day}, {pet} met {a animal2} called {pet2}.|On a {weather} {day}, {a animal2} called {pet2} came "
     "by.",
     "{pet2} was {sad}.|\"I am {sad},\" said {pet2}.|\"What is wrong?\" asked {pet}. \"I am {sad},\" said {pet2}.",
@@ -58,7 +58,7 @@ constexpr View friends[] = {
 };
 constexpr PlotQuestion friends_questions[] = {
     {"What was the name of the {animal}?", "The {animal} was called {pet}."},
-    {"Where did {pet} live?", "{pet} lived in the {place}."},
+    {"Where did {pet} live?", "{pet} lived near the {place}."},
     {"Who did {pet} meet?", "{pet} met {pet2}."},
     {"How did {pet2} feel at first?", "{pet2} was {sad}."},
     {"What did {pet} share?", "{pet} shared {a food}."},

@@ -40,13 +40,18 @@ bool ShardSource::append(Shard& shard, std::string_view text) const {
   if (full && !shard.ids.empty()) return false;
 
   const bool chat = !ids.empty() && ids[0] == message_start_;
-  bool answering = !chat;
+  const bool sums = !chat && text.find('=') != text.npos;
+  bool answering = !chat && !sums;
   for (size_t i = 0; i < ids.size(); ++i) {
     const size_t seen = i + 1;
     if (chat && seen >= answer_start_.size() &&
         std::equal(answer_start_.begin(), answer_start_.end(),
                    ids.begin() + static_cast<std::ptrdiff_t>(seen - answer_start_.size()))) {
       answering = true;
+    }
+    if (sums) {
+      const std::string_view piece = tokenizer_.piece(ids[i]);
+      answering = piece.find('=') != piece.npos || (answering && piece.find('\n') == piece.npos);
     }
     const bool last = seen == ids.size();
     shard.ids.push_back(ids[i]);

@@ -8,7 +8,8 @@
 
 namespace train {
 
-/// What the words of the user, the system and tools count, where the assistant's count 1 (plain text: all 1).
+/// What the words of the user, the system and tools count, where the assistant's count 1. In plain text all count 1,
+/// but for the operands of sums: what a line adds up cannot be known before its "=".
 constexpr float kContextWeight = 0.1f;
 
 class ShardSource {

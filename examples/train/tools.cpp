@@ -23,19 +23,22 @@ const Tool kTools[] = {
 ToolDialogue tool_dialogue(Dice& dice) {
   std::vector<const Tool*> tools;
   for (const Tool& tool : kTools) tools.push_back(&tool);
-  dice.shuffle(tools);
-  tools.resize(static_cast<size_t>(dice.number(2, 4)));
+  size_t n_offered = 0, chosen = 0;
+  std::string_view argument;
+  do {  // all of it again: not every tool has an argument on each side of the hold-out rule
+    dice.shuffle(tools);
+    n_offered = static_cast<size_t>(dice.number(2, 4));
+    chosen = static_cast<size_t>(dice.number(0, static_cast<int64_t>(n_offered) - 1));
+    argument = dice.pick(*tools[chosen]->arguments);
+  } while (!dice.allows("tool", tools[chosen]->name, argument));
+  const Tool& tool = *tools[chosen];
+  tools.resize(n_offered);
 
   std::string system = "Tools: ";
-  for (const Tool* tool : tools) {
-    if (tool != tools.front()) system += ", ";
-    system.append(tool->name).append("(").append(tool->parameter).append(")");
+  for (const Tool* offered : tools) {
+    if (offered != tools.front()) system += ", ";
+    system.append(offered->name).append("(").append(offered->parameter).append(")");
   }
-  const Tool& tool = *tools[static_cast<size_t>(dice.number(0, static_cast<int64_t>(tools.size()) - 1))];
-  std::string_view argument;
-  do {
-    argument = dice.pick(*tool.arguments);
-  } while (!dice.allows("tool", tool.name, argument));
   const std::string results[] = {std::string(dice.pick(kWeathers)), std::string(dice.pick(kSpots)),
                                  std::to_string(dice.number(1, 99)), std::string(dice.person())};
   Slots slots;
