@@ -106,6 +106,7 @@ run_tests() {
   local folder=$1
   shift
   deps
+  if [ "$(uname -m)" = x86_64 ]; then install qemu-user; fi  # older processors than this one
   say "building everything in $folder"
   configure_and_build "$folder" -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=ON "$@"
   say "running the tests"
@@ -144,7 +145,7 @@ case $step in
   deps) deps ;;
   build) build ;;
   demo) demo "$@" ;;
-  test) run_tests build-test -DCMAKE_BUILD_TYPE=Release -DHEARTH_WERROR=ON ;;
+  test) run_tests build-test -DCMAKE_BUILD_TYPE=Release -DHEARTH_WERROR=ON -DHEARTH_BUILD_TRAIN=ON ;;
   bench) build; find_model; ./build/hearth bench "$model" "$@" ;;
   asan) run_tests build-asan --preset asan ;;
   tsan) run_tests build-tsan --preset tsan ;;
