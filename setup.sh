@@ -76,16 +76,18 @@ build() {
   configure_and_build build -DCMAKE_BUILD_TYPE=Release -DHEARTH_BUILD_TESTS=OFF
 }
 
-# Sets `model` to a file to show: the user's, the one in the repository, a golden one, or one with random weights.
+# The trained model of the repository; examples/models/README.md tells about it.
+small_world=examples/models/small-world-q8_0.gguf
+
+# Sets `model` to a file to show: the user's, the one in the repository, or one with random weights.
 find_model() {
   model=${HEARTH_MODEL:-}
   if [ -n "$model" ]; then
     [ -f "$model" ] || fail "HEARTH_MODEL: there is no file $model"
     return
   fi
-  for model in examples/models/*.gguf ../shared/golden/models/stories260K.gguf; do
-    if [ -f "$model" ]; then return; fi
-  done
+  model=$small_world
+  if [ -f "$model" ]; then return; fi
   model=build/random-llama-1b.gguf
   say "no trained model here (set HEARTH_MODEL to a GGUF file): making one with RANDOM weights; its text is noise"
   [ -f "$model" ] || ./build/hearth make-model llama-1b --type q4_k_m -o "$model"
@@ -93,12 +95,18 @@ find_model() {
 
 demo() {
   build
-  local model prompt=${1:-Once upon a time}
+  local model
   find_model
   say "hearth inspect $model --plan"
   ./build/hearth inspect "$model" --plan </dev/null
-  say "hearth run $model -p \"$prompt\" -n 128"
-  ./build/hearth run "$model" -p "$prompt" -n 128 </dev/null
+  if [ "$model" = "$small_world" ] && [ $# -eq 0 ]; then
+    say "hearth chat $model (a story, a question about it, a sum; /stats says what an answer took)"
+    printf '%s\n' 'Tell me a story about Anna and a kite.' /stats 'What colour was the kite?' /stats \
+      'What is 27 + 45?' /stats | ./build/hearth chat "$model" --greedy --echo
+    return
+  fi
+  say "hearth run $model -p \"${1:-Once upon a time}\" -n 128"
+  ./build/hearth run "$model" -p "${1:-Once upon a time}" -n 128 </dev/null
 }
 
 # run_tests FOLDER OPTION...: builds everything and runs ctest, whose summary comes last.

@@ -32,6 +32,7 @@ constexpr const char* kHelp =
 struct ChatSettings {
   std::string model, system, file, tools;
   std::vector<std::string> variables;
+  bool echo = false;
   int32_t max_tokens = -1;
   SessionSettings session;
   SamplingSettings sampling;
@@ -39,7 +40,9 @@ struct ChatSettings {
 
 class Chat {
  public:
-  Chat(Conversation& conversation, int32_t n_ctx) : conversation_(conversation), n_ctx_(n_ctx) {}
+  /// echo: messages that no terminal shows are printed.
+  Chat(Conversation& conversation, int32_t n_ctx, bool echo)
+      : conversation_(conversation), n_ctx_(n_ctx), echo_(echo && !typed_input()) {}
 
   int run() {
     const InterruptGuard guard;
@@ -53,6 +56,7 @@ class Chat {
         continue;
       }
       if (message.find_first_not_of(" \t\n") == std::string::npos) continue;
+      if (echo_) note("> " + message);
       if (message[0] == '/') {
         if (!command(message)) break;
       } else {
@@ -236,6 +240,7 @@ class Chat {
 
   Conversation& conversation_;
   const int32_t n_ctx_;
+  const bool echo_;
   AnswerStats stats_;
 };
 
@@ -268,7 +273,7 @@ int run(const ChatSettings& o) {
     if (!tools) return fail(tools.error());
     conversation.options.tools_json = *tools;
   }
-  Chat chat(conversation, n_ctx);
+  Chat chat(conversation, n_ctx, o.echo);
   chat.set_system(o.system);
   std::fprintf(stderr, "%s, context of %d tokens. /help lists the commands.\n", o.model.c_str(), n_ctx);
   return chat.run();
@@ -284,6 +289,7 @@ Action setup_chat(Options& options) {
   options.add("--var", values->variables, "Variable of the template, NAME=VALUE (JSON, or text); may be repeated");
   options.add("--tools", values->tools, "JSON file: a list of tool definitions that the template shows to the model");
   options.add("-n,--max-tokens", values->max_tokens, "Tokens of an answer at most (-1: until its end)");
+  options.add("--echo", values->echo, "Print the messages too when they come from a file or a pipe");
   values->session.declare(options);
   values->sampling.declare(options);
   options.footer(kHelp);

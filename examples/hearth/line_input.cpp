@@ -26,7 +26,7 @@ void remember(int) {
 
 // Without editing: byte by byte, so that nothing is left behind in a buffer after Ctrl-C.
 Input read_plain(const char* prompt, std::string& line) {
-  if (isatty(STDIN_FILENO)) {
+  if (typed_input()) {
     std::fputs(prompt, stdout);
     std::fflush(stdout);
   }
@@ -57,7 +57,7 @@ Input read_edited(const char* prompt, std::string& line) {
 
 Input read_line(const char* prompt, std::string& line) {
 #ifdef HEARTH_LIBEDIT
-  if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) return read_edited(prompt, line);
+  if (typed_input() && isatty(STDOUT_FILENO)) return read_edited(prompt, line);
 #endif
   return read_plain(prompt, line);
 }
@@ -108,6 +108,10 @@ Input read_message(const char* prompt, std::string& message) {
   }
   message += line;
   return Input::kLine;
+}
+
+bool typed_input() {
+  return isatty(STDIN_FILENO) != 0;
 }
 
 }  // namespace hearth_tool

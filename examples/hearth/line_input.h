@@ -25,4 +25,7 @@ class InterruptGuard {
 /// message. The prompt is shown on a terminal only.
 Input read_message(const char* prompt, std::string& message);
 
+/// Whether messages are typed by a person, whose terminal shows them.
+bool typed_input();
+
 }  // namespace hearth_tool

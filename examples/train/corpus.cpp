@@ -33,10 +33,10 @@ std::string scene_chat(Dice& dice, size_t n_questions) {
   return out;
 }
 
-std::string question_chat(Dice& dice, int64_t n) {
+std::string question_chat(Dice& dice, int64_t n, Stage stage) {
   std::string out;
   for (; n > 0; --n) {
-    const Question question = any_question(dice);
+    const Question question = stage == Stage::kSums ? any_question(dice) : any_reading_question(dice);
     out += user(question.ask) + assistant(question.answer);
   }
   return out;
@@ -96,16 +96,17 @@ HeldOutQuestion held_out_question(Dice& dice, const std::string& kind) {
 
 }  // namespace
 
-std::string document(Dice& dice) {
+std::string document(Dice& dice, Stage stage) {
   const int64_t roll = dice.number(0, 99);
+  const int64_t low = stage == Stage::kSums ? 1 : 3, high = stage == Stage::kSums ? 5 : 8;
   if (roll < 10) return plain_text(dice).append(kEndOfText);
   if (roll < 16) return end_chat(tool_chat(dice));
   std::string out;
   if (dice.chance(0.08)) out += message("system", "You are a helpful assistant.");
-  if (roll < 60) return end_chat(out + scene_chat(dice, static_cast<size_t>(dice.number(1, 5))));
-  if (roll < 92) return end_chat(out + question_chat(dice, dice.number(1, 5)));
+  if (roll < 60) return end_chat(out + scene_chat(dice, static_cast<size_t>(dice.number(low, high))));
+  if (roll < 92) return end_chat(out + question_chat(dice, dice.number(low, high), stage));
   for (int64_t n = dice.number(2, 3); n > 0; --n) {
-    out += dice.chance(0.5) ? scene_chat(dice, 2) : question_chat(dice, 2);
+    out += dice.chance(0.5) ? scene_chat(dice, 2) : question_chat(dice, 2, stage);
   }
   return end_chat(out);
 }

@@ -13,8 +13,12 @@ namespace train {
 
 constexpr std::string_view kEndOfText = "<|endoftext|>", kMessageStart = "<|im_start|>", kMessageEnd = "<|im_end|>";
 
+/// A curriculum in two stages: many sums first, since carrying takes the most examples; then more of what must be
+/// found in the text, several questions to each.
+enum class Stage { kSums, kReading };
+
 /// One training document, markers included: a chat that ends with <|im_end|>, or plain text and <|endoftext|>.
-std::string document(Dice& dice);
+std::string document(Dice& dice, Stage stage);
 
 /// A question in the chat format, up to where the assistant answers, and the only right answer.
 struct HeldOutQuestion {

@@ -162,7 +162,7 @@ int evaluate_command(const std::string& model, const std::string& questions_path
 
 int sample_command(int64_t n, uint64_t seed) {
   Dice dice(seed, Split::kTraining);
-  for (int64_t i = 0; i < n; ++i) std::printf("%s\n---\n", document(dice).c_str());
+  for (int64_t i = 0; i < n; ++i) std::printf("%s\n---\n", document(dice, i % 2 == 0 ? Stage::kSums : Stage::kReading).c_str());
   return 0;
 }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "examples/train/chat_text.h"
-#include "examples/train/corpus.h"
 
 namespace train {
 namespace {
@@ -25,10 +24,10 @@ ShardSource::ShardSource(hearth::Tokenizer tokenizer, uint64_t seed, int64_t tok
       message_start_(tokenizer_.find(kMessageStart).value_or(-1)),
       message_end_(tokenizer_.find(kMessageEnd).value_or(-1)) {}
 
-Shard ShardSource::make(uint64_t number) const {
+Shard ShardSource::make(uint64_t number, Stage stage) const {
   Dice dice(seed_ * 0x9e3779b97f4a7c15ull + number, Split::kTraining);
   Shard shard;
-  while (append(shard, document(dice))) {
+  while (append(shard, document(dice, stage))) {
   }
   return shard;
 }

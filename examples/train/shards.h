@@ -2,7 +2,7 @@
 // alone, so that an interrupted run continues with the same data, whatever the number of threads.
 #pragma once
 
-#include "examples/train/dice.h"
+#include "examples/train/corpus.h"
 #include "examples/train/network.h"
 #include "hearth/tokenizer.h"
 
@@ -17,7 +17,7 @@ class ShardSource {
   /// Shards hold at most `tokens` (at least one document of at most n_ctx tokens).
   ShardSource(hearth::Tokenizer tokenizer, uint64_t seed, int64_t tokens, int64_t n_ctx);
 
-  Shard make(uint64_t number) const;
+  Shard make(uint64_t number, Stage stage) const;
   /// Appends one document, cut at n_ctx; false, and nothing is added, when it does not fit.
   bool append(Shard& shard, std::string_view text) const;
 

@@ -283,4 +283,16 @@ Question any_question(Dice& dice) {
   }
 }
 
+Question any_reading_question(Dice& dice) {
+  switch (dice.number(0, 7)) {
+    case 0:
+    case 1: return sum_question(dice);
+    case 2: return count_question(dice);
+    case 3: return code_question(dice);
+    case 4:
+    case 5: return list_question(dice);
+    default: return fact_question(dice);
+  }
+}
+
 }  // namespace train

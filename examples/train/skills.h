@@ -15,7 +15,9 @@ Question list_question(Dice& dice);
 Question code_question(Dice& dice);
 /// Days, months, colours, animals, spelling, the times table, numbers and who the model is: facts, never held out.
 Question fact_question(Dice& dice);
-/// One of the above.
+/// One of the above: every other one is a sum.
 Question any_question(Dice& dice);
+/// One of the above: every other one asks about what the question holds.
+Question any_reading_question(Dice& dice);
 
 }  // namespace train

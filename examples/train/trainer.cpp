@@ -12,6 +12,11 @@ namespace {
 
 constexpr uint64_t kValidationStream = uint64_t{1} << 62;  // far from the numbers of training shards
 
+/// The first 19 of 40 parts of a run are for sums.
+Stage stage_of(const RunOptions& options, int64_t step) {
+  return step < options.optimizer.steps * 19 / 40 ? Stage::kSums : Stage::kReading;
+}
+
 }  // namespace
 
 Trainer::Trainer(const RunOptions& options, const ModelSizes& sizes, const hearth::Tokenizer& tokenizer, int n_threads)
@@ -40,8 +45,9 @@ StepReport Trainer::step() {
   const uint64_t first = static_cast<uint64_t>(steps_done_) * n;
   std::vector<double> losses(n), weights(n);
   std::vector<int64_t> tokens(n);
+  const Stage stage = stage_of(options_, steps_done_);
   for_each_shard([&](size_t i, Network<float>& network) {
-    const Shard shard = source_.make(first + i);
+    const Shard shard = source_.make(first + i, stage);
     gradients_[i].assign(parameters_.size(), 0.0f);
     losses[i] = network.forward(parameters_.data(), shard);
     weights[i] = shard.total_weight();
@@ -66,7 +72,7 @@ double Trainer::validation_loss(int64_t n) {
   for (int64_t batch = 0; batch < n; ++batch) {
     std::vector<double> losses(gradients_.size()), weights(gradients_.size());
     for_each_shard([&](size_t i, Network<float>& network) {
-      const Shard shard = source_.make(kValidationStream + static_cast<uint64_t>(batch) * gradients_.size() + i);
+      const Shard shard = source_.make(kValidationStream + static_cast<uint64_t>(batch) * gradients_.size() + i, Stage::kSums);
       losses[i] = network.forward(parameters_.data(), shard);
       weights[i] = shard.total_weight();
     });

@@ -36,7 +36,7 @@ class Trainer {
   Trainer(const RunOptions& options, const ModelSizes& sizes, const hearth::Tokenizer& tokenizer, int n_threads);
 
   StepReport step();
-  /// Mean loss over `n` batches of documents that no step sees.
+  /// Mean loss over `n` batches of documents that no step sees, of the first stage's kind throughout.
   double validation_loss(int64_t n);
 
   int64_t steps_done() const { return steps_done_; }

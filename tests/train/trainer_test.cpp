@@ -20,7 +20,7 @@ class TrainRun : public ::testing::Test {
   void SetUp() override {
     Dice dice(1, Split::kTraining);
     std::string text;
-    for (int i = 0; i < 300; ++i) text += document(dice);
+    for (int i = 0; i < 300; ++i) text += document(dice, Stage::kSums);
     vocabulary_ = learn_vocabulary(text, 512, {"<|endoftext|>", "<|im_start|>", "<|im_end|>"});
     const auto tokenizer = make_tokenizer(vocabulary_, folder_.file("v.gguf"));
     ASSERT_TRUE(tokenizer) << tokenizer.error().message;

@@ -1,0 +1,125 @@
+// The trained models of examples/models: right answers to questions that training never contained, not only finite
+// numbers.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "hearth/hearth.h"
+
+namespace {
+
+using hearth::ChatMessage;
+using hearth::Model;
+using hearth::Session;
+
+constexpr double kFloor = 0.9;       // of the held-out questions, asked of the model
+constexpr double kDraftFloor = 0.5;  // of its draft, which only has to guess ahead
+
+const std::string kFolder = HEARTH_SOURCE_DIR "/examples/models/";
+const std::string kModel = kFolder + "small-world-q8_0.gguf", kDraft = kFolder + "small-world-draft-q8_0.gguf";
+
+struct Question {
+  std::string kind, prompt, answer;
+};
+
+std::vector<Question> held_out() {
+  std::ifstream file(HEARTH_SOURCE_DIR "/tests/data/held_out.jsonl");
+  std::vector<Question> questions;
+  for (std::string line; std::getline(file, line);) {
+    const auto json = nlohmann::json::parse(line);
+    questions.push_back({json["kind"], json["prompt"], json["answer"]});
+  }
+  return questions;
+}
+
+/// Share of the questions that are answered exactly with greedy decoding; prints it by kind.
+double share_of_right_answers(const std::string& path) {
+  const auto questions = held_out();
+  EXPECT_GE(questions.size(), 500u);
+  const auto model = Model::open(path);
+  if (!model) {
+    ADD_FAILURE() << model.error().message;
+    return 0;
+  }
+  auto session = Session::create(*model, {.n_threads = 2});
+  EXPECT_TRUE(session) << session.error().message;
+  const hearth::GenerateOptions options{.max_tokens = 64, .sampler = {.greedy = true}, .parse_special = true};
+  std::map<std::string, std::pair<int, int>> by_kind;  // right, asked
+  int right = 0;
+  for (const Question& question : questions) {
+    const auto answer = session->generate(question.prompt, options);
+    EXPECT_TRUE(answer) << answer.error().message;
+    const bool is_right = answer && answer->text == question.answer;
+    right += is_right;
+    by_kind[question.kind].first += is_right;
+    by_kind[question.kind].second += 1;
+  }
+  for (const auto& [kind, score] : by_kind)
+    std::printf("    %-10s %d of %d\n", kind.c_str(), score.first, score.second);
+  return static_cast<double>(right) / static_cast<double>(questions.size());
+}
+
+TEST(SlowSmallWorld, AnswersHeldOutQuestions) {
+  EXPECT_GE(share_of_right_answers(kModel), kFloor);
+}
+
+TEST(SlowSmallWorld, TheDraftGuessesWell) {
+  EXPECT_GE(share_of_right_answers(kDraft), kDraftFloor);
+}
+
+TEST(SmallWorld, TellsAStoryAndAnswersAQuestionAboutIt) {
+  const auto model = Model::open(kModel);
+  ASSERT_TRUE(model) << model.error().message;
+  const auto chat = hearth::ChatTemplate::from_gguf(model->file(), model->tokenizer());
+  ASSERT_TRUE(chat) << chat.error().message;
+  EXPECT_EQ(chat->warning(), "");
+  auto session = Session::create(*model, {.n_threads = 2});
+  ASSERT_TRUE(session) << session.error().message;
+  const auto answer = [&](const std::vector<ChatMessage>& messages) {
+    const auto prompt = chat->render(messages);
+    EXPECT_TRUE(prompt) << prompt.error().message;
+    const auto made =
+        session->generate(prompt->text(), {.max_tokens = 200, .sampler = {.greedy = true}, .parse_special = true});
+    EXPECT_TRUE(made) << made.error().message;
+    EXPECT_EQ(made->stop, hearth::StopReason::kEndToken);
+    return made->text;
+  };
+  std::vector<ChatMessage> messages = {{.role = "user", .content = "Tell me a story about Anna and a kite."}};
+  const std::string story = answer(messages);
+  EXPECT_NE(story.find("Anna"), std::string::npos) << story;
+  EXPECT_GT(story.size(), 150u) << story;
+  messages.push_back({.role = "assistant", .content = story});
+  messages.push_back({.role = "user", .content = "What colour was the kite?"});
+  const std::string reply = answer(messages);
+  ASSERT_TRUE(reply.starts_with("The kite was ")) << reply;
+  const std::string colour = reply.substr(13, reply.size() - 14);
+  EXPECT_NE(story.find(colour + " kite"), std::string::npos) << story << "\n" << reply;
+}
+
+TEST(SmallWorld, FilesDescribeThemselves) {
+  for (const std::string& path : {kModel, kDraft}) {
+    const auto file = hearth::GgufFile::open(path);
+    ASSERT_TRUE(file) << file.error().message;
+    for (const char* key : {"general.name", "general.author", "general.license", "general.description",
+                            "tokenizer.chat_template", "tokenizer.ggml.pre"}) {
+      const auto text = file->get_string(key);
+      ASSERT_TRUE(text) << path << ": " << text.error().message;
+      EXPECT_FALSE(text->empty()) << key;
+    }
+    EXPECT_TRUE(file->get_float("general.sampling.temp"));
+  }
+}
+
+TEST(SmallWorld, TheDraftHasTheSameVocabulary) {
+  const auto model = Model::open(kModel), draft = Model::open(kDraft);
+  ASSERT_TRUE(model) << model.error().message;
+  ASSERT_TRUE(draft) << draft.error().message;
+  ASSERT_EQ(model->info().n_vocab, draft->info().n_vocab);
+  for (hearth::Token id = 0; id < model->info().n_vocab; ++id) {
+    EXPECT_EQ(model->tokenizer().piece(id), draft->tokenizer().piece(id)) << id;
+  }
+}
+
+}  // namespace
