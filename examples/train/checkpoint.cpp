@@ -36,6 +36,7 @@ std::string RunOptions::to_json() const {
                                 {"shards", shards},
                                 {"shard_tokens", shard_tokens},
                                 {"seed", seed},
+                                {"continues", continues},
                                 {"rate", o.rate},
                                 {"final_share", o.final_share},
                                 {"warmup", o.warmup},
@@ -57,6 +58,7 @@ bool RunOptions::from_json(const std::string& text, RunOptions& options) {
   options.shards = json.value("shards", options.shards);
   options.shard_tokens = json.value("shard_tokens", options.shard_tokens);
   options.seed = json.value("seed", options.seed);
+  options.continues = json.value("continues", options.continues);
   o.rate = json.value("rate", o.rate);
   o.final_share = json.value("final_share", o.final_share);
   o.warmup = json.value("warmup", o.warmup);

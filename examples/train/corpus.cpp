@@ -13,6 +13,41 @@
 namespace train {
 namespace {
 
+/// Facts about pairs, then the same facts shuffled: who has or likes what can only be told from the first time.
+std::string recall_text(Dice& dice) {
+  struct Form {
+    std::string_view kind, sentence;
+    Words words;
+  };
+  const Form forms[] = {{"thing", "{p} has the {w}.", kThings},
+                        {"thing", "The {w} is in the bag of {p}.", kThings},
+                        {"place", "{p} went to the {w}.", kPlaces},
+                        {"animal", "{p} has {a w}.", kAnimals},
+                        {"record", "name = \"{p}\", thing = \"{w}\"", kThings}};
+  const Form& form = forms[dice.number(0, static_cast<int64_t>(std::size(forms)) - 1)];
+  std::vector<std::string_view> people, words;
+  std::vector<std::string> facts;
+  for (int64_t n = dice.number(2, 8); n > 0; --n) {
+    const auto [name, word] = dice.couple(form.kind, form.words, people, words);
+    people.push_back(name);
+    words.push_back(word);
+    Slots slots;
+    slots.set("p", name);
+    slots.set("w", word);
+    facts.push_back(fill(form.sentence, slots));
+  }
+  const std::string_view separator = dice.chance(0.5) ? "\n" : " ";
+  std::string out;
+  for (int64_t times = dice.number(2, 4); times > 0; --times) {
+    for (const std::string& fact : facts) {
+      if (!out.empty()) out += separator;
+      out += fact;
+    }
+    dice.shuffle(facts);
+  }
+  return out;
+}
+
 /// A text and a question about it in one message.
 std::string text_with_question(Dice& dice, const std::string& text, const std::string& ask) {
   return text + (dice.chance(0.5) ? "\n" : " ") + ask;
@@ -97,6 +132,7 @@ HeldOutQuestion held_out_question(Dice& dice, const std::string& kind) {
 }  // namespace
 
 std::string document(Dice& dice, Stage stage) {
+  if (stage == Stage::kRecall && dice.chance(0.25)) return recall_text(dice).append(kEndOfText);
   const int64_t roll = dice.number(0, 99);
   const int64_t low = stage == Stage::kSums ? 1 : 3, high = stage == Stage::kSums ? 5 : 8;
   if (roll < 10) return plain_text(dice).append(kEndOfText);

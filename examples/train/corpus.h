@@ -13,9 +13,10 @@ namespace train {
 
 constexpr std::string_view kEndOfText = "<|endoftext|>", kMessageStart = "<|im_start|>", kMessageEnd = "<|im_end|>";
 
-/// A curriculum in two stages: many sums first, since carrying takes the most examples; then more of what must be
-/// found in the text, several questions to each.
-enum class Stage { kSums, kReading };
+/// The curriculum: many sums first, since carrying takes the most examples; then more of what must be found in the
+/// text, several questions to each; last, texts that say everything again in another order, where every second half
+/// can only be known from the first.
+enum class Stage { kSums, kReading, kRecall };
 
 /// One training document, markers included: a chat that ends with <|im_end|>, or plain text and <|endoftext|>.
 std::string document(Dice& dice, Stage stage);

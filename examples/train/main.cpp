@@ -36,7 +36,8 @@ double seconds_since(Clock::time_point start) {
 }
 
 struct RunFlags {
-  std::string folder;
+  std::string folder, from;
+  int64_t until = 0;  // step to stop after; 0: the last
   RunOptions options;
   int n_threads = 2;
   int64_t log_every = 20, save_every = 200, evaluate_every = 1000;
@@ -73,13 +74,14 @@ int train_steps(Trainer& trainer, const Vocabulary& vocabulary, const RunFlags& 
   const int64_t tokens_before = before.empty() ? 0 : before.back().tokens;
   double loss = 0;
   int64_t summed = 0;
-  while (trainer.steps_done() < steps && !stop_asked) {
+  const int64_t end = flags.until > 0 ? std::min(flags.until, steps) : steps;
+  while (trainer.steps_done() < end && !stop_asked) {
     const StepReport report = trainer.step();
     const int64_t done = trainer.steps_done();
     tokens += report.tokens;
     loss += report.loss;
     ++summed;
-    const bool last = done == steps;
+    const bool last = done == end;
     const bool evaluates = done % flags.evaluate_every == 0 || last;
     if (done % flags.log_every == 0 || evaluates) {
       LogRow row{done, tokens_before + tokens, loss / static_cast<double>(summed), -1, -1};
@@ -89,7 +91,7 @@ int train_steps(Trainer& trainer, const Vocabulary& vocabulary, const RunFlags& 
       }
       const double elapsed = seconds_since(start);
       print_progress(row, flags, static_cast<double>(tokens) / elapsed,
-                     elapsed / static_cast<double>(done - first) * static_cast<double>(steps - done));
+                     elapsed / static_cast<double>(done - first) * static_cast<double>(end - done));
       if (!append_log(log, row)) return fail("cannot write " + log);
       loss = 0, summed = 0;
     }
@@ -115,6 +117,14 @@ int run_command(RunFlags flags) {
   if (!tokenizer) return fail(tokenizer.error().message);
   Trainer trainer(flags.options, sizes, *tokenizer, flags.n_threads);
   const std::string checkpoint = flags.folder + "/checkpoint";
+  if (flags.options.continues) {
+    RunOptions before;
+    Floats parameters;
+    if (!read_checkpoint(flags.from + "/checkpoint", before, parameters) || before.seed != flags.options.seed ||
+        before.n_vocab != flags.options.n_vocab || !trainer.begin_with(parameters)) {
+      return fail(flags.from + ": no checkpoint of a model with the same sizes and vocabulary");
+    }
+  }
   if (std::filesystem::exists(checkpoint) && !trainer.load(checkpoint)) {
     return fail(checkpoint + " is damaged or of a run with other options");
   }
@@ -162,7 +172,7 @@ int evaluate_command(const std::string& model, const std::string& questions_path
 
 int sample_command(int64_t n, uint64_t seed) {
   Dice dice(seed, Split::kTraining);
-  for (int64_t i = 0; i < n; ++i) std::printf("%s\n---\n", document(dice, i % 2 == 0 ? Stage::kSums : Stage::kReading).c_str());
+  for (int64_t i = 0; i < n; ++i) std::printf("%s\n---\n", document(dice, static_cast<Stage>(i % 3)).c_str());
   return 0;
 }
 
@@ -197,6 +207,8 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(300, 60000));
   run->add_option("--seed", flags.options.seed)->capture_default_str();
   run->add_option("--threads", flags.n_threads)->capture_default_str()->check(CLI::PositiveNumber);
+  run->add_option("--from", flags.from, "Begin with the parameters of this run's folder: the curriculum's last stage");
+  run->add_option("--until", flags.until, "Stop after this step, with the rates of a run of --steps");
   run->add_option("--log-every", flags.log_every, "steps")->capture_default_str()->check(CLI::PositiveNumber);
   run->add_option("--save-every", flags.save_every, "steps")->capture_default_str()->check(CLI::PositiveNumber);
   run->add_option("--evaluate-every", flags.evaluate_every, "steps")->capture_default_str()->check(CLI::PositiveNumber);
@@ -226,6 +238,7 @@ int main(int argc, char** argv) {
   drawing->add_option("out", out)->required();
   CLI11_PARSE(app, argc, argv);
 
+  flags.options.continues = !flags.from.empty();
   if (*run) return run_command(flags);
   if (*exporting) return export_command(folder, type, out);
   if (*evaluating) return evaluate_command(model, questions, n_threads, show);

@@ -12,8 +12,11 @@ namespace {
 
 constexpr uint64_t kValidationStream = uint64_t{1} << 62;  // far from the numbers of training shards
 
+constexpr uint64_t kContinuedStream = uint64_t{1} << 40;
+
 /// The first 19 of 40 parts of a run are for sums.
 Stage stage_of(const RunOptions& options, int64_t step) {
+  if (options.continues) return Stage::kRecall;
   return step < options.optimizer.steps * 19 / 40 ? Stage::kSums : Stage::kReading;
 }
 
@@ -27,6 +30,12 @@ Trainer::Trainer(const RunOptions& options, const ModelSizes& sizes, const heart
       parameters_(initial_parameters(layout_, options.seed)),
       networks_(static_cast<size_t>(std::max(1, n_threads)), Network<float>(layout_)),
       gradients_(static_cast<size_t>(options.shards)) {}
+
+bool Trainer::begin_with(const Floats& parameters) {
+  if (parameters.size() != parameters_.size()) return false;
+  parameters_ = parameters;
+  return true;
+}
 
 template <typename Task>
 void Trainer::for_each_shard(Task task) {
@@ -42,7 +51,7 @@ void Trainer::for_each_shard(Task task) {
 
 StepReport Trainer::step() {
   const size_t n = gradients_.size();
-  const uint64_t first = static_cast<uint64_t>(steps_done_) * n;
+  const uint64_t first = static_cast<uint64_t>(steps_done_) * n + (options_.continues ? kContinuedStream : 0);
   std::vector<double> losses(n), weights(n);
   std::vector<int64_t> tokens(n);
   const Stage stage = stage_of(options_, steps_done_);

@@ -18,6 +18,7 @@ struct RunOptions {
   int64_t shards = 8;      ///< of a batch: so many gradients are computed side by side
   int64_t shard_tokens = 1024;
   uint64_t seed = 1;
+  bool continues = false;  ///< began with the parameters of another run, and is the last stage of the curriculum
   OptimizerOptions optimizer{};
 
   std::string to_json() const;
@@ -34,6 +35,8 @@ struct StepReport {
 class Trainer {
  public:
   Trainer(const RunOptions& options, const ModelSizes& sizes, const hearth::Tokenizer& tokenizer, int n_threads);
+  /// Begins with these parameters instead of random ones; false when there are more or fewer than the layout has.
+  bool begin_with(const Floats& parameters);
 
   StepReport step();
   /// Mean loss over `n` batches of documents that no step sees, of the first stage's kind throughout.
