@@ -20,7 +20,7 @@ using hearth::Result;
 
 struct EmbedOptions {
   std::string model, file = "-", pooling = "model", isa;
-  bool json = false, csv = false, no_normalize = false, truncate = false;
+  bool json = false, csv = false, no_normalize = false, truncate = false, exact = false;
   int32_t dimensions = 0, n_threads = 0, batch_tokens = 2048;
 };
 
@@ -96,7 +96,8 @@ int embed(const EmbedOptions& o) {
                                             .dimensions = o.dimensions,
                                             .truncate = o.truncate,
                                             .batch_tokens = o.batch_tokens,
-                                            .n_threads = o.n_threads});
+                                            .n_threads = o.n_threads,
+                                            .exact_products = o.exact});
   if (!embedder) return fail(embedder.error());
   const auto lines = read_lines(o.file);
   if (!lines) return fail(lines.error());
@@ -124,6 +125,7 @@ Action setup_embed(Options& options) {
   options.add("--truncate", values->truncate, "Cut texts that are longer than the model's context");
   options.add("--batch-tokens", values->batch_tokens, "Tokens computed together, of several texts");
   options.add("-t,--threads", values->n_threads, "Threads (0: one for each core)");
+  options.add("--exact", values->exact, "Multiply quantised weights by float activations, not 8-bit ones (slower)");
   options.add("--isa", values->isa, "Instruction set to use");
   return [values] { return embed(*values); };
 }

@@ -14,13 +14,15 @@ ModelCosts count_costs(const hearth::Model& model, hearth::CellType kv_type) {
     if (t.n_dims < 2) continue;
     const auto bytes = static_cast<double>(t.size_bytes), macs = static_cast<double>(t.n_elements);
     const bool is_embedding = t.name == "token_embd.weight";
+    const bool is_looked_up = is_embedding || t.name == "per_layer_token_embd.weight" ||
+                              t.name == "position_embd.weight" || t.name == "token_types.weight";
     if (t.name == "output.weight" || (is_embedding && is_tied)) {
       costs.output_bytes += bytes;
       costs.output_macs += macs;
     } else if (t.name.find("_exps.") != std::string_view::npos) {
       costs.expert_bytes += bytes;
       costs.expert_macs += macs;
-    } else if (!is_embedding) {
+    } else if (!is_looked_up) {
       costs.dense_bytes += bytes;
       costs.dense_macs += macs;
     }

@@ -31,6 +31,7 @@ void SessionSettings::declare(Options& options, bool has_batch_size) {
   options.add("-t,--threads", n_threads, "Threads (0: the physical cores that this process may use)");
   options.add("--kv", kv, "Type of the cached keys and values: f16, bf16 or f32");
   if (has_batch_size) options.add("--batch-size", n_batch, "Prompt tokens computed at a time");
+  options.add("--exact", exact, "Multiply quantised weights by float activations, not 8-bit ones (slower)");
   options.add("--isa", isa, "Instruction set to use instead of the best one, e.g. scalar or avx2");
 }
 
@@ -51,6 +52,7 @@ Result<hearth::SessionOptions> SessionSettings::resolve() const {
   result.n_ctx = n_ctx;
   result.n_threads = n_threads;
   result.n_batch = n_batch;
+  result.exact_products = exact;
   return result;
 }
 

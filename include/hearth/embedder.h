@@ -27,6 +27,7 @@ struct EmbedderOptions {
   bool truncate = false;             ///< cut texts that the model cannot hold; otherwise they are kContextFull
   int32_t batch_tokens = 2048;       ///< tokens computed together, of several texts; one longer text raises it
   int n_threads = 0;                 ///< 0: default_thread_count()
+  bool exact_products = false;       ///< as SessionOptions::exact_products
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the embedder
 };
 

@@ -28,9 +28,12 @@ struct SessionOptions {
   int32_t n_batch = 512;  ///< tokens computed at a time; decode() splits larger batches
   int32_t n_logits = 0;   ///< rows of logits that one decode() may ask for; 0: n_seqs
   CellType kv_type = CellType::kF16;
-  int n_threads = 0;                 ///< 0: default_thread_count(). Results do not depend on it.
-  bool hidden_only = false;          ///< decode() leaves hidden states but no logits (embeddings)
-  bool batch_invariant = false;      ///< results do not depend on how tokens are grouped into batches either (slower)
+  int n_threads = 0;             ///< 0: default_thread_count(). Results do not depend on it.
+  bool hidden_only = false;      ///< decode() leaves hidden states but no logits (embeddings)
+  bool batch_invariant = false;  ///< results do not depend on how tokens are grouped into batches either (slower)
+  /// Quantised weights meet activations in 32-bit floats instead of 8-bit integers, so that a file gives what its F32
+  /// expansion gives but for the rounding of sums (several times slower). kv_type rounds independently of it.
+  bool exact_products = false;
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the session; then n_threads is ignored
 };
 

@@ -67,10 +67,9 @@ void convolve(const ForwardContext& c, const RecurrentWeights& w, float* state, 
   }
 }
 
-/// x /= max(|x|, eps), then times scale.
+/// x *= scale / sqrt(|x|^2 + eps)
 void unit_length(float* x, int64_t n, float eps, float scale) {
-  const float length = std::sqrt(kernels().dot(x, x, n));
-  kernels().scale(x, scale / std::max(length, eps), n);
+  kernels().scale(x, scale / std::sqrt(kernels().dot(x, x, n) + eps), n);
 }
 
 void normalize_queries_and_keys(const ForwardContext& c, int n) {

@@ -23,8 +23,8 @@ PassTile tile_at(const MatmulPass& pass, const Matrix& w, int64_t tile, int64_t 
           static_cast<int>(std::min<int64_t>(tile_rows, w.rows - row))};
 }
 
-bool wants_codes(const Matrix& w) {
-  return kernels::kernels().types[static_cast<int>(w.type)].kind != kernels::PanelKind::kFloat;
+bool wants_codes(const MatmulContext& ctx, const Matrix& w) {
+  return !ctx.exact_products && kernels::kernels().types[static_cast<int>(w.type)].kind != kernels::PanelKind::kFloat;
 }
 
 /// Runs body(tile, next, worker) for every tile in [0, n_tiles); next is the tile that probably follows, or -1.
@@ -122,7 +122,7 @@ void matmul(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tok
             std::span<const Product> products) {
   if (products.empty()) return;
   bool codes = false;
-  for (const Product& p : products) codes = codes || wants_codes(*p.w);
+  for (const Product& p : products) codes = codes || wants_codes(ctx, *p.w);
   MatmulPass pass(ctx, products[0].w->cols);
   auto place = [&](int64_t index) {
     const Product* p = products.data();
@@ -152,7 +152,7 @@ void matmul_gated(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t
   MatmulPass pass(ctx, gate.cols);
   for (int64_t first = 0; first < n_tokens;) {
     first += take_tokens(pass, x, ldx, first, n_tokens);
-    pass.pack(wants_codes(gate) || wants_codes(up));
+    pass.pack(wants_codes(ctx, gate) || wants_codes(ctx, up));
     const PassSegment& segment = pass.segment(0);
     for_tiles(ctx, tiles_of(pass, gate), [&](int64_t index, int64_t next, int worker) {
       const PassTile gate_tile = tile_at(pass, gate, index, 0);
@@ -177,7 +177,7 @@ void matmul_experts(const MatmulContext& ctx, const float* x, int64_t ldx, [[may
     while (end < products.size() && same_routing(products[first], products[end])) ++end;
     const std::span<const ExpertProduct> shared = products.subspan(first, end - first);
     bool codes = false;
-    for (const ExpertProduct& p : shared) codes = codes || wants_codes(*p.experts);
+    for (const ExpertProduct& p : shared) codes = codes || wants_codes(ctx, *p.experts);
     MatmulPass pass(ctx, shared[0].experts->cols);
     for (RoutingCursor at; at.expert < shared[0].n_experts;) {
       take_entries(pass, shared[0], x, ldx, at);

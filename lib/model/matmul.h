@@ -50,6 +50,7 @@ struct MatmulContext {
   Parallel* parallel = nullptr;  ///< nullptr: the calling thread alone
   MatmulScratch* scratch = nullptr;
   bool batch_invariant = false;  ///< one kernel path for every number of tokens
+  bool exact_products = false;   ///< integer codes are expanded to floats; activations are not quantised
 };
 
 /// Products of the same input x [n_tokens, cols] (row stride ldx floats) with one or several matrices of equal

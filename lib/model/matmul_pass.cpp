@@ -12,6 +12,10 @@ using kernels::kPanelRows;
 constexpr int64_t kChunk = int64_t{kernels::kPanelBlocks} * kernels::kActBlock;
 /// The same for float panels, which are four times as wide: they should fit the first-level cache.
 constexpr int64_t kFloatChunk = 256;
+static_assert(2 * kPanelRows * kFloatChunk * static_cast<int64_t>(sizeof(float)) <= kernels::kPanelBytes);
+/// Elements of one row that are expanded from codes at once, when they meet a single column.
+constexpr int64_t kExpandChunk = 4096;
+static_assert(kExpandChunk * static_cast<int64_t>(sizeof(float)) <= kernels::kPanelBytes);
 /// Up to so many columns tiles are made of more rows, so that each lane reads a long stream, and multiplying prefetches
 /// the next panel. Measured on one core (Emerald Rapids, 16.5 GB/s), Q4_K 16384 x 2048, in milliseconds with and
 /// without: 1.8 and 1.9 for 2 columns, 2.1 and 2.1 for 4, 2.6 and 2.8 for 8, 3.6 and 3.9 for 16, 4.6 and 4.9 for 24;
@@ -197,8 +201,8 @@ void MatmulPass::multiply(float* acc, const PassTile& tile, const std::byte* nex
                           int worker) const {
   const int type = static_cast<int>(tile.w->type);
   const int64_t row_bytes = tile.w->row_bytes;
-  if (segment.n_cols == 1 && multiply_column(acc, tile, segment, type)) return;
-  auto* panel = static_cast<std::byte*>(static_cast<void*>(accumulator(worker, 0))) - kernels::kPanelBytes;
+  float* panel = accumulator(worker, 0) - kernels::kPanelBytes / static_cast<int64_t>(sizeof(float));
+  if (segment.n_cols == 1 && multiply_column(acc, tile, segment, type, panel)) return;
   const int step = (tile.n_rows + kPanelRows - 1) / kPanelRows;
   if (step == 1) {
     multiply_panels(acc, {tile.data, row_bytes, tile.n_rows, nullptr, 0}, next, segment, type, panel);
@@ -218,22 +222,62 @@ void MatmulPass::multiply(float* acc, const PassTile& tile, const std::byte* nex
   }
 }
 
-bool MatmulPass::multiply_column(float* acc, const PassTile& tile, const PassSegment& segment, int type) const {
+bool MatmulPass::multiplies_floats(int type) const {
+  return ctx_.exact_products || kernels_.types[type].kind == kernels::PanelKind::kFloat;
+}
+
+bool MatmulPass::multiply_column(float* acc, const PassTile& tile, const PassSegment& segment, int type,
+                                 float* panel) const {
   const kernels::WeightTile rows = {tile.data, tile.w->row_bytes, tile.n_rows, nullptr, 0};
-  if (kernels_.types[type].kind != kernels::PanelKind::kFloat) {
+  if (!multiplies_floats(type)) {
     if (kernels_.matmul.dot_column[type] == nullptr) return false;
     kernels_.matmul.dot_column[type](acc, rows, acts_ + groups_[segment.first_group].offset, chunk_stride_, cols_);
     return true;
   }
   if (ctx_.batch_invariant) return false;  // the sums of dot_rows have another order
-  kernels_.matmul.dot_rows[type](acc, rows, columns_[segment.first_col].x, cols_);
+  const float* x = columns_[segment.first_col].x;
+  if (kernels_.matmul.dot_rows[type] != nullptr) {
+    kernels_.matmul.dot_rows[type](acc, rows, x, cols_);
+  } else {
+    multiply_expanded_column(acc, rows, x, type, panel);
+  }
   return true;
 }
 
-void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std::byte* next,
-                                 const PassSegment& segment, int type, void* panel) const {
+/// acc[r] = row r of integer codes times x, a row's floats passing through values[kExpandChunk].
+void MatmulPass::multiply_expanded_column(float* acc, const kernels::WeightTile& rows, const float* x, int type,
+                                          float* values) const {
+  constexpr auto kF32 = static_cast<int>(kernels::TypeIndex::kF32);
   const kernels::TypeKernels& traits = kernels_.types[type];
-  const bool floats = traits.kind == kernels::PanelKind::kFloat;
+  for (int r = 0; r < rows.n_rows; ++r) {
+    const auto* data = static_cast<const std::byte*>(rows.data) + r * rows.row_bytes;
+    acc[r] = 0.0f;
+    for (int64_t k = 0; k < cols_; k += kExpandChunk) {
+      const int64_t n = std::min(kExpandChunk, cols_ - k);
+      traits.dequantize(values, data + k / traits.block_size * traits.block_bytes, n);
+      float part = 0.0f;
+      kernels_.matmul.dot_rows[kF32](&part, {values, n * static_cast<int64_t>(sizeof(float)), 1}, x + k, n);
+      acc[r] += part;
+    }
+  }
+}
+
+/// A panel of floats from a tile of any type. The floats of codes lie, row by row, in the panel's second half first.
+void MatmulPass::decode_floats(float* panel, const kernels::WeightTile& rows, int64_t n, int type) const {
+  constexpr auto kF32 = static_cast<int>(kernels::TypeIndex::kF32);
+  const kernels::TypeKernels& traits = kernels_.types[type];
+  if (traits.kind == kernels::PanelKind::kFloat) return kernels_.matmul.decode[type](panel, rows, n);
+  float* values = panel + kPanelRows * kFloatChunk;
+  for (int r = 0; r < rows.n_rows; ++r) {
+    traits.dequantize(values + r * n, static_cast<const std::byte*>(rows.data) + r * rows.row_bytes, n);
+  }
+  kernels_.matmul.decode[kF32](panel, {values, n * static_cast<int64_t>(sizeof(float)), rows.n_rows}, n);
+}
+
+void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std::byte* next,
+                                 const PassSegment& segment, int type, float* panel) const {
+  const kernels::TypeKernels& traits = kernels_.types[type];
+  const bool floats = multiplies_floats(type);
   const int64_t chunk = floats ? kFloatChunk : kChunk;
   const int64_t chunk_bytes = chunk / traits.block_size * traits.block_bytes;
   const bool few = segment.n_cols <= kFewColumns;
@@ -245,7 +289,11 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std
     // The next panel's weights are prefetched while this one is decoded or, by few columns, multiplied.
     rows.ahead = few ? data : ahead;
     rows.ahead_stride = rows.row_bytes;
-    kernels_.matmul.decode[type](panel, rows, n);
+    if (floats) {
+      decode_floats(panel, rows, n, type);
+    } else {
+      kernels_.matmul.decode[type](panel, rows, n);
+    }
     for (int g = 0; g < segment.n_groups; ++g) {
       const PassGroup& group = groups_[segment.first_group + g];
       float* columns = acc + int64_t{group.first_col - segment.first_col} * kPanelRows;

@@ -70,9 +70,13 @@ class MatmulPass {
   void make_groups();
   void pack_group(const PassGroup& group) const;
   kernels::ActGroup acts_of(const PassGroup& group, int64_t chunk) const;
-  bool multiply_column(float* acc, const PassTile& tile, const PassSegment& segment, int type) const;
+  bool multiplies_floats(int type) const;
+  bool multiply_column(float* acc, const PassTile& tile, const PassSegment& segment, int type, float* panel) const;
+  void multiply_expanded_column(float* acc, const kernels::WeightTile& rows, const float* x, int type,
+                                float* values) const;
+  void decode_floats(float* panel, const kernels::WeightTile& rows, int64_t n, int type) const;
   void multiply_panels(float* acc, kernels::WeightTile rows, const std::byte* next, const PassSegment& segment,
-                       int type, void* panel) const;
+                       int type, float* panel) const;
   void multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n) const;
 
   const MatmulContext& ctx_;

@@ -81,6 +81,7 @@ Status Embedder::Impl::make_session(int32_t n_tokens) {
   wanted.n_logits = pooling == Pooling::kMean ? wanted.n_ctx : std::min(wanted.n_ctx, kMaxTexts);
   wanted.kv_type = CellType::kF32;
   wanted.n_threads = options.n_threads;
+  wanted.exact_products = options.exact_products;
   wanted.hidden_only = true;
   wanted.pool = options.pool;
   Result<Session> made = Session::create(model, wanted);

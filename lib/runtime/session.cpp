@@ -22,7 +22,7 @@ ForwardContext Session::Impl::context() {
           &scratch,
           &cache->impl(),
           parallel.get(),
-          {parallel.get(), &matmul_scratch, options.batch_invariant},
+          {parallel.get(), &matmul_scratch, options.batch_invariant, options.exact_products},
           static_cast<kernels::CellType>(options.kv_type),
           m.hp.causal,
           observe_experts ? &observe_experts : nullptr};

@@ -19,7 +19,7 @@ using kernels::kTypeCount;
 using kernels::TypeIndex;
 
 constexpr int64_t kMaxTokens = 128;
-constexpr int64_t kMaxCols = 1024;
+constexpr int64_t kMaxCols = 4352;
 
 struct FreeAligned {
   void operator()(std::byte* p) const { std::free(p); }
@@ -45,7 +45,9 @@ class Workplace {
       }
     }
   }
-  MatmulContext context(bool batch_invariant = false) { return {pool_.get(), &scratch_, batch_invariant}; }
+  MatmulContext context(bool batch_invariant = false, bool exact = false) {
+    return {pool_.get(), &scratch_, batch_invariant, exact};
+  }
 
  private:
   static constexpr uint64_t kGuard = 4096;
@@ -85,10 +87,11 @@ struct Expected {
   double tolerance = 0;
 };
 
-Expected expect(const RandomMatrix& w, int64_t row, const float* x) {
+Expected expect(const RandomMatrix& w, int64_t row, const float* x, bool exact = false) {
   Expected e;
   const int64_t cols = w.matrix.cols;
-  const bool codes = kernels::kernels().types[static_cast<int>(w.matrix.type)].kind != kernels::PanelKind::kFloat;
+  const bool codes =
+      !exact && kernels::kernels().types[static_cast<int>(w.matrix.type)].kind != kernels::PanelKind::kFloat;
   double magnitude = 0;
   double noise = 0;
   for (int64_t k = 0; k < cols; k += 32) {
@@ -140,6 +143,27 @@ TEST_P(MatmulTypes, AgreesWithDoublePrecision) {
             ASSERT_NEAR(actual, e.value + bias[static_cast<size_t>(r)], e.tolerance + 1e-6)
                 << rows << "x" << cols << " tokens " << n_tokens << " at " << t << "," << r;
           }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(MatmulTypes, ExactProductsRoundOnlySums) {
+  std::mt19937 random(8);
+  Workplace place(2);
+  const int64_t cols = kMaxCols;
+  for (const int64_t rows : {1, 75, 300}) {
+    const RandomMatrix w(GetParam(), rows, cols, random);
+    for (const int64_t n_tokens : {1, 2, 30}) {
+      const auto x = testing::random_floats(n_tokens * cols, random);
+      std::vector<float> out(static_cast<size_t>(n_tokens * rows), std::nanf(""));
+      const Product product{&w.matrix, out.data(), rows, nullptr};
+      matmul(place.context(false, true), x.data(), cols, n_tokens, {&product, 1});
+      for (int64_t t = 0; t < n_tokens; ++t) {
+        for (int64_t r = 0; r < rows; ++r) {
+          const Expected e = expect(w, r, x.data() + t * cols, true);
+          ASSERT_NEAR(out[static_cast<size_t>(t * rows + r)], e.value, e.tolerance + 1e-6) << t << "," << r;
         }
       }
     }

@@ -84,6 +84,20 @@ TEST_F(GoldenEmbeddings, VectorsOfTokens) {
   }
 }
 
+TEST_F(GoldenEmbeddings, ExactProductsGiveTheExactVectors) {
+  for (const GoldenTexts& golden : models_) {
+    const auto model = hearth::Model::open(golden.path);
+    ASSERT_TRUE(model) << model.error().message;
+    auto embedder = hearth::Embedder::create(*model, {.exact_products = true});
+    ASSERT_TRUE(embedder) << embedder.error().message;
+    const auto vectors = embedder->embed_tokens(golden.ids);
+    ASSERT_TRUE(vectors) << vectors.error().message;
+    for (size_t i = 0; i < golden.ids.size(); ++i) {
+      EXPECT_LE(nmse(golden.vectors[i], (*vectors)[i].values), 1e-10) << golden.path << " text " << i;
+    }
+  }
+}
+
 TEST_F(GoldenEmbeddings, VectorsOfTexts) {
   for (const GoldenTexts& golden : models_) {
     const auto model = hearth::Model::open(golden.path);

@@ -73,11 +73,17 @@ class TinyModel {
   struct Tensor {
     std::vector<int64_t> dims;
     std::vector<float> values;
+    uint32_t type = 0;            ///< of the file; 0: F32
+    std::vector<uint8_t> blocks;  ///< where the type is another: the file's bytes, of which `values` are the floats
+    size_t bytes() const { return type == 0 ? 4 * values.size() : blocks.size(); }
   };
   // Open for tests that spoil one thing.
   std::string architecture = "llama";
   std::map<std::string, uint32_t> ints;
   std::map<std::string, float> floats;
+  std::map<std::string, std::string> texts;
+  std::map<std::string, bool> booleans;
+  std::map<std::string, std::vector<int32_t>> int_arrays;
   std::map<std::string, Tensor> tensors;
 
   void set_int(const std::string& key, int64_t value) { ints[key] = static_cast<uint32_t>(value); }
@@ -85,10 +91,9 @@ class TinyModel {
   void add(const std::string& name, std::vector<int64_t> dims, float around = 0.0f) {
     int64_t n = 1;
     for (const int64_t dim : dims) n *= dim;
-    std::normal_distribution<float> normal(around,
-                                           around != 0.0f ? 0.1f : 1.0f / std::sqrt(static_cast<float>(dims[0])));
-    Tensor tensor{std::move(dims), std::vector<float>(static_cast<size_t>(n))};
-    for (float& value : tensor.values) value = normal(random_);
+    const double deviation = around != 0.0f ? 0.1 : 1.0 / std::sqrt(static_cast<double>(dims[0]));
+    Tensor tensor{std::move(dims), std::vector<float>(static_cast<size_t>(n)), 0, {}};
+    for (float& value : tensor.values) value = static_cast<float>(around + deviation * draw());
     tensors[name] = std::move(tensor);
   }
 
@@ -98,21 +103,30 @@ class TinyModel {
     out.number<uint32_t>(0x46554747);
     out.number<uint32_t>(3);
     out.number<uint64_t>(tensors.size());
-    out.number<uint64_t>(1 + ints.size() + floats.size() + 4);
+    out.number<uint64_t>(1 + ints.size() + floats.size() + texts.size() + booleans.size() + int_arrays.size() + 4);
     out.text("general.architecture"), out.number<uint32_t>(8), out.text(architecture);
     for (const auto& [key, value] : ints) out.text(key), out.number<uint32_t>(4), out.number(value);
     for (const auto& [key, value] : floats) out.text(key), out.number<uint32_t>(6), out.number(value);
+    for (const auto& [key, value] : texts) out.text(key), out.number<uint32_t>(8), out.text(value);
+    for (const auto& [key, value] : booleans) out.text(key), out.number<uint32_t>(7), out.number<uint8_t>(value);
+    for (const auto& [key, values] : int_arrays) {
+      out.text(key), out.number<uint32_t>(9), out.number<uint32_t>(5), out.number<uint64_t>(values.size());
+      for (const int32_t value : values) out.number(value);
+    }
     write_vocabulary(out);
     uint64_t offset = 0;
     for (const auto& [name, tensor] : tensors) {
       out.text(name), out.number<uint32_t>(static_cast<uint32_t>(tensor.dims.size()));
       for (const int64_t dim : tensor.dims) out.number<uint64_t>(static_cast<uint64_t>(dim));
-      out.number<uint32_t>(0), out.number<uint64_t>(offset);
-      offset += (tensor.values.size() * 4 + 31) / 32 * 32;
+      out.number(tensor.type), out.number<uint64_t>(offset);
+      offset += (tensor.bytes() + 31) / 32 * 32;
     }
     for (const auto& entry : tensors) {
       out.pad(32);
-      for (const float value : entry.second.values) out.number(value);
+      for (const uint8_t byte : entry.second.blocks) out.number(byte);
+      if (entry.second.type == 0) {
+        for (const float value : entry.second.values) out.number(value);
+      }
     }
     out.pad(32);
     std::vector<std::byte> bytes(out.size());
@@ -157,6 +171,13 @@ class TinyModel {
   }
 
  private:
+  /// Of mean 0 and variance 1, nearly normal, and the same with every standard library.
+  double draw() {
+    double sum = 0;
+    for (int i = 0; i < 4; ++i) sum += static_cast<double>(random_()) / 4294967296.0;
+    return (sum - 2.0) * std::sqrt(3.0);
+  }
+
   void write_vocabulary(GgufBytes& out) const {
     const auto n = static_cast<uint64_t>(shape_.n_vocab);
     out.text("tokenizer.ggml.model"), out.number<uint32_t>(8), out.text("llama");
