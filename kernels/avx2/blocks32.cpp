@@ -7,103 +7,141 @@
 namespace hearth::kernels::avx2 {
 namespace {
 
-/// 32 nibbles from 16 bytes a row; low nibbles are columns 0..15.
-inline void store_nibbles(char* block, const __m256i raw[4]) {
+/// 32 nibbles plus kAdd from 16 bytes a row; low nibbles are columns 0..15.
+template <int kAdd, typename Sink>
+HEARTH_INLINE void give_nibbles(Sink& sink, const __m256i raw[4]) {
+  const __m256i add = _mm256_set1_epi8(kAdd);
 #pragma GCC unroll 4
-  for (int s = 0; s < 4; ++s) {
-    store_codes(block, s, low_nibbles(raw[s]));
-    store_codes(block, s + 4, high_nibbles(raw[s]));
-  }
+  for (int s = 0; s < 4; ++s) sink.code(0, s, _mm256_add_epi8(low_nibbles(raw[s]), add));
+#pragma GCC unroll 4
+  for (int s = 0; s < 4; ++s) sink.code(0, s + 4, _mm256_add_epi8(high_nibbles(raw[s]), add));
 }
 
-/// Bits 0..3 of every dword at bit 4 of its bytes 0..3.
-inline __m256i spread_bits(__m256i dwords) {
-  const __m256i copies =
-      _mm256_mullo_epi32(_mm256_and_si256(dwords, _mm256_set1_epi32(15)), _mm256_set1_epi32(0x01010101));
-  const __m256i wanted = _mm256_set1_epi32(0x08040201);
-  const __m256i present = _mm256_cmpeq_epi8(_mm256_and_si256(copies, wanted), wanted);
+/// Bits 4 kStep .. +3 of every dword at bit 4 of its bytes 0..3.
+template <int kStep>
+HEARTH_INLINE __m256i spread_bits(__m256i dwords) {
+  constexpr int kByte = kStep / 2;
+  const __m256i copy =
+      _mm256_setr_epi32(kByte * 0x01010101, kByte * 0x01010101 + 0x04040404, kByte * 0x01010101 + 0x08080808,
+                        kByte * 0x01010101 + 0x0c0c0c0c, kByte * 0x01010101, kByte * 0x01010101 + 0x04040404,
+                        kByte * 0x01010101 + 0x08080808, kByte * 0x01010101 + 0x0c0c0c0c);
+  const __m256i wanted = _mm256_set1_epi32(kStep % 2 == 0 ? 0x08040201 : static_cast<int32_t>(0x80402010u));
+  const __m256i present = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(dwords, copy), wanted), wanted);
   return _mm256_and_si256(present, _mm256_set1_epi8(16));
 }
 
-/// The same with a fifth bit: bit i of the dword `high` belongs to column i.
-inline void store_five_bits(char* block, const __m256i raw[4], __m256i high) {
-#pragma GCC unroll 4
-  for (int s = 0; s < 4; ++s) {
-    const __m256i low_bits = spread_bits(_mm256_srli_epi32(high, 4 * s));
-    const __m256i high_bits = spread_bits(_mm256_srli_epi32(high, 4 * s + 16));
-    store_codes(block, s, _mm256_or_si256(low_nibbles(raw[s]), low_bits));
-    store_codes(block, s + 4, _mm256_or_si256(high_nibbles(raw[s]), high_bits));
+/// Step kStep of nibbles with a fifth bit: bit i of the dword `high` belongs to column i.
+template <int kStep, typename Sink>
+HEARTH_INLINE void give_five_bits(Sink& sink, const __m256i raw[4], __m256i high) {
+  const __m256i nibbles = kStep < 4 ? low_nibbles(raw[kStep % 4]) : high_nibbles(raw[kStep % 4]);
+  sink.code(0, kStep, _mm256_or_si256(nibbles, spread_bits<kStep>(high)));
+}
+template <typename Sink>
+HEARTH_INLINE void give_all_five_bits(Sink& sink, const __m256i raw[4], __m256i high) {
+  give_five_bits<0>(sink, raw, high);
+  give_five_bits<1>(sink, raw, high);
+  give_five_bits<2>(sink, raw, high);
+  give_five_bits<3>(sink, raw, high);
+  give_five_bits<4>(sink, raw, high);
+  give_five_bits<5>(sink, raw, high);
+  give_five_bits<6>(sink, raw, high);
+  give_five_bits<7>(sink, raw, high);
+}
+
+struct DecodeQ4_0 {
+  static constexpr Codes kCodes = Codes::kBiased;
+  static constexpr bool kMin = false;
+  static constexpr int kBlocks = 1;
+  static constexpr int64_t kBytes = sizeof(BlockQ4_0);
+
+  template <typename Sink>
+  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+    rows.prefetch<1>(at);
+    __m256i raw[4];
+    transpose_16_bytes(raw, rows, at + 2);
+    sink.scale(0, low_halves(first_dwords(rows, at)));
+    give_nibbles<8>(sink, raw);  // nibble - 8, stored 16 higher
   }
-}
+};
 
-/// Scale d and minimum -m.
-inline void store_scale_and_min(char* block, const Rows& rows, int64_t at) {
-  store_scale(block, 0, load_halves(rows, at));
-  store_min(block, 0, _mm256_sub_ps(_mm256_setzero_ps(), load_halves(rows, at + 2)));
-}
+struct DecodeQ4_1 {
+  static constexpr Codes kCodes = Codes::kPlain;
+  static constexpr bool kMin = true;
+  static constexpr int kBlocks = 1;
+  static constexpr int64_t kBytes = sizeof(BlockQ4_1);
 
-inline void decode_q4_0_block(char* block, const Rows& rows, int64_t at) {
-  __m256i raw[4];
-  transpose_16_bytes(raw, rows, at + 2);
-  store_scale_offset(block, 0, load_halves(rows, at), 8.0f);
-  store_nibbles(block, raw);
-}
+  template <typename Sink>
+  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+    rows.prefetch<1>(at);
+    __m256i raw[4];
+    transpose_16_bytes(raw, rows, at + 4);
+    const __m256i d_and_m = first_dwords(rows, at);
+    sink.scale(0, low_halves(d_and_m));
+    sink.min(0, _mm256_sub_ps(_mm256_setzero_ps(), high_halves(d_and_m)));
+    give_nibbles<0>(sink, raw);
+  }
+};
 
-inline void decode_q4_1_block(char* block, const Rows& rows, int64_t at) {
-  __m256i raw[4];
-  transpose_16_bytes(raw, rows, at + 4);
-  store_scale_and_min(block, rows, at);
-  store_nibbles(block, raw);
-}
+struct DecodeQ5_0 {
+  static constexpr Codes kCodes = Codes::kBiased;
+  static constexpr bool kMin = false;
+  static constexpr int kBlocks = 1;
+  static constexpr int64_t kBytes = sizeof(BlockQ5_0);
 
-inline void decode_q5_0_block(char* block, const Rows& rows, int64_t at) {
-  __m256i raw[4];
-  transpose_16_bytes(raw, rows, at + 6);
-  store_scale_offset(block, 0, load_halves(rows, at), 16.0f);
-  store_five_bits(block, raw, load_dwords(rows, at + 2));
-}
+  template <typename Sink>
+  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+    rows.prefetch<1>(at);
+    __m256i head[4], raw[4];
+    transpose_16_bytes(head, rows, at);
+    transpose_16_bytes(raw, rows, at + 6);
+    const __m256i high = _mm256_or_si256(_mm256_srli_epi32(head[0], 16), _mm256_slli_epi32(head[1], 16));
+    sink.scale(0, low_halves(head[0]));
+    give_all_five_bits(sink, raw, high);  // code - 16, stored 16 higher
+  }
+};
 
-inline void decode_q5_1_block(char* block, const Rows& rows, int64_t at) {
-  __m256i raw[4];
-  transpose_16_bytes(raw, rows, at + 8);
-  store_scale_and_min(block, rows, at);
-  store_five_bits(block, raw, load_dwords(rows, at + 4));
-}
+struct DecodeQ5_1 {
+  static constexpr Codes kCodes = Codes::kBiased;
+  static constexpr bool kMin = true;
+  static constexpr int kBlocks = 1;
+  static constexpr int64_t kBytes = sizeof(BlockQ5_1);
 
-inline void decode_q8_0_block(char* block, const Rows& rows, int64_t at) {
-  __m256i raw[8];
-  transpose_32_bytes(raw, rows, at + 2);
-  store_scale(block, 0, load_halves(rows, at));
+  template <typename Sink>
+  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+    rows.prefetch<1>(at);
+    __m256i head[4], raw[4];
+    transpose_16_bytes(head, rows, at);
+    transpose_16_bytes(raw, rows, at + 8);
+    const __m256 d = low_halves(head[0]), m = high_halves(head[0]);
+    sink.scale(0, d);
+    sink.min(0, _mm256_fnmadd_ps(d, _mm256_set1_ps(16.0f), _mm256_sub_ps(_mm256_setzero_ps(), m)));
+    give_all_five_bits(sink, raw, head[1]);
+  }
+};
+
+struct DecodeQ8_0 {
+  static constexpr Codes kCodes = Codes::kSigned;
+  static constexpr bool kMin = false;
+  static constexpr int kBlocks = 1;
+  static constexpr int64_t kBytes = sizeof(BlockQ8_0);
+
+  template <typename Sink>
+  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+    rows.prefetch<1>(at);
+    sink.scale(0, low_halves(first_dwords(rows, at)));
+    __m256i raw[8];
+    transpose_32_bytes(raw, rows, at + 2);
 #pragma GCC unroll 8
-  for (int s = 0; s < 8; ++s) store_codes(block, s, raw[s]);
-}
-
-/// Runs a decoder over the blocks of all groups of a tile.
-template <void (*decode)(char* block, const Rows& rows, int64_t at), int64_t kBytes>
-inline void decode_tile(void* panel, const WeightTile& tile, int64_t n, Codes codes) {
-  store_header(panel, codes);
-  for (int g = 0; g < 4; ++g) {
-    const Rows rows(tile, g);
-    for (int64_t b = 0; b < n / 32; ++b) decode(block_at(panel, b, g), rows, b * kBytes);
+    for (int s = 0; s < 8; ++s) sink.code(0, s, raw[s]);
   }
-}
+};
 
 }  // namespace
 
-void decode_Q4_0(void* panel, const WeightTile& tile, int64_t n) {
-  decode_tile<decode_q4_0_block, sizeof(BlockQ4_0)>(panel, tile, n, Codes::kBits4);
-}
-void decode_Q4_1(void* panel, const WeightTile& tile, int64_t n) {
-  decode_tile<decode_q4_1_block, sizeof(BlockQ4_1)>(panel, tile, n, Codes::kBits4);
-}
-void decode_Q5_0(void* panel, const WeightTile& tile, int64_t n) {
-  decode_tile<decode_q5_0_block, sizeof(BlockQ5_0)>(panel, tile, n, Codes::kBits5);
-}
-void decode_Q5_1(void* panel, const WeightTile& tile, int64_t n) {
-  decode_tile<decode_q5_1_block, sizeof(BlockQ5_1)>(panel, tile, n, Codes::kBits5);
-}
-void decode_Q8_0(void* panel, const WeightTile& tile, int64_t n) {
-  decode_tile<decode_q8_0_block, sizeof(BlockQ8_0)>(panel, tile, n, Codes::kSigned);
-}
+HEARTH_DEFINE_KERNELS(Q4_0, DecodeQ4_0)
+HEARTH_DEFINE_KERNELS(Q4_1, DecodeQ4_1)
+HEARTH_DEFINE_KERNELS(Q5_0, DecodeQ5_0)
+HEARTH_DEFINE_KERNELS(Q5_1, DecodeQ5_1)
+HEARTH_DEFINE_KERNELS(Q8_0, DecodeQ8_0)
 
 }  // namespace hearth::kernels::avx2

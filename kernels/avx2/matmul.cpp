@@ -6,76 +6,89 @@
 namespace hearth::kernels::avx2 {
 namespace {
 
-inline __m256i splat_dword(const void* p) {
-  int32_t value;
-  __builtin_memcpy(&value, p, 4);
-  return _mm256_set1_epi32(value);
-}
-inline __m256i load_codes(const char* p) {
+constexpr int kGroups = 2;  // of 8 rows at once
+constexpr int kMaxCols = 3;
+
+HEARTH_INLINE __m256i load_codes(const char* p) {
   return _mm256_load_si256(static_cast<const __m256i*>(static_cast<const void*>(p)));
 }
-inline __m256 load_floats(const char* p) {
+HEARTH_INLINE __m256 load_floats(const char* p) {
   return _mm256_load_ps(static_cast<const float*>(static_cast<const void*>(p)));
 }
 
-/// How many 16-bit sums of two products of a code and an activation (at most 127) may be added: 0 when none may.
-constexpr int fitting_sums(Codes codes) {
-  return codes == Codes::kBits4 ? 8 : codes == Codes::kBits5 ? 4 : codes == Codes::kBits6 ? 2 : 0;
-}
+/// What a loop needs of the activations, from its first column on; `stride` columns from step to step in every plane.
+struct ActColumns {
+  const char* q;        ///< [nb][8][stride] dwords of codes
+  const char* q_odd;    ///< signed codes: words of bytes 0 and 2 are in q, those of bytes 1 and 3 here
+  const float* d;       ///< [nb][stride]
+  const float* sums;    ///< [nb][halves][stride], as the kind has it
+  const int32_t* init;  ///< [nb][halves][stride]
+  int64_t stride;
+  uintptr_t ahead;  ///< prefetched from block to block: rows of ahead_bytes, every other line
+  int64_t ahead_stride;
+  int ahead_bytes, ahead_rows;
 
-constexpr int kGroups = 2;  // of 8 rows at once
-
-/// Integer dot products of 16 rows with kCols columns over kSteps steps of four elements. q: step s of column c at
-/// (s * stride + c) * 4.
-template <Codes kCodes, int kCols, int kSteps>
-inline void dot_steps(__m256i (&sum)[kGroups][kCols], const char* codes, const int8_t* q, int stride) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  constexpr int kFit = fitting_sums(kCodes) == 0 ? 1 : fitting_sums(kCodes) < kSteps ? fitting_sums(kCodes) : kSteps;
-#pragma GCC unroll 8
-  for (int first = 0; first < kSteps; first += kFit) {
-    __m256i part[kGroups][kCols];
-#pragma GCC unroll 8
-    for (int s = first; s < first + kFit; ++s) {
-      __m256i w[kGroups];
-#pragma GCC unroll 2
-      for (int g = 0; g < kGroups; ++g) w[g] = load_codes(codes + s * kStepBytes + g * 32);
-#pragma GCC unroll 3
-      for (int c = 0; c < kCols; ++c) {
-        const __m256i x = splat_dword(q + (s * stride + c) * 4);
-#pragma GCC unroll 2
-        for (int g = 0; g < kGroups; ++g) {
-          __m256i product;
-          if constexpr (kCodes == Codes::kSigned) {
-            product = _mm256_maddubs_epi16(_mm256_abs_epi8(w[g]), _mm256_sign_epi8(x, w[g]));
-          } else {
-            product = _mm256_maddubs_epi16(w[g], x);
-          }
-          part[g][c] = s == first ? product : _mm256_add_epi16(part[g][c], product);
-        }
+  HEARTH_INLINE void prefetch_block() {
+    for (int r = 0; r < ahead_rows; ++r, ahead += static_cast<uintptr_t>(ahead_stride)) {
+      for (int i = 0; i < ahead_bytes; i += 128) {
+        _mm_prefetch(reinterpret_cast<const char*>(ahead + static_cast<uintptr_t>(i)), _MM_HINT_T0);
       }
     }
-#pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
+  }
+};
+
+/// Integer products of 16 rows with kCols columns over kSteps steps of four elements, as sums of 16 bits.
+template <bool kBiased, int kCols, int kSteps>
+HEARTH_INLINE void dot_bytes(__m256i (&sum)[kGroups][kCols], const char* codes, const ActColumns& x) {
+  if constexpr (kBiased) {
 #pragma GCC unroll 3
-      for (int c = 0; c < kCols; ++c) {
-        const __m256i wide = _mm256_madd_epi16(part[g][c], ones);
-        sum[g][c] = first == 0 ? wide : _mm256_add_epi32(sum[g][c], wide);
+    for (int c = 0; c < kCols; ++c) sum[0][c] = sum[1][c] = splat_dword(x.init + c);
+  }
+#pragma GCC unroll 8
+  for (int s = 0; s < kSteps; ++s) {
+    const __m256i w[kGroups] = {load_codes(codes + s * kRowsBytes), load_codes(codes + s * kRowsBytes + 32)};
+#pragma GCC unroll 3
+    for (int c = 0; c < kCols; ++c) {
+      const __m256i value = splat_dword(x.q + (s * x.stride + c) * 4);
+#pragma GCC unroll 2
+      for (int g = 0; g < kGroups; ++g) {
+        const __m256i product = _mm256_maddubs_epi16(w[g], value);
+        sum[g][c] = s == 0 && !kBiased ? product : in_order(_mm256_add_epi16(sum[g][c], product));
       }
     }
   }
 }
 
-/// What multiply_cols needs of the activations: columns from first_col on.
-struct ActColumns {
-  const int8_t* q;
-  const float* d;
-  const float* sums;  ///< of 16 or 32 codes, as the kind has it
-  int n_cols;         ///< of the group: the stride of every plane
-};
+/// The same for signed codes and words of activations, as sums of 32 bits.
+template <int kCols, int kSteps>
+HEARTH_INLINE void dot_signed(__m256i (&sum)[kGroups][kCols], const char* codes, const ActColumns& x) {
+#pragma GCC unroll 8
+  for (int s = 0; s < kSteps; ++s) {
+#pragma GCC unroll 2
+    for (int odd = 0; odd < 2; ++odd) {
+      __m256i w[kGroups];
+#pragma GCC unroll 2
+      for (int g = 0; g < kGroups; ++g) {
+        const __m256i bytes = load_codes(codes + s * kRowsBytes + g * 32);
+        w[g] = odd != 0 ? odd_words(bytes) : even_words(bytes);
+      }
+      const char* q = (odd != 0 ? x.q_odd : x.q) + s * x.stride * 4;
+#pragma GCC unroll 3
+      for (int c = 0; c < kCols; ++c) {
+        const __m256i value = splat_dword(q + c * 4);
+#pragma GCC unroll 2
+        for (int g = 0; g < kGroups; ++g) {
+          const __m256i product = _mm256_madd_epi16(w[g], value);
+          sum[g][c] = s + odd == 0 ? product : in_order(_mm256_add_epi32(sum[g][c], product));
+        }
+      }
+    }
+  }
+}
 
-/// 16 rows times kCols columns. kHalves: 1 for a scale per 32 columns, 2 for one per 16.
+/// 16 rows times kCols columns, float scales. kHalves: 1 for a scale per 32 columns, 2 for one per 16.
 template <Codes kCodes, int kCols, int kHalves, bool kMin>
-inline void multiply_cols(float* acc, const char* panel, ActColumns x, int64_t nb, bool first) {
+HEARTH_INLINE void multiply_scaled(float* acc, const char* panel, ActColumns x, int64_t nb, bool first) {
   __m256 total[kGroups][kCols];
 #pragma GCC unroll 3
   for (int c = 0; c < kCols; ++c) {
@@ -85,26 +98,36 @@ inline void multiply_cols(float* acc, const char* panel, ActColumns x, int64_t n
     }
   }
   for (int64_t b = 0; b < nb; ++b, panel += kBlockStride) {
+    x.prefetch_block();
 #pragma GCC unroll 2
     for (int half = 0; half < kHalves; ++half) {
       constexpr int kSteps = 8 / kHalves;
       __m256i dot[kGroups][kCols];
-      dot_steps<kCodes, kCols, kSteps>(dot, panel + half * kSteps * kStepBytes, x.q, x.n_cols);
+      const char* codes = panel + half * kSteps * kRowsBytes;
+      if constexpr (kCodes == Codes::kSigned) {
+        dot_signed<kCols, kSteps>(dot, codes, x);
+      } else {
+        dot_bytes<is_biased(kCodes), kCols, kSteps>(dot, codes, x);
+      }
+      const char* planes = panel + kCodeBytes + half * kRowsBytes;
 #pragma GCC unroll 2
       for (int g = 0; g < kGroups; ++g) {
-        const __m256 scale = load_floats(panel + kScaleAt + half * kPlaneBytes + g * 32);
-        const __m256 min = kMin ? load_floats(panel + kMinAt + half * kPlaneBytes + g * 32) : _mm256_setzero_ps();
+        const __m256 scale = load_floats(planes + kScalePlane * kRowsBytes + g * 32);
+        const __m256 min = kMin ? load_floats(planes + kMinPlane * kRowsBytes + g * 32) : _mm256_setzero_ps();
 #pragma GCC unroll 3
         for (int c = 0; c < kCols; ++c) {
+          if (kCodes != Codes::kSigned) dot[g][c] = _mm256_madd_epi16(dot[g][c], _mm256_set1_epi16(1));
           const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[g][c]), scale);
           total[g][c] = _mm256_fmadd_ps(scaled, _mm256_broadcast_ss(x.d + c), total[g][c]);
           if (kMin) total[g][c] = _mm256_fnmadd_ps(min, _mm256_broadcast_ss(x.sums + c), total[g][c]);
         }
       }
-      x.q += kSteps * 4 * x.n_cols;
-      x.sums += x.n_cols;
+      x.q += kSteps * 4 * x.stride;
+      x.q_odd += kSteps * 4 * x.stride;
+      x.sums += x.stride;
+      x.init += x.stride;
     }
-    x.d += x.n_cols;
+    x.d += x.stride;
   }
 #pragma GCC unroll 3
   for (int c = 0; c < kCols; ++c) {
@@ -113,13 +136,138 @@ inline void multiply_cols(float* acc, const char* panel, ActColumns x, int64_t n
   }
 }
 
+/// acc = what was there (or 0) minus the minimums of a superblock.
+template <int kCols>
+HEARTH_INLINE void subtract_mins(float* acc, const char* planes, const ActColumns& x, bool first) {
+  __m256 total[kGroups][kCols];
+#pragma GCC unroll 3
+  for (int c = 0; c < kCols; ++c) {
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+      total[g][c] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(acc + c * kPanelRows + g * 8);
+    }
+  }
+#pragma GCC unroll 8
+  for (int b = 0; b < 8; ++b) {
+    const char* p = planes + b * kBlockStride + kMinPlane * kRowsBytes;
+    const __m256 min[kGroups] = {load_floats(p), load_floats(p + 32)};
+#pragma GCC unroll 3
+    for (int c = 0; c < kCols; ++c) {
+      const __m256 sum = _mm256_broadcast_ss(x.sums + b * x.stride + c);
+#pragma GCC unroll 2
+      for (int g = 0; g < kGroups; ++g) total[g][c] = _mm256_fnmadd_ps(min[g], sum, total[g][c]);
+    }
+  }
+#pragma GCC unroll 3
+  for (int c = 0; c < kCols; ++c) {
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) _mm256_storeu_ps(acc + c * kPanelRows + g * 8, total[g][c]);
+  }
+}
+
+/// Scales the 16-bit sums of a block, or of half a block, to 32 bits.
+template <int kCols>
+HEARTH_INLINE void widen(__m256i (&dot)[kGroups][kCols], const __m256i (&part)[kGroups][kCols], const char* factors,
+                         bool add) {
+#pragma GCC unroll 2
+  for (int g = 0; g < kGroups; ++g) {
+#pragma GCC unroll 3
+    for (int c = 0; c < kCols; ++c) {
+      const __m256i product = _mm256_madd_epi16(part[g][c], load_codes(factors + g * 32));
+      dot[g][c] = add ? _mm256_add_epi32(dot[g][c], product) : product;
+    }
+  }
+}
+
+/// 16 rows times kCols columns, superblocks with integer scales.
+template <Codes kCodes, int kCols>
+HEARTH_INLINE void multiply_super(float* acc, const char* panel, ActColumns x, int64_t nb, bool first) {
+  constexpr int kHalves = kCodes == Codes::kBiased16Super ? 2 : 1;
+  constexpr int kSteps = 8 / kHalves;
+  constexpr bool kMin = kCodes == Codes::kPlainSuper || kCodes == Codes::kBiasedSuper;
+  for (int64_t super = 0; super < nb; super += 8, first = false) {
+    const char* const start = panel;
+    if (kMin) subtract_mins<kCols>(acc, start + kCodeBytes, x, first);
+    __m256 sum[kGroups][kCols];
+#pragma GCC unroll 3
+    for (int c = 0; c < kCols; ++c) sum[0][c] = sum[1][c] = _mm256_setzero_ps();
+    for (int b = 0; b < 8; ++b, panel += kBlockStride) {
+      x.prefetch_block();
+      __m256i dot[kGroups][kCols];
+      const char* factors = panel + kCodeBytes + kScalePlane * kRowsBytes;
+#pragma GCC unroll 2
+      for (int half = 0; half < kHalves; ++half) {
+        __m256i part[kGroups][kCols];
+        dot_bytes<is_biased(kCodes), kCols, kSteps>(part, panel + half * kSteps * kRowsBytes, x);
+        widen<kCols>(dot, part, factors + half * kRowsBytes, half != 0);
+        x.q += kSteps * 4 * x.stride;
+        x.init += x.stride;
+      }
+#pragma GCC unroll 3
+      for (int c = 0; c < kCols; ++c) {
+        const __m256 d = _mm256_broadcast_ss(x.d + c);
+#pragma GCC unroll 2
+        for (int g = 0; g < kGroups; ++g) sum[g][c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[g][c]), d, sum[g][c]);
+      }
+      x.d += x.stride;
+      x.sums += x.stride;
+    }
+    const char* const d_super = start + kCodeBytes + kSuperPlane * kRowsBytes;
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+#pragma GCC unroll 3
+      for (int c = 0; c < kCols; ++c) {
+        float* out = acc + c * kPanelRows + g * 8;
+        const __m256 before = first && !kMin ? _mm256_setzero_ps() : _mm256_loadu_ps(out);
+        _mm256_storeu_ps(out, _mm256_fmadd_ps(load_floats(d_super + g * 32), sum[g][c], before));
+      }
+    }
+  }
+}
+
+template <Codes kCodes, int kCols, int kHalves, bool kMin>
+HEARTH_INLINE void multiply_cols(float* acc, const char* panel, const ActColumns& x, int64_t nb, bool first) {
+  if constexpr (is_super(kCodes)) {
+    multiply_super<kCodes, kCols>(acc, panel, x, nb, first);
+  } else {
+    multiply_scaled<kCodes, kCols, kHalves, kMin>(acc, panel, x, nb, first);
+  }
+}
+
+/// Bytes 0 and 2 of every dword of activation codes as words, and bytes 1 and 3.
+void widen_acts(char* even, char* odd, const int8_t* q, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 32) {
+    const __m256i v = _mm256_load_si256(static_cast<const __m256i*>(static_cast<const void*>(q + i)));
+    _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(even + i)), even_words(v));
+    _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(odd + i)), odd_words(v));
+  }
+}
+
 template <Codes kCodes, int kHalves, bool kMin>
-inline void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb, bool first) {
-  for (int rows = 0; rows < kPanelRows; rows += 8 * kGroups) {
-    const char* codes = panel + rows * 4;  // four bytes of codes and of every plane to a row
+void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb, bool first) {
+  constexpr bool kSigned = kCodes == Codes::kSigned;
+  constexpr bool kBy16 = kHalves == 2 || kCodes == Codes::kBiased16Super;
+  alignas(32) char words[2][kSigned ? kPanelBlocks * kActBlock * kGroupCols : 32];
+  const char* q[2] = {static_cast<const char*>(static_cast<const void*>(x.q)), nullptr};
+  if constexpr (kSigned) {
+    widen_acts(words[0], words[1], x.q, nb * kActBlock * x.n_cols);
+    q[0] = words[0];
+    q[1] = words[1];
+  }
+  for (int half = 0; half < 2; ++half) {
+    const char* codes = panel + half * kHalfStride;
     for (int c = 0; c < x.n_cols;) {
-      const ActColumns columns{x.q + c * 4, x.d + c, (kHalves == 1 ? x.sum32 : x.sum16) + c, x.n_cols};
-      float* out = acc + c * kPanelRows + rows;
+      const ActColumns columns{q[0] + c * 4,
+                               kSigned ? q[1] + c * 4 : q[0],
+                               x.d + c,
+                               (kBy16 ? x.sum16 : x.sum32) + c,
+                               (kBy16 ? x.init16 : x.init32) + c,
+                               x.n_cols,
+                               reinterpret_cast<uintptr_t>(x.ahead) + static_cast<uintptr_t>(64 * half),
+                               x.ahead_stride,
+                               x.ahead_bytes - 64 * half,
+                               c == 0 ? x.ahead_rows : 0};
+      float* out = acc + c * kPanelRows + half * 16;
       const int left = x.n_cols - c;
       if (left == 1) {
         multiply_cols<kCodes, 1, kHalves, kMin>(out, codes, columns, nb, first);
@@ -128,22 +276,24 @@ inline void multiply_codes(float* acc, const char* panel, const ActGroup& x, int
         multiply_cols<kCodes, 2, kHalves, kMin>(out, codes, columns, nb, first);
         c += 2;
       } else {
-        multiply_cols<kCodes, 3, kHalves, kMin>(out, codes, columns, nb, first);
-        c += 3;
+        multiply_cols<kCodes, kMaxCols, kHalves, kMin>(out, codes, columns, nb, first);
+        c += kMaxCols;
       }
     }
   }
 }
 
-/// Unsigned codes always have minimums: those of the type, or offset * scale.
+/// kHalves and kMin as the kind has them; superblocks know by themselves.
 template <int kHalves, bool kMin>
-inline void multiply(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
+HEARTH_INLINE void multiply(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
   const auto* p = static_cast<const char*>(panel);
   switch (load_header(panel)) {
     case Codes::kSigned: return multiply_codes<Codes::kSigned, kHalves, kMin>(acc, p, x, nb, first);
-    case Codes::kBits4: return multiply_codes<Codes::kBits4, kHalves, true>(acc, p, x, nb, first);
-    case Codes::kBits5: return multiply_codes<Codes::kBits5, kHalves, true>(acc, p, x, nb, first);
-    case Codes::kBits6: return multiply_codes<Codes::kBits6, kHalves, true>(acc, p, x, nb, first);
+    case Codes::kPlain: return multiply_codes<Codes::kPlain, 1, kMin>(acc, p, x, nb, first);
+    case Codes::kBiased: return multiply_codes<Codes::kBiased, 1, kMin>(acc, p, x, nb, first);
+    case Codes::kPlainSuper: return multiply_codes<Codes::kPlainSuper, 1, false>(acc, p, x, nb, first);
+    case Codes::kBiasedSuper: return multiply_codes<Codes::kBiasedSuper, 1, false>(acc, p, x, nb, first);
+    case Codes::kBiased16Super: return multiply_codes<Codes::kBiased16Super, 1, false>(acc, p, x, nb, first);
   }
 }
 

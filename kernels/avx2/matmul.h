@@ -13,6 +13,9 @@ void decode_Q8_0(void* panel, const WeightTile& tile, int64_t n);
 void decode_Q4_K(void* panel, const WeightTile& tile, int64_t n);
 void decode_Q5_K(void* panel, const WeightTile& tile, int64_t n);
 void decode_Q6_K(void* panel, const WeightTile& tile, int64_t n);
+void decode_IQ4_NL(void* panel, const WeightTile& tile, int64_t n);
+void decode_IQ4_XS(void* panel, const WeightTile& tile, int64_t n);
+void decode_MXFP4(void* panel, const WeightTile& tile, int64_t n);
 void decode_F32(void* panel, const WeightTile& tile, int64_t n);
 void decode_F16(void* panel, const WeightTile& tile, int64_t n);
 void decode_BF16(void* panel, const WeightTile& tile, int64_t n);
@@ -28,6 +31,18 @@ void multiply_scale16(float* acc, const void* panel, const ActGroup& x, int64_t 
 void multiply_scale16_min(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
 void multiply_floats(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
 void pack_acts(const ActGroup& group, int c, const float* x, int64_t k);
+
+void dot_column_Q4_0(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_column_Q4_1(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_column_Q5_0(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_column_Q5_1(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_column_Q8_0(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_column_Q4_K(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_column_Q5_K(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_column_Q6_K(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_column_IQ4_NL(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_column_IQ4_XS(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_column_MXFP4(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
 
 void dot_rows_F32(float* out, const WeightTile& tile, const float* x, int64_t n);
 void dot_rows_F16(float* out, const WeightTile& tile, const float* x, int64_t n);

@@ -30,7 +30,9 @@ void overlay_matmul_avx2(KernelTable& table) {
 #undef HEARTH_FLOAT_TYPE
 #undef HEARTH_QUANT_TYPE
 #undef HEARTH_STORE_TYPE
-#define HEARTH_OWN_DECODER(Name) m.decode[static_cast<int>(TypeIndex::k##Name)] = avx2::decode_##Name;
+#define HEARTH_OWN_DECODER(Name)                                        \
+  m.decode[static_cast<int>(TypeIndex::k##Name)] = avx2::decode_##Name; \
+  m.dot_column[static_cast<int>(TypeIndex::k##Name)] = avx2::dot_column_##Name;
   HEARTH_OWN_DECODER(Q4_0)
   HEARTH_OWN_DECODER(Q4_1)
   HEARTH_OWN_DECODER(Q5_0)
@@ -39,6 +41,9 @@ void overlay_matmul_avx2(KernelTable& table) {
   HEARTH_OWN_DECODER(Q4_K)
   HEARTH_OWN_DECODER(Q5_K)
   HEARTH_OWN_DECODER(Q6_K)
+  HEARTH_OWN_DECODER(IQ4_NL)
+  HEARTH_OWN_DECODER(IQ4_XS)
+  HEARTH_OWN_DECODER(MXFP4)
 #undef HEARTH_OWN_DECODER
   m.multiply[static_cast<int>(PanelKind::kScale32)] = avx2::multiply_scale32;
   m.multiply[static_cast<int>(PanelKind::kScale32Min)] = avx2::multiply_scale32_min;

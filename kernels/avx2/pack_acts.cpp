@@ -6,17 +6,17 @@
 namespace hearth::kernels::avx2 {
 namespace {
 
-inline int32_t sum_ints(__m256i v) {
-  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-  return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
-}
-
 /// 32 integers as bytes, in order.
 inline __m256i pack_bytes(const __m256i v[4]) {
   const __m256i words0 = _mm256_packs_epi32(v[0], v[1]), words1 = _mm256_packs_epi32(v[2], v[3]);
   const __m256i bytes = _mm256_packs_epi16(words0, words1);
   return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+/// Sums of words 0, 2, 4, 6 and of words 1, 3, 5, 7 of each 128-bit lane, in every dword of the lane.
+inline __m256i sum_pairs(__m256i words) {
+  words = _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0x4e));
+  return _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0xb1));
 }
 
 /// The number of steps to the largest magnitude that codes 32 values with the smallest squared error; a lane is a
@@ -38,39 +38,74 @@ inline float best_grid(const float* x, float per_unit) {
   return kActGridSteps[__builtin_ctz(static_cast<unsigned>(equal) | 0x80u)];  // not-a-number: the last
 }
 
+constexpr int kBatch = 8;  // blocks whose steps overlap: each alone is a long chain of operations
+
+/// 1 / largest magnitude of each of n blocks of 32; 0 for those below 1e-30, whose quotients could overflow.
+inline void inverse_magnitudes(float* per_unit, const float* x, int n) {
+  alignas(32) float magnitude[kBatch] = {};
+  for (int b = 0; b < n; ++b) {
+    const float* v = x + b * kActBlock;
+    const Floats low = max(abs(load(v)), abs(load(v + 8))), high = max(abs(load(v + 16)), abs(load(v + 24)));
+    magnitude[b] = max_lanes(max(high, max(low, zero())));
+  }
+  const Floats largest = load(magnitude);
+  store(per_unit, select(less(largest, splat(1e-30f)), zero(), div(splat(1.0f), largest)));
+}
+
+/// Stores one block's codes and the sums of them that do not depend on its scale.
+inline void store_codes(const ActGroup& group, int64_t b, int c, __m256i bytes, float sums[2]) {
+  const int64_t n_cols = group.n_cols;
+  alignas(32) int32_t dwords[8];
+  store_ints(dwords, bytes);
+  int8_t* q = group.q + (b * 8 * n_cols + c) * 4;
+  for (int i = 0; i < 8; ++i) __builtin_memcpy(q + i * n_cols * 4, &dwords[i], 4);
+  // A sum of products with codes that are stored 16 (init32) or 32 (init16) too high starts at what takes that off.
+  const __m256i pairs = sum_pairs(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes));
+  const __m256i total = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+  const __m128i pairs0 = _mm256_castsi256_si128(pairs), pairs1 = _mm256_extracti128_si256(pairs, 1);
+  const __m128i init16 = _mm_sub_epi16(_mm_setzero_si128(), _mm_slli_epi16(_mm_unpacklo_epi32(pairs0, pairs1), 5));
+  const __m128i init32 = _mm_sub_epi16(_mm_setzero_si128(), _mm_slli_epi16(_mm_add_epi16(pairs0, pairs1), 4));
+  group.init16[2 * b * n_cols + c] = _mm_cvtsi128_si32(init16);
+  group.init16[(2 * b + 1) * n_cols + c] = _mm_extract_epi32(init16, 1);
+  group.init32[b * n_cols + c] = _mm_cvtsi128_si32(init32);
+  sums[0] = static_cast<float>(_mm_cvtsi128_si32(_mm256_castsi256_si128(total)));
+  sums[1] = static_cast<float>(_mm_cvtsi128_si32(_mm256_extracti128_si256(total, 1)));
+}
+
 }  // namespace
 
 void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
-  const int64_t n_cols = group.n_cols;
-  for (int64_t b = 0; b < k / kActBlock; ++b, x += kActBlock) {
-    Floats v[4], largest = zero(), xq = zero(), qq = zero();
-    Ints codes[4];
-    for (int i = 0; i < 4; ++i) {
-      v[i] = load(x + 8 * i);
-      largest = max(largest, abs(v[i]));
+  const int64_t n_cols = group.n_cols, nb = k / kActBlock;
+  for (int64_t first = 0; first < nb; first += kBatch, x += kBatch * kActBlock) {
+    const int n = static_cast<int>(nb - first < kBatch ? nb - first : kBatch);
+    alignas(32) float per_unit[kBatch], inverse[kBatch], xqs[kBatch] = {}, qqs[kBatch] = {}, d[kBatch];
+    float sums[kBatch][2];
+    inverse_magnitudes(per_unit, x, n);
+    for (int b = 0; b < n; ++b) inverse[b] = best_grid(x + b * kActBlock, per_unit[b]) * per_unit[b];
+    for (int b = 0; b < n; ++b) {
+      Floats xq = zero(), qq = zero();
+      Ints codes[4];
+      for (int i = 0; i < 4; ++i) {
+        const Floats v = load(x + b * kActBlock + 8 * i);
+        codes[i] = to_ints(mul(v, splat(inverse[b])));
+        const Floats q = to_floats(codes[i]);
+        xq = fma(v, q, xq);
+        qq = fma(q, q, qq);
+      }
+      xqs[b] = sum_lanes(xq);
+      qqs[b] = sum_lanes(qq);
+      store_codes(group, first + b, c, pack_bytes(codes), sums[b]);
     }
-    const float magnitude = max_lanes(largest);
-    const bool tiny = magnitude < 1e-30f;  // the quotient could overflow: the block counts as zero
-    const float per_unit = tiny ? 0.0f : 1.0f / magnitude;
-    const Floats inverse = splat(best_grid(x, per_unit) * per_unit);
-    for (int i = 0; i < 4; ++i) {
-      codes[i] = to_ints(mul(v[i], inverse));
-      const Floats q = to_floats(codes[i]);
-      xq = fma(v[i], q, xq);
-      qq = fma(q, q, qq);
+    // Least squares: d q is nearest to x; not-a-number stays.
+    const Mask nothing = _mm256_cmp_ps(load(per_unit), zero(), _CMP_EQ_OQ);
+    store(d, select(nothing, zero(), div(load(xqs), load(qqs))));
+    for (int b = 0; b < n; ++b) {
+      const int64_t at = (first + b) * n_cols + c;
+      group.d[at] = d[b];
+      group.sum16[2 * (first + b) * n_cols + c] = d[b] * sums[b][0];
+      group.sum16[(2 * (first + b) + 1) * n_cols + c] = d[b] * sums[b][1];
+      group.sum32[at] = d[b] * (sums[b][0] + sums[b][1]);
     }
-    const float squares = sum_lanes(qq);
-    const float d = tiny ? 0.0f : sum_lanes(xq) / squares;  // least squares: d q is nearest to x
-    alignas(32) int32_t dwords[8];
-    store_ints(dwords, pack_bytes(codes));
-    int8_t* q = group.q + (b * 8 * n_cols + c) * 4;
-    for (int i = 0; i < 8; ++i) __builtin_memcpy(q + i * n_cols * 4, &dwords[i], 4);
-    const auto low = static_cast<float>(sum_ints(_mm256_add_epi32(codes[0], codes[1])));
-    const auto high = static_cast<float>(sum_ints(_mm256_add_epi32(codes[2], codes[3])));
-    group.d[b * n_cols + c] = d;
-    group.sum16[2 * b * n_cols + c] = d * low;
-    group.sum16[(2 * b + 1) * n_cols + c] = d * high;
-    group.sum32[b * n_cols + c] = d * (low + high);
   }
 }
 

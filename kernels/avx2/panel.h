@@ -1,10 +1,13 @@
-// The panel of this instruction set: 32 rows as four groups of 8 lanes, integer codes as bytes, four consecutive
-// columns to a lane, so that vpmaddubsw multiplies 8 rows by a broadcast of four activations.
-// Block b of 32 columns, at b * kBlockStride: codes [8][32 rows][4], then floats [2 halves][32 rows] of scales and the
-// same of minimums (kinds with one scale per 32 use the first half). At kHeaderAt: which codes the panel holds.
+// The panel of this instruction set: 32 rows in two halves of 16, each half two groups of 8 lanes, integer codes as
+// bytes, four consecutive columns of a row to a lane, so that one instruction multiplies 8 rows by a broadcast of four
+// activations. Half h begins at h * kHalfStride, block b of 32 columns at b * kBlockStride in it: codes [8 steps][16
+// rows][4], then four planes of 16 dwords (scales of the first and second 16 columns, minimums of them; superblocks:
+// see Codes). At kHeaderAt: which codes the panel holds.
 //
-// Small unsigned codes are the fast case: vpmaddubsw leaves sums of two products in 16 bits, and several of them fit
-// before they must be widened. Codes with an offset are stored without it, and offset * scale joins the minimum.
+// The loops are bound by multiplications (two a cycle), not by additions (four): VPMADDUBSW leaves sums of two products
+// in 16 bits, and as many of them are added there as fit. Codes are centred for that: stored with an offset, which an
+// initial value of the sum takes off again (modulo 2^16), so that 16 products of codes -16..15 or 8 of codes -32..31
+// with activations of at most 127 stay below 2^15.
 #pragma once
 
 #include <immintrin.h>
@@ -13,81 +16,208 @@
 
 #include "kernels/matmul_kernels.h"
 
+#define HEARTH_INLINE inline __attribute__((always_inline))
+
 namespace hearth::kernels::avx2 {
 namespace {
 
-constexpr int64_t kCodeBytes = 1024;
-constexpr int64_t kStepBytes = 128;   // 32 rows x 4 columns
-constexpr int64_t kPlaneBytes = 128;  // 32 rows x float
-constexpr int64_t kScaleAt = kCodeBytes;
-constexpr int64_t kMinAt = kCodeBytes + 2 * kPlaneBytes;
-constexpr int64_t kBlockStride = kCodeBytes + 4 * kPlaneBytes;
-constexpr int64_t kHeaderAt = kPanelBytes - 64;
-static_assert(kBlockStride * kPanelBlocks <= kHeaderAt);
-
-/// What a panel's codes are.
+/// What a panel's codes are, and how values are made of them.
 enum class Codes : int32_t {
-  kSigned,  ///< -128..127
-  kBits4,   ///< 0..15: 8 sums of two products fit in 16 bits
-  kBits5,   ///< 0..31: 4 of them
-  kBits6,   ///< 0..63: 2 of them
+  kSigned,        ///< -128..127, float scales
+  kPlain,         ///< 0..15, float scales
+  kBiased,        ///< code + 16, float scales
+  kPlainSuper,    ///< 0..15; integer scales of 32; d for 256 columns; minimums
+  kBiasedSuper,   ///< code + 16; the same otherwise
+  kBiased16Super  ///< code + 32; integer scales of 16; d for 256 columns
 };
+constexpr bool is_biased(Codes codes) {
+  return codes == Codes::kBiased || codes == Codes::kBiasedSuper || codes == Codes::kBiased16Super;
+}
+constexpr bool is_super(Codes codes) {
+  return codes >= Codes::kPlainSuper;
+}
 
-inline void store_header(void* panel, Codes codes) {
+constexpr int64_t kRowsBytes = 64;  // 16 rows x 4 bytes
+constexpr int64_t kCodeBytes = 8 * kRowsBytes;
+constexpr int64_t kBlockStride = kCodeBytes + 4 * kRowsBytes;
+constexpr int64_t kHalfStride = kPanelBlocks * kBlockStride;
+constexpr int64_t kHeaderAt = kPanelBytes - 64;
+static_assert(2 * kHalfStride <= kHeaderAt);
+
+/// Planes behind the codes. Superblocks: integer scales as pairs of equal words; d stands in the first block.
+constexpr int kScalePlane = 0;
+constexpr int kMinPlane = 2;
+constexpr int kSuperPlane = 3;
+
+HEARTH_INLINE void store_header(void* panel, Codes codes) {
   __builtin_memcpy(static_cast<char*>(panel) + kHeaderAt, &codes, sizeof codes);
 }
-inline Codes load_header(const void* panel) {
+HEARTH_INLINE Codes load_header(const void* panel) {
   Codes codes;
   __builtin_memcpy(&codes, static_cast<const char*>(panel) + kHeaderAt, sizeof codes);
   return codes;
 }
 
-/// Where group `g` of a block begins; step s of 8 is kStepBytes further each, planes as above.
-inline char* block_at(void* panel, int64_t block, int g) {
-  return static_cast<char*>(panel) + block * kBlockStride + g * 32;
+HEARTH_INLINE __m256i splat_dword(const void* p) {
+  int32_t value;
+  __builtin_memcpy(&value, p, 4);
+  return _mm256_set1_epi32(value);
 }
-inline void store_codes(char* block, int step, __m256i value) {
-  _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(block + step * kStepBytes)), value);
+/// The same value; keeps the compiler from turning chains of additions into trees, for which registers do not suffice.
+HEARTH_INLINE __m256i in_order(__m256i value) {
+  __asm__("" : "+x"(value));
+  return value;
 }
-inline void store_plane(char* block, int64_t at, int half, __m256 value) {
-  _mm256_store_ps(static_cast<float*>(static_cast<void*>(block + at + half * kPlaneBytes)), value);
+/// Words of bytes 0 and 2 of each dword, and of bytes 1 and 3.
+HEARTH_INLINE __m256i even_words(__m256i bytes) {
+  return _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8);
 }
-inline void store_scale(char* block, int half, __m256 scale) {
-  store_plane(block, kScaleAt, half, scale);
-}
-inline void store_min(char* block, int half, __m256 min) {
-  store_plane(block, kMinAt, half, min);
-}
-/// A scale whose codes are stored `offset` too high.
-inline void store_scale_offset(char* block, int half, __m256 scale, float offset) {
-  store_scale(block, half, scale);
-  store_min(block, half, _mm256_mul_ps(scale, _mm256_set1_ps(offset)));
+HEARTH_INLINE __m256i odd_words(__m256i bytes) {
+  return _mm256_srai_epi16(bytes, 8);
 }
 
-/// First bytes of the 8 rows of one group; rows beyond the tile repeat its last one.
+// --- sinks: what decoders hand 8 rows of up to eight blocks to -----------------------------------------------------
+// First scales and minimums of all blocks (superblocks: d, then integer scales and minimums), then codes, step by step
+// of each block.
+
+/// Writes the panel.
+struct PanelSink {
+  char* codes;  ///< of block 0 and this group
+
+  HEARTH_INLINE void put_plane(int block, int index, __m256i value) {
+    put(codes + block * kBlockStride + kCodeBytes + index * kRowsBytes, value);
+  }
+  static HEARTH_INLINE void put(char* p, __m256i value) {
+    _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(p)), value);
+  }
+  HEARTH_INLINE void scale(int block, __m256 value) { put_plane(block, kScalePlane, _mm256_castps_si256(value)); }
+  HEARTH_INLINE void min(int block, __m256 value) { put_plane(block, kMinPlane, _mm256_castps_si256(value)); }
+  HEARTH_INLINE void super(__m256 d) { put_plane(0, kSuperPlane, _mm256_castps_si256(d)); }
+  HEARTH_INLINE void factor(int block, int half, __m256i pairs) { put_plane(block, kScalePlane + half, pairs); }
+  HEARTH_INLINE void code(int block, int step, __m256i bytes) {
+    put(codes + block * kBlockStride + step * kRowsBytes, bytes);
+  }
+};
+
+/// Multiplies by a single column at once: the same integers and the same float operations as the panel's loops
+/// (matmul.cpp).
+template <Codes kCodes, bool kMin>
+struct DotSink {
+  static constexpr int kHalves = kCodes == Codes::kBiased16Super ? 2 : 1;
+  __m256 total;
+  __m256 acc;           ///< of a superblock
+  __m256 d_super;       ///< of it
+  const int8_t* q;      ///< codes of the column from block 0 on
+  const float* d;       ///< scales
+  const float* sums;    ///< sum32
+  const int32_t* init;  ///< init32 or init16
+  __m256i part[8];      ///< 16-bit sums, or 32-bit sums of signed codes
+  __m256i dot[8];       ///< scaled integers
+  __m256i factors[8][kHalves];
+  __m256 scales[8];
+  __m256 mins[8];
+
+  HEARTH_INLINE void scale(int block, __m256 value) { scales[block] = value; }
+  HEARTH_INLINE void super(__m256 value) { d_super = value; }
+  HEARTH_INLINE void factor(int block, int half, __m256i pairs) { factors[block][half] = pairs; }
+  HEARTH_INLINE void min(int block, __m256 value) {
+    if (is_super(kCodes)) {
+      total = _mm256_fnmadd_ps(value, _mm256_broadcast_ss(sums + block), total);
+    } else {
+      mins[block] = value;
+    }
+  }
+  HEARTH_INLINE void code(int block, int step, __m256i bytes) {
+    const __m256i x = splat_dword(q + block * 32 + step * 4);
+    if constexpr (kCodes == Codes::kSigned) {
+      const __m256i product = _mm256_maddubs_epi16(_mm256_abs_epi8(bytes), _mm256_sign_epi8(x, bytes));
+      const __m256i wide = _mm256_madd_epi16(product, _mm256_set1_epi16(1));
+      part[block] = step == 0 ? wide : _mm256_add_epi32(part[block], wide);
+    } else {
+      constexpr int kSteps = 8 / kHalves;
+      const __m256i product = _mm256_maddubs_epi16(bytes, x);
+      if (step % kSteps != 0) {
+        part[block] = _mm256_add_epi16(part[block], product);
+      } else if (is_biased(kCodes)) {
+        part[block] = _mm256_add_epi16(splat_dword(init + block * kHalves + step / kSteps), product);
+      } else {
+        part[block] = product;
+      }
+      if (kHalves == 2 && step == 3) dot[block] = _mm256_madd_epi16(part[block], factors[block][0]);
+    }
+    if (step == 7) add_block(block);
+  }
+  HEARTH_INLINE void add_block(int block) {
+    if constexpr (kCodes == Codes::kSigned) {
+      dot[block] = part[block];
+    } else if constexpr (kHalves == 2) {
+      dot[block] = _mm256_add_epi32(dot[block], _mm256_madd_epi16(part[block], factors[block][1]));
+    } else {
+      dot[block] = _mm256_madd_epi16(part[block], is_super(kCodes) ? factors[block][0] : _mm256_set1_epi16(1));
+    }
+  }
+  /// Adds the blocks in their order.
+  template <int kBlocks>
+  HEARTH_INLINE void add_blocks() {
+    if (is_super(kCodes)) acc = _mm256_setzero_ps();
+#pragma GCC unroll 8
+    for (int block = 0; block < kBlocks; ++block) {
+      const __m256 value = _mm256_cvtepi32_ps(dot[block]), factor = _mm256_broadcast_ss(d + block);
+      if (is_super(kCodes)) {
+        acc = _mm256_fmadd_ps(value, factor, acc);
+      } else {
+        total = _mm256_fmadd_ps(_mm256_mul_ps(value, scales[block]), factor, total);
+        if (kMin) total = _mm256_fnmadd_ps(mins[block], _mm256_broadcast_ss(sums + block), total);
+      }
+    }
+    if (is_super(kCodes)) total = _mm256_fmadd_ps(d_super, acc, total);
+  }
+};
+
+/// First bytes of 8 rows, one to a lane; a row that the tile lacks is replaced by its last one.
 struct Rows {
   const uint8_t* row[8];
+  uintptr_t ahead;  ///< any address
+  int64_t ahead_stride;
 
-  Rows(const WeightTile& tile, int g) {
+  /// Rows first, first + step, ...
+  HEARTH_INLINE Rows(const WeightTile& tile, int64_t first, int64_t step) {
     const auto* data = static_cast<const uint8_t*>(tile.data);
-    for (int r = 0; r < 8; ++r) {
-      const int index = (g * 8 + r < tile.n_rows) ? g * 8 + r : tile.n_rows - 1;
-      row[r] = data + index * tile.row_bytes;
+    const int64_t last = tile.n_rows - 1;
+#pragma GCC unroll 8
+    for (int64_t r = 0; r < 8; ++r) {
+      const int64_t index = first + r * step;
+      row[r] = data + (index < last ? index : last) * tile.row_bytes;
+    }
+  }
+
+  /// Prefetches kLines cache lines from byte `at` of rows [first, first + kCount) of what comes next.
+  template <int kLines, int kCount = 8>
+  HEARTH_INLINE void prefetch(int64_t at, int first = 0) const {
+    uintptr_t p = ahead + static_cast<uintptr_t>(at + first * ahead_stride);
+#pragma GCC unroll 8
+    for (int r = 0; r < kCount; ++r, p += static_cast<uintptr_t>(ahead_stride)) {
+#pragma GCC unroll 4
+      for (uintptr_t line = 0; line < kLines; ++line) {
+        _mm_prefetch(reinterpret_cast<const char*>(p + 64 * line), _MM_HINT_T0);
+      }
     }
   }
 };
 
-inline __m128i load_16(const uint8_t* p) {
+HEARTH_INLINE __m128i load_16(const uint8_t* p) {
   return _mm_loadu_si128(static_cast<const __m128i*>(static_cast<const void*>(p)));
+}
+/// 16 bytes at `at` of rows i and i + 4.
+HEARTH_INLINE __m256i load_2_rows(const Rows& rows, int i, int64_t at) {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(load_16(rows.row[i] + at)), load_16(rows.row[i + 4] + at), 1);
 }
 
 /// 16 bytes at `at` of 8 rows: out[j] lane r = dword j of row r.
-inline void transpose_16_bytes(__m256i* out, const Rows& rows, int64_t at) {
+HEARTH_INLINE void transpose_16_bytes(__m256i* out, const Rows& rows, int64_t at) {
   __m256i v[4];
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    v[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(load_16(rows.row[i] + at)), load_16(rows.row[i + 4] + at), 1);
-  }
+  for (int i = 0; i < 4; ++i) v[i] = load_2_rows(rows, i, at);
   const __m256i ab_low = _mm256_unpacklo_epi32(v[0], v[1]), ab_high = _mm256_unpackhi_epi32(v[0], v[1]);
   const __m256i cd_low = _mm256_unpacklo_epi32(v[2], v[3]), cd_high = _mm256_unpackhi_epi32(v[2], v[3]);
   out[0] = _mm256_unpacklo_epi64(ab_low, cd_low);
@@ -96,54 +226,141 @@ inline void transpose_16_bytes(__m256i* out, const Rows& rows, int64_t at) {
   out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
 }
 
-inline void transpose_32_bytes(__m256i out[8], const Rows& rows, int64_t at) {
+HEARTH_INLINE void transpose_32_bytes(__m256i out[8], const Rows& rows, int64_t at) {
   transpose_16_bytes(out, rows, at);
   transpose_16_bytes(out + 4, rows, at + 16);
 }
 
-/// The 16 bits at `at` of each row as half-precision numbers.
-inline __m256 load_halves(const Rows& rows, int64_t at) {
-  alignas(16) uint16_t halves[8];
-  for (int r = 0; r < 8; ++r) __builtin_memcpy(&halves[r], rows.row[r] + at, 2);
-  return _mm256_cvtph_ps(_mm_load_si128(static_cast<const __m128i*>(static_cast<const void*>(halves))));
+/// The dword at `at` of each row; 16 bytes there belong to the row.
+HEARTH_INLINE __m256i first_dwords(const Rows& rows, int64_t at) {
+  const __m256i ab = _mm256_unpacklo_epi32(load_2_rows(rows, 0, at), load_2_rows(rows, 1, at));
+  const __m256i cd = _mm256_unpacklo_epi32(load_2_rows(rows, 2, at), load_2_rows(rows, 3, at));
+  return _mm256_unpacklo_epi64(ab, cd);
+}
+/// The dword that ends at `end`; 16 bytes before it belong to the row.
+HEARTH_INLINE __m256i last_dwords(const Rows& rows, int64_t end) {
+  const __m256i ab = _mm256_unpackhi_epi32(load_2_rows(rows, 0, end - 16), load_2_rows(rows, 1, end - 16));
+  const __m256i cd = _mm256_unpackhi_epi32(load_2_rows(rows, 2, end - 16), load_2_rows(rows, 3, end - 16));
+  return _mm256_unpackhi_epi64(ab, cd);
 }
 
-inline __m256i load_dwords(const Rows& rows, int64_t at) {
-  alignas(32) int32_t dwords[8];
-  for (int r = 0; r < 8; ++r) __builtin_memcpy(&dwords[r], rows.row[r] + at, 4);
-  return _mm256_load_si256(static_cast<const __m256i*>(static_cast<const void*>(dwords)));
-}
-
-/// The low 16 bits of each dword as a half-precision number.
-inline __m256 low_halves(__m256i dwords) {
-  const __m256i low = _mm256_and_si256(dwords, _mm256_set1_epi32(0xffff));
-  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0xd8);
+/// The low 16 bits of each dword as a half-precision number, and the high ones.
+HEARTH_INLINE __m256 halves_of(__m256i small_dwords) {
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(small_dwords, small_dwords), 0xd8);
   return _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
 }
+HEARTH_INLINE __m256 low_halves(__m256i dwords) {
+  return halves_of(_mm256_and_si256(dwords, _mm256_set1_epi32(0xffff)));
+}
+HEARTH_INLINE __m256 high_halves(__m256i dwords) {
+  return halves_of(_mm256_srli_epi32(dwords, 16));
+}
 
-inline __m256i low_nibbles(__m256i v) {
+HEARTH_INLINE __m256i low_nibbles(__m256i v) {
   return _mm256_and_si256(v, _mm256_set1_epi8(15));
 }
-inline __m256i high_nibbles(__m256i v) {
+HEARTH_INLINE __m256i high_nibbles(__m256i v) {
   return low_nibbles(_mm256_srli_epi16(v, 4));
 }
 
 /// kBits bits at bit kShift of every byte, moved to bit kTo; the others zero.
 template <int kShift, int kTo, int kBits>
-inline __m256i bits_at(__m256i v) {
+HEARTH_INLINE __m256i bits_at(__m256i v) {
   const __m256i moved = (kShift > kTo)   ? _mm256_srli_epi16(v, kShift - kTo)
                         : (kShift < kTo) ? _mm256_slli_epi16(v, kTo - kShift)
                                          : v;
   return _mm256_and_si256(moved, _mm256_set1_epi8(static_cast<char>(((1 << kBits) - 1) << kTo)));
 }
 
-/// Byte j of every dword as float.
-inline __m256 byte_to_float(__m256i dwords, int j) {
-  return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srli_epi32(dwords, 8 * j), _mm256_set1_epi32(255)));
+/// Byte kByte of every dword.
+template <int kByte>
+HEARTH_INLINE __m256i byte_of(__m256i dwords) {
+  constexpr int kZero = static_cast<int>(0x80808000u);
+  const __m256i from = _mm256_setr_epi32(kZero + kByte, kZero + kByte + 4, kZero + kByte + 8, kZero + kByte + 12,
+                                         kZero + kByte, kZero + kByte + 4, kZero + kByte + 8, kZero + kByte + 12);
+  return _mm256_shuffle_epi8(dwords, from);
 }
-inline __m256 signed_byte_to_float(__m256i dwords, int j) {
-  return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(dwords, 24 - 8 * j), 24));
+/// The same as a pair of equal words, shifted left by eight bits when kHigh.
+template <int kByte, bool kHigh = false>
+HEARTH_INLINE __m256i pair_of_byte(__m256i dwords) {
+  constexpr auto pick = [](int byte) {
+    return static_cast<int>(kHigh ? static_cast<unsigned>(byte) * 0x01000100u + 0x00800080u
+                                  : static_cast<unsigned>(byte) * 0x00010001u + 0x80008000u);
+  };
+  constexpr int k0 = pick(kByte), k1 = pick(kByte + 4), k2 = pick(kByte + 8), k3 = pick(kByte + 12);
+  return _mm256_shuffle_epi8(dwords, _mm256_setr_epi32(k0, k1, k2, k3, k0, k1, k2, k3));
+}
+/// The signed byte as a pair of equal words.
+template <int kByte>
+HEARTH_INLINE __m256i pair_of_signed_byte(__m256i dwords) {
+  return _mm256_srai_epi16(pair_of_byte<kByte, true>(dwords), 8);
+}
+// A Decoder has: kCodes; kMin, whether it gives minimums; kBlocks of 32 in its block (1 or 8) of kBytes; and
+// run(sink, rows, at), which decodes one block at byte `at` of 8 rows and prefetches meanwhile.
+
+/// Decodes n columns of a tile into a panel.
+template <typename Decoder>
+HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
+  store_header(panel, Decoder::kCodes);
+  for (int64_t g = 0; g < 4; ++g) {
+    Rows rows(tile, 8 * g, 1);
+    rows.ahead = reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(g * 8 * tile.ahead_stride);
+    rows.ahead_stride = tile.ahead_stride;
+    PanelSink sink = {static_cast<char*>(panel) + g / 2 * kHalfStride + g % 2 * 32};
+    for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
+      Decoder::run(sink, rows, b * Decoder::kBytes);
+      sink.codes += Decoder::kBlocks * kBlockStride;
+    }
+  }
+}
+
+/// out[r] = row r of a tile times one column of k elements, packed as groups of kPanelBlocks blocks. A lane takes
+/// consecutive rows one after the other: each of the 8 streams through memory is long, as hardware prefetchers and DRAM
+/// pages like it.
+template <typename Decoder>
+HEARTH_INLINE void dot_tile(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k) {
+  using Sink = DotSink<Decoder::kCodes, Decoder::kMin>;
+  constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
+  constexpr int64_t kAhead = 1024;  // bytes of each stream prefetched before use
+  const int64_t per_lane = (tile.n_rows + 7) / 8;
+  for (int64_t i = 0; i < per_lane; ++i) {
+    Rows rows(tile, i, per_lane);
+    rows.ahead = reinterpret_cast<uintptr_t>(rows.row[0]) + kAhead;
+    rows.ahead_stride = per_lane * tile.row_bytes;
+    Sink sink;
+    sink.total = _mm256_setzero_ps();
+    int64_t at = 0;
+    const char* chunk = static_cast<const char*>(acts);
+    for (int64_t left = k; left > 0; left -= kChunk, chunk += stride) {
+      const ActGroup x = act_group_at(const_cast<char*>(chunk), kChunk, 1);
+      sink.q = x.q;
+      sink.d = x.d;
+      sink.sums = x.sum32;
+      sink.init = (Sink::kHalves == 1) ? x.init32 : x.init16;
+      const int64_t n = (left < kChunk) ? left : kChunk;
+      for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b, at += Decoder::kBytes) {
+        Decoder::run(sink, rows, at);
+        sink.template add_blocks<Decoder::kBlocks>();
+        sink.q += 32 * Decoder::kBlocks;
+        sink.d += Decoder::kBlocks;
+        sink.sums += Decoder::kBlocks;
+        sink.init += Decoder::kBlocks * Sink::kHalves;
+      }
+    }
+    alignas(32) float total[8];
+    _mm256_store_ps(total, sink.total);
+    for (int64_t lane = 0; lane * per_lane + i < tile.n_rows; ++lane) out[lane * per_lane + i] = total[lane];
+  }
 }
 
 }  // namespace
 }  // namespace hearth::kernels::avx2
+
+/// Defines decode_<Name> and dot_column_<Name> in namespace avx2.
+#define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                \
+  void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                      \
+    decode_tile<Decoder>(panel, tile, n);                                                                   \
+  }                                                                                                         \
+  void dot_column_##Name(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k) { \
+    dot_tile<Decoder>(out, tile, acts, stride, k);                                                          \
+  }

@@ -6,108 +6,145 @@
 namespace hearth::kernels::avx2 {
 namespace {
 
-/// Scales and minimums of eight blocks from the 16-byte header of Q4_K and Q5_K.
-inline void store_headers(char* block, const Rows& rows, int64_t at) {
+/// Block 4 kDword + kByte of a header. Codes that are stored kOffset less than the format has them raise the minimum:
+/// d s c - m = d s (c - kOffset) - (m - kOffset d s).
+template <int kOffset, int kDword, int kByte, typename Sink>
+HEARTH_INLINE void give_factors(Sink& sink, __m256i scales, __m256i mins, __m256 dmin, __m256 lift) {
+  sink.factor(4 * kDword + kByte, 0, pair_of_byte<kByte>(scales));
+  __m256 min = _mm256_mul_ps(dmin, _mm256_cvtepi32_ps(byte_of<kByte>(mins)));
+  if (kOffset != 0) min = _mm256_fnmadd_ps(lift, _mm256_cvtepi32_ps(byte_of<kByte>(scales)), min);
+  sink.min(4 * kDword + kByte, min);
+}
+template <int kOffset, int kDword, typename Sink>
+HEARTH_INLINE void give_four_factors(Sink& sink, __m256i scales, __m256i mins, __m256 dmin, __m256 lift) {
+  give_factors<kOffset, kDword, 0>(sink, scales, mins, dmin, lift);
+  give_factors<kOffset, kDword, 1>(sink, scales, mins, dmin, lift);
+  give_factors<kOffset, kDword, 2>(sink, scales, mins, dmin, lift);
+  give_factors<kOffset, kDword, 3>(sink, scales, mins, dmin, lift);
+}
+
+/// d, scales and minimums of eight blocks from the 16-byte header of Q4_K and Q5_K.
+template <int kOffset, typename Sink>
+HEARTH_INLINE void give_headers(Sink& sink, const Rows& rows, int64_t at) {
   __m256i h[4];
   transpose_16_bytes(h, rows, at);
-  const __m256 d = low_halves(h[0]), dmin = low_halves(_mm256_srli_epi32(h[0], 16));
-  const __m256i scales[2] = {bits_at<0, 0, 6>(h[1]), _mm256_or_si256(bits_at<6, 4, 2>(h[1]), low_nibbles(h[3]))};
-  const __m256i mins[2] = {bits_at<0, 0, 6>(h[2]), _mm256_or_si256(bits_at<6, 4, 2>(h[2]), high_nibbles(h[3]))};
-#pragma GCC unroll 8
-  for (int j = 0; j < 8; ++j) {
-    store_scale(block + j * kBlockStride, 0, _mm256_mul_ps(d, byte_to_float(scales[j / 4], j % 4)));
-    store_min(block + j * kBlockStride, 0, _mm256_mul_ps(dmin, byte_to_float(mins[j / 4], j % 4)));
-  }
+  const __m256 d = low_halves(h[0]), dmin = high_halves(h[0]);
+  const __m256 lift = _mm256_mul_ps(d, _mm256_set1_ps(kOffset));
+  sink.super(d);
+  give_four_factors<kOffset, 0>(sink, bits_at<0, 0, 6>(h[1]), bits_at<0, 0, 6>(h[2]), dmin, lift);
+  give_four_factors<kOffset, 1>(sink, _mm256_or_si256(bits_at<6, 4, 2>(h[1]), low_nibbles(h[3])),
+                                _mm256_or_si256(bits_at<6, 4, 2>(h[2]), high_nibbles(h[3])), dmin, lift);
 }
 
-inline void decode_q4_superblock(char* block, const Rows& rows, int64_t at) {
-  store_headers(block, rows, at);
-  for (int pair = 0; pair < 4; ++pair) {
-    __m256i raw[8];
-    transpose_32_bytes(raw, rows, at + 16 + 32 * pair);
-    char* low = block + 2 * pair * kBlockStride;
+struct DecodeQ4K {
+  static constexpr Codes kCodes = Codes::kPlainSuper;
+  static constexpr bool kMin = true;
+  static constexpr int kBlocks = 8;
+  static constexpr int64_t kBytes = sizeof(BlockQ4_K);
+
+  template <typename Sink>
+  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+    give_headers<0>(sink, rows, at);
+#pragma GCC unroll 4
+    for (int pair = 0; pair < 4; ++pair) {
+      rows.prefetch<3, 2>(at, 2 * pair);
+      __m256i raw[8];
+      transpose_32_bytes(raw, rows, at + 16 + 32 * pair);
 #pragma GCC unroll 8
-    for (int s = 0; s < 8; ++s) {
-      store_codes(low, s, low_nibbles(raw[s]));
-      store_codes(low + kBlockStride, s, high_nibbles(raw[s]));
+      for (int s = 0; s < 8; ++s) {
+        sink.code(2 * pair, s, low_nibbles(raw[s]));
+        sink.code(2 * pair + 1, s, high_nibbles(raw[s]));
+      }
     }
   }
-}
+};
 
-/// Sub-blocks 2 kPair and 2 kPair + 1 of Q5_K.
-template <int kPair>
-inline void decode_q5_pair(char* block, const Rows& rows, int64_t at, const __m256i high[8]) {
-  __m256i raw[8];
-  transpose_32_bytes(raw, rows, at + 48 + 32 * kPair);
-  char* low = block + 2 * kPair * kBlockStride;
+struct DecodeQ5K {
+  static constexpr Codes kCodes = Codes::kBiasedSuper;
+  static constexpr bool kMin = true;
+  static constexpr int kBlocks = 8;
+  static constexpr int64_t kBytes = sizeof(BlockQ5_K);
+
+  /// Sub-blocks 2 kPair and 2 kPair + 1.
+  template <int kPair, typename Sink>
+  static HEARTH_INLINE void run_pair(Sink& sink, const Rows& rows, int64_t at, const __m256i high[8]) {
+    rows.prefetch<3, 2>(at, 2 * kPair);
+    __m256i raw[8];
+    transpose_32_bytes(raw, rows, at + 48 + 32 * kPair);
 #pragma GCC unroll 8
-  for (int s = 0; s < 8; ++s) {
-    store_codes(low, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPair, 4, 1>(high[s])));
-    store_codes(low + kBlockStride, s, _mm256_or_si256(high_nibbles(raw[s]), bits_at<2 * kPair + 1, 4, 1>(high[s])));
+    for (int s = 0; s < 8; ++s) {
+      sink.code(2 * kPair, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPair, 4, 1>(high[s])));
+      sink.code(2 * kPair + 1, s, _mm256_or_si256(high_nibbles(raw[s]), bits_at<2 * kPair + 1, 4, 1>(high[s])));
+    }
   }
-}
 
-inline void decode_q5_superblock(char* block, const Rows& rows, int64_t at) {
-  store_headers(block, rows, at);
-  __m256i high[8];
-  transpose_32_bytes(high, rows, at + 16);
-  decode_q5_pair<0>(block, rows, at, high);
-  decode_q5_pair<1>(block, rows, at, high);
-  decode_q5_pair<2>(block, rows, at, high);
-  decode_q5_pair<3>(block, rows, at, high);
-}
-
-/// Elements 32 kPart .. +31 and 64 more of half a superblock of Q6_K: low and high nibbles of 32 bytes.
-template <int kPart>
-inline void decode_q6_part(char* block, const Rows& rows, int64_t at, const __m256i high[8]) {
-  __m256i raw[8];
-  transpose_32_bytes(raw, rows, at + 32 * kPart);
-  char* low = block + kPart * kBlockStride;
-#pragma GCC unroll 8
-  for (int s = 0; s < 8; ++s) {
-    store_codes(low, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPart, 4, 2>(high[s])));
-    store_codes(low + 2 * kBlockStride, s,
-                _mm256_or_si256(high_nibbles(raw[s]), bits_at<2 * kPart + 4, 4, 2>(high[s])));
-  }
-}
-
-inline void decode_q6_superblock(char* block, const Rows& rows, int64_t at) {
-  __m256i scales[4];
-  transpose_16_bytes(scales, rows, at + 192);
-  const __m256 d = load_halves(rows, at + 208);
-#pragma GCC unroll 16
-  for (int j = 0; j < 16; ++j) {
-    const __m256 scale = _mm256_mul_ps(d, signed_byte_to_float(scales[j / 4], j % 4));
-    store_scale_offset(block + j / 2 * kBlockStride, j % 2, scale, 32.0f);
-  }
-  for (int half = 0; half < 2; ++half) {
+  template <typename Sink>
+  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+    give_headers<16>(sink, rows, at);
     __m256i high[8];
-    transpose_32_bytes(high, rows, at + 128 + 32 * half);
-    decode_q6_part<0>(block + 4 * half * kBlockStride, rows, at + 64 * half, high);
-    decode_q6_part<1>(block + 4 * half * kBlockStride, rows, at + 64 * half, high);
+    transpose_32_bytes(high, rows, at + 16);
+    run_pair<0>(sink, rows, at, high);
+    run_pair<1>(sink, rows, at, high);
+    run_pair<2>(sink, rows, at, high);
+    run_pair<3>(sink, rows, at, high);
   }
-}
+};
 
-/// Runs a decoder over the superblocks of all groups of a tile.
-template <void (*decode)(char* block, const Rows& rows, int64_t at), int64_t kBytes>
-inline void decode_tile(void* panel, const WeightTile& tile, int64_t n, Codes codes) {
-  store_header(panel, codes);
-  for (int g = 0; g < 4; ++g) {
-    const Rows rows(tile, g);
-    for (int64_t b = 0; b < n / 256; ++b) decode(block_at(panel, 8 * b, g), rows, b * kBytes);
+struct DecodeQ6K {
+  static constexpr Codes kCodes = Codes::kBiased16Super;
+  static constexpr bool kMin = false;
+  static constexpr int kBlocks = 8;
+  static constexpr int64_t kBytes = sizeof(BlockQ6_K);
+
+  /// Elements 32 kPart .. +31 and 64 more of half kHalf: low and high nibbles of 32 bytes.
+  template <int kHalf, int kPart, typename Sink>
+  static HEARTH_INLINE void run_part(Sink& sink, const Rows& rows, int64_t at, const __m256i high[8]) {
+    constexpr int kBlock = 4 * kHalf + kPart;
+    rows.prefetch<4, 2>(at, 4 * kHalf + 2 * kPart);
+    __m256i raw[8];
+    transpose_32_bytes(raw, rows, at + 64 * kHalf + 32 * kPart);
+#pragma GCC unroll 8
+    for (int s = 0; s < 8; ++s) {
+      sink.code(kBlock, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPart, 4, 2>(high[s])));
+      sink.code(kBlock + 2, s, _mm256_or_si256(high_nibbles(raw[s]), bits_at<2 * kPart + 4, 4, 2>(high[s])));
+    }
   }
-}
+
+  template <int kHalf, typename Sink>
+  static HEARTH_INLINE void run_half(Sink& sink, const Rows& rows, int64_t at) {
+    __m256i high[8];
+    transpose_32_bytes(high, rows, at + 128 + 32 * kHalf);
+    run_part<kHalf, 0>(sink, rows, at, high);
+    run_part<kHalf, 1>(sink, rows, at, high);
+  }
+
+  /// Scales of blocks 2 kDword and 2 kDword + 1.
+  template <int kDword, typename Sink>
+  static HEARTH_INLINE void give_factors(Sink& sink, __m256i scales) {
+    sink.factor(2 * kDword, 0, pair_of_signed_byte<0>(scales));
+    sink.factor(2 * kDword, 1, pair_of_signed_byte<1>(scales));
+    sink.factor(2 * kDword + 1, 0, pair_of_signed_byte<2>(scales));
+    sink.factor(2 * kDword + 1, 1, pair_of_signed_byte<3>(scales));
+  }
+
+  template <typename Sink>
+  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+    __m256i scales[4];
+    transpose_16_bytes(scales, rows, at + 192);
+    sink.super(high_halves(last_dwords(rows, at + 210)));
+    give_factors<0>(sink, scales[0]);
+    give_factors<1>(sink, scales[1]);
+    give_factors<2>(sink, scales[2]);
+    give_factors<3>(sink, scales[3]);
+    run_half<0>(sink, rows, at);
+    run_half<1>(sink, rows, at);
+  }
+};
 
 }  // namespace
 
-void decode_Q4_K(void* panel, const WeightTile& tile, int64_t n) {
-  decode_tile<decode_q4_superblock, sizeof(BlockQ4_K)>(panel, tile, n, Codes::kBits4);
-}
-void decode_Q5_K(void* panel, const WeightTile& tile, int64_t n) {
-  decode_tile<decode_q5_superblock, sizeof(BlockQ5_K)>(panel, tile, n, Codes::kBits5);
-}
-void decode_Q6_K(void* panel, const WeightTile& tile, int64_t n) {
-  decode_tile<decode_q6_superblock, sizeof(BlockQ6_K)>(panel, tile, n, Codes::kBits6);
-}
+HEARTH_DEFINE_KERNELS(Q4_K, DecodeQ4K)
+HEARTH_DEFINE_KERNELS(Q5_K, DecodeQ5K)
+HEARTH_DEFINE_KERNELS(Q6_K, DecodeQ6K)
 
 }  // namespace hearth::kernels::avx2
