@@ -49,14 +49,15 @@ HEARTH_INLINE void give_all_five_bits(Sink& sink, const __m256i raw[4], __m256i 
 }
 
 struct DecodeQ4_0 {
+  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kBiased;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ4_0);
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
-    rows.prefetch<1>(at);
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    prefetch<1>(rows, at);
     __m256i raw[4];
     transpose_16_bytes(raw, rows, at + 2);
     sink.scale(0, low_halves(first_dwords(rows, at)));
@@ -65,14 +66,15 @@ struct DecodeQ4_0 {
 };
 
 struct DecodeQ4_1 {
+  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kPlain;
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ4_1);
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
-    rows.prefetch<1>(at);
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    prefetch<1>(rows, at);
     __m256i raw[4];
     transpose_16_bytes(raw, rows, at + 4);
     const __m256i d_and_m = first_dwords(rows, at);
@@ -83,14 +85,15 @@ struct DecodeQ4_1 {
 };
 
 struct DecodeQ5_0 {
+  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kBiased;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ5_0);
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
-    rows.prefetch<1>(at);
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    prefetch<1>(rows, at);
     __m256i head[4], raw[4];
     transpose_16_bytes(head, rows, at);
     transpose_16_bytes(raw, rows, at + 6);
@@ -101,14 +104,15 @@ struct DecodeQ5_0 {
 };
 
 struct DecodeQ5_1 {
+  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kBiased;
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ5_1);
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
-    rows.prefetch<1>(at);
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    prefetch<1>(rows, at);
     __m256i head[4], raw[4];
     transpose_16_bytes(head, rows, at);
     transpose_16_bytes(raw, rows, at + 8);
@@ -120,19 +124,20 @@ struct DecodeQ5_1 {
 };
 
 struct DecodeQ8_0 {
+  static constexpr bool kQuads = true;
   static constexpr Codes kCodes = Codes::kSigned;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ8_0);
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
-    rows.prefetch<1>(at);
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    prefetch<1>(rows, at);
     sink.scale(0, low_halves(first_dwords(rows, at)));
     __m256i raw[8];
-    transpose_32_bytes(raw, rows, at + 2);
+    sink.transposed(raw, rows, at + 2);
 #pragma GCC unroll 8
-    for (int s = 0; s < 8; ++s) sink.code(0, s, raw[s]);
+    for (const int s : kPartOrder) sink.code(0, s, raw[s]);
   }
 };
 

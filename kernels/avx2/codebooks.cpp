@@ -29,14 +29,15 @@ HEARTH_INLINE __m256 half_of_e8m0(__m256i e) {
 }
 
 struct DecodeIQ4NL {
+  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kSigned;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockIQ4_NL);
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
-    rows.prefetch<1>(at);
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    prefetch<1>(rows, at);
     __m256i raw[4];
     transpose_16_bytes(raw, rows, at + 2);
     sink.scale(0, low_halves(first_dwords(rows, at)));
@@ -45,14 +46,15 @@ struct DecodeIQ4NL {
 };
 
 struct DecodeMXFP4 {
+  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kBiased;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockMXFP4);
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
-    rows.prefetch<1>(at);
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    prefetch<1>(rows, at);
     __m256i raw[4];
     transpose_16_bytes(raw, rows, at + 1);
     sink.scale(0, half_of_e8m0(_mm256_and_si256(first_dwords(rows, at), _mm256_set1_epi32(255))));
@@ -61,20 +63,21 @@ struct DecodeMXFP4 {
 };
 
 struct DecodeIQ4XS {
+  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kSigned;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockIQ4_XS);
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     const __m256i table = table_of(reference::kIQ4Values);
     __m256i head[4];
     transpose_16_bytes(head, rows, at);
     const __m256 d = low_halves(head[0]);
 #pragma GCC unroll 8
     for (int j = 0; j < 8; ++j) {
-      rows.prefetch<3, 1>(at, j);
+      prefetch<3, 1>(rows, at, j);
       const __m256i four_bits = _mm256_and_si256(_mm256_srli_epi32(head[1], 4 * j), _mm256_set1_epi32(15));
       const __m256i two_bits = _mm256_and_si256(_mm256_srli_epi32(head[0], 16 + 2 * j), _mm256_set1_epi32(3));
       const __m256i scale = _mm256_or_si256(four_bits, _mm256_slli_epi32(two_bits, 4));

@@ -16,6 +16,13 @@ HEARTH_INLINE __m256 load_floats(const char* p) {
   return _mm256_load_ps(static_cast<const float*>(static_cast<const void*>(p)));
 }
 
+/// p + bytes; keeps the compiler from holding the offset of every step in a register.
+HEARTH_INLINE const char* step_on(const char* p, int64_t bytes) {
+  p += bytes;
+  __asm__("" : "+r"(p));
+  return p;
+}
+
 /// What a loop needs of the activations, from its first column on; `stride` columns from step to step in every plane.
 struct ActColumns {
   const char* q;        ///< [nb][8][stride] dwords of codes
@@ -44,12 +51,13 @@ HEARTH_INLINE void dot_bytes(__m256i (&sum)[kGroups][kCols], const char* codes, 
 #pragma GCC unroll 3
     for (int c = 0; c < kCols; ++c) sum[0][c] = sum[1][c] = splat_dword(x.init + c);
   }
+  const char* q = x.q;
 #pragma GCC unroll 8
-  for (int s = 0; s < kSteps; ++s) {
+  for (int s = 0; s < kSteps; ++s, q = step_on(q, x.stride * 4)) {
     const __m256i w[kGroups] = {load_codes(codes + s * kRowsBytes), load_codes(codes + s * kRowsBytes + 32)};
 #pragma GCC unroll 3
     for (int c = 0; c < kCols; ++c) {
-      const __m256i value = splat_dword(x.q + (s * x.stride + c) * 4);
+      const __m256i value = splat_dword(q + c * 4);
 #pragma GCC unroll 2
       for (int g = 0; g < kGroups; ++g) {
         const __m256i product = _mm256_maddubs_epi16(w[g], value);
@@ -62,8 +70,9 @@ HEARTH_INLINE void dot_bytes(__m256i (&sum)[kGroups][kCols], const char* codes, 
 /// The same for signed codes and words of activations, as sums of 32 bits.
 template <int kCols, int kSteps>
 HEARTH_INLINE void dot_signed(__m256i (&sum)[kGroups][kCols], const char* codes, const ActColumns& x) {
+  const char *q_even = x.q, *q_odd = x.q_odd;
 #pragma GCC unroll 8
-  for (int s = 0; s < kSteps; ++s) {
+  for (int s = 0; s < kSteps; ++s, q_even = step_on(q_even, x.stride * 4), q_odd = step_on(q_odd, x.stride * 4)) {
 #pragma GCC unroll 2
     for (int odd = 0; odd < 2; ++odd) {
       __m256i w[kGroups];
@@ -72,7 +81,7 @@ HEARTH_INLINE void dot_signed(__m256i (&sum)[kGroups][kCols], const char* codes,
         const __m256i bytes = load_codes(codes + s * kRowsBytes + g * 32);
         w[g] = odd != 0 ? odd_words(bytes) : even_words(bytes);
       }
-      const char* q = (odd != 0 ? x.q_odd : x.q) + s * x.stride * 4;
+      const char* q = odd != 0 ? q_odd : q_even;
 #pragma GCC unroll 3
       for (int c = 0; c < kCols; ++c) {
         const __m256i value = splat_dword(q + c * 4);

@@ -76,148 +76,73 @@ HEARTH_INLINE __m256i odd_words(__m256i bytes) {
   return _mm256_srai_epi16(bytes, 8);
 }
 
-// --- sinks: what decoders hand 8 rows of up to eight blocks to -----------------------------------------------------
-// First scales and minimums of all blocks (superblocks: d, then integer scales and minimums), then codes, step by step
-// of each block.
-
-/// Writes the panel.
-struct PanelSink {
-  char* codes;  ///< of block 0 and this group
-
-  HEARTH_INLINE void put_plane(int block, int index, __m256i value) {
-    put(codes + block * kBlockStride + kCodeBytes + index * kRowsBytes, value);
-  }
-  static HEARTH_INLINE void put(char* p, __m256i value) {
-    _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(p)), value);
-  }
-  HEARTH_INLINE void scale(int block, __m256 value) { put_plane(block, kScalePlane, _mm256_castps_si256(value)); }
-  HEARTH_INLINE void min(int block, __m256 value) { put_plane(block, kMinPlane, _mm256_castps_si256(value)); }
-  HEARTH_INLINE void super(__m256 d) { put_plane(0, kSuperPlane, _mm256_castps_si256(d)); }
-  HEARTH_INLINE void factor(int block, int half, __m256i pairs) { put_plane(block, kScalePlane + half, pairs); }
-  HEARTH_INLINE void code(int block, int step, __m256i bytes) {
-    put(codes + block * kBlockStride + step * kRowsBytes, bytes);
-  }
+/// What to prefetch while 8 rows are read: any address.
+struct Ahead {
+  uintptr_t ahead;
+  int64_t ahead_stride;
 };
 
-/// Multiplies by a single column at once: the same integers and the same float operations as the panel's loops
-/// (matmul.cpp).
-template <Codes kCodes, bool kMin>
-struct DotSink {
-  static constexpr int kHalves = kCodes == Codes::kBiased16Super ? 2 : 1;
-  __m256 total;
-  __m256 acc;           ///< of a superblock
-  __m256 d_super;       ///< of it
-  const int8_t* q;      ///< codes of the column from block 0 on
-  const float* d;       ///< scales
-  const float* sums;    ///< sum32
-  const int32_t* init;  ///< init32 or init16
-  __m256i part[8];      ///< 16-bit sums, or 32-bit sums of signed codes
-  __m256i dot[8];       ///< scaled integers
-  __m256i factors[8][kHalves];
-  __m256 scales[8];
-  __m256 mins[8];
-
-  HEARTH_INLINE void scale(int block, __m256 value) { scales[block] = value; }
-  HEARTH_INLINE void super(__m256 value) { d_super = value; }
-  HEARTH_INLINE void factor(int block, int half, __m256i pairs) { factors[block][half] = pairs; }
-  HEARTH_INLINE void min(int block, __m256 value) {
-    if (is_super(kCodes)) {
-      total = _mm256_fnmadd_ps(value, _mm256_broadcast_ss(sums + block), total);
-    } else {
-      mins[block] = value;
-    }
-  }
-  HEARTH_INLINE void code(int block, int step, __m256i bytes) {
-    const __m256i x = splat_dword(q + block * 32 + step * 4);
-    if constexpr (kCodes == Codes::kSigned) {
-      const __m256i product = _mm256_maddubs_epi16(_mm256_abs_epi8(bytes), _mm256_sign_epi8(x, bytes));
-      const __m256i wide = _mm256_madd_epi16(product, _mm256_set1_epi16(1));
-      part[block] = step == 0 ? wide : _mm256_add_epi32(part[block], wide);
-    } else {
-      constexpr int kSteps = 8 / kHalves;
-      const __m256i product = _mm256_maddubs_epi16(bytes, x);
-      if (step % kSteps != 0) {
-        part[block] = _mm256_add_epi16(part[block], product);
-      } else if (is_biased(kCodes)) {
-        part[block] = _mm256_add_epi16(splat_dword(init + block * kHalves + step / kSteps), product);
-      } else {
-        part[block] = product;
-      }
-      if (kHalves == 2 && step == 3) dot[block] = _mm256_madd_epi16(part[block], factors[block][0]);
-    }
-    if (step == 7) add_block(block);
-  }
-  HEARTH_INLINE void add_block(int block) {
-    if constexpr (kCodes == Codes::kSigned) {
-      dot[block] = part[block];
-    } else if constexpr (kHalves == 2) {
-      dot[block] = _mm256_add_epi32(dot[block], _mm256_madd_epi16(part[block], factors[block][1]));
-    } else {
-      dot[block] = _mm256_madd_epi16(part[block], is_super(kCodes) ? factors[block][0] : _mm256_set1_epi16(1));
-    }
-  }
-  /// Adds the blocks in their order.
-  template <int kBlocks>
-  HEARTH_INLINE void add_blocks() {
-    if (is_super(kCodes)) acc = _mm256_setzero_ps();
+/// Prefetches kLines cache lines from byte `at` of rows [first, first + kCount) of what comes next.
+template <int kLines, int kCount = 8>
+HEARTH_INLINE void prefetch(const Ahead& next, int64_t at, int first = 0) {
+  uintptr_t p = next.ahead + static_cast<uintptr_t>(at + first * next.ahead_stride);
 #pragma GCC unroll 8
-    for (int block = 0; block < kBlocks; ++block) {
-      const __m256 value = _mm256_cvtepi32_ps(dot[block]), factor = _mm256_broadcast_ss(d + block);
-      if (is_super(kCodes)) {
-        acc = _mm256_fmadd_ps(value, factor, acc);
-      } else {
-        total = _mm256_fmadd_ps(_mm256_mul_ps(value, scales[block]), factor, total);
-        if (kMin) total = _mm256_fnmadd_ps(mins[block], _mm256_broadcast_ss(sums + block), total);
-      }
+  for (int r = 0; r < kCount; ++r, p += static_cast<uintptr_t>(next.ahead_stride)) {
+#pragma GCC unroll 4
+    for (uintptr_t line = 0; line < kLines; ++line) {
+      _mm_prefetch(reinterpret_cast<const char*>(p + 64 * line), _MM_HINT_T0);
     }
-    if (is_super(kCodes)) total = _mm256_fmadd_ps(d_super, acc, total);
   }
-};
+}
 
 /// First bytes of 8 rows, one to a lane; a row that the tile lacks is replaced by its last one.
-struct Rows {
-  const uint8_t* row[8];
-  uintptr_t ahead;  ///< any address
-  int64_t ahead_stride;
+struct Rows : Ahead {
+  const uint8_t* rows[8];
 
-  /// Rows first, first + step, ...
-  HEARTH_INLINE Rows(const WeightTile& tile, int64_t first, int64_t step) {
+  HEARTH_INLINE Rows(const WeightTile& tile, int64_t first) {
     const auto* data = static_cast<const uint8_t*>(tile.data);
     const int64_t last = tile.n_rows - 1;
 #pragma GCC unroll 8
-    for (int64_t r = 0; r < 8; ++r) {
-      const int64_t index = first + r * step;
-      row[r] = data + (index < last ? index : last) * tile.row_bytes;
-    }
+    for (int64_t r = 0; r < 8; ++r) rows[r] = data + (first + r < last ? first + r : last) * tile.row_bytes;
   }
-
-  /// Prefetches kLines cache lines from byte `at` of rows [first, first + kCount) of what comes next.
-  template <int kLines, int kCount = 8>
-  HEARTH_INLINE void prefetch(int64_t at, int first = 0) const {
-    uintptr_t p = ahead + static_cast<uintptr_t>(at + first * ahead_stride);
-#pragma GCC unroll 8
-    for (int r = 0; r < kCount; ++r, p += static_cast<uintptr_t>(ahead_stride)) {
-#pragma GCC unroll 4
-      for (uintptr_t line = 0; line < kLines; ++line) {
-        _mm_prefetch(reinterpret_cast<const char*>(p + 64 * line), _MM_HINT_T0);
-      }
-    }
+  HEARTH_INLINE const uint8_t* row(int r) const {
+    return rows[r];
   }
 };
+
+/// The same for rows at equal distances, as long streams: hardware prefetchers follow them (8 streams on one core of a
+/// Zen 4: 21 GB/s without prefetching instructions, 16 to 19 GB/s with them).
+struct EvenRows {
+  const uint8_t* low;   ///< row 0
+  const uint8_t* high;  ///< row 4
+  int64_t stride;
+
+  HEARTH_INLINE EvenRows(const uint8_t* first, int64_t distance)
+      : low(first), high(first + 4 * distance), stride(distance) {}
+  HEARTH_INLINE const uint8_t* row(int r) const { return r < 4 ? low + r * stride : high + (r - 4) * stride; }
+  HEARTH_INLINE void advance(int64_t bytes) {
+    low += bytes;
+    high += bytes;
+  }
+};
+
+template <int kLines, int kCount = 8>
+HEARTH_INLINE void prefetch(const EvenRows& /*rows*/, int64_t /*at*/, int /*first*/ = 0) {}
 
 HEARTH_INLINE __m128i load_16(const uint8_t* p) {
   return _mm_loadu_si128(static_cast<const __m128i*>(static_cast<const void*>(p)));
 }
+HEARTH_INLINE __m256i load_32(const uint8_t* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(static_cast<const void*>(p)));
+}
 /// 16 bytes at `at` of rows i and i + 4.
-HEARTH_INLINE __m256i load_2_rows(const Rows& rows, int i, int64_t at) {
-  return _mm256_inserti128_si256(_mm256_castsi128_si256(load_16(rows.row[i] + at)), load_16(rows.row[i + 4] + at), 1);
+template <typename AnyRows>
+HEARTH_INLINE __m256i load_2_rows(const AnyRows& rows, int i, int64_t at) {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(load_16(rows.row(i) + at)), load_16(rows.row(i + 4) + at), 1);
 }
 
-/// 16 bytes at `at` of 8 rows: out[j] lane r = dword j of row r.
-HEARTH_INLINE void transpose_16_bytes(__m256i* out, const Rows& rows, int64_t at) {
-  __m256i v[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) v[i] = load_2_rows(rows, i, at);
+/// 4x4 transposition of dwords within each 128-bit lane.
+HEARTH_INLINE void transpose_4(__m256i out[4], const __m256i v[4]) {
   const __m256i ab_low = _mm256_unpacklo_epi32(v[0], v[1]), ab_high = _mm256_unpackhi_epi32(v[0], v[1]);
   const __m256i cd_low = _mm256_unpacklo_epi32(v[2], v[3]), cd_high = _mm256_unpackhi_epi32(v[2], v[3]);
   out[0] = _mm256_unpacklo_epi64(ab_low, cd_low);
@@ -226,19 +151,24 @@ HEARTH_INLINE void transpose_16_bytes(__m256i* out, const Rows& rows, int64_t at
   out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
 }
 
-HEARTH_INLINE void transpose_32_bytes(__m256i out[8], const Rows& rows, int64_t at) {
-  transpose_16_bytes(out, rows, at);
-  transpose_16_bytes(out + 4, rows, at + 16);
+/// 16 bytes at `at` of 8 rows: out[j] lane r = dword j of row r.
+template <typename AnyRows>
+HEARTH_INLINE void transpose_16_bytes(__m256i* out, const AnyRows& rows, int64_t at) {
+  const __m256i v[4] = {load_2_rows(rows, 0, at), load_2_rows(rows, 1, at), load_2_rows(rows, 2, at),
+                        load_2_rows(rows, 3, at)};
+  transpose_4(out, v);
 }
 
 /// The dword at `at` of each row; 16 bytes there belong to the row.
-HEARTH_INLINE __m256i first_dwords(const Rows& rows, int64_t at) {
+template <typename AnyRows>
+HEARTH_INLINE __m256i first_dwords(const AnyRows& rows, int64_t at) {
   const __m256i ab = _mm256_unpacklo_epi32(load_2_rows(rows, 0, at), load_2_rows(rows, 1, at));
   const __m256i cd = _mm256_unpacklo_epi32(load_2_rows(rows, 2, at), load_2_rows(rows, 3, at));
   return _mm256_unpacklo_epi64(ab, cd);
 }
 /// The dword that ends at `end`; 16 bytes before it belong to the row.
-HEARTH_INLINE __m256i last_dwords(const Rows& rows, int64_t end) {
+template <typename AnyRows>
+HEARTH_INLINE __m256i last_dwords(const AnyRows& rows, int64_t end) {
   const __m256i ab = _mm256_unpackhi_epi32(load_2_rows(rows, 0, end - 16), load_2_rows(rows, 1, end - 16));
   const __m256i cd = _mm256_unpackhi_epi32(load_2_rows(rows, 2, end - 16), load_2_rows(rows, 3, end - 16));
   return _mm256_unpackhi_epi64(ab, cd);
@@ -295,16 +225,151 @@ template <int kByte>
 HEARTH_INLINE __m256i pair_of_signed_byte(__m256i dwords) {
   return _mm256_srai_epi16(pair_of_byte<kByte, true>(dwords), 8);
 }
-// A Decoder has: kCodes; kMin, whether it gives minimums; kBlocks of 32 in its block (1 or 8) of kBytes; and
-// run(sink, rows, at), which decodes one block at byte `at` of 8 rows and prefetches meanwhile.
+// --- sinks: what decoders hand 8 rows of up to eight blocks to -----------------------------------------------------
+// First scales and minimums of all blocks (superblocks: d, then integer scales and minimums), then codes: bytes of
+// transposed(), changed by nothing that crosses bytes, in the order 0, 4, 1, 5, 2, 6, 3, 7 of each block.
+
+constexpr int kPartOrder[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+
+/// Writes the panel.
+struct PanelSink {
+  char* codes;  ///< of block 0 and this group
+
+  /// 32 bytes at `at` of 8 rows: out[j] lane r = dword j of row r.
+  template <typename AnyRows>
+  static HEARTH_INLINE void transposed(__m256i out[8], const AnyRows& rows, int64_t at) {
+    transpose_16_bytes(out, rows, at);
+    transpose_16_bytes(out + 4, rows, at + 16);
+  }
+  HEARTH_INLINE void put_plane(int block, int index, __m256i value) {
+    put(codes + block * kBlockStride + kCodeBytes + index * kRowsBytes, value);
+  }
+  static HEARTH_INLINE void put(char* p, __m256i value) {
+    _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(p)), value);
+  }
+  HEARTH_INLINE void scale(int block, __m256 value) { put_plane(block, kScalePlane, _mm256_castps_si256(value)); }
+  HEARTH_INLINE void min(int block, __m256 value) { put_plane(block, kMinPlane, _mm256_castps_si256(value)); }
+  HEARTH_INLINE void super(__m256 d) { put_plane(0, kSuperPlane, _mm256_castps_si256(d)); }
+  HEARTH_INLINE void factor(int block, int half, __m256i pairs) { put_plane(block, kScalePlane + half, pairs); }
+  HEARTH_INLINE void code(int block, int part, __m256i bytes) {
+    put(codes + block * kBlockStride + part * kRowsBytes, bytes);
+  }
+};
+
+/// Multiplies by a single column at once: the same integers and the same float operations as the panel's loops
+/// (matmul.cpp). kQuads: bytes come from transposed(); else parts are as in the panel.
+template <Codes kCodes, bool kMin, bool kQuads>
+struct DotSink {
+  static constexpr bool kSigned = kCodes == Codes::kSigned;
+  static constexpr int kHalves = kCodes == Codes::kBiased16Super ? 2 : 1;
+  static_assert(kQuads || kHalves == 1);
+  __m256 total;
+  __m256 acc;           ///< of a superblock
+  __m256 d_super;       ///< of it
+  const int8_t* q;      ///< codes of the column from block 0 on
+  const float* d;       ///< scales
+  const float* sums;    ///< sum32
+  const int32_t* init;  ///< init32 or init16
+  __m256i part[8][2];   ///< sums of products, in 16 bits, or in 32 of signed codes
+  __m256i dot[8];       ///< scaled integers
+  __m256i factors[8][kHalves];
+  __m256 scales[8];
+  __m256 mins[8];
+
+  /// 32 bytes at `at` of 8 rows: out[j] holds, in its two 128-bit lanes, dwords j and j + 4 of rows 0 to 3, out[j + 4]
+  /// those of rows 4 to 7.
+  template <typename AnyRows>
+  static HEARTH_INLINE void transposed(__m256i out[8], const AnyRows& rows, int64_t at) {
+    static_assert(kQuads);
+    const __m256i v[8] = {load_32(rows.row(0) + at), load_32(rows.row(1) + at), load_32(rows.row(2) + at),
+                          load_32(rows.row(3) + at), load_32(rows.row(4) + at), load_32(rows.row(5) + at),
+                          load_32(rows.row(6) + at), load_32(rows.row(7) + at)};
+    transpose_4(out, v);
+    transpose_4(out + 4, v + 4);
+  }
+  HEARTH_INLINE void scale(int block, __m256 value) { scales[block] = value; }
+  HEARTH_INLINE void super(__m256 value) { d_super = value; }
+  HEARTH_INLINE void factor(int block, int half, __m256i pairs) { factors[block][half] = pairs; }
+  HEARTH_INLINE void min(int block, __m256 value) {
+    if (is_super(kCodes)) {
+      total = _mm256_fnmadd_ps(value, _mm256_broadcast_ss(sums + block), total);
+    } else {
+      mins[block] = value;
+    }
+  }
+  /// What a part of a block is multiplied by.
+  HEARTH_INLINE __m256i acts_of(int block, int index) const {
+    if (!kQuads) return splat_dword(q + block * 32 + index * 4);
+    const __m256i x = _mm256_loadu_si256(static_cast<const __m256i*>(static_cast<const void*>(q + block * 32)));
+    switch (index % 4) {
+      case 0: return _mm256_shuffle_epi32(x, 0x00);
+      case 1: return _mm256_shuffle_epi32(x, 0x55);
+      case 2: return _mm256_shuffle_epi32(x, 0xaa);
+      default: return _mm256_shuffle_epi32(x, 0xff);
+    }
+  }
+  HEARTH_INLINE void code(int block, int index, __m256i bytes) {
+    const int side = index / 4;
+    const __m256i x = acts_of(block, index);
+    __m256i& sum = part[block][side];
+    if constexpr (kSigned) {
+      const __m256i product = _mm256_maddubs_epi16(_mm256_abs_epi8(bytes), _mm256_sign_epi8(x, bytes));
+      const __m256i wide = _mm256_madd_epi16(product, _mm256_set1_epi16(1));
+      sum = index % 4 == 0 ? wide : in_order(_mm256_add_epi32(sum, wide));
+    } else {
+      const __m256i product = _mm256_maddubs_epi16(bytes, x);
+      sum = index % 4 == 0 ? product : in_order(_mm256_add_epi16(sum, product));
+    }
+    if (index == 7) add_block(block);
+  }
+  HEARTH_INLINE void add_block(int block) {
+    __m256i low = part[block][0], high = part[block][1];
+    if (kQuads) {  // columns 0..15 and 16..31
+      low = _mm256_permute2x128_si256(part[block][0], part[block][1], 0x20);
+      high = _mm256_permute2x128_si256(part[block][0], part[block][1], 0x31);
+    }
+    if constexpr (kSigned) {
+      dot[block] = _mm256_add_epi32(low, high);
+    } else if constexpr (kHalves == 2) {
+      low = _mm256_add_epi16(low, splat_dword(init + 2 * block));
+      high = _mm256_add_epi16(high, splat_dword(init + 2 * block + 1));
+      dot[block] = _mm256_add_epi32(_mm256_madd_epi16(low, factors[block][0]),
+                                    _mm256_madd_epi16(high, factors[block][kHalves - 1]));
+    } else {
+      __m256i sum = _mm256_add_epi16(low, high);
+      if (is_biased(kCodes)) sum = _mm256_add_epi16(sum, splat_dword(init + block));
+      dot[block] = _mm256_madd_epi16(sum, is_super(kCodes) ? factors[block][0] : _mm256_set1_epi16(1));
+    }
+  }
+  /// Adds the blocks in their order.
+  template <int kBlocks>
+  HEARTH_INLINE void add_blocks() {
+    if (is_super(kCodes)) acc = _mm256_setzero_ps();
+#pragma GCC unroll 8
+    for (int block = 0; block < kBlocks; ++block) {
+      const __m256 value = _mm256_cvtepi32_ps(dot[block]), factor = _mm256_broadcast_ss(d + block);
+      if (is_super(kCodes)) {
+        acc = _mm256_fmadd_ps(value, factor, acc);
+      } else {
+        total = _mm256_fmadd_ps(_mm256_mul_ps(value, scales[block]), factor, total);
+        if (kMin) total = _mm256_fnmadd_ps(mins[block], _mm256_broadcast_ss(sums + block), total);
+      }
+    }
+    if (is_super(kCodes)) total = _mm256_fmadd_ps(d_super, acc, total);
+  }
+};
+
+// A Decoder has: kCodes; kQuads, whether its codes come from transposed(); kMin, whether it gives minimums; kBlocks of
+// 32 in its block (1 or 8) of kBytes; and run(sink, rows, at), which decodes one block at byte `at` of 8 rows and
+// prefetches meanwhile.
 
 /// Decodes n columns of a tile into a panel.
 template <typename Decoder>
 HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   store_header(panel, Decoder::kCodes);
   for (int64_t g = 0; g < 4; ++g) {
-    Rows rows(tile, 8 * g, 1);
-    rows.ahead = reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(g * 8 * tile.ahead_stride);
+    Rows rows(tile, 8 * g);
+    rows.ahead = reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(8 * g * tile.ahead_stride);
     rows.ahead_stride = tile.ahead_stride;
     PanelSink sink = {static_cast<char*>(panel) + g / 2 * kHalfStride + g % 2 * 32};
     for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
@@ -314,42 +379,51 @@ HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   }
 }
 
-/// out[r] = row r of a tile times one column of k elements, packed as groups of kPanelBlocks blocks. A lane takes
-/// consecutive rows one after the other: each of the 8 streams through memory is long, as hardware prefetchers and DRAM
-/// pages like it.
+/// 8 rows times one column of k elements, packed as groups of kPanelBlocks blocks.
+template <typename Decoder>
+__attribute__((noinline)) __m256 dot_rows(EvenRows rows, const void* acts, int64_t stride, int64_t k) {
+  using Sink = DotSink<Decoder::kCodes, Decoder::kMin, Decoder::kQuads>;
+  constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
+  Sink sink;
+  sink.total = _mm256_setzero_ps();
+  const char* chunk = static_cast<const char*>(acts);
+  for (int64_t left = k; left > 0; left -= kChunk, chunk += stride) {
+    const ActGroup x = act_group_at(const_cast<char*>(chunk), kChunk, 1);
+    sink.q = x.q;
+    sink.d = x.d;
+    sink.sums = x.sum32;
+    sink.init = (Sink::kHalves == 1) ? x.init32 : x.init16;
+    const int64_t n = (left < kChunk) ? left : kChunk;
+    for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
+      Decoder::run(sink, rows, 0);
+      sink.template add_blocks<Decoder::kBlocks>();
+      rows.advance(Decoder::kBytes);
+      sink.q += 32 * Decoder::kBlocks;
+      sink.d += Decoder::kBlocks;
+      sink.sums += Decoder::kBlocks;
+      sink.init += Decoder::kBlocks * Sink::kHalves;
+    }
+  }
+  return sink.total;
+}
+
+/// out[r] = row r of a tile times one column. A lane takes consecutive rows one after the other: each of the 8 streams
+/// through memory is long, as hardware prefetchers and DRAM pages like it.
 template <typename Decoder>
 HEARTH_INLINE void dot_tile(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k) {
-  using Sink = DotSink<Decoder::kCodes, Decoder::kMin>;
-  constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
-  constexpr int64_t kAhead = 1024;  // bytes of each stream prefetched before use
-  const int64_t per_lane = (tile.n_rows + 7) / 8;
-  for (int64_t i = 0; i < per_lane; ++i) {
-    Rows rows(tile, i, per_lane);
-    rows.ahead = reinterpret_cast<uintptr_t>(rows.row[0]) + kAhead;
-    rows.ahead_stride = per_lane * tile.row_bytes;
-    Sink sink;
-    sink.total = _mm256_setzero_ps();
-    int64_t at = 0;
-    const char* chunk = static_cast<const char*>(acts);
-    for (int64_t left = k; left > 0; left -= kChunk, chunk += stride) {
-      const ActGroup x = act_group_at(const_cast<char*>(chunk), kChunk, 1);
-      sink.q = x.q;
-      sink.d = x.d;
-      sink.sums = x.sum32;
-      sink.init = (Sink::kHalves == 1) ? x.init32 : x.init16;
-      const int64_t n = (left < kChunk) ? left : kChunk;
-      for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b, at += Decoder::kBytes) {
-        Decoder::run(sink, rows, at);
-        sink.template add_blocks<Decoder::kBlocks>();
-        sink.q += 32 * Decoder::kBlocks;
-        sink.d += Decoder::kBlocks;
-        sink.sums += Decoder::kBlocks;
-        sink.init += Decoder::kBlocks * Sink::kHalves;
-      }
+  const auto* data = static_cast<const uint8_t*>(tile.data);
+  const int64_t whole = tile.n_rows / 8, rest = tile.n_rows % 8;
+  const int64_t n_groups = whole + (rest == 0 ? 0 : whole == 0 ? rest : 1);
+  for (int64_t i = 0; i < n_groups; ++i) {
+    int64_t first = i, step = whole;
+    if (i >= whole) {  // the last 8 rows, some of them again, or a single one in all lanes
+      first = whole == 0 ? i : tile.n_rows - 8;
+      step = whole == 0 ? 0 : 1;
     }
+    EvenRows rows(data + first * tile.row_bytes, step * tile.row_bytes);
     alignas(32) float total[8];
-    _mm256_store_ps(total, sink.total);
-    for (int64_t lane = 0; lane * per_lane + i < tile.n_rows; ++lane) out[lane * per_lane + i] = total[lane];
+    _mm256_store_ps(total, dot_rows<Decoder>(rows, acts, stride, k));
+    for (int64_t lane = 0; lane < (step == 0 ? 1 : 8); ++lane) out[first + lane * step] = total[lane];
   }
 }
 

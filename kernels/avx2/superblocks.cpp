@@ -24,8 +24,8 @@ HEARTH_INLINE void give_four_factors(Sink& sink, __m256i scales, __m256i mins, _
 }
 
 /// d, scales and minimums of eight blocks from the 16-byte header of Q4_K and Q5_K.
-template <int kOffset, typename Sink>
-HEARTH_INLINE void give_headers(Sink& sink, const Rows& rows, int64_t at) {
+template <int kOffset, typename Sink, typename AnyRows>
+HEARTH_INLINE void give_headers(Sink& sink, const AnyRows& rows, int64_t at) {
   __m256i h[4];
   transpose_16_bytes(h, rows, at);
   const __m256 d = low_halves(h[0]), dmin = high_halves(h[0]);
@@ -37,19 +37,20 @@ HEARTH_INLINE void give_headers(Sink& sink, const Rows& rows, int64_t at) {
 }
 
 struct DecodeQ4K {
+  static constexpr bool kQuads = true;
   static constexpr Codes kCodes = Codes::kPlainSuper;
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ4_K);
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     give_headers<0>(sink, rows, at);
 #pragma GCC unroll 4
     for (int pair = 0; pair < 4; ++pair) {
-      rows.prefetch<3, 2>(at, 2 * pair);
+      prefetch<3, 2>(rows, at, 2 * pair);
       __m256i raw[8];
-      transpose_32_bytes(raw, rows, at + 16 + 32 * pair);
+      sink.transposed(raw, rows, at + 16 + 32 * pair);
 #pragma GCC unroll 8
       for (int s = 0; s < 8; ++s) {
         sink.code(2 * pair, s, low_nibbles(raw[s]));
@@ -60,29 +61,30 @@ struct DecodeQ4K {
 };
 
 struct DecodeQ5K {
+  static constexpr bool kQuads = true;
   static constexpr Codes kCodes = Codes::kBiasedSuper;
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ5_K);
 
   /// Sub-blocks 2 kPair and 2 kPair + 1.
-  template <int kPair, typename Sink>
-  static HEARTH_INLINE void run_pair(Sink& sink, const Rows& rows, int64_t at, const __m256i high[8]) {
-    rows.prefetch<3, 2>(at, 2 * kPair);
+  template <int kPair, typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run_pair(Sink& sink, const AnyRows& rows, int64_t at, const __m256i high[8]) {
+    prefetch<3, 2>(rows, at, 2 * kPair);
     __m256i raw[8];
-    transpose_32_bytes(raw, rows, at + 48 + 32 * kPair);
+    sink.transposed(raw, rows, at + 48 + 32 * kPair);
 #pragma GCC unroll 8
-    for (int s = 0; s < 8; ++s) {
+    for (const int s : kPartOrder) {
       sink.code(2 * kPair, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPair, 4, 1>(high[s])));
       sink.code(2 * kPair + 1, s, _mm256_or_si256(high_nibbles(raw[s]), bits_at<2 * kPair + 1, 4, 1>(high[s])));
     }
   }
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     give_headers<16>(sink, rows, at);
     __m256i high[8];
-    transpose_32_bytes(high, rows, at + 16);
+    sink.transposed(high, rows, at + 16);
     run_pair<0>(sink, rows, at, high);
     run_pair<1>(sink, rows, at, high);
     run_pair<2>(sink, rows, at, high);
@@ -91,29 +93,30 @@ struct DecodeQ5K {
 };
 
 struct DecodeQ6K {
+  static constexpr bool kQuads = true;
   static constexpr Codes kCodes = Codes::kBiased16Super;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ6_K);
 
   /// Elements 32 kPart .. +31 and 64 more of half kHalf: low and high nibbles of 32 bytes.
-  template <int kHalf, int kPart, typename Sink>
-  static HEARTH_INLINE void run_part(Sink& sink, const Rows& rows, int64_t at, const __m256i high[8]) {
+  template <int kHalf, int kPart, typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run_part(Sink& sink, const AnyRows& rows, int64_t at, const __m256i high[8]) {
     constexpr int kBlock = 4 * kHalf + kPart;
-    rows.prefetch<4, 2>(at, 4 * kHalf + 2 * kPart);
+    prefetch<4, 2>(rows, at, 4 * kHalf + 2 * kPart);
     __m256i raw[8];
-    transpose_32_bytes(raw, rows, at + 64 * kHalf + 32 * kPart);
+    sink.transposed(raw, rows, at + 64 * kHalf + 32 * kPart);
 #pragma GCC unroll 8
-    for (int s = 0; s < 8; ++s) {
+    for (const int s : kPartOrder) {
       sink.code(kBlock, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPart, 4, 2>(high[s])));
       sink.code(kBlock + 2, s, _mm256_or_si256(high_nibbles(raw[s]), bits_at<2 * kPart + 4, 4, 2>(high[s])));
     }
   }
 
-  template <int kHalf, typename Sink>
-  static HEARTH_INLINE void run_half(Sink& sink, const Rows& rows, int64_t at) {
+  template <int kHalf, typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run_half(Sink& sink, const AnyRows& rows, int64_t at) {
     __m256i high[8];
-    transpose_32_bytes(high, rows, at + 128 + 32 * kHalf);
+    sink.transposed(high, rows, at + 128 + 32 * kHalf);
     run_part<kHalf, 0>(sink, rows, at, high);
     run_part<kHalf, 1>(sink, rows, at, high);
   }
@@ -127,8 +130,8 @@ struct DecodeQ6K {
     sink.factor(2 * kDword + 1, 1, pair_of_signed_byte<3>(scales));
   }
 
-  template <typename Sink>
-  static HEARTH_INLINE void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     __m256i scales[4];
     transpose_16_bytes(scales, rows, at + 192);
     sink.super(high_halves(last_dwords(rows, at + 210)));
