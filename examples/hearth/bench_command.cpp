@@ -172,6 +172,7 @@ Action setup_bench(Options& options) {
   options.add("--json", values->json, "Print one JSON object");
   options.add("--kv", values->session.kv, "Type of the cached keys and values: f16, bf16 or f32");
   options.add("--batch-size", values->session.n_batch, "Prompt tokens computed at a time");
+  options.add("--exact", values->session.exact, "Multiply quantised weights by float activations, not 8-bit ones");
   options.add("--isa", values->session.isa, "Instruction set to use instead of the best one");
   options.footer(
       "GB/s counts weights and cached keys and values; GMAC/s counts matrix products. The percentages are of this\n"

@@ -32,7 +32,7 @@ struct EmbedderOptions {
 };
 
 struct Embedding {
-  std::vector<float> values;  ///< [dimensions]; with Pooling::kRank the scores of the model's labels
+  std::vector<float> values;  ///< [dimensions]; with Pooling::kRank the labels' scores (decoders: their softmax)
   int32_t n_tokens = 0;       ///< of the text, special tokens included
 };
 

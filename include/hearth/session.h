@@ -32,7 +32,7 @@ struct SessionOptions {
   bool hidden_only = false;      ///< decode() leaves hidden states but no logits (embeddings)
   bool batch_invariant = false;  ///< results do not depend on how tokens are grouped into batches either (slower)
   /// Quantised weights meet activations in 32-bit floats instead of 8-bit integers, so that a file gives what its F32
-  /// expansion gives but for the rounding of sums (several times slower). kv_type rounds independently of it.
+  /// expansion gives but for the rounding of sums; generation is some forty times slower. kv_type rounds besides.
   bool exact_products = false;
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the session; then n_threads is ignored
 };

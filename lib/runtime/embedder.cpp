@@ -62,8 +62,11 @@ struct Embedder::Impl {
 
   bool wants(size_t token, size_t n_tokens) const {
     if (pooling == Pooling::kMean) return true;
-    return token == (pooling == Pooling::kLast ? n_tokens - 1 : 0);
+    return token == (takes_last() ? n_tokens - 1 : 0);
   }
+
+  /// Rerankers score the first token, decoders the one that has seen all others (Qwen 3).
+  bool takes_last() const { return pooling == Pooling::kLast || (pooling == Pooling::kRank && model.impl().hp.causal); }
 
   Status make_session(int32_t n_tokens);
   TextRange next_range(std::span<const std::vector<Token>> texts, size_t first) const;
@@ -137,7 +140,9 @@ std::vector<float> Embedder::Impl::finish(std::vector<float> pooled) {
       pooled = apply(c, w.rank, pooled);
       for (float& value : pooled) value = std::tanh(value);
     }
-    return apply(c, w.rank_output, pooled);
+    std::vector<float> scores = apply(c, w.rank_output, pooled);
+    if (model.impl().hp.causal) kernels::kernels().softmax(scores.data(), static_cast<int64_t>(scores.size()));
+    return scores;
   }
   for (const Linear& linear : w.pooled) {
     if (linear) pooled = apply(c, linear, pooled);

@@ -94,6 +94,14 @@ inline void join_beta_alpha(FamilyModel& m) {
   }
 }
 
+/// A head for scores, and the pooling that asks for it.
+inline void rank_head(FamilyModel& m, int n_labels) {
+  m.integer("pooling_type", 4);
+  for (int i = 0; i < n_labels; ++i)
+    m.tiny.text_arrays[m.own_key("classifier.output_labels")].push_back("label " + std::to_string(i));
+  m.tiny.add("cls.output.weight", {FamilyModel::kWidth, n_labels});
+}
+
 inline void norm_biases(FamilyModel& m) {
   encoder(m);
   bias(m, {"attn_output_norm", "layer_output_norm"});
@@ -132,6 +140,7 @@ inline std::vector<OracleCase> oracle_cases() {
       {.name = "qwen3 last pooling",
        .output = OracleOutput::kPooled,
        .adjust = [](M& m) { m.integer("pooling_type", 3); }},
+      {.name = "qwen3 reranker", .output = OracleOutput::kPooled, .adjust = [](M& m) { rank_head(m, 2); }},
       {.name = "qwen3moe", .options = experts},
       {.name = "phi3", .options = {.fused_qkv = true, .fused_up = true}},
       {.name = "chatglm",
@@ -178,9 +187,9 @@ inline std::vector<OracleCase> oracle_cases() {
        .output = OracleOutput::kPooled,
        .adjust =
            [](M& m) {
-             encoder(m), m.integer("pooling_type", 4);
+             encoder(m), rank_head(m, 1);
              m.tiny.add("cls.weight", {M::kWidth, M::kWidth}), m.tiny.add("cls.bias", {M::kWidth});
-             m.tiny.add("cls.output.weight", {M::kWidth, 1}), m.tiny.add("cls.output.bias", {1});
+             m.tiny.add("cls.output.bias", {1});
            }},
       {.name = "nomic-bert", .output = kHidden, .adjust = norm_biases},
       {.name = "nomic-bert-moe",
@@ -202,6 +211,15 @@ inline std::vector<OracleCase> oracle_cases() {
       {.name = "gemma-embedding",
        .output = OracleOutput::kPooled,
        .adjust = [](M& m) { m.integer("pooling_type", 1), m.integer("attention.sliding_window_pattern", 3); }},
+      {.name = "gemma-embedding with dense layers",
+       .output = OracleOutput::kPooled,
+       .adjust =
+           [](M& m) {
+             m.integer("pooling_type", 1), m.integer("attention.sliding_window_pattern", 3);
+             m.integer("dense_2_feat_in", M::kWidth), m.integer("dense_2_feat_out", 64);
+             m.integer("dense_3_feat_in", 64), m.integer("dense_3_feat_out", M::kWidth);
+             m.tiny.add("dense_2.weight", {M::kWidth, 64}), m.tiny.add("dense_3.weight", {64, M::kWidth});
+           }},
   };
 }
 

@@ -84,6 +84,7 @@ class TinyModel {
   std::map<std::string, std::string> texts;
   std::map<std::string, bool> booleans;
   std::map<std::string, std::vector<int32_t>> int_arrays;
+  std::map<std::string, std::vector<std::string>> text_arrays;
   std::map<std::string, Tensor> tensors;
 
   void set_int(const std::string& key, int64_t value) { ints[key] = static_cast<uint32_t>(value); }
@@ -103,7 +104,8 @@ class TinyModel {
     out.number<uint32_t>(0x46554747);
     out.number<uint32_t>(3);
     out.number<uint64_t>(tensors.size());
-    out.number<uint64_t>(1 + ints.size() + floats.size() + texts.size() + booleans.size() + int_arrays.size() + 4);
+    out.number<uint64_t>(1 + ints.size() + floats.size() + texts.size() + booleans.size() + int_arrays.size() +
+                         text_arrays.size() + 4);
     out.text("general.architecture"), out.number<uint32_t>(8), out.text(architecture);
     for (const auto& [key, value] : ints) out.text(key), out.number<uint32_t>(4), out.number(value);
     for (const auto& [key, value] : floats) out.text(key), out.number<uint32_t>(6), out.number(value);
@@ -112,6 +114,10 @@ class TinyModel {
     for (const auto& [key, values] : int_arrays) {
       out.text(key), out.number<uint32_t>(9), out.number<uint32_t>(5), out.number<uint64_t>(values.size());
       for (const int32_t value : values) out.number(value);
+    }
+    for (const auto& [key, values] : text_arrays) {
+      out.text(key), out.number<uint32_t>(9), out.number<uint32_t>(8), out.number<uint64_t>(values.size());
+      for (const std::string& value : values) out.text(value);
     }
     write_vocabulary(out);
     uint64_t offset = 0;
