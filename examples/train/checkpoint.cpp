@@ -31,21 +31,11 @@ bool read_head(std::ifstream& in, RunOptions& options, int64_t& step, uint64_t& 
 
 std::string RunOptions::to_json() const {
   const OptimizerOptions& o = optimizer;
-  return nlohmann::ordered_json{{"preset", preset},
-                                {"n_vocab", n_vocab},
-                                {"shards", shards},
-                                {"shard_tokens", shard_tokens},
-                                {"seed", seed},
-                                {"continues", continues},
-                                {"rate", o.rate},
-                                {"final_share", o.final_share},
-                                {"warmup", o.warmup},
-                                {"steps", o.steps},
-                                {"beta1", o.beta1},
-                                {"beta2", o.beta2},
-                                {"epsilon", o.epsilon},
-                                {"decay", o.decay},
-                                {"clip", o.clip}}
+  return nlohmann::ordered_json{
+      {"preset", preset},     {"n_vocab", n_vocab},     {"shards", shards}, {"shard_tokens", shard_tokens},
+      {"seed", seed},         {"continues", continues}, {"rate", o.rate},   {"final_share", o.final_share},
+      {"warmup", o.warmup},   {"steps", o.steps},       {"beta1", o.beta1}, {"beta2", o.beta2},
+      {"epsilon", o.epsilon}, {"decay", o.decay},       {"clip", o.clip}}
       .dump();
 }
 

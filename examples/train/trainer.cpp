@@ -81,7 +81,8 @@ double Trainer::validation_loss(int64_t n) {
   for (int64_t batch = 0; batch < n; ++batch) {
     std::vector<double> losses(gradients_.size()), weights(gradients_.size());
     for_each_shard([&](size_t i, Network<float>& network) {
-      const Shard shard = source_.make(kValidationStream + static_cast<uint64_t>(batch) * gradients_.size() + i, Stage::kSums);
+      const Shard shard =
+          source_.make(kValidationStream + static_cast<uint64_t>(batch) * gradients_.size() + i, Stage::kSums);
       losses[i] = network.forward(parameters_.data(), shard);
       weights[i] = shard.total_weight();
     });
