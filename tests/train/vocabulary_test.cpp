@@ -40,7 +40,8 @@ TEST(TrainVocabulary, TheLibraryReadsItAndDigitsStayApart) {
   EXPECT_EQ(*tokenizer->decode(*ids), sample);
   for (const hearth::Token id : *ids) {
     const std::string_view piece = tokenizer->piece(id);
-    if (piece.find_first_of("0123456789") != std::string_view::npos) EXPECT_EQ(piece.size(), 1u) << piece;
+    const bool has_digit = piece.find_first_of("0123456789") != std::string_view::npos;
+    EXPECT_TRUE(!has_digit || piece.size() == 1) << piece;
   }
   EXPECT_TRUE(tokenizer->is_end(*tokenizer->find("<|im_end|>")));
 }
