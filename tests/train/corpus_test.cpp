@@ -50,7 +50,7 @@ TEST(TrainCorpus, HeldOutOwnersAndPlacesOccurInNoForm) {
     for (const auto& [rule, kind] : {std::pair{&has, "thing"}, std::pair{&went, "place"}}) {
       for (std::sregex_iterator it(text.begin(), text.end(), *rule), end; it != end; ++it, ++seen) {
         const std::string name = (*it)[1];
-        if (name == "They" || name == "they" || it->str().find(" old ") != std::string::npos) continue;
+        if (name == "They" || name == "they" || name == "Who" || it->str().find(" old ") != std::string::npos) continue;
         ASSERT_FALSE(is_held_out(kind, name, (*it)[2].str())) << it->str();
       }
     }
