@@ -14,6 +14,12 @@ Result<std::string> render(std::string_view source, std::string_view variables =
   return tmpl->render_json(variables, 0);
 }
 
+#if defined(__SANITIZE_THREAD__)
+constexpr double kSlower = 10;  // the promise is that of a build without instruments
+#else
+constexpr double kSlower = 1;
+#endif
+
 TEST(TemplateBounds, WhatNeverEndsOrGrowsWithoutBoundFailsWithinASecond) {
   const std::string range = "{% for a in range(100000) %}";
   const std::string nested = range + range + "{% endfor %}{% endfor %}";
@@ -45,7 +51,7 @@ TEST(TemplateBounds, WhatNeverEndsOrGrowsWithoutBoundFailsWithinASecond) {
     const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
     const bool is_plain_text = source.front() == '(';
     EXPECT_EQ(text.ok(), is_plain_text) << source.substr(0, 100);
-    EXPECT_LT(seconds, 1.0) << source.substr(0, 100);
+    EXPECT_LT(seconds, kSlower) << source.substr(0, 100);
   }
 }
 
