@@ -8,7 +8,7 @@
 namespace train {
 namespace {
 
-constexpr std::string_view kFormat = "hearth training checkpoint 1";
+constexpr std::string_view kFormat = "hearth training checkpoint 2";
 
 void write_floats(std::ofstream& out, const Floats& values) {
   out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
@@ -31,11 +31,15 @@ bool read_head(std::ifstream& in, RunOptions& options, int64_t& step, uint64_t& 
 
 std::string RunOptions::to_json() const {
   const OptimizerOptions& o = optimizer;
-  return nlohmann::ordered_json{
-      {"preset", preset},     {"n_vocab", n_vocab},     {"shards", shards}, {"shard_tokens", shard_tokens},
-      {"seed", seed},         {"continues", continues}, {"rate", o.rate},   {"final_share", o.final_share},
-      {"warmup", o.warmup},   {"steps", o.steps},       {"beta1", o.beta1}, {"beta2", o.beta2},
-      {"epsilon", o.epsilon}, {"decay", o.decay},       {"clip", o.clip}}
+  return nlohmann::ordered_json{{"preset", preset},       {"n_vocab", n_vocab},
+                                {"shards", shards},       {"shard_tokens", shard_tokens},
+                                {"seed", seed},           {"continues", continues},
+                                {"rate", o.rate},         {"matrix_rate", o.matrix_rate},
+                                {"momentum", o.momentum}, {"final_share", o.final_share},
+                                {"warmup", o.warmup},     {"steps", o.steps},
+                                {"beta1", o.beta1},       {"beta2", o.beta2},
+                                {"epsilon", o.epsilon},   {"decay", o.decay},
+                                {"clip", o.clip}}
       .dump();
 }
 
@@ -50,6 +54,8 @@ bool RunOptions::from_json(const std::string& text, RunOptions& options) {
   options.seed = json.value("seed", options.seed);
   options.continues = json.value("continues", options.continues);
   o.rate = json.value("rate", o.rate);
+  o.matrix_rate = json.value("matrix_rate", o.matrix_rate);
+  o.momentum = json.value("momentum", o.momentum);
   o.final_share = json.value("final_share", o.final_share);
   o.warmup = json.value("warmup", o.warmup);
   o.steps = json.value("steps", o.steps);

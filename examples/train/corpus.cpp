@@ -14,7 +14,7 @@ namespace train {
 namespace {
 
 /// Facts about pairs, then the same facts shuffled: who has or likes what can only be told from the first time.
-std::string recall_text(Dice& dice) {
+Document recall_text(Dice& dice) {
   struct Form {
     std::string_view kind, sentence;
     Words words;
@@ -37,14 +37,32 @@ std::string recall_text(Dice& dice) {
     facts.push_back(fill(form.sentence, slots));
   }
   const std::string_view separator = dice.chance(0.5) ? "\n" : " ";
-  std::string out;
+  Document out;
   for (int64_t times = dice.number(2, 4); times > 0; --times) {
     for (const std::string& fact : facts) {
-      if (!out.empty()) out += separator;
-      out += fact;
+      if (!out.text.empty()) out.text += separator;
+      out.text += fact;
     }
+    if (out.known == 0) out.known = out.text.size();
     dice.shuffle(facts);
   }
+  out.text += kEndOfText;
+  return out;
+}
+
+/// Words in any order, then again in that order.
+Document copy_text(Dice& dice) {
+  const Words lists[] = {kThings, kAnimals, kFoods, kPlaces, kColours, kGirls, kBoys, kPets, kDays, kContainers};
+  const std::string_view separators[] = {", ", " and ", " is ", "\n"};
+  const std::string_view separator = dice.chance(0.7) ? " " : separators[dice.number(0, 3)];
+  std::string once;
+  for (int64_t n = dice.number(3, 16); n > 0; --n) {
+    if (!once.empty()) once += separator;
+    once += dice.pick(lists[dice.number(0, static_cast<int64_t>(std::size(lists)) - 1)]);
+  }
+  Document out{once, once.size()};
+  for (int64_t times = dice.number(1, 3); times > 0; --times) out.text += "\n" + once;
+  out.text += kEndOfText;
   return out;
 }
 
@@ -68,10 +86,10 @@ std::string scene_chat(Dice& dice, size_t n_questions) {
   return out;
 }
 
-std::string question_chat(Dice& dice, int64_t n, Stage stage) {
+std::string question_chat(Dice& dice, int64_t n) {
   std::string out;
   for (; n > 0; --n) {
-    const Question question = stage == Stage::kSums ? any_question(dice) : any_reading_question(dice);
+    const Question question = any_question(dice);
     out += user(question.ask) + assistant(question.answer);
   }
   return out;
@@ -90,16 +108,18 @@ std::string sum_lines(Dice& dice) {
   return out;
 }
 
-std::string plain_text(Dice& dice) {
-  if (dice.chance(0.6)) return sum_lines(dice);
-  if (dice.chance(0.8)) return any_scene(dice).text;
-  return count_question(dice).answer;
+Document plain_text(Dice& dice) {
+  if (dice.chance(0.3)) return dice.chance(0.5) ? recall_text(dice) : copy_text(dice);
+  std::string text = dice.chance(0.55)  ? sum_lines(dice)
+                     : dice.chance(0.8) ? any_scene(dice).text
+                                        : count_question(dice).answer;
+  return {text.append(kEndOfText)};
 }
 
 /// A chat ends with the marker alone, as the model itself stops there.
-std::string end_chat(std::string text) {
+Document end_chat(std::string text) {
   text.pop_back();
-  return text;
+  return {std::move(text)};
 }
 
 HeldOutQuestion scene_question(Dice& dice, const std::string& kind) {
@@ -131,18 +151,22 @@ HeldOutQuestion held_out_question(Dice& dice, const std::string& kind) {
 
 }  // namespace
 
-std::string document(Dice& dice, Stage stage) {
-  if (stage == Stage::kRecall && dice.chance(0.25)) return recall_text(dice).append(kEndOfText);
+Document document(Dice& dice, Stage stage) {
   const int64_t roll = dice.number(0, 99);
-  const int64_t low = stage == Stage::kSums ? 1 : 3, high = stage == Stage::kSums ? 5 : 8;
-  if (roll < 10) return plain_text(dice).append(kEndOfText);
-  if (roll < 16) return end_chat(tool_chat(dice));
+  if (stage == Stage::kCopying) {
+    if (roll < 30) return copy_text(dice);
+    if (roll < 65) return recall_text(dice);
+    return end_chat(roll < 90 ? scene_chat(dice, 8) : question_chat(dice, 5));
+  }
+  if (roll < 12) return plain_text(dice);
+  if (roll < 20) return end_chat(tool_chat(dice));
   std::string out;
   if (dice.chance(0.08)) out += message("system", "You are a helpful assistant.");
-  if (roll < 60) return end_chat(out + scene_chat(dice, static_cast<size_t>(dice.number(low, high))));
-  if (roll < 92) return end_chat(out + question_chat(dice, dice.number(low, high), stage));
-  for (int64_t n = dice.number(2, 3); n > 0; --n) {
-    out += dice.chance(0.5) ? scene_chat(dice, 2) : question_chat(dice, 2, stage);
+  const int64_t n = dice.number(3, 8);
+  if (roll < 60) return end_chat(out + scene_chat(dice, static_cast<size_t>(n)));
+  if (roll < 92) return end_chat(out + question_chat(dice, n));
+  for (int64_t parts = dice.number(2, 3); parts > 0; --parts) {
+    out += dice.chance(0.5) ? scene_chat(dice, 2) : question_chat(dice, 2);
   }
   return end_chat(out);
 }

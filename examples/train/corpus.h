@@ -13,13 +13,16 @@ namespace train {
 
 constexpr std::string_view kEndOfText = "<|endoftext|>", kMessageStart = "<|im_start|>", kMessageEnd = "<|im_end|>";
 
-/// The curriculum: many sums first, since carrying takes the most examples; then more of what must be found in the
-/// text, several questions to each; last, texts that say everything again in another order, where every second half
-/// can only be known from the first.
-enum class Stage { kSums, kReading, kRecall };
+/// The curriculum: a run begins with texts that mostly repeat themselves, for whoever has learned to copy finds answers
+/// in texts sooner; then all kinds together.
+enum class Stage { kCopying, kMixed };
 
 /// One training document, markers included: a chat that ends with <|im_end|>, or plain text and <|endoftext|>.
-std::string document(Dice& dice, Stage stage);
+struct Document {
+  std::string text;
+  size_t known = 0;  ///< byte from which the text repeats what it said; 0: it does not
+};
+Document document(Dice& dice, Stage stage);
 
 /// A question in the chat format, up to where the assistant answers, and the only right answer.
 struct HeldOutQuestion {

@@ -120,9 +120,12 @@ int run_command(RunFlags flags) {
   if (flags.options.continues) {
     RunOptions before;
     Floats parameters;
+    ModelSizes sizes_before = sizes;
     if (!read_checkpoint(flags.from + "/checkpoint", before, parameters) || before.seed != flags.options.seed ||
-        before.n_vocab != flags.options.n_vocab || !trainer.begin_with(parameters)) {
-      return fail(flags.from + ": no checkpoint of a model with the same sizes and vocabulary");
+        before.n_vocab != flags.options.n_vocab || !find_preset(before.preset, sizes_before) ||
+        !trainer.begin_with(parameters, Layout(sizes_before))) {
+      return fail(flags.from +
+                  ": no checkpoint of a model with this vocabulary, this width and at most as many layers");
     }
   }
   if (std::filesystem::exists(checkpoint) && !trainer.load(checkpoint)) {
@@ -172,7 +175,7 @@ int evaluate_command(const std::string& model, const std::string& questions_path
 
 int sample_command(int64_t n, uint64_t seed) {
   Dice dice(seed, Split::kTraining);
-  for (int64_t i = 0; i < n; ++i) std::printf("%s\n---\n", document(dice, static_cast<Stage>(i % 3)).c_str());
+  for (int64_t i = 0; i < n; ++i) std::printf("%s\n---\n", document(dice, static_cast<Stage>(i % 2)).text.c_str());
   return 0;
 }
 
@@ -196,7 +199,8 @@ int main(int argc, char** argv) {
   run->add_option("folder", flags.folder, "where checkpoint and log go")->required();
   run->add_option("--preset", flags.options.preset, "base, draft or tiny")->capture_default_str();
   run->add_option("--steps", optimizer.steps, "batches")->capture_default_str()->check(CLI::PositiveNumber);
-  run->add_option("--rate", optimizer.rate, "highest learning rate")->capture_default_str();
+  run->add_option("--rate", optimizer.rate, "highest learning rate of AdamW")->capture_default_str();
+  run->add_option("--matrix-rate", optimizer.matrix_rate, "the same of Muon; 0: AdamW for all")->capture_default_str();
   run->add_option("--warmup", optimizer.warmup, "steps")->capture_default_str()->check(CLI::PositiveNumber);
   run->add_option("--shards", flags.options.shards, "shards of a batch")
       ->capture_default_str()
@@ -207,7 +211,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(300, 60000));
   run->add_option("--seed", flags.options.seed)->capture_default_str();
   run->add_option("--threads", flags.n_threads)->capture_default_str()->check(CLI::PositiveNumber);
-  run->add_option("--from", flags.from, "Begin with the parameters of this run's folder: the curriculum's last stage");
+  run->add_option("--from", flags.from, "Begin with the parameters of this run's folder, which may have fewer layers");
   run->add_option("--until", flags.until, "Stop after this step, with the rates of a run of --steps");
   run->add_option("--log-every", flags.log_every, "steps")->capture_default_str()->check(CLI::PositiveNumber);
   run->add_option("--save-every", flags.save_every, "steps")->capture_default_str()->check(CLI::PositiveNumber);

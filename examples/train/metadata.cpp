@@ -33,7 +33,7 @@ class Calls {
 Vocabulary make_vocabulary(uint64_t seed, int64_t n_vocab) {
   Dice dice(seed ^ kVocabularyStream, Split::kTraining);
   std::string text;
-  while (text.size() < kVocabularyBytes) text += document(dice, Stage::kSums);
+  while (text.size() < kVocabularyBytes) text += document(dice, Stage::kMixed).text;
   return learn_vocabulary(text, static_cast<size_t>(n_vocab),
                           {std::string(kEndOfText), std::string(kMessageStart), std::string(kMessageEnd)});
 }

@@ -1,11 +1,6 @@
 // Layout and initial values of the parameters.
 #include "examples/train/parameters.h"
 
-#include <cmath>
-#include <numbers>
-
-#include "hearth/sampler.h"
-
 namespace train {
 
 bool find_preset(std::string_view name, ModelSizes& sizes) {
@@ -14,8 +9,7 @@ bool find_preset(std::string_view name, ModelSizes& sizes) {
   } else if (name == "draft") {
     sizes.d_model = 256, sizes.n_layers = 3, sizes.d_ff = 512;
   } else if (name == "tiny") {
-    sizes.d_model = 64, sizes.n_layers = 2, sizes.d_ff = 192, sizes.n_heads = 2, sizes.n_kv_heads = 1,
-    sizes.head_dim = 32;
+    sizes.d_model = 64, sizes.n_layers = 2, sizes.d_ff = 192, sizes.head_dim = 16;
   } else {
     return false;
   }
@@ -44,24 +38,6 @@ Layout::Layout(const ModelSizes& s) : sizes(s) {
     layers.push_back(layer);
   }
   output_norm = add("output_norm.weight", 1, s.d_model);
-}
-
-Floats initial_parameters(const Layout& layout, uint64_t seed) {
-  Floats values(static_cast<size_t>(layout.n_parameters), 1.0f);
-  hearth::Rng rng(seed);
-  const double residual = 0.02 / std::sqrt(2.0 * static_cast<double>(layout.sizes.n_layers));
-  for (const Tensor& tensor : layout.tensors) {
-    if (tensor.is_norm()) continue;
-    const bool writes_residual =
-        tensor.name.ends_with("attn_output.weight") || tensor.name.ends_with("ffn_down.weight");
-    const double deviation = writes_residual ? residual : 0.02;
-    for (int64_t i = 0; i < tensor.size(); ++i) {  // Box and Muller's method
-      const double radius = std::sqrt(-2.0 * std::log(1.0 - rng.uniform()));
-      const double normal = radius * std::cos(2.0 * std::numbers::pi * rng.uniform());
-      values[static_cast<size_t>(tensor.offset + i)] = static_cast<float>(deviation * normal);
-    }
-  }
-  return values;
 }
 
 }  // namespace train

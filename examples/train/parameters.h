@@ -53,7 +53,4 @@ struct Layout {
   int64_t n_parameters = 0;
 };
 
-/// Normal with deviation 0.02; what writes into the residual stream is smaller by sqrt(2 n_layers); norms are 1.
-Floats initial_parameters(const Layout& layout, uint64_t seed);
-
 }  // namespace train

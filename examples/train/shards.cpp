@@ -32,14 +32,18 @@ Shard ShardSource::make(uint64_t number, Stage stage) const {
   return shard;
 }
 
-bool ShardSource::append(Shard& shard, std::string_view text) const {
-  std::vector<hearth::Token> ids = encode(tokenizer_, text);
+bool ShardSource::append(Shard& shard, const Document& document) const {
+  const std::string_view text = document.text;
+  std::vector<hearth::Token> ids = encode(tokenizer_, text.substr(0, document.known));
+  const size_t known = ids.size();  // tokens before what is repeated
+  const std::vector<hearth::Token> rest = encode(tokenizer_, text.substr(document.known));
+  ids.insert(ids.end(), rest.begin(), rest.end());
   ids.resize(std::min(ids.size(), static_cast<size_t>(n_ctx_)));
   const bool full = static_cast<int64_t>(shard.ids.size() + ids.size()) > tokens_;
   if (full && !shard.ids.empty()) return false;
 
   const bool chat = !ids.empty() && ids[0] == message_start_;
-  const bool sums = !chat && text.find('=') != text.npos;
+  const bool sums = !chat && known == 0 && text.find('=') != text.npos;
   bool answering = !chat && !sums;
   for (size_t i = 0; i < ids.size(); ++i) {
     const size_t seen = i + 1;
@@ -52,6 +56,7 @@ bool ShardSource::append(Shard& shard, std::string_view text) const {
       const std::string_view piece = tokenizer_.piece(ids[i]);
       answering = piece.find('=') != piece.npos || (answering && piece.find('\n') == piece.npos);
     }
+    if (known > 0) answering = seen > known;
     const bool last = seen == ids.size();
     shard.ids.push_back(ids[i]);
     shard.targets.push_back(last ? 0 : ids[seen]);

@@ -9,8 +9,9 @@
 namespace train {
 
 /// What the words of the user, the system and tools count, where the assistant's count 1. In plain text all count 1,
-/// but for the operands of sums: what a line adds up cannot be known before its "=".
-constexpr float kContextWeight = 0.1f;
+/// but for the operands of sums, as what a line adds up cannot be known before its "=", and for what a text says for
+/// the first time when it is there to be repeated.
+constexpr float kContextWeight = 0.05f;
 
 class ShardSource {
  public:
@@ -19,7 +20,7 @@ class ShardSource {
 
   Shard make(uint64_t number, Stage stage) const;
   /// Appends one document, cut at n_ctx; false, and nothing is added, when it does not fit.
-  bool append(Shard& shard, std::string_view text) const;
+  bool append(Shard& shard, const Document& document) const;
 
  private:
   hearth::Tokenizer tokenizer_;

@@ -275,21 +275,9 @@ Question any_question(Dice& dice) {
   switch (dice.number(0, 7)) {
     case 0:
     case 1:
-    case 2:
-    case 3: return sum_question(dice);
-    case 4: return dice.chance(0.5) ? count_question(dice) : code_question(dice);
-    case 5: return list_question(dice);
-    default: return fact_question(dice);
-  }
-}
-
-Question any_reading_question(Dice& dice) {
-  switch (dice.number(0, 7)) {
-    case 0:
-    case 1: return sum_question(dice);
-    case 2: return count_question(dice);
-    case 3: return code_question(dice);
-    case 4:
+    case 2: return sum_question(dice);
+    case 3: return count_question(dice);
+    case 4: return code_question(dice);
     case 5: return list_question(dice);
     default: return fact_question(dice);
   }

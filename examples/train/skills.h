@@ -15,9 +15,7 @@ Question list_question(Dice& dice);
 Question code_question(Dice& dice);
 /// Days, months, colours, animals, spelling, the times table, numbers and who the model is: facts, never held out.
 Question fact_question(Dice& dice);
-/// One of the above: every other one is a sum.
+/// One of the above: three of eight are sums, which take the most examples.
 Question any_question(Dice& dice);
-/// One of the above: every other one asks about what the question holds.
-Question any_reading_question(Dice& dice);
 
 }  // namespace train

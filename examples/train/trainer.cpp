@@ -3,9 +3,10 @@
 
 #include <Eigen/Core>
 #include <algorithm>
-#include <atomic>
 #include <numeric>
-#include <thread>
+
+#include "examples/train/initial.h"
+#include "examples/train/parallel.h"
 
 namespace train {
 namespace {
@@ -13,11 +14,11 @@ namespace {
 constexpr uint64_t kValidationStream = uint64_t{1} << 62;  // far from the numbers of training shards
 
 constexpr uint64_t kContinuedStream = uint64_t{1} << 40;
+constexpr int64_t kCopyingShare = 20;  // one part in so many of a run
 
-/// The first 19 of 40 parts of a run are for sums.
 Stage stage_of(const RunOptions& options, int64_t step) {
-  if (options.continues) return Stage::kRecall;
-  return step < options.optimizer.steps * 19 / 40 ? Stage::kSums : Stage::kReading;
+  const bool copies = !options.continues && step < options.optimizer.steps / kCopyingShare;
+  return copies ? Stage::kCopying : Stage::kMixed;
 }
 
 }  // namespace
@@ -31,22 +32,11 @@ Trainer::Trainer(const RunOptions& options, const ModelSizes& sizes, const heart
       networks_(static_cast<size_t>(std::max(1, n_threads)), Network<float>(layout_)),
       gradients_(static_cast<size_t>(options.shards)) {}
 
-bool Trainer::begin_with(const Floats& parameters) {
-  if (parameters.size() != parameters_.size()) return false;
-  parameters_ = parameters;
+bool Trainer::begin_with(const Floats& parameters, const Layout& layout) {
+  Floats values = deepened(parameters, layout, layout_, options_.seed);
+  if (values.empty()) return false;
+  parameters_ = std::move(values);
   return true;
-}
-
-template <typename Task>
-void Trainer::for_each_shard(Task task) {
-  std::atomic<size_t> next{0};
-  const auto work = [&](Network<float>& network) {
-    for (size_t i = next++; i < gradients_.size(); i = next++) task(i, network);
-  };
-  std::vector<std::thread> threads;
-  for (size_t t = 1; t < networks_.size(); ++t) threads.emplace_back(work, std::ref(networks_[t]));
-  work(networks_[0]);
-  for (std::thread& thread : threads) thread.join();
 }
 
 StepReport Trainer::step() {
@@ -55,7 +45,8 @@ StepReport Trainer::step() {
   std::vector<double> losses(n), weights(n);
   std::vector<int64_t> tokens(n);
   const Stage stage = stage_of(options_, steps_done_);
-  for_each_shard([&](size_t i, Network<float>& network) {
+  for_each(n, n_threads(), [&](size_t i, size_t thread) {
+    Network<float>& network = networks_[thread];
     const Shard shard = source_.make(first + i, stage);
     gradients_[i].assign(parameters_.size(), 0.0f);
     losses[i] = network.forward(parameters_.data(), shard);
@@ -71,7 +62,7 @@ StepReport Trainer::step() {
   StepReport report;
   report.loss = std::accumulate(losses.begin(), losses.end(), 0.0) / weight;
   report.tokens = std::accumulate(tokens.begin(), tokens.end(), int64_t{0});
-  report.gradient_norm = optimizer_.step(parameters_, gradients_[0], steps_done_);
+  report.gradient_norm = optimizer_.step(parameters_, gradients_[0], steps_done_, n_threads());
   ++steps_done_;
   return report;
 }
@@ -80,9 +71,10 @@ double Trainer::validation_loss(int64_t n) {
   double loss = 0, weight = 0;
   for (int64_t batch = 0; batch < n; ++batch) {
     std::vector<double> losses(gradients_.size()), weights(gradients_.size());
-    for_each_shard([&](size_t i, Network<float>& network) {
+    for_each(losses.size(), n_threads(), [&](size_t i, size_t thread) {
+      Network<float>& network = networks_[thread];
       const Shard shard =
-          source_.make(kValidationStream + static_cast<uint64_t>(batch) * gradients_.size() + i, Stage::kSums);
+          source_.make(kValidationStream + static_cast<uint64_t>(batch) * gradients_.size() + i, Stage::kMixed);
       losses[i] = network.forward(parameters_.data(), shard);
       weights[i] = shard.total_weight();
     });

@@ -18,7 +18,7 @@ struct RunOptions {
   int64_t shards = 8;      ///< of a batch: so many gradients are computed side by side
   int64_t shard_tokens = 1024;
   uint64_t seed = 1;
-  bool continues = false;  ///< began with the parameters of another run, and is the last stage of the curriculum
+  bool continues = false;  ///< began with the parameters of another run: needs no exercise in copying
   OptimizerOptions optimizer{};
 
   std::string to_json() const;
@@ -35,11 +35,11 @@ struct StepReport {
 class Trainer {
  public:
   Trainer(const RunOptions& options, const ModelSizes& sizes, const hearth::Tokenizer& tokenizer, int n_threads);
-  /// Begins with these parameters instead of random ones; false when there are more or fewer than the layout has.
-  bool begin_with(const Floats& parameters);
+  /// Begins with the parameters of another model, of as many layers or fewer; false when its sizes do not fit.
+  bool begin_with(const Floats& parameters, const Layout& layout);
 
   StepReport step();
-  /// Mean loss over `n` batches of documents that no step sees, of the first stage's kind throughout.
+  /// Mean loss over `n` batches of documents that no step sees.
   double validation_loss(int64_t n);
 
   int64_t steps_done() const { return steps_done_; }
@@ -52,14 +52,12 @@ class Trainer {
   bool load(const std::string& path);
 
  private:
-  /// Runs task(shard index, network) for every shard of a batch.
-  template <typename Task>
-  void for_each_shard(Task task);
+  int n_threads() const { return static_cast<int>(networks_.size()); }
 
   RunOptions options_;
   Layout layout_;
   ShardSource source_;
-  AdamW optimizer_;
+  Optimizer optimizer_;
   Floats parameters_;
   std::vector<Network<float>> networks_;  // one a thread
   std::vector<Floats> gradients_;         // one a shard

@@ -20,7 +20,7 @@ class TrainRun : public ::testing::Test {
   void SetUp() override {
     Dice dice(1, Split::kTraining);
     std::string text;
-    for (int i = 0; i < 300; ++i) text += document(dice, Stage::kSums);
+    for (int i = 0; i < 300; ++i) text += document(dice, Stage::kMixed).text;
     vocabulary_ = learn_vocabulary(text, 512, {"<|endoftext|>", "<|im_start|>", "<|im_end|>"});
     const auto tokenizer = make_tokenizer(vocabulary_, folder_.file("v.gguf"));
     ASSERT_TRUE(tokenizer) << tokenizer.error().message;
@@ -122,11 +122,11 @@ TEST_F(TrainRun, ExportedFileGivesTheTrainersLogits) {
 }
 
 TEST_F(TrainRun, TheRateRisesThenFalls) {
-  const OptimizerOptions o{.rate = 1.0, .final_share = 0.1, .warmup = 10, .steps = 100};
-  EXPECT_DOUBLE_EQ(rate_at(o, 0), 0.1);
-  EXPECT_DOUBLE_EQ(rate_at(o, 9), 1.0);
-  EXPECT_NEAR(rate_at(o, 55), 0.55, 1e-9);
-  EXPECT_NEAR(rate_at(o, 100), 0.1, 1e-9);
+  const OptimizerOptions o{.final_share = 0.1, .warmup = 10, .steps = 100};
+  EXPECT_DOUBLE_EQ(rate_share(o, 0), 0.1);
+  EXPECT_DOUBLE_EQ(rate_share(o, 9), 1.0);
+  EXPECT_NEAR(rate_share(o, 55), 0.55, 1e-9);
+  EXPECT_NEAR(rate_share(o, 100), 0.1, 1e-9);
 }
 
 using SlowTrainRun = TrainRun;

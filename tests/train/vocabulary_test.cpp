@@ -28,7 +28,7 @@ TEST(TrainVocabulary, TheLibraryReadsItAndDigitsStayApart) {
   const TempDir folder;
   std::string text;
   Dice dice(1, Split::kTraining);
-  for (int i = 0; i < 300; ++i) text += document(dice, Stage::kSums);
+  for (int i = 0; i < 300; ++i) text += document(dice, Stage::kMixed).text;
   const Vocabulary vocabulary = learn_vocabulary(text, 700, {"<|endoftext|>", "<|im_start|>", "<|im_end|>"});
   const auto tokenizer = make_tokenizer(vocabulary, folder.file("v.gguf"));
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;

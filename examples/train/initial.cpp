@@ -1,0 +1,167 @@
+// Initial values. Small models take most of their training to discover one mechanism, the induction head (Olsson et
+// al. 2022): one layer notes at each token what stood before it, the next layer looks for the place that notes the
+// token at hand, and copies what it finds there. Answering from a text rests on it. Here the first two layers begin in
+// that shape, approximately, and training refines it (structured initial values: Trockman and Kolter 2023). It takes
+// four steps:
+//
+//   1. Every embedding is a random vector plus one that all share. Projections onto the shared vector are the same for
+//      every token, as a bias would be: so a query and a key can depend on position alone.
+//   2. Layer 0, key-value head g: such a query and key, turned against each other by g + 1 positions of the rotary
+//      embedding, make its heads look g + 1 tokens back. They copy the subspace "own" of what they see to the subspace
+//      "back[g]".
+//   3. Layer 1, key-value head g: its keys are "back[g]", its queries what should stand there: "own" for g = 0, and
+//      "back[g - 1]" after that, which finds words in lists, where a comma stands between them.
+//   4. What layer 1 finds it copies in the subspace "found", and the tied output layer reads it as the next token.
+//
+// "own", "back[..]" and "found" are orthogonal subspaces, as wide as a head, of one random rotation.
+#include "examples/train/initial.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "hearth/sampler.h"
+
+namespace train {
+namespace {
+
+using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Weights = Eigen::Map<RowMajor>;
+
+// All of these are settled by trial: what forms the heads within the first hundred steps.
+constexpr float kEmbedding = 0.15f;             ///< deviation of embeddings, and the size of their shared part
+constexpr float kLogitScale = 0.05f;            ///< deviation of embeddings times the last norm: what logits begin with
+constexpr float kBackAngle = 4.7f;              ///< size of positional queries and keys
+constexpr int64_t kBackPairs = 8;               ///< pairs of a head that carry them: the fastest turning
+constexpr float kMatch = 2.5f;                  ///< size of queries and keys that look for the same token
+constexpr float kNoise = 0.3f;                  ///< what stays of the random values beside a subspace
+constexpr float kNoted = 0.2f, kCopied = 0.5f;  ///< what the two layers write
+
+class Normal {
+ public:
+  explicit Normal(uint64_t seed) : rng_(seed) {}
+  float operator()() {  // Box and Muller's method
+    const double radius = std::sqrt(-2.0 * std::log(1.0 - rng_.uniform()));
+    return static_cast<float>(radius * std::cos(2.0 * std::numbers::pi * rng_.uniform()));
+  }
+
+ private:
+  hearth::Rng rng_;
+};
+
+/// The heads described above; layers 0 and 1 hold random values.
+class InductionHeads {
+ public:
+  InductionHeads(const Layout& layout, Floats& values, Normal& normal)
+      : layout_(layout), s_(layout.sizes), values_(values), shared_(s_.d_model) {
+    for (float& x : shared_) x = normal() < 0 ? -1.0f : 1.0f;
+    RowMajor random(s_.d_model, s_.d_model);
+    for (float& x : random.reshaped()) x = normal();
+    rotation_ = Eigen::HouseholderQR<RowMajor>(random).householderQ();
+  }
+
+  static bool fit(const ModelSizes& s) {
+    return s.n_layers >= 2 && (s.n_kv_heads + 2) * s.head_dim <= s.d_model && 2 * kBackPairs <= s.head_dim;
+  }
+
+  void set() {
+    map(layout_.embedding, s_.n_vocab).rowwise() += kEmbedding * shared_;
+    const int64_t own = 0, found = (s_.n_kv_heads + 1) * s_.head_dim, group = s_.n_heads / s_.n_kv_heads;
+    for (int64_t g = 0; g < s_.n_kv_heads; ++g) {
+      const int64_t back = (g + 1) * s_.head_dim;
+      for (int64_t h = g * group; h < (g + 1) * group; ++h) {
+        look_back(query(0, h), 0);
+        write(0, h, back, kNoted);
+        read(query(1, h), g * s_.head_dim, kMatch);
+        write(1, h, found, kCopied);
+      }
+      look_back(key(0, g), g + 1);
+      read(value(0, g), own, 1.0f);
+      read(key(1, g), back, kMatch);
+      read(value(1, g), found, 1.0f);
+    }
+  }
+
+ private:
+  Weights map(int64_t offset, int64_t rows) { return {values_.data() + offset, rows, s_.d_model}; }
+  Weights head(size_t layer, int64_t row) { return map(layout_.layers[layer].wqkv + row * s_.d_model, s_.head_dim); }
+  Weights query(size_t layer, int64_t h) { return head(layer, h * s_.head_dim); }
+  Weights key(size_t layer, int64_t g) { return head(layer, s_.d_q() + g * s_.head_dim); }
+  Weights value(size_t layer, int64_t g) { return head(layer, s_.d_q() + s_.d_kv() + g * s_.head_dim); }
+
+  /// A vector that is the same for every token, turned as `distance` positions would turn it.
+  void look_back(Weights w, int64_t distance) {
+    for (int64_t i = 0; i < kBackPairs; ++i) {
+      const double angle =
+          static_cast<double>(distance) *
+          std::pow(static_cast<double>(s_.rope_base), -2.0 * static_cast<double>(i) / static_cast<double>(s_.head_dim));
+      // A normalised embedding has sqrt(1/2) of the shared vector in it.
+      const float size = kBackAngle * std::numbers::sqrt2_v<float> / static_cast<float>(s_.d_model);
+      w.row(2 * i) += size * static_cast<float>(std::cos(angle)) * shared_;
+      w.row(2 * i + 1) += size * static_cast<float>(std::sin(angle)) * shared_;
+    }
+  }
+
+  /// The head reads the subspace that begins at column `at` of the rotation.
+  void read(Weights w, int64_t at, float size) {
+    w = kNoise * w + size * rotation_.middleCols(at, s_.head_dim).transpose();
+  }
+
+  /// Head h writes into that subspace.
+  void write(size_t layer, int64_t h, int64_t at, float size) {
+    Eigen::Map<RowMajor> wo(values_.data() + layout_.layers[layer].wo, s_.d_model, s_.d_q());
+    wo.middleCols(h * s_.head_dim, s_.head_dim) += size * rotation_.middleCols(at, s_.head_dim);
+  }
+
+  const Layout& layout_;
+  const ModelSizes& s_;
+  Floats& values_;
+  Eigen::RowVectorXf shared_;
+  RowMajor rotation_;
+};
+
+bool writes_residual(const Tensor& tensor) {
+  return tensor.name.ends_with("attn_output.weight") || tensor.name.ends_with("ffn_down.weight");
+}
+
+}  // namespace
+
+Floats initial_parameters(const Layout& layout, uint64_t seed) {
+  const ModelSizes& s = layout.sizes;
+  Floats values(static_cast<size_t>(layout.n_parameters), 1.0f);
+  Normal normal(seed);
+  for (const Tensor& tensor : layout.tensors) {
+    if (tensor.is_norm()) continue;
+    float deviation = 1 / std::sqrt(static_cast<float>(tensor.cols));
+    if (writes_residual(tensor)) deviation /= std::sqrt(2.0f * static_cast<float>(s.n_layers));
+    if (tensor.offset == layout.embedding) deviation = kEmbedding;
+    for (int64_t i = 0; i < tensor.size(); ++i) values[static_cast<size_t>(tensor.offset + i)] = deviation * normal();
+  }
+  std::fill_n(values.begin() + layout.output_norm, s.d_model, kLogitScale / kEmbedding);
+  if (InductionHeads::fit(s)) InductionHeads(layout, values, normal).set();
+  return values;
+}
+
+Floats deepened(const Floats& trained, const Layout& from, const Layout& to, uint64_t seed) {
+  ModelSizes same = from.sizes;
+  same.n_layers = to.sizes.n_layers;
+  if (same != to.sizes || from.sizes.n_layers > to.sizes.n_layers ||
+      trained.size() != static_cast<size_t>(from.n_parameters)) {
+    return {};
+  }
+  Floats values = initial_parameters(to, seed);
+  for (const Tensor& tensor : to.tensors) {
+    const auto begin = values.begin() + tensor.offset;
+    const auto known = std::find_if(from.tensors.begin(), from.tensors.end(),
+                                    [&](const Tensor& other) { return other.name == tensor.name; });
+    if (known != from.tensors.end()) {
+      std::copy_n(trained.begin() + known->offset, tensor.size(), begin);
+    } else if (writes_residual(tensor)) {
+      std::fill_n(begin, tensor.size(), 0.0f);
+    }
+  }
+  return values;
+}
+
+}  // namespace train
