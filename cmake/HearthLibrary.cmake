@@ -35,7 +35,7 @@ target_include_directories(hearth PUBLIC
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(hearth PRIVATE $<BUILD_INTERFACE:hearth_flags> $<BUILD_INTERFACE:hearth_warnings>
   PUBLIC Threads::Threads)
-set_target_properties(hearth PROPERTIES POSITION_INDEPENDENT_CODE ON
+set_target_properties(hearth PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ${HEARTH_UNITY} UNITY_BUILD_BATCH_SIZE 8
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 if(HEARTH_OPENMP)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
@@ -54,7 +54,7 @@ function(hearth_isa folder processors definition)
   add_library(hearth_${folder} OBJECT ${sources})
   target_compile_options(hearth_${folder} PRIVATE ${ARGN})
   target_link_libraries(hearth_${folder} PRIVATE hearth_flags hearth_warnings)
-  set_target_properties(hearth_${folder} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set_target_properties(hearth_${folder} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)  # kernels are large
   target_sources(hearth PRIVATE $<TARGET_OBJECTS:hearth_${folder}>)
   target_compile_definitions(hearth PRIVATE ${definition}=1)
   set(HEARTH_ISA_TARGETS ${HEARTH_ISA_TARGETS} hearth_${folder} PARENT_SCOPE)

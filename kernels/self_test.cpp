@@ -31,6 +31,10 @@ void report_check(std::vector<KernelCheck>& checks, const KernelTable& isa, cons
   checks.push_back({name, isa.isa, error <= limit, detail});
 }
 
+Aligned allocate_aligned(int64_t bytes) {
+  return Aligned(std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64)));
+}
+
 std::vector<float> sample_floats(size_t n, uint32_t seed, float sigma) {
   std::vector<float> x(n);
   uint32_t state = seed * 2654435761u + 1u;

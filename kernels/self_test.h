@@ -1,6 +1,8 @@
 // Checks of kernels against the reference: the parts that hearth::self_test() puts together.
 #pragma once
 
+#include <cstdlib>
+#include <memory>
 #include <vector>
 
 #include "hearth/cpu.h"
@@ -19,5 +21,12 @@ void report_check(std::vector<KernelCheck>& checks, const KernelTable& isa, cons
 
 /// Numbers like a normal distribution's, the same everywhere.
 std::vector<float> sample_floats(size_t n, uint32_t seed, float sigma);
+
+/// Memory for kernels, aligned as they ask for it; null when there is none.
+struct Free {
+  void operator()(void* p) const { std::free(p); }
+};
+using Aligned = std::unique_ptr<void, Free>;
+Aligned allocate_aligned(int64_t bytes);
 
 }  // namespace hearth::kernels

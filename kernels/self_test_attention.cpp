@@ -1,8 +1,6 @@
 // Checks of KV cells and attention.
 #include <cmath>
-#include <cstdlib>
 #include <limits>
-#include <memory>
 #include <string>
 
 #include "kernels/self_test.h"
@@ -11,10 +9,6 @@ namespace hearth::kernels {
 namespace {
 
 constexpr int kQueries = 37, kPages = 2;
-
-struct Free {
-  void operator()(void* p) const { std::free(p); }
-};
 
 /// Pages filled by the kernels under test, and what attention makes of them.
 struct Attention {
@@ -38,7 +32,7 @@ struct Attention {
 
   bool run(bool whole_run) {
     const int64_t bytes = attend_run_scratch_bytes(kQueries, shape.k_dim, shape.v_dim);
-    const std::unique_ptr<void, Free> scratch(std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64)));
+    const Aligned scratch = allocate_aligned(bytes);
     if (!scratch) return false;
     if (whole_run) {
       std::vector<int32_t> first(kQueries, 0), end(kQueries);

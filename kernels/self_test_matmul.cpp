@@ -1,8 +1,6 @@
 // Checks of the kernels of matrix products: decoding, quantised activations and products of every tensor type.
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <memory>
 #include <string>
 
 #include "kernels/self_test.h"
@@ -22,15 +20,6 @@ constexpr const char* kTypeNames[] = {
 #undef HEARTH_QUANT_TYPE
 #undef HEARTH_STORE_TYPE
 };
-
-struct Free {
-  void operator()(void* p) const { std::free(p); }
-};
-using Aligned = std::unique_ptr<void, Free>;
-
-Aligned allocate(int64_t bytes) {
-  return Aligned(std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64)));
-}
 
 /// A tile of random weights and the floats that it stands for.
 struct Tile {
@@ -76,7 +65,7 @@ struct Tile {
 std::vector<float> product(const KernelTable& t, int type, const Tile& tile, const std::vector<float>& x, bool alone) {
   const TypeKernels& traits = t.types[type];
   const int n_cols = alone ? 1 : kColumns;
-  const Aligned panel = allocate(kPanelBytes), acts = allocate(act_group_bytes(kElements, n_cols));
+  const Aligned panel = allocate_aligned(kPanelBytes), acts = allocate_aligned(act_group_bytes(kElements, n_cols));
   std::vector<float> acc(size_t{kColumns} * kPanelRows);
   if (!panel || !acts) return {};
   const ActGroup group = act_group_at(acts.get(), kElements, n_cols);

@@ -2,12 +2,11 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 
 #include "hearth/cpu.h"
 #include "kernels/kernel_table.h"
+#include "lib/runtime/buffer.h"
 #include "lib/runtime/parallel.h"
 
 namespace hearth {
@@ -24,10 +23,6 @@ double now_seconds() {
   clock_gettime(CLOCK_MONOTONIC, &t);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
-
-struct Free {
-  void operator()(void* p) const { std::free(p); }
-};
 
 double measure_read(Parallel& parallel, const char* memory) {
   const auto& table = kernels::kernels();
@@ -72,12 +67,12 @@ double measure_int8(Parallel& parallel) {
 Result<MachineLimits> measure_machine_limits(int n_threads) {
   auto parallel = Parallel::create(n_threads);
   if (!parallel) return parallel.error();
-  const std::unique_ptr<void, Free> memory(std::aligned_alloc(64, static_cast<size_t>(kReadBytes)));
-  if (!memory) return Error{ErrorCode::kOutOfMemory, "no memory to measure the reading speed with"};
-  std::memset(memory.get(), 1, static_cast<size_t>(kReadBytes));
+  auto memory = AlignedBuffer::allocate(kReadBytes, "measuring the reading speed");
+  if (!memory) return memory.error();
+  std::memset(memory->data(), 1, static_cast<size_t>(kReadBytes));
   MachineLimits limits;
   limits.n_threads = n_threads;
-  limits.read_gb_per_s = 1e-9 * measure_read(**parallel, static_cast<const char*>(memory.get()));
+  limits.read_gb_per_s = 1e-9 * measure_read(**parallel, reinterpret_cast<const char*>(memory->data()));
   limits.int8_gmac_per_s = 1e-9 * measure_int8(**parallel);
   return limits;
 }
