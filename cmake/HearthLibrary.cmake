@@ -37,6 +37,8 @@ target_link_libraries(hearth PRIVATE $<BUILD_INTERFACE:hearth_flags> $<BUILD_INT
   PUBLIC Threads::Threads)
 set_target_properties(hearth PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ${HEARTH_UNITY} UNITY_BUILD_BATCH_SIZE 8
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+# Sources that are compiled together look to GCC like headers, whose unnamed namespaces it warns of.
+target_compile_options(hearth PRIVATE $<$<AND:$<BOOL:${HEARTH_UNITY}>,$<CXX_COMPILER_ID:GNU>>:-Wno-subobject-linkage>)
 if(HEARTH_OPENMP)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
   target_compile_definitions(hearth PRIVATE HEARTH_OPENMP=1)

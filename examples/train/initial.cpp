@@ -13,6 +13,9 @@
 //      "back[g - 1]" after that, which finds words in lists, where a comma stands between them.
 //   4. What layer 1 finds it copies in the subspace "found", and the tied output layer reads it as the next token.
 //
+// A word after a space and the same word at the start of a line or in quotation marks are two tokens, and an answer
+// often begins with what the text had in its middle: so two such tokens begin with similar embeddings.
+//
 // "own", "back[..]" and "found" are orthogonal subspaces, as wide as a head, of one random rotation.
 #include "examples/train/initial.h"
 
@@ -37,6 +40,8 @@ constexpr int64_t kBackPairs = 8;               ///< pairs of a head that carry 
 constexpr float kMatch = 2.5f;                  ///< size of queries and keys that look for the same token
 constexpr float kNoise = 0.3f;                  ///< what stays of the random values beside a subspace
 constexpr float kNoted = 0.2f, kCopied = 0.5f;  ///< what the two layers write
+
+constexpr float kTwin = 0.9f;  ///< correlation of a token's embedding with its twin's
 
 class Normal {
  public:
@@ -127,7 +132,17 @@ bool writes_residual(const Tensor& tensor) {
 
 }  // namespace
 
-Floats initial_parameters(const Layout& layout, uint64_t seed) {
+std::vector<int32_t> twins_of(const hearth::Tokenizer& tokenizer) {
+  std::vector<int32_t> twins;
+  for (int32_t id = 0; id < tokenizer.n_vocab(); ++id) {
+    const std::string_view piece = tokenizer.piece(id);
+    const bool spaced = piece.size() > 1 && piece[0] == ' ';
+    twins.push_back(spaced ? tokenizer.find(piece.substr(1)).value_or(-1) : -1);
+  }
+  return twins;
+}
+
+Floats initial_parameters(const Layout& layout, uint64_t seed, const std::vector<int32_t>& twins) {
   const ModelSizes& s = layout.sizes;
   Floats values(static_cast<size_t>(layout.n_parameters), 1.0f);
   Normal normal(seed);
@@ -137,6 +152,12 @@ Floats initial_parameters(const Layout& layout, uint64_t seed) {
     if (writes_residual(tensor)) deviation /= std::sqrt(2.0f * static_cast<float>(s.n_layers));
     if (tensor.offset == layout.embedding) deviation = kEmbedding;
     for (int64_t i = 0; i < tensor.size(); ++i) values[static_cast<size_t>(tensor.offset + i)] = deviation * normal();
+  }
+  Weights embedding(values.data() + layout.embedding, s.n_vocab, s.d_model);
+  for (size_t i = 0; i < twins.size(); ++i) {
+    if (twins[i] < 0) continue;
+    auto row = embedding.row(static_cast<Eigen::Index>(i));
+    row = kTwin * embedding.row(twins[i]) + std::sqrt(1 - kTwin * kTwin) * row;
   }
   std::fill_n(values.begin() + layout.output_norm, s.d_model, kLogitScale / kEmbedding);
   if (InductionHeads::fit(s)) InductionHeads(layout, values, normal).set();

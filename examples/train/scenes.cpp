@@ -183,10 +183,15 @@ Scene tale(Dice& dice) {
 }
 
 Scene any_scene(Dice& dice) {
-  switch (dice.number(0, 4)) {
-    case 0: return things_scene(dice);
-    case 1: return places_scene(dice);
-    case 2: return pets_scene(dice);
+  switch (dice.number(0, 9)) {
+    case 0:
+    case 1:
+    case 2: return things_scene(dice);
+    case 3:
+    case 4:
+    case 5: return places_scene(dice);
+    case 6:
+    case 7: return pets_scene(dice);
     default: return tale(dice);
   }
 }

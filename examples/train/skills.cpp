@@ -233,14 +233,26 @@ Question code_question(Dice& dice) {
   slots.set("t", thing);
   slots.set("n", dice.number(1, 99));
   slots.set("c", dice.pick(kColours));
-  slots.set("food", dice.pick(kFoods));
   switch (dice.number(0, 3)) {
     case 0:
-      return {fill("Write as JSON: name {p}, age {n}, thing {t}", slots),
-              "{\"name\": \"" + std::string(name) + fill("\", \"age\": {n}, \"thing\": \"{t}\"", slots) + "}"};
-    case 1:
-      return {fill("Write as JSON: name {p}, colour {c}, thing {t}", slots),
-              "{\"name\": \"" + std::string(name) + fill("\", \"colour\": \"{c}\", \"thing\": \"{t}\"", slots) + "}"};
+    case 1: {
+      const struct {
+        View key;
+        std::string value;
+      } fields[] = {{"age", "{n}"},
+                    {"colour", "\"{c}\""},
+                    {"place", "\"" + std::string(dice.pick(kPlaces)) + "\""},
+                    {"food", "\"" + std::string(dice.pick(kFoods)) + "\""},
+                    {"animal", "\"" + std::string(dice.pick(kAnimals)) + "\""}};
+      const auto& [key, quoted] = fields[dice.number(0, 4)];
+      slots.set("key", key);
+      slots.set("quoted", fill(quoted, slots));
+      std::string plain(slots.get("quoted"));
+      std::erase(plain, '"');
+      slots.set("plain", plain);
+      return {fill("Write as JSON: name {p}, {key} {plain}, thing {t}", slots),
+              "{\"name\": \"" + std::string(name) + fill("\", \"{key}\": {quoted}, \"thing\": \"{t}\"", slots) + "}"};
+    }
     case 2:
       return {fill("name = \"{p}\"\nthing = \"{t}\"\ncolour = \"{c}\"\nprint(thing)\nWhat does this print?", slots),
               fill("{t}", slots)};

@@ -28,7 +28,7 @@ Trainer::Trainer(const RunOptions& options, const ModelSizes& sizes, const heart
       layout_(sizes),
       source_(tokenizer, options.seed, options.shard_tokens, sizes.n_ctx),
       optimizer_(layout_, options.optimizer),
-      parameters_(initial_parameters(layout_, options.seed)),
+      parameters_(initial_parameters(layout_, options.seed, twins_of(tokenizer))),
       networks_(static_cast<size_t>(std::max(1, n_threads)), Network<float>(layout_)),
       gradients_(static_cast<size_t>(options.shards)) {}
 
