@@ -8,7 +8,7 @@ option(HEARTH_BUILD_FUZZERS "Build the libFuzzer entries (clang, the fuzz preset
 option(HEARTH_WERROR "Treat warnings as errors" OFF)
 option(HEARTH_INSTALL "Make install rules" ${HEARTH_TOP_LEVEL})
 option(HEARTH_OPENMP "Run parallel loops on OpenMP instead of our own threads" OFF)
-option(HEARTH_UNITY "Compile small source files together: half the time for everything, more after a small change" ON)
+option(HEARTH_UNITY "Compile small source files together: less time for a whole build, more after a small change" ON)
 option(BUILD_SHARED_LIBS "Build a shared library" OFF)
 set(HEARTH_ISAS "avx2;avx512" CACHE STRING
   "Instruction sets to compile besides scalar; those of other processors are left out")

@@ -32,7 +32,7 @@ namespace {
 using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Weights = Eigen::Map<RowMajor>;
 
-// All of these are settled by trial: what forms the heads within the first hundred steps.
+// Found by a few short trials, not tuned.
 constexpr float kEmbedding = 0.15f;             ///< deviation of embeddings, and the size of their shared part
 constexpr float kLogitScale = 0.05f;            ///< deviation of embeddings times the last norm: what logits begin with
 constexpr float kBackAngle = 4.7f;              ///< size of positional queries and keys
