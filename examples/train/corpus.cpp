@@ -50,6 +50,16 @@ Document recall_text(Dice& dice) {
   return out;
 }
 
+/// A scene, and the same facts in other words and another order: nothing but the text tells who belongs to what.
+Document retold_text(Dice& dice) {
+  const int64_t kind = dice.number(0, 9);
+  const Scene scene = kind < 4 ? things_scene(dice) : kind < 8 ? places_scene(dice) : pets_scene(dice);
+  Document out{scene.text, scene.text.size()};
+  for (int64_t times = dice.number(1, 3); times > 0; --times) out.text += "\n" + retold(dice, scene.facts);
+  out.text += kEndOfText;
+  return out;
+}
+
 /// Words in any order, then again in that order.
 Document copy_text(Dice& dice) {
   const Words lists[] = {kThings, kAnimals, kFoods, kPlaces, kColours, kGirls, kBoys, kPets, kDays, kContainers};
@@ -154,17 +164,19 @@ HeldOutQuestion held_out_question(Dice& dice, const std::string& kind) {
 Document document(Dice& dice, Stage stage) {
   const int64_t roll = dice.number(0, 99);
   if (stage == Stage::kCopying) {
-    if (roll < 30) return copy_text(dice);
-    if (roll < 65) return recall_text(dice);
+    if (roll < 25) return copy_text(dice);
+    if (roll < 45) return recall_text(dice);
+    if (roll < 70) return retold_text(dice);
     return end_chat(roll < 90 ? scene_chat(dice, 8) : question_chat(dice, 5));
   }
-  if (roll < 12) return plain_text(dice);
-  if (roll < 20) return end_chat(tool_chat(dice));
+  if (roll < 11) return plain_text(dice);
+  if (roll < 23) return retold_text(dice);
+  if (roll < 28) return end_chat(tool_chat(dice));
   std::string out;
   if (dice.chance(0.08)) out += message("system", "You are a helpful assistant.");
   const int64_t n = dice.number(3, 8);
-  if (roll < 60) return end_chat(out + scene_chat(dice, static_cast<size_t>(n)));
-  if (roll < 92) return end_chat(out + question_chat(dice, n));
+  if (roll < 68) return end_chat(out + scene_chat(dice, static_cast<size_t>(n)));
+  if (roll < 94) return end_chat(out + question_chat(dice, n));
   for (int64_t parts = dice.number(2, 3); parts > 0; --parts) {
     out += dice.chance(0.5) ? scene_chat(dice, 2) : question_chat(dice, 2);
   }

@@ -13,10 +13,19 @@
 //      "back[g - 1]" after that, which finds words in lists, where a comma stands between them.
 //   4. What layer 1 finds it copies in the subspace "found", and the tied output layer reads it as the next token.
 //
+// That finds what followed a word. What belongs to it, such as the colour that stands before it or the name at the
+// other end of its sentence, takes two more steps, where a model has three layers:
+//
+//   5. Layer 0, the last head of each group: a weaker query to slower turning pairs sees not one place but some eight,
+//      about 4 and 9 tokens back. The heads add the "own" of all of them to the subspace "near".
+//   6. Layer 2 matches places by what is near them: group 0 copies tokens whose neighbours are the neighbours of the
+//      token at hand, group 1 looks for those neighbours themselves and copies what stood near them.
+//
 // A word after a space and the same word at the start of a line or in quotation marks are two tokens, and an answer
 // often begins with what the text had in its middle: so two such tokens begin with similar embeddings.
 //
-// "own", "back[..]" and "found" are orthogonal subspaces, as wide as a head, of one random rotation.
+// "own", "back[..]" and "found" are orthogonal subspaces, as wide as a head, of one random rotation; "near" is one of
+// another rotation.
 #include "examples/train/initial.h"
 
 #include <Eigen/Dense>
@@ -40,6 +49,10 @@ constexpr int64_t kBackPairs = 8;               ///< pairs of a head that carry 
 constexpr float kMatch = 2.5f;                  ///< size of queries and keys that look for the same token
 constexpr float kNoise = 0.3f;                  ///< what stays of the random values beside a subspace
 constexpr float kNoted = 0.2f, kCopied = 0.5f;  ///< what the two layers write
+constexpr float kNearAngle = 2.1f;              ///< size of the queries that see several places
+constexpr int64_t kNearFirst = 4;               ///< the first of the pairs that carry them; kBackPairs ends them
+constexpr int64_t kNear[] = {4, 9};  ///< tokens back, the middle of what a head sees; for even and odd groups
+constexpr float kNearNoted = 0.6f, kNearMatch = 3.0f, kNearCopied = 0.25f;
 
 constexpr float kTwin = 0.9f;  ///< correlation of a token's embedding with its twin's
 
@@ -55,7 +68,7 @@ class Normal {
   hearth::Rng rng_;
 };
 
-/// The heads described above; layers 0 and 1 hold random values.
+/// The heads described above; the layers hold random values.
 class InductionHeads {
  public:
   InductionHeads(const Layout& layout, Floats& values, Normal& normal)
@@ -64,7 +77,11 @@ class InductionHeads {
     RowMajor random(s_.d_model, s_.d_model);
     for (float& x : random.reshaped()) x = normal();
     rotation_ = Eigen::HouseholderQR<RowMajor>(random).householderQ();
+    for (float& x : random.reshaped()) x = normal();
+    near_ = RowMajor(Eigen::HouseholderQR<RowMajor>(random).householderQ()).leftCols(s_.head_dim);
   }
+
+  static constexpr int64_t kOwn = 0;  ///< where the subspace begins
 
   static bool fit(const ModelSizes& s) {
     return s.n_layers >= 2 && (s.n_kv_heads + 2) * s.head_dim <= s.d_model && 2 * kBackPairs <= s.head_dim;
@@ -72,20 +89,27 @@ class InductionHeads {
 
   void set() {
     map(layout_.embedding, s_.n_vocab).rowwise() += kEmbedding * shared_;
-    const int64_t own = 0, found = (s_.n_kv_heads + 1) * s_.head_dim, group = s_.n_heads / s_.n_kv_heads;
+    const int64_t found = (s_.n_kv_heads + 1) * s_.head_dim, group = s_.n_heads / s_.n_kv_heads;
+    const bool near = s_.n_layers >= 3 && group >= 2;
     for (int64_t g = 0; g < s_.n_kv_heads; ++g) {
-      const int64_t back = (g + 1) * s_.head_dim;
-      for (int64_t h = g * group; h < (g + 1) * group; ++h) {
-        look_back(query(0, h), 0);
-        write(0, h, back, kNoted);
-        read(query(1, h), g * s_.head_dim, kMatch);
-        write(1, h, found, kCopied);
+      const int64_t first = g * group, last = first + group - 1;
+      for (int64_t h = first; h <= last; ++h) {
+        if (near && h == last) {
+          look_back(query(0, h), (g + 1) - kNear[g % 2], kNearAngle, kNearFirst);
+          write(0, h, near_, kNearNoted);
+        } else {
+          look_back(query(0, h), 0, kBackAngle);
+          write(0, h, part((g + 1) * s_.head_dim), near ? 2 * kNoted : kNoted);
+        }
+        read(query(1, h), part(g * s_.head_dim), kMatch);
+        write(1, h, part(found), kCopied);
       }
-      look_back(key(0, g), g + 1);
-      read(value(0, g), own, 1.0f);
-      read(key(1, g), back, kMatch);
-      read(value(1, g), found, 1.0f);
+      look_back(key(0, g), g + 1, kBackAngle);
+      read(value(0, g), part(kOwn), 1.0f);
+      read(key(1, g), part((g + 1) * s_.head_dim), kMatch);
+      read(value(1, g), part(found), 1.0f);
     }
+    if (near) match_neighbours(group);
   }
 
  private:
@@ -95,35 +119,52 @@ class InductionHeads {
   Weights key(size_t layer, int64_t g) { return head(layer, s_.d_q() + g * s_.head_dim); }
   Weights value(size_t layer, int64_t g) { return head(layer, s_.d_q() + s_.d_kv() + g * s_.head_dim); }
 
-  /// A vector that is the same for every token, turned as `distance` positions would turn it.
-  void look_back(Weights w, int64_t distance) {
-    for (int64_t i = 0; i < kBackPairs; ++i) {
-      const double angle =
-          static_cast<double>(distance) *
-          std::pow(static_cast<double>(s_.rope_base), -2.0 * static_cast<double>(i) / static_cast<double>(s_.head_dim));
-      // A normalised embedding has sqrt(1/2) of the shared vector in it.
-      const float size = kBackAngle * std::numbers::sqrt2_v<float> / static_cast<float>(s_.d_model);
-      w.row(2 * i) += size * static_cast<float>(std::cos(angle)) * shared_;
-      w.row(2 * i + 1) += size * static_cast<float>(std::sin(angle)) * shared_;
+  /// The sixth step. What is copied is "own", and the output layer reads that as well as "found".
+  void match_neighbours(int64_t group) {
+    for (int64_t g = 0; g < s_.n_kv_heads; ++g) {
+      for (int64_t h = g * group; h < (g + 1) * group; ++h) {
+        if (h % group == 0) {
+          read(query(2, h), near_, kNearMatch);
+        } else {
+          read(query(2, h), part(s_.head_dim), kMatch);  // the word before
+        }
+        write(2, h, part(kOwn), kNearCopied);
+      }
+      read(key(2, g), g % 2 == 0 ? near_ : part(kOwn), g % 2 == 0 ? kNearMatch : kMatch);
+      read(value(2, g), g % 2 == 0 ? part(kOwn) : near_, 1.0f);
     }
   }
 
-  /// The head reads the subspace that begins at column `at` of the rotation.
-  void read(Weights w, int64_t at, float size) {
-    w = kNoise * w + size * rotation_.middleCols(at, s_.head_dim).transpose();
+  /// A vector that is the same for every token, turned as `distance` positions would turn it.
+  void look_back(Weights w, int64_t distance, float angle, int64_t first_pair = 0) {
+    for (int64_t i = first_pair; i < kBackPairs; ++i) {
+      const double turn =
+          static_cast<double>(distance) *
+          std::pow(static_cast<double>(s_.rope_base), -2.0 * static_cast<double>(i) / static_cast<double>(s_.head_dim));
+      // A normalised embedding has sqrt(1/2) of the shared vector in it.
+      const float size = angle * std::numbers::sqrt2_v<float> / static_cast<float>(s_.d_model);
+      w.row(2 * i) += size * static_cast<float>(std::cos(turn)) * shared_;
+      w.row(2 * i + 1) += size * static_cast<float>(std::sin(turn)) * shared_;
+    }
   }
 
+  /// The columns of a subspace, from the rotation's column `at` on.
+  RowMajor part(int64_t at) const { return rotation_.middleCols(at, s_.head_dim); }
+
+  /// The head reads that subspace.
+  void read(Weights w, const RowMajor& subspace, float size) { w = kNoise * w + size * subspace.transpose(); }
+
   /// Head h writes into that subspace.
-  void write(size_t layer, int64_t h, int64_t at, float size) {
+  void write(size_t layer, int64_t h, const RowMajor& subspace, float size) {
     Eigen::Map<RowMajor> wo(values_.data() + layout_.layers[layer].wo, s_.d_model, s_.d_q());
-    wo.middleCols(h * s_.head_dim, s_.head_dim) += size * rotation_.middleCols(at, s_.head_dim);
+    wo.middleCols(h * s_.head_dim, s_.head_dim) += size * subspace;
   }
 
   const Layout& layout_;
   const ModelSizes& s_;
   Floats& values_;
   Eigen::RowVectorXf shared_;
-  RowMajor rotation_;
+  RowMajor rotation_, near_;
 };
 
 bool writes_residual(const Tensor& tensor) {

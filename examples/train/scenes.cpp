@@ -15,6 +15,12 @@ void add(std::string& text, const std::string& sentence) {
   text += sentence;
 }
 
+/// Adds a fact, and says it in the text.
+void tell(Dice& dice, Scene& scene, View ways, const Slots& slots) {
+  add(scene.text, dice.say(ways, slots));
+  scene.facts.push_back({ways, slots});
+}
+
 struct Owner {
   View name, thing, colour;
   int n_things = 1;
@@ -45,11 +51,8 @@ Slots owner_slots(const Owner& owner) {
 Scene things_scene(Dice& dice) {
   Scene scene;
   std::vector<Owner> owners = draw_owners(dice);
-  for (const Owner& owner : owners) {
-    add(scene.text,
-        dice.say("{p} has {a c} {t}.|{p} has {a c} {t}.|{p} owns {a c} {t}.|There is {a c} {t} in the bag of {p}.",
-                 owner_slots(owner)));
-  }
+  const View has = "{p} has {a c} {t}.|{p} has {a c} {t}.|{p} owns {a c} {t}.|There is {a c} {t} in the bag of {p}.";
+  for (const Owner& owner : owners) tell(dice, scene, has, owner_slots(owner));
   Owner& giver = owners.front();
   Owner& taker = owners.back();
   if (dice.chance(0.35) && dice.allows("thing", taker.name, giver.thing)) {
@@ -60,6 +63,8 @@ Scene things_scene(Dice& dice) {
     taker.n_things = 2;
     owners.push_back({taker.name, giver.thing, giver.colour, 2});
     owners.erase(owners.begin());
+    scene.facts.clear();
+    for (const Owner& owner : owners) scene.facts.push_back({has, owner_slots(owner)});
   }
   for (const Owner& owner : owners) {
     const Slots slots = owner_slots(owner);
@@ -89,9 +94,10 @@ Scene places_scene(Dice& dice) {
     slots.set("place", place);
     slots.set("day", days.back());
     slots.set("act", activities.back());
-    add(scene.text, dice.say("On {day}, {p} went to the {place} to {act}.|{p} went to the {place} on {day} to {act}.|"
-                             "{p} went to the {place} to {act}. That was on {day}.",
-                             slots));
+    tell(dice, scene,
+         "On {day}, {p} went to the {place} to {act}.|{p} went to the {place} on {day} to {act}.|"
+         "{p} went to the {place} to {act}. That was on {day}.",
+         slots);
     scene.questions.push_back({fill("Where did {p} go?", slots), fill("{p} went to the {place}.", slots)});
     scene.questions.push_back({fill("Who went to the {place}?", slots), fill("{p} went to the {place}.", slots)});
     scene.questions.push_back(
@@ -118,10 +124,10 @@ Scene pets_scene(Dice& dice) {
     slots.set("c", dice.pick(kColours));
     slots.set("food", dice.pick(kFoods));
     slots.set("spot", dice.pick(kSpots));
-    add(scene.text, dice.say("{p} has {a animal} called {pet}.|The {animal} of {p} is called {pet}.", slots));
-    add(scene.text, dice.say("{pet} is {c} and sleeps {spot}.|{pet} is {c}. Every night {pet} sleeps {spot}.", slots));
+    tell(dice, scene, "{p} has {a animal} called {pet}.|The {animal} of {p} is called {pet}.", slots);
+    tell(dice, scene, "{pet} is {c} and sleeps {spot}.|{pet} is {c}. Every night {pet} sleeps {spot}.", slots);
     if (dice.chance(0.5)) {
-      add(scene.text, dice.say("{pet} likes to eat {a food}.|If {pet} is good, {pet} gets {a food}.", slots));
+      tell(dice, scene, "{pet} likes to eat {a food}.|If {pet} is good, {pet} gets {a food}.", slots);
       scene.questions.push_back({fill("What does {pet} eat?", slots), fill("{pet} eats {a food}.", slots)});
     }
     scene.questions.push_back(
@@ -180,6 +186,15 @@ Scene tale(Dice& dice) {
   for (const PlotQuestion& q : plot.questions) scene.questions.push_back({fill(q.ask, slots), fill(q.answer, slots)});
   dice.shuffle(scene.questions);
   return scene;
+}
+
+std::string retold(Dice& dice, const std::vector<Fact>& facts) {
+  std::vector<const Fact*> order;
+  for (const Fact& fact : facts) order.push_back(&fact);
+  dice.shuffle(order);
+  std::string text;
+  for (const Fact* fact : order) add(text, dice.say(fact->ways, fact->slots));
+  return text;
 }
 
 Scene any_scene(Dice& dice) {

@@ -13,10 +13,17 @@ struct Question {
   std::string answer;
 };
 
+/// One thing that is so, and ways to say it.
+struct Fact {
+  std::string_view ways;  ///< separated by "|", with slots
+  Slots slots;
+};
+
 struct Scene {
   std::string wish{};  ///< what a user says to be told this text; empty: nobody asks for it
   std::string text{};
   std::vector<Question> questions{};  ///< those that the split allows; shuffled
+  std::vector<Fact> facts{};          ///< of the text, where each can stand alone and in any order
 };
 
 /// Who has what; sometimes a thing changes hands.
@@ -29,5 +36,7 @@ Scene pets_scene(Dice& dice);
 Scene tale(Dice& dice);
 /// One of the above.
 Scene any_scene(Dice& dice);
+/// The facts in another order and in other words.
+std::string retold(Dice& dice, const std::vector<Fact>& facts);
 
 }  // namespace train

@@ -2,9 +2,11 @@
 // numbers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "hearth/hearth.h"
 
@@ -15,9 +17,11 @@ using hearth::Model;
 using hearth::Session;
 
 constexpr double kFloor = 0.53;  // of the held-out questions; examples/models/README.md has what it reached
+constexpr double kDraftFloor = 0.9;  // of the tokens of answers that the draft model guesses
 
 const std::string kFolder = HEARTH_SOURCE_DIR "/examples/models/";
 const std::string kModel = kFolder + "small-world-q8_0.gguf";
+const std::string kDraft = kFolder + "small-world-draft-q8_0.gguf";
 
 struct Question {
   std::string kind, prompt, answer;
@@ -62,6 +66,54 @@ double share_of_right_answers(const std::string& path) {
 
 TEST(SlowSmallWorld, AnswersHeldOutQuestions) {
   EXPECT_GE(share_of_right_answers(kModel), kFloor);
+}
+
+/// The likeliest token at every place of `ids` from `first - 1` on: what comes at `first`, and so on.
+std::vector<hearth::Token> likeliest(Session& session, std::span<const hearth::Token> ids, size_t first) {
+  session.cache().clear();
+  std::vector<hearth::BatchToken> batch;
+  for (size_t i = 0; i + 1 < ids.size(); ++i) {
+    batch.push_back({ids[i], static_cast<int32_t>(i), 0, i + 1 >= first});
+  }
+  const auto status = session.decode(batch);
+  EXPECT_TRUE(status) << status.error().message;
+  std::vector<hearth::Token> result;
+  for (size_t i = 0; i < session.n_logits(); ++i) {
+    const auto row = session.logits(i);
+    result.push_back(static_cast<hearth::Token>(std::max_element(row.begin(), row.end()) - row.begin()));
+  }
+  return result;
+}
+
+TEST(SmallWorld, TheDraftModelGuessesMostTokensOfTheOther) {
+  const auto model = Model::open(kModel), draft = Model::open(kDraft);
+  ASSERT_TRUE(model) << model.error().message;
+  ASSERT_TRUE(draft) << draft.error().message;
+  EXPECT_LT(draft->info().n_parameters, model->info().n_parameters * 3 / 5);
+  ASSERT_EQ(draft->tokenizer().n_vocab(), model->tokenizer().n_vocab());
+  for (hearth::Token id = 0; id < model->tokenizer().n_vocab(); ++id) {
+    ASSERT_EQ(draft->tokenizer().piece(id), model->tokenizer().piece(id)) << id;
+  }
+  auto session = Session::create(*model, {.n_threads = 2});
+  auto guesses = Session::create(*draft, {.n_logits = 64, .n_threads = 2});
+  ASSERT_TRUE(session && guesses);
+  size_t right = 0, all = 0;
+  auto questions = held_out();
+  questions.resize(std::min<size_t>(questions.size(), 100));
+  for (const Question& question : questions) {
+    const auto answer =
+        session->generate(question.prompt, {.max_tokens = 64, .sampler = {.greedy = true}, .parse_special = true});
+    ASSERT_TRUE(answer) << answer.error().message;
+    std::vector<hearth::Token> ids = answer->prompt_ids;
+    ids.insert(ids.end(), answer->ids.begin(), answer->ids.end());
+    const auto guessed = likeliest(*guesses, ids, answer->prompt_ids.size());
+    ASSERT_EQ(guessed.size(), answer->ids.size());
+    for (size_t i = 0; i < guessed.size(); ++i) right += guessed[i] == answer->ids[i];
+    all += guessed.size();
+  }
+  const double share = static_cast<double>(right) / static_cast<double>(all);
+  std::printf("    %zu of %zu tokens, %.1f%%\n", right, all, 100 * share);
+  EXPECT_GE(share, kDraftFloor);
 }
 
 TEST(SmallWorld, TellsAStoryAndAnswersAQuestionAboutIt) {

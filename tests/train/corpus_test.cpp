@@ -6,6 +6,8 @@
 #include <regex>
 #include <set>
 
+#include "examples/train/scenes.h"
+
 namespace train {
 namespace {
 
@@ -85,6 +87,25 @@ TEST(TrainCorpus, SlotsAreAllFilledAndTextIsAscii) {
     ASSERT_EQ(text.find("  "), std::string::npos) << text;
     ASSERT_TRUE(text.ends_with(kMessageEnd) || text.ends_with(kEndOfText)) << text;
   }
+}
+
+TEST(TrainCorpus, ASceneRetoldHasTheSameFactsInOtherWords) {
+  Dice dice(9, Split::kTraining);
+  int other = 0;
+  for (int i = 0; i < 300; ++i) {
+    const Scene scene = i % 3 == 0 ? things_scene(dice) : i % 3 == 1 ? places_scene(dice) : pets_scene(dice);
+    ASSERT_FALSE(scene.facts.empty());
+    const std::string again = retold(dice, scene.facts);
+    other += again != scene.text;
+    for (const Fact& fact : scene.facts) {
+      for (const char* slot : {"p", "t", "c", "place", "day", "act", "animal", "pet", "food", "spot"}) {
+        // A slot may be set for another fact about the same pet.
+        if (fact.ways.find(std::string(slot) + "}") == std::string_view::npos) continue;
+        EXPECT_NE(again.find(fact.slots.get(slot)), std::string::npos) << slot << "\n" << again;
+      }
+    }
+  }
+  EXPECT_GT(other, 250);
 }
 
 TEST(TrainCorpus, TheSameSeedGivesTheSameQuestions) {

@@ -5,8 +5,10 @@
 
 #include <numeric>
 
+#include "examples/train/export.h"
 #include "examples/train/network.h"
 #include "hearth/sampler.h"
+#include "tests/support/temp_dir.h"
 
 namespace train {
 namespace {
@@ -64,6 +66,52 @@ TEST(TrainInitial, TheFirstHeadsLookOneAndTwoTokensBack) {
   for (const int64_t head : {0, 1}) EXPECT_GT(attention_to(layout, shard, head, 1), 5) << head;
   for (const int64_t head : {2, 3}) EXPECT_GT(attention_to(layout, shard, head, 2), 5) << head;
   EXPECT_LT(attention_to(layout, shard, 0, 7), 1);
+}
+
+TEST(TrainInitial, OfThreeLayersTheLastHeadsSeeWhatIsNear) {
+  ModelSizes sizes = kSizes;
+  sizes.d_model = 256, sizes.head_dim = 64, sizes.n_layers = 3;
+  const Layout layout(sizes);
+  const Shard shard = repeated(40);
+  EXPECT_GT(attention_to(layout, shard, 0, 1), 5);
+  EXPECT_GT(attention_to(layout, shard, 2, 2), 5);
+  for (const Eigen::Index back : {3, 4, 5}) EXPECT_GT(attention_to(layout, shard, 1, back), 2) << back;
+  for (const Eigen::Index back : {8, 9, 10}) EXPECT_GT(attention_to(layout, shard, 3, back), 2) << back;
+  EXPECT_LT(attention_to(layout, shard, 1, 16), 0.5);
+}
+
+TEST(TrainInitial, TwinsBeginAlikeAndStrangersDoNot) {
+  const Layout layout(kSizes);
+  const auto half = static_cast<int32_t>(kSizes.n_vocab / 2);
+  std::vector<int32_t> twins(static_cast<size_t>(kSizes.n_vocab), -1);
+  for (int32_t id = 0; id < half; ++id) twins[static_cast<size_t>(id)] = id + half;
+  const Floats values = initial_parameters(layout, 4, twins);
+  Matrix<float> rows = ConstMap<float>(values.data() + layout.embedding, kSizes.n_vocab, kSizes.d_model);
+  rows.rowwise() -= rows.colwise().mean().eval();  // what all tokens have in common
+  rows.rowwise().normalize();
+  float with_twins = 0, with_strangers = 0;
+  for (int32_t id = 0; id < half; ++id) {
+    with_twins += rows.row(id).dot(rows.row(id + half)) / static_cast<float>(half);
+    with_strangers += std::abs(rows.row(id).dot(rows.row((id + 1) % half + half))) / static_cast<float>(half);
+  }
+  EXPECT_GT(with_twins, 0.85f);
+  EXPECT_LT(with_strangers, 0.15f);
+}
+
+TEST(TrainInitial, ATwinIsTheSameWordWithoutItsSpace) {
+  const hearth::testing::TempDir folder;
+  const auto tokenizer = make_tokenizer(make_vocabulary(1, 700), folder.file("v.gguf"));
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  const auto twins = twins_of(*tokenizer);
+  ASSERT_EQ(twins.size(), static_cast<size_t>(tokenizer->n_vocab()));
+  int pairs = 0;
+  for (int32_t id = 0; id < tokenizer->n_vocab(); ++id) {
+    const int32_t twin = twins[static_cast<size_t>(id)];
+    if (twin < 0) continue;
+    EXPECT_EQ(tokenizer->piece(id), " " + std::string(tokenizer->piece(twin)));
+    ++pairs;
+  }
+  EXPECT_GT(pairs, 40);
 }
 
 TEST(TrainInitial, ADeeperModelBeginsWhereTheOtherEnded) {
