@@ -19,7 +19,10 @@
 //   5. Layer 0, the last head of each group: a weaker query to slower turning pairs sees not one place but some eight,
 //      about 4 and 9 tokens back. The heads add the "own" of all of them to the subspace "near".
 //   6. Layer 2 matches places by what is near them: group 0 copies tokens whose neighbours are the neighbours of the
-//      token at hand, group 1 looks for those neighbours themselves and copies what stood near them.
+//      token at hand, group 1 looks for those neighbours themselves and copies what stood near them and before them.
+//
+// Queries and keys that compare content do so in the slowly turning pairs of the rotary embedding: in the others a match
+// would depend on the distance.
 //
 // A word after a space and the same word at the start of a line or in quotation marks are two tokens, and an answer
 // often begins with what the text had in its middle: so two such tokens begin with similar embeddings.
@@ -47,6 +50,7 @@ constexpr float kLogitScale = 0.05f;            ///< deviation of embeddings tim
 constexpr float kBackAngle = 4.7f;              ///< size of positional queries and keys
 constexpr int64_t kBackPairs = 8;               ///< pairs of a head that carry them: the fastest turning
 constexpr float kMatch = 2.5f;                  ///< size of queries and keys that look for the same token
+constexpr float kMatchTurn = 1.0f / 40;         ///< radians a position, at most, of the pairs that carry them
 constexpr float kNoise = 0.3f;                  ///< what stays of the random values beside a subspace
 constexpr float kNoted = 0.2f, kCopied = 0.5f;  ///< what the two layers write
 constexpr float kNearAngle = 2.1f;              ///< size of the queries that see several places
@@ -101,12 +105,12 @@ class InductionHeads {
           look_back(query(0, h), 0, kBackAngle);
           write(0, h, part((g + 1) * s_.head_dim), near ? 2 * kNoted : kNoted);
         }
-        read(query(1, h), part(g * s_.head_dim), kMatch);
+        match(query(1, h), part(g * s_.head_dim), kMatch);
         write(1, h, part(found), kCopied);
       }
       look_back(key(0, g), g + 1, kBackAngle);
       read(value(0, g), part(kOwn), 1.0f);
-      read(key(1, g), part((g + 1) * s_.head_dim), kMatch);
+      match(key(1, g), part((g + 1) * s_.head_dim), kMatch);
       read(value(1, g), part(found), 1.0f);
     }
     if (near) match_neighbours(group);
@@ -124,35 +128,50 @@ class InductionHeads {
     for (int64_t g = 0; g < s_.n_kv_heads; ++g) {
       for (int64_t h = g * group; h < (g + 1) * group; ++h) {
         if (h % group == 0) {
-          read(query(2, h), near_, kNearMatch);
+          match(query(2, h), near_, kNearMatch);
         } else {
-          read(query(2, h), part(s_.head_dim), kMatch);  // the word before
+          match(query(2, h), part(s_.head_dim), kMatch);  // the word before
         }
         write(2, h, part(kOwn), kNearCopied);
       }
-      read(key(2, g), g % 2 == 0 ? near_ : part(kOwn), g % 2 == 0 ? kNearMatch : kMatch);
-      read(value(2, g), g % 2 == 0 ? part(kOwn) : near_, 1.0f);
+      match(key(2, g), g % 2 == 0 ? near_ : part(kOwn), g % 2 == 0 ? kNearMatch : kMatch);
+      read(value(2, g), g % 2 == 0 ? part(kOwn) : RowMajor(near_ + part(s_.head_dim)), 1.0f);
     }
   }
 
   /// A vector that is the same for every token, turned as `distance` positions would turn it.
   void look_back(Weights w, int64_t distance, float angle, int64_t first_pair = 0) {
     for (int64_t i = first_pair; i < kBackPairs; ++i) {
-      const double turn =
-          static_cast<double>(distance) *
-          std::pow(static_cast<double>(s_.rope_base), -2.0 * static_cast<double>(i) / static_cast<double>(s_.head_dim));
+      const float turn = static_cast<float>(distance) * turn_of(i);
       // A normalised embedding has sqrt(1/2) of the shared vector in it.
       const float size = angle * std::numbers::sqrt2_v<float> / static_cast<float>(s_.d_model);
-      w.row(2 * i) += size * static_cast<float>(std::cos(turn)) * shared_;
-      w.row(2 * i + 1) += size * static_cast<float>(std::sin(turn)) * shared_;
+      w.row(2 * i) += size * std::cos(turn) * shared_;
+      w.row(2 * i + 1) += size * std::sin(turn) * shared_;
     }
   }
 
   /// The columns of a subspace, from the rotation's column `at` on.
   RowMajor part(int64_t at) const { return rotation_.middleCols(at, s_.head_dim); }
 
-  /// The head reads that subspace.
+  /// The head's values are that subspace.
   void read(Weights w, const RowMajor& subspace, float size) { w = kNoise * w + size * subspace.transpose(); }
+
+  /// Queries or keys that look for the same content: in the pairs alone that turn little over the length of a text, so
+  /// that the match does not depend on the distance.
+  void match(Weights w, const RowMajor& subspace, float size) {
+    const auto pairs = static_cast<Eigen::Index>(s_.head_dim / 2);
+    Eigen::Index first = 0;
+    while (first + 1 < pairs && turn_of(first) > kMatchTurn) ++first;
+    const Eigen::Index rows = 2 * (pairs - first);
+    size *= std::sqrt(static_cast<float>(w.rows()) / static_cast<float>(rows));
+    w *= kNoise;
+    w.bottomRows(rows) += size * subspace.rightCols(rows).transpose();
+  }
+
+  /// Radians that a pair of dimensions turns from one position to the next.
+  float turn_of(Eigen::Index pair) const {
+    return std::pow(s_.rope_base, -2.0f * static_cast<float>(pair) / static_cast<float>(s_.head_dim));
+  }
 
   /// Head h writes into that subspace.
   void write(size_t layer, int64_t h, const RowMajor& subspace, float size) {

@@ -51,7 +51,7 @@ Slots owner_slots(const Owner& owner) {
 Scene things_scene(Dice& dice) {
   Scene scene;
   std::vector<Owner> owners = draw_owners(dice);
-  const View has = "{p} has {a c} {t}.|{p} has {a c} {t}.|{p} owns {a c} {t}.|There is {a c} {t} in the bag of {p}.";
+  const View has = "{p} has {a c} {t}.|{p} has {a c} {t}.|{p} owns {a c} {t}.|In the bag of {p} there is {a c} {t}.";
   for (const Owner& owner : owners) tell(dice, scene, has, owner_slots(owner));
   Owner& giver = owners.front();
   Owner& taker = owners.back();
