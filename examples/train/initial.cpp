@@ -21,8 +21,8 @@
 //   6. Layer 2 matches places by what is near them: group 0 copies tokens whose neighbours are the neighbours of the
 //      token at hand, group 1 looks for those neighbours themselves and copies what stood near them and before them.
 //
-// Queries and keys that compare content do so in the slowly turning pairs of the rotary embedding: in the others a match
-// would depend on the distance.
+// Queries and keys that compare content do so in the slowly turning pairs of the rotary embedding: in the others a
+// match would depend on the distance.
 //
 // A word after a space and the same word at the start of a line or in quotation marks are two tokens, and an answer
 // often begins with what the text had in its middle: so two such tokens begin with similar embeddings.

@@ -46,7 +46,8 @@ TEST(TrainCorpus, HeldOutSumsOccurInNoForm) {
 }
 
 TEST(TrainCorpus, HeldOutOwnersAndPlacesOccurInNoForm) {
-  const std::regex has(R"((\w+) (?:has|owns|had|there is) (?:(?:a|an) \w+|the) (\w+)\.)"), went(R"((\w+) went to the (\w+))");
+  const std::regex has(R"((\w+) (?:has|owns|had|there is) (?:(?:a|an) \w+|the) (\w+)\.)"),
+      went(R"((\w+) went to the (\w+))");
   size_t seen = 0;
   for (const std::string& text : documents()) {
     for (const auto& [rule, kind] : {std::pair{&has, "thing"}, std::pair{&went, "place"}}) {
