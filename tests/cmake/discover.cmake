@@ -23,7 +23,7 @@ foreach(line IN LISTS lines)
   elseif(line MATCHES "^  ([^ #]+)(  # GetParam\\(\\) = (.*))?$")
     set(case "${suite}${CMAKE_MATCH_1}")
     add_test("${case}" "${program}" "--gtest_filter=${case}")
-    set_tests_properties("${case}" PROPERTIES LABELS ${label} TIMEOUT 300
+    set_tests_properties("${case}" PROPERTIES LABELS ${label} TIMEOUT ${limit}
       SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\] ")
   endif()
 endforeach()
