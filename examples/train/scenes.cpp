@@ -198,17 +198,8 @@ std::string retold(Dice& dice, const std::vector<Fact>& facts) {
 }
 
 Scene any_scene(Dice& dice) {
-  switch (dice.number(0, 9)) {
-    case 0:
-    case 1:
-    case 2: return things_scene(dice);
-    case 3:
-    case 4:
-    case 5: return places_scene(dice);
-    case 6:
-    case 7: return pets_scene(dice);
-    default: return tale(dice);
-  }
+  const int64_t roll = dice.number(0, 9);
+  return roll < 3 ? things_scene(dice) : roll < 6 ? places_scene(dice) : roll < 8 ? pets_scene(dice) : tale(dice);
 }
 
 }  // namespace train

@@ -19,7 +19,7 @@ using hearth::Session;
 constexpr double kFloor = 0.9;        // of the held-out questions; examples/models/README.md has what it reached
 constexpr double kDraftFloor = 0.95;  // of the tokens of answers that the draft model guesses
 
-constexpr int kThreads = 1;  // of models this small more are no faster, and results do not depend on it
+constexpr int kThreads = 1;  // results do not depend on it, and ctest runs tests side by side
 
 const std::string kFolder = HEARTH_SOURCE_DIR "/examples/models/";
 const std::string kModel = kFolder + "small-world-q8_0.gguf";
