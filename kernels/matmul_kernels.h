@@ -115,7 +115,8 @@ struct WeightTile {
   const void* data;   ///< first row, at the column where the panel starts; any alignment
   int64_t row_bytes;  ///< from row to row
   int n_rows;  ///< 1..kPanelRows (dot_column: kDotRows); lanes beyond repeat some row, and their results are ignored
-  /// What to prefetch meanwhile: byte i of row r of the next panel is at ahead + r * ahead_stride + i. Any address.
+  /// What to prefetch meanwhile: byte i of row r of the next panel is at ahead + r * ahead_stride + i; for dot_column,
+  /// the first byte of the next tile. Any address; nullptr: nothing.
   const void* ahead = nullptr;
   int64_t ahead_stride = 0;
 };

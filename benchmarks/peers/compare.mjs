@@ -1,8 +1,9 @@
 // Runs hearth and its peers in turn on the same file and prints medians and ratios. See benchmarks/README.md.
-//   node compare.mjs MODEL [--threads 2] [--prompt 512] [--generate 64] [--depth 0] [--sequences 1] [--rounds 3] [--isa NAME]
+//   node compare.mjs MODEL [--threads 2] [--prompt 512] [--generate 64] [--depth 0] [--sequences 1] [--rounds 3] [--isa NAME] [--beside-busy]
+// --beside-busy: how fast each engine generates while another program keeps one core busy, beside what a single thread does alone.
 // Peers: llama.cpp when `npm install` was run here; any llama-bench named in LLAMA_BENCH (its neighbours
 // llama-sweep-bench and llama-batched-bench serve --depth and --sequences).
-import {spawnSync} from "node:child_process";
+import {spawn, spawnSync} from "node:child_process";
 import {existsSync} from "node:fs";
 import {tmpdir} from "node:os";
 import {dirname, join, resolve} from "node:path";
@@ -18,12 +19,14 @@ const option = (name, fallback) => {
 const setup = Object.fromEntries(
     Object.entries({threads: 2, prompt: 512, generate: 64, depth: 0, sequences: 1, rounds: 3})
         .map(([name, fallback]) => [name, Number(option(name, fallback))]));
+const besideBusy = rest.includes("--beside-busy");
 const hearthBinary = resolve(option("hearth", join(here, "../../build/hearth")));
 
 if (!model || !existsSync(model)) {
-  console.error("usage: node compare.mjs MODEL [--threads N] [--prompt N] [--generate N] [--depth N] [--sequences N] [--rounds N] [--isa NAME]");
+  console.error("usage: node compare.mjs MODEL [--threads N] [--prompt N] [--generate N] [--depth N] [--sequences N] [--rounds N] [--isa NAME] [--beside-busy]");
   process.exit(2);
 }
+if (besideBusy) Object.assign(setup, {prompt: 16, depth: 0, sequences: 1});
 
 /** Runs a program (some leave log files where they stand) and returns what it printed; null, and a line to stderr, when it failed. */
 const output = (program, args, {withErrors = false} = {}) => {
@@ -85,10 +88,31 @@ const engines = {hearth};
 if (existsSync(join(here, "node_modules/node-llama-cpp"))) engines["llama.cpp"] = llamaCpp;
 for (const bench of (process.env.LLAMA_BENCH ?? "").split(":").filter(Boolean).map((path) => resolve(path))) engines[bench.split("/").slice(-4, -3)[0] || bench] = llamaBench(bench);
 
+/** Runs `work` while a program of our own computes without rest on the first core. */
+const withBusyCore = (work) => {
+  const neighbour = spawn("taskset", ["-c", "0", process.execPath, "-e", "for (;;);"], {stdio: "ignore"});
+  try {
+    return work();
+  } finally {
+    neighbour.kill("SIGKILL");
+  }
+};
+
+/** {alone, beside}: tokens a second of one thread on the machine as it is, and of all threads beside a busy core. */
+const measureBesideBusy = (measure) => {
+  const {threads} = setup;
+  const at = (n) => {
+    setup.threads = n;
+    return measure()?.tg;
+  };
+  const alone = at(1), beside = withBusyCore(() => at(threads));
+  return alone && beside ? {alone, beside} : null;
+};
+
 const samples = {};
 for (let round = 0; round < setup.rounds; ++round) {
   for (const [name, measure] of Object.entries(engines)) {
-    const result = measure();
+    const result = besideBusy ? measureBesideBusy(measure) : measure();
     if (result) (samples[name] ??= []).push(result);
     process.stderr.write(`round ${round + 1} ${name} ${JSON.stringify(result)}\n`);
   }
@@ -101,6 +125,16 @@ const median = (values) => {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
 const of = (name, key) => median((samples[name] ?? []).map((sample) => sample[key]));
+
+if (besideBusy) {
+  console.log(`${model.split("/").pop()}, generation, medians of ${setup.rounds} rounds in turn`);
+  console.log(`| engine | 1 thread alone t/s | ${setup.threads} threads beside a busy core t/s | ratio |\n| --- | --- | --- | --- |`);
+  for (const name of Object.keys(samples)) {
+    const alone = of(name, "alone"), beside = of(name, "beside");
+    console.log(`| ${name} | ${alone.toFixed(1)} | ${beside.toFixed(1)} | ${(beside / alone).toFixed(2)} |`);
+  }
+  process.exit(0);
+}
 
 console.log(`${model.split("/").pop()}, ${setup.threads} threads, depth ${setup.depth}, ${setup.sequences} sequence(s), medians of ${setup.rounds} rounds in turn`);
 console.log("| engine | prompt t/s | hearth / it | generation t/s | hearth / it |\n| --- | --- | --- | --- | --- |");

@@ -202,7 +202,7 @@ void MatmulPass::multiply(float* acc, const PassTile& tile, const std::byte* nex
   const int type = static_cast<int>(tile.w->type);
   const int64_t row_bytes = tile.w->row_bytes;
   float* panel = accumulator(worker, 0) - kernels::kPanelBytes / static_cast<int64_t>(sizeof(float));
-  if (segment.n_cols == 1 && multiply_column(acc, tile, segment, type, panel)) return;
+  if (segment.n_cols == 1 && multiply_column(acc, tile, next, segment, type, panel)) return;
   const int step = (tile.n_rows + kPanelRows - 1) / kPanelRows;
   if (step == 1) {
     multiply_panels(acc, {tile.data, row_bytes, tile.n_rows, nullptr, 0}, next, segment, type, panel);
@@ -226,9 +226,9 @@ bool MatmulPass::multiplies_floats(int type) const {
   return ctx_.exact_products || kernels_.types[type].kind == kernels::PanelKind::kFloat;
 }
 
-bool MatmulPass::multiply_column(float* acc, const PassTile& tile, const PassSegment& segment, int type,
-                                 float* panel) const {
-  const kernels::WeightTile rows = {tile.data, tile.w->row_bytes, tile.n_rows, nullptr, 0};
+bool MatmulPass::multiply_column(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
+                                 int type, float* panel) const {
+  const kernels::WeightTile rows = {tile.data, tile.w->row_bytes, tile.n_rows, next, 0};
   if (!multiplies_floats(type)) {
     if (kernels_.matmul.dot_column[type] == nullptr) return false;
     kernels_.matmul.dot_column[type](acc, rows, acts_ + groups_[segment.first_group].offset, chunk_stride_, cols_);

@@ -84,13 +84,14 @@ TEST_P(MatmulKernelsOf, OneColumnIsBitForBitWhatPanelsGive) {
   for (int type = 0; type < kernels::kTypeCount; ++type) {
     const kernels::TypeKernels& traits = reference().types[type];
     if (isa().matmul.dot_column[type] == nullptr) continue;
-    for (const int n_rows : {1, 16, 31, 75, kernels::kDotRows}) {
-      const int64_t n = 2 * kCols + traits.block_size;  // the last chunk is short
+    for (const auto [n_rows, n_chunks] :
+         {std::pair(1, 2), std::pair(16, 9), std::pair(31, 2), std::pair(75, 5), std::pair(kernels::kDotRows, 9)}) {
+      const int64_t n = n_chunks * kCols + traits.block_size;  // the last chunk is short
       const int64_t row_bytes = n / traits.block_size * traits.block_bytes;
       const int64_t stride = kernels::act_group_bytes(kCols, 1);
       const auto tile = testing::random_blocks(traits, n_rows * n, random);
       const auto x = testing::random_floats(n, random);
-      Guarded<unsigned char> acts(static_cast<size_t>(3 * stride), 0), panel(kernels::kPanelBytes, 0);
+      Guarded<unsigned char> acts(static_cast<size_t>((n_chunks + 1) * stride), 0), panel(kernels::kPanelBytes, 0);
       for (int64_t k = 0; k < n; k += kCols) {
         const ActGroup group = kernels::act_group_at(acts.data() + k / kCols * stride, kCols, 1);
         isa().matmul.pack_acts(group, 0, x.data() + k, std::min(kCols, n - k));
