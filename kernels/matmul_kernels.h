@@ -69,11 +69,11 @@ struct ActGroup {
   float* sum32;     ///< [nb][n_cols] d * (sum of 32 codes)
   int32_t* init16;  ///< [nb][2][n_cols] first value of an integer accumulator; private to the instruction set
   int32_t* init32;  ///< [nb][n_cols]
-  /// What multiply prefetches with each block: so many bytes at ahead, ahead + stride, ... (ahead_rows of them).
+  /// What multiply prefetches: with each block the next ahead_bytes (a multiple of 64; 0: nothing) from `ahead` on, any
+  /// address, into the first-level cache, or the second when ahead_far.
   const void* ahead = nullptr;
-  int64_t ahead_stride = 0;
   int32_t ahead_bytes = 0;
-  int32_t ahead_rows = 0;
+  bool ahead_far = false;
 };
 
 static inline int64_t round_up_64(int64_t bytes) {

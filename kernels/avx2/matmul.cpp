@@ -31,16 +31,20 @@ struct ActColumns {
   const float* sums;    ///< [nb][halves][stride], as the kind has it
   const int32_t* init;  ///< [nb][halves][stride]
   int64_t stride;
-  uintptr_t ahead;  ///< prefetched from block to block: rows of ahead_bytes, every other line
-  int64_t ahead_stride;
-  int ahead_bytes, ahead_rows;
+  uintptr_t ahead;  ///< as ActGroup has it, but every other line
+  int ahead_bytes;
+  bool ahead_far;
 
   HEARTH_INLINE void prefetch_block() {
-    for (int r = 0; r < ahead_rows; ++r, ahead += static_cast<uintptr_t>(ahead_stride)) {
-      for (int i = 0; i < ahead_bytes; i += 128) {
-        _mm_prefetch(reinterpret_cast<const char*>(ahead + static_cast<uintptr_t>(i)), _MM_HINT_T0);
+    for (int i = 0; i < ahead_bytes; i += 128) {
+      const char* line = reinterpret_cast<const char*>(ahead + static_cast<uintptr_t>(i));
+      if (ahead_far) {
+        _mm_prefetch(line, _MM_HINT_T1);
+      } else {
+        _mm_prefetch(line, _MM_HINT_T0);
       }
     }
+    ahead += static_cast<uintptr_t>(ahead_bytes);
   }
 };
 
@@ -273,15 +277,14 @@ void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb
                                (kBy16 ? x.init16 : x.init32) + c,
                                x.n_cols,
                                reinterpret_cast<uintptr_t>(x.ahead) + static_cast<uintptr_t>(64 * half),
-                               x.ahead_stride,
-                               x.ahead_bytes - 64 * half,
-                               c == 0 ? x.ahead_rows : 0};
+                               c == 0 ? x.ahead_bytes : 0,
+                               x.ahead_far};
       float* out = acc + c * kPanelRows + half * 16;
       const int left = x.n_cols - c;
       if (left == 1) {
         multiply_cols<kCodes, 1, kHalves, kMin>(out, codes, columns, nb, first);
         c += 1;
-      } else if (left == 2 || left == 4) {
+      } else if (left == 2) {
         multiply_cols<kCodes, 2, kHalves, kMin>(out, codes, columns, nb, first);
         c += 2;
       } else {

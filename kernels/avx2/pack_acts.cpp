@@ -19,23 +19,39 @@ inline __m256i sum_pairs(__m256i words) {
   return _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0xb1));
 }
 
-/// The number of steps to the largest magnitude that codes 32 values with the smallest squared error; a lane is a
-/// grid.
-inline float best_grid(const float* x, float per_unit) {
-  const __m256 scale = _mm256_mul_ps(_mm256_load_ps(kActGridSteps), _mm256_set1_ps(per_unit));
-  __m256 sum[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-  for (int i = 0; i < kActBlock; ++i) {
-    const __m256 scaled = _mm256_mul_ps(_mm256_broadcast_ss(x + i), scale);
-    const __m256 rest = _mm256_sub_ps(scaled, _mm256_round_ps(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-    sum[i % 2] = _mm256_fmadd_ps(rest, rest, sum[i % 2]);
-  }
-  const __m256 error =
-      _mm256_fmadd_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_load_ps(kActGridArea), _mm256_load_ps(kActGridBias));
+/// sum + (the distance of x to the grid, in steps)^2; a lane is a grid.
+inline __m256 add_error(__m256 sum, float x, __m256 scale) {
+  const __m256 scaled = _mm256_mul_ps(_mm256_set1_ps(x), scale);
+  const __m256 rest = _mm256_sub_ps(scaled, _mm256_round_ps(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  return _mm256_fmadd_ps(rest, rest, sum);
+}
+
+/// The number of steps of the grid with the least error.
+inline float steps_of_least(__m256 sum) {
+  const __m256 error = _mm256_fmadd_ps(sum, _mm256_load_ps(kActGridArea), _mm256_load_ps(kActGridBias));
   __m256 least = _mm256_min_ps(error, _mm256_permute2f128_ps(error, error, 1));
   least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0x4e));
   least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0xb1));
   const int equal = _mm256_movemask_ps(_mm256_cmp_ps(error, least, _CMP_EQ_OQ));
   return kActGridSteps[__builtin_ctz(static_cast<unsigned>(equal) | 0x80u)];  // not-a-number: the last
+}
+
+/// The number of steps to the largest magnitude that codes 32 values with the smallest squared error, for two blocks at
+/// once: the sums are chains, and four of them keep the processor busy.
+inline void best_grids(float steps[2], const float* x, const float* y, float x_per_unit, float y_per_unit) {
+  const __m256 grid = _mm256_load_ps(kActGridSteps);
+  const __m256 x_scale = _mm256_mul_ps(grid, _mm256_set1_ps(x_per_unit));
+  const __m256 y_scale = _mm256_mul_ps(grid, _mm256_set1_ps(y_per_unit));
+  __m256 x_even = _mm256_setzero_ps(), x_odd = x_even, y_even = x_even, y_odd = x_even;
+#pragma GCC unroll 2
+  for (int i = 0; i < kActBlock; i += 2) {
+    x_even = add_error(x_even, x[i], x_scale);
+    y_even = add_error(y_even, y[i], y_scale);
+    x_odd = add_error(x_odd, x[i + 1], x_scale);
+    y_odd = add_error(y_odd, y[i + 1], y_scale);
+  }
+  steps[0] = steps_of_least(_mm256_add_ps(x_even, x_odd));
+  steps[1] = steps_of_least(_mm256_add_ps(y_even, y_odd));
 }
 
 constexpr int kBatch = 8;  // blocks whose steps overlap: each alone is a long chain of operations
@@ -78,16 +94,20 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
   const int64_t n_cols = group.n_cols, nb = k / kActBlock;
   for (int64_t first = 0; first < nb; first += kBatch, x += kBatch * kActBlock) {
     const int n = static_cast<int>(nb - first < kBatch ? nb - first : kBatch);
-    alignas(32) float per_unit[kBatch], inverse[kBatch], xqs[kBatch] = {}, qqs[kBatch] = {}, d[kBatch];
+    alignas(32) float per_unit[kBatch], steps[kBatch], xqs[kBatch] = {}, qqs[kBatch] = {}, d[kBatch];
     float sums[kBatch][2];
     inverse_magnitudes(per_unit, x, n);
-    for (int b = 0; b < n; ++b) inverse[b] = best_grid(x + b * kActBlock, per_unit[b]) * per_unit[b];
+    for (int b = 0; b < n; b += 2) {
+      const int second = (b + 1 < n) ? b + 1 : b;
+      best_grids(steps + b, x + b * kActBlock, x + second * kActBlock, per_unit[b], per_unit[second]);
+    }
     for (int b = 0; b < n; ++b) {
+      const Floats inverse = splat(steps[b] * per_unit[b]);
       Floats xq = zero(), qq = zero();
       Ints codes[4];
       for (int i = 0; i < 4; ++i) {
         const Floats v = load(x + b * kActBlock + 8 * i);
-        codes[i] = to_ints(mul(v, splat(inverse[b])));
+        codes[i] = to_ints(mul(v, inverse));
         const Floats q = to_floats(codes[i]);
         xq = fma(v, q, xq);
         qq = fma(q, q, qq);

@@ -378,20 +378,21 @@ HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   }
 }
 
-/// How far before its use dot_tile asks for weights, in bytes: the second-level cache holds them until then. One core of
-/// a Zen 4, GB/s by distance (none, 16, 32, 64, 128, 256 KiB): Q6_K 7.6, 10.9, 12.9, 15.9, 16.0, 15.8, Q4_K 17.6, 16.4,
-/// 16.6, 17.4, 17.3, 16.7; reading alone 23 to 27. Into the first-level cache instead: Q4_K 6 to 8.
+/// How far before its use dot_tile asks for weights, in bytes: the second-level cache holds them until then. One core
+/// of a Zen 4, GB/s by distance (none, 16, 32, 64, 128, 256 KiB): Q6_K 7.6, 10.9, 12.9, 15.9, 16.0, 15.8,
+/// Q4_K 17.6, 16.4, 16.6, 17.4, 17.3, 16.7; reading alone 23 to 27. Into the first-level cache instead: Q4_K 6 to 8.
 constexpr int64_t kDotAhead = 96 << 10;
 
 /// Prefetches kBytes from p on.
 template <int64_t kBytes>
 HEARTH_INLINE void prefetch_far(const uint8_t* p) {
 #pragma GCC unroll 32
-  for (int64_t i = 0; i < kBytes; i += 64) _mm_prefetch(static_cast<const char*>(static_cast<const void*>(p + i)), _MM_HINT_T1);
+  for (int64_t i = 0; i < kBytes; i += 64)
+    _mm_prefetch(static_cast<const char*>(static_cast<const void*>(p + i)), _MM_HINT_T1);
 }
 
-/// 8 rows times one column of k elements, packed as groups of kPanelBlocks blocks. What lies at `ahead`, as many bytes as
-/// the rows have, is prefetched unless that is nullptr.
+/// 8 rows times one column of k elements, packed as groups of kPanelBlocks blocks. What lies at `ahead`, as many bytes
+/// as the rows have, is prefetched unless that is nullptr.
 template <typename Decoder>
 __attribute__((noinline)) __m256 dot_rows(EvenRows rows, const uint8_t* ahead, const void* acts, int64_t stride,
                                           int64_t k) {

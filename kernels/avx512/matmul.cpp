@@ -44,8 +44,12 @@ inline __attribute__((always_inline)) void multiply_cols(float* acc, const char*
   const float* sums = (kHalves == 1) ? x.sum32 : x.sum16;
   const int32_t* init = (kHalves == 1) ? x.init32 : x.init16;
   for (int64_t b = 0; b < nb; ++b, panel += kBlockStride, q += 32 * kCols, d += kCols) {
-    for (int r = 0; r < x.ahead_rows; ++r, ahead += x.ahead_stride) {
-      for (int i = 0; i < x.ahead_bytes; i += 64) _mm_prefetch(ahead + i, _MM_HINT_T0);
+    for (const char* const end = ahead + x.ahead_bytes; ahead < end; ahead += 64) {
+      if (x.ahead_far) {
+        _mm_prefetch(ahead, _MM_HINT_T1);
+      } else {
+        _mm_prefetch(ahead, _MM_HINT_T0);
+      }
     }
 #pragma GCC unroll 2
     for (int half = 0; half < kHalves; ++half, init += kCols, sums += kCols) {

@@ -16,12 +16,11 @@ static_assert(2 * kPanelRows * kFloatChunk * static_cast<int64_t>(sizeof(float))
 /// Elements of one row that are expanded from codes at once, when they meet a single column.
 constexpr int64_t kExpandChunk = 4096;
 static_assert(kExpandChunk * static_cast<int64_t>(sizeof(float)) <= kernels::kPanelBytes);
-/// Up to so many columns tiles are made of more rows, so that each lane reads a long stream, and multiplying prefetches
-/// the next panel. Measured on one core (Emerald Rapids, 16.5 GB/s), Q4_K 16384 x 2048, in milliseconds with and
-/// without: 1.8 and 1.9 for 2 columns, 2.1 and 2.1 for 4, 2.6 and 2.8 for 8, 3.6 and 3.9 for 16, 4.6 and 4.9 for 24;
-/// one column, without panels, 1.35.
+/// Up to so many columns multiplying a tile prefetches the next one: reading it takes about as long. With more columns
+/// decoding prefetches the next panel, and multiplying the activations.
 constexpr int kFewColumns = 24;
-/// Bytes that make a stream long enough.
+/// Tiles for one column grow until each lane of a kernel that reads so many streams has a long one.
+constexpr int64_t kDotLanes = 16;
 constexpr int64_t kStreamBytes = 8192;
 
 /// Most columns of a pass: beyond it the tile is decoded again, which costs about 2% of the product.
@@ -64,26 +63,20 @@ T* at(std::byte* memory, int64_t offset) {
   return static_cast<T*>(static_cast<void*>(memory + offset));
 }
 
-/// Lets group g of n_groups prefetch its share of the rows of the next panel.
-void prefetch_weights(kernels::ActGroup& acts, const std::byte* ahead, int64_t row_bytes, int bytes, int64_t nb, int g,
-                      int n_groups) {
-  const int64_t per_block = (kPanelRows + nb * n_groups - 1) / (nb * n_groups);
-  const int64_t first = g * nb * per_block;
-  if (first >= kPanelRows) return;
-  acts.ahead = ahead + first * row_bytes;
-  acts.ahead_stride = row_bytes;
-  acts.ahead_bytes = bytes;
-  acts.ahead_rows = static_cast<int32_t>(per_block);
+/// Lets group g of n_groups, at chunk `chunk` of n_chunks, prefetch its share of the next tile.
+void prefetch_next_tile(kernels::ActGroup& acts, const std::byte* next, int64_t tile_bytes, int64_t chunk,
+                        int64_t n_chunks, int g, int n_groups) {
+  const int64_t n_shares = n_chunks * n_groups;
+  acts.ahead = next + tile_bytes * (chunk * n_groups + g) / n_shares / 64 * 64;
+  acts.ahead_bytes = static_cast<int32_t>(round_up(tile_bytes / n_shares / kernels::kPanelBlocks + 1, 64));
+  acts.ahead_far = true;
 }
 
 /// Lets a group prefetch the one behind it in memory: 44 bytes a column and block in the planes of codes, d, sum32 and
 /// init32.
 void prefetch_next_group(kernels::ActGroup& acts) {
-  const int32_t bytes = (44 * acts.n_cols + 63) / 64 * 64;
   acts.ahead = acts.q + kernels::act_group_bytes(kChunk, acts.n_cols);
-  acts.ahead_stride = bytes;
-  acts.ahead_bytes = bytes;
-  acts.ahead_rows = 1;
+  acts.ahead_bytes = (44 * acts.n_cols + 63) / 64 * 64;
 }
 
 }  // namespace
@@ -176,12 +169,10 @@ void MatmulPass::pack(bool codes) {
 int MatmulPass::tile_rows(int64_t rows, int64_t row_bytes) const {
   int64_t largest = 0;  // columns of a segment
   for (int i = 0; i < n_segments_; ++i) largest = std::max<int64_t>(largest, segments_[i].n_cols);
-  if (largest > kFewColumns) return kPanelRows;
-  const int64_t lanes = (largest == 1) ? 16 : kPanelRows;
+  if (largest > 1) return kPanelRows;
   const int64_t n_threads = (ctx_.parallel != nullptr) ? ctx_.parallel->n_threads() : 1;
   int64_t tile = kPanelRows;
-  while (2 * tile <= kernels::kDotRows && tile / lanes * row_bytes < kStreamBytes && rows >= 8 * tile * n_threads &&
-         2 * tile * largest <= capacity_ * kPanelRows / 2) {
+  while (2 * tile <= kernels::kDotRows && tile / kDotLanes * row_bytes < kStreamBytes && rows >= 8 * tile * n_threads) {
     tile *= 2;
   }
   return static_cast<int>(tile);
@@ -203,22 +194,11 @@ void MatmulPass::multiply(float* acc, const PassTile& tile, const std::byte* nex
   const int64_t row_bytes = tile.w->row_bytes;
   float* panel = accumulator(worker, 0) - kernels::kPanelBytes / static_cast<int64_t>(sizeof(float));
   if (segment.n_cols == 1 && multiply_column(acc, tile, next, segment, type, panel)) return;
-  const int step = (tile.n_rows + kPanelRows - 1) / kPanelRows;
-  if (step == 1) {
-    multiply_panels(acc, {tile.data, row_bytes, tile.n_rows, nullptr, 0}, next, segment, type, panel);
-    return;
-  }
-  // Lane i of panel `part` takes row step * i + part, so that it reads consecutive rows from panel to panel.
-  float* result = acc + int64_t{capacity_} * kPanelRows / 2;
-  for (int part = 0; part < step; ++part) {
-    const int n_rows = (tile.n_rows - part + step - 1) / step;
-    const std::byte* data = tile.data + part * row_bytes;
-    multiply_panels(result, {data, step * row_bytes, n_rows, nullptr, 0}, (part + 1 < step) ? data + row_bytes : next,
-                    segment, type, panel);
-    for (int c = 0; c < segment.n_cols; ++c) {
-      float* column = acc + c * row_stride(tile.n_rows) + part;
-      for (int i = 0; i < n_rows; ++i) column[int64_t{i} * step] = result[int64_t{c} * kPanelRows + i];
-    }
+  for (int row = 0; row < tile.n_rows; row += kPanelRows) {  // more than once only for a single column
+    const int n_rows = std::min(kPanelRows, tile.n_rows - row);
+    const std::byte* data = tile.data + row * row_bytes;
+    multiply_panels(acc + row, {data, row_bytes, n_rows, nullptr, 0},
+                    (row + n_rows < tile.n_rows) ? data + n_rows * row_bytes : next, segment, type, panel);
   }
 }
 
@@ -281,13 +261,12 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std
   const int64_t chunk = floats ? kFloatChunk : kChunk;
   const int64_t chunk_bytes = chunk / traits.block_size * traits.block_bytes;
   const bool few = segment.n_cols <= kFewColumns;
+  const int64_t n_chunks = (cols_ + chunk - 1) / chunk;
   const auto* data = static_cast<const std::byte*>(rows.data);
   for (int64_t k = 0; k < cols_; k += chunk, data += chunk_bytes) {
     const int64_t n = std::min(chunk, cols_ - k);
-    const std::byte* ahead = (k + n == cols_ && next != nullptr) ? next : data + chunk_bytes;
     rows.data = data;
-    // The next panel's weights are prefetched while this one is decoded or, by few columns, multiplied.
-    rows.ahead = few ? data : ahead;
+    rows.ahead = few ? data : (k + n == cols_ && next != nullptr) ? next : data + chunk_bytes;
     rows.ahead_stride = rows.row_bytes;
     if (floats) {
       decode_floats(panel, rows, n, type);
@@ -302,13 +281,12 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std
         continue;
       }
       kernels::ActGroup acts = acts_of(group, k / kChunk);
-      const int64_t nb = n / kernels::kActBlock;
-      if (few) {
-        prefetch_weights(acts, ahead, rows.row_bytes, static_cast<int>(chunk_bytes), nb, g, segment.n_groups);
-      } else {
+      if (!few) {
         prefetch_next_group(acts);
+      } else if (next != nullptr) {
+        prefetch_next_tile(acts, next, rows.n_rows * rows.row_bytes, k / kChunk, n_chunks, g, segment.n_groups);
       }
-      kernels_.matmul.multiply[static_cast<int>(traits.kind)](columns, panel, acts, nb, k == 0);
+      kernels_.matmul.multiply[static_cast<int>(traits.kind)](columns, panel, acts, n / kernels::kActBlock, k == 0);
     }
   }
 }

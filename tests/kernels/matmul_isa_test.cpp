@@ -84,7 +84,7 @@ TEST_P(MatmulKernelsOf, OneColumnIsBitForBitWhatPanelsGive) {
   for (int type = 0; type < kernels::kTypeCount; ++type) {
     const kernels::TypeKernels& traits = reference().types[type];
     if (isa().matmul.dot_column[type] == nullptr) continue;
-    for (const auto [n_rows, n_chunks] :
+    for (const auto& [n_rows, n_chunks] :
          {std::pair(1, 2), std::pair(16, 9), std::pair(31, 2), std::pair(75, 5), std::pair(kernels::kDotRows, 9)}) {
       const int64_t n = n_chunks * kCols + traits.block_size;  // the last chunk is short
       const int64_t row_bytes = n / traits.block_size * traits.block_bytes;
