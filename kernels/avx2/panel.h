@@ -378,10 +378,11 @@ HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   }
 }
 
-/// How far before its use dot_tile asks for weights, in bytes: the second-level cache holds them until then. One core
-/// of a Zen 4, GB/s by distance (none, 16, 32, 64, 128, 256 KiB): Q6_K 7.6, 10.9, 12.9, 15.9, 16.0, 15.8,
-/// Q4_K 17.6, 16.4, 16.6, 17.4, 17.3, 16.7; reading alone 23 to 27. Into the first-level cache instead: Q4_K 6 to 8.
-constexpr int64_t kDotAhead = 96 << 10;
+/// How far before its use dot_tile asks for weights, beyond the 8 rows in work, in bytes: the second-level cache holds
+/// them until then. Two cores of a Zen 4, GB/s, 8 rows of 1680 bytes (Q6_K) and 1152 (Q4_K): 24 and 31 at 10 to 15 KiB,
+/// 31 and 31 at 32, 31 and 28 at 80; without prefetching 12 and 24, into the first-level cache half of it. Reading
+/// alone reaches 32 to 35.
+constexpr int64_t kDotAhead = 32 << 10;
 
 /// Prefetches kBytes from p on.
 template <int64_t kBytes>
@@ -427,7 +428,8 @@ __attribute__((noinline)) __m256 dot_rows(EvenRows rows, const uint8_t* ahead, c
 
 /// What to prefetch when byte `offset` of a tile is used: bytes of it, of the next one, or nothing (nullptr).
 HEARTH_INLINE const uint8_t* weights_ahead(const WeightTile& tile, int64_t offset) {
-  const int64_t at = offset + kDotAhead, bytes = tile.n_rows * tile.row_bytes;
+  const int64_t bytes = tile.n_rows * tile.row_bytes, wanted = kDotAhead + 8 * tile.row_bytes;
+  const int64_t at = offset + ((wanted < bytes) ? wanted : bytes);
   if (at < bytes) return static_cast<const uint8_t*>(tile.data) + at;
   return (tile.ahead != nullptr) ? static_cast<const uint8_t*>(tile.ahead) + (at - bytes) : nullptr;
 }

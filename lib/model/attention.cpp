@@ -19,7 +19,7 @@ void project(const ForwardContext& c, const LayerWeights& w, const QkvRow& row, 
   const Product products[3] = {{&w.q.w, gated ? c.scratch->gated_q : qkv, gated ? w.q.w.rows : row.width, w.q.bias()},
                                {&w.k.w, qkv + row.k, row.width, w.k.bias()},
                                {&w.v.w, qkv + row.v, row.width, w.v.bias()}};
-  matmul(c.matmul, c.scratch->h, c.hp->d_model, n, std::span(products, w.v ? 3 : w.k ? 2 : 1));
+  matmul(c.matmul.before({&w.o.w}), c.scratch->h, c.hp->d_model, n, std::span(products, w.v ? 3 : w.k ? 2 : 1));
 }
 
 /// Normalises heads of one row, each by itself or all together, as the norm's length says.
@@ -108,7 +108,8 @@ void attention(const ForwardContext& c, int layer, std::span<const BatchToken> b
   keep_rows(c.scratch->heads, int64_t{shape.n_heads} * shape.v_dim, rows);
   const float* heads = latent ? expand_values(c, layer, static_cast<int>(rows.size())) : c.scratch->heads;
   const Product product{&w.o.w, c.scratch->y, c.hp->d_model, w.o.bias()};
-  matmul(c.matmul, heads, w.o.w.cols, static_cast<int64_t>(rows.size()), {&product, 1});
+  matmul(c.matmul.before({w.gate ? &w.gate.w : &w.up.w}), heads, w.o.w.cols, static_cast<int64_t>(rows.size()),
+         {&product, 1});
 }
 
 }  // namespace hearth

@@ -27,12 +27,32 @@ bool wants_codes(const MatmulContext& ctx, const Matrix& w) {
   return !ctx.exact_products && kernels::kernels().types[static_cast<int>(w.type)].kind != kernels::PanelKind::kFloat;
 }
 
-/// Runs body(tile, next, worker) for every tile in [0, n_tiles); next is the tile that probably follows, or -1.
+int threads_of(const MatmulContext& ctx) {
+  return (ctx.parallel != nullptr) ? ctx.parallel->n_threads() : 1;
+}
+
+/// Where a worker will begin in the product that follows; nullptr when nothing is said of it.
+const std::byte* following_data(const MatmulContext& ctx, const MatmulPass& pass, int worker) {
+  int64_t n_tiles = 0;
+  for (const Matrix* w : ctx.following) n_tiles += (w != nullptr) ? tiles_of(pass, *w) : 0;
+  if (n_tiles == 0) return nullptr;
+  const int stretch = worker % TileQueue::count(n_tiles, threads_of(ctx));
+  int64_t tile = TileQueue::begin(n_tiles, threads_of(ctx), stretch);
+  for (const Matrix* w : ctx.following) {
+    if (w == nullptr) continue;
+    if (tile < tiles_of(pass, *w)) return tile_at(pass, *w, tile, 0).data;
+    tile -= tiles_of(pass, *w);
+  }
+  return nullptr;
+}
+
+/// Runs body(tile, next, worker) for every tile in [0, n_tiles); next is the tile that probably follows, or -1. A
+/// worker begins with the stretch of its own number.
 template <typename Body>
 void for_tiles(const MatmulContext& ctx, int64_t n_tiles, const Body& body) {
-  TileQueue queue(n_tiles, (ctx.parallel != nullptr) ? ctx.parallel->n_threads() : 1);
-  run_tasks(ctx, queue.n_stretches(), [&](int stretch, int worker) {
-    queue.drain(stretch, [&](int64_t tile, int64_t next) { body(tile, next, worker); });
+  TileQueue queue(n_tiles, threads_of(ctx));
+  run_tasks(ctx, queue.n_stretches(), [&](int, int worker) {
+    queue.drain(worker % queue.n_stretches(), [&](int64_t tile, int64_t next) { body(tile, next, worker); });
   });
 }
 
@@ -138,7 +158,7 @@ void matmul(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tok
     for_tiles(ctx, n_tiles, [&](int64_t index, int64_t next, int worker) {
       const auto [p, tile] = place(index);
       float* acc = pass.accumulator(worker, 0);
-      pass.multiply(acc, tile, next < 0 ? nullptr : place(next).second.data, segment, worker);
+      pass.multiply(acc, tile, next < 0 ? following_data(ctx, pass, worker) : place(next).second.data, segment, worker);
       if (p->bias != nullptr) add_tile_bias(segment, acc, p->bias + tile.row, tile.n_rows);
       store_tile(pass, segment, acc, tile.n_rows, p->out + tile.row, p->ldo);
     });
@@ -160,7 +180,8 @@ void matmul_gated(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t
       float* g = pass.accumulator(worker, 0);
       float* u = pass.accumulator(worker, 1);
       pass.multiply(g, gate_tile, up_tile.data, segment, worker);
-      pass.multiply(u, up_tile, next < 0 ? nullptr : tile_at(pass, gate, next, 0).data, segment, worker);
+      pass.multiply(u, up_tile, next < 0 ? following_data(ctx, pass, worker) : tile_at(pass, gate, next, 0).data,
+                    segment, worker);
       if (product.gate_bias != nullptr) add_tile_bias(segment, g, product.gate_bias + gate_tile.row, gate_tile.n_rows);
       if (product.up_bias != nullptr) add_tile_bias(segment, u, product.up_bias + gate_tile.row, gate_tile.n_rows);
       kernels::kernels().gate_mul(

@@ -2,6 +2,7 @@
 // the number of columns; knows nothing of layers.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -51,6 +52,16 @@ struct MatmulContext {
   MatmulScratch* scratch = nullptr;
   bool batch_invariant = false;  ///< one kernel path for every number of tokens
   bool exact_products = false;   ///< integer codes are expanded to floats; activations are not quantised
+  /// What the product that follows will read, or nullptr: at its own end each thread prefetches where it will begin
+  /// there, so that memory does not rest during the stages between.
+  std::array<const Matrix*, 3> following{};
+
+  /// This context with other followers.
+  MatmulContext before(std::array<const Matrix*, 3> matrices) const {
+    MatmulContext context = *this;
+    context.following = matrices;
+    return context;
+  }
 };
 
 /// Products of the same input x [n_tokens, cols] (row stride ldx floats) with one or several matrices of equal

@@ -12,13 +12,20 @@ class TileQueue {
   static constexpr int kMaxStretches = 64;
 
   TileQueue(int64_t n_tiles, int n_threads) {
-    n_ = (n_threads < kMaxStretches) ? n_threads : kMaxStretches;
-    if (n_tiles < n_) n_ = static_cast<int>(n_tiles);
+    n_ = count(n_tiles, n_threads);
     for (int i = 0; i < n_; ++i) {
-      stretches_[i].next.store(n_tiles * i / n_, std::memory_order_relaxed);
-      stretches_[i].end = n_tiles * (i + 1) / n_;
+      stretches_[i].next.store(begin(n_tiles, n_threads, i), std::memory_order_relaxed);
+      stretches_[i].end = begin(n_tiles, n_threads, i + 1);
     }
   }
+
+  /// Number of stretches.
+  static int count(int64_t n_tiles, int n_threads) {
+    const int64_t n = (n_threads < kMaxStretches) ? n_threads : kMaxStretches;
+    return static_cast<int>((n_tiles < n) ? n_tiles : n);
+  }
+  /// First tile of stretch i, 0 <= i <= count.
+  static int64_t begin(int64_t n_tiles, int n_threads, int i) { return n_tiles * i / count(n_tiles, n_threads); }
 
   int n_stretches() const { return n_; }
 
