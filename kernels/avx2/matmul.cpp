@@ -149,34 +149,46 @@ HEARTH_INLINE void multiply_scaled(float* acc, const char* panel, ActColumns x, 
   }
 }
 
-/// acc = what was there (or 0) minus the minimums of a superblock.
+/// acc = what was there (or 0) minus the minimums of nb blocks, for all kCols columns of a group at once: fewer sums
+/// would wait for each other.
 template <int kCols>
-HEARTH_INLINE void subtract_mins(float* acc, const char* planes, const ActColumns& x, bool first) {
+HEARTH_INLINE void subtract_mins(float* acc, const char* panel, const float* sums, int64_t nb, bool first) {
   __m256 total[kGroups][kCols];
-#pragma GCC unroll 3
+#pragma GCC unroll 6
   for (int c = 0; c < kCols; ++c) {
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g) {
       total[g][c] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(acc + c * kPanelRows + g * 8);
     }
   }
-#pragma GCC unroll 8
-  for (int b = 0; b < 8; ++b) {
-    const char* p = planes + b * kBlockStride + kMinPlane * kRowsBytes;
+  const char* p = panel + kCodeBytes + kMinPlane * kRowsBytes;
+  for (int64_t b = 0; b < nb; ++b, p += kBlockStride, sums += kCols) {
     const __m256 min[kGroups] = {load_floats(p), load_floats(p + 32)};
-#pragma GCC unroll 3
+#pragma GCC unroll 6
     for (int c = 0; c < kCols; ++c) {
-      const __m256 sum = _mm256_broadcast_ss(x.sums + b * x.stride + c);
+      const __m256 sum = _mm256_broadcast_ss(sums + c);
 #pragma GCC unroll 2
       for (int g = 0; g < kGroups; ++g) total[g][c] = _mm256_fnmadd_ps(min[g], sum, total[g][c]);
     }
   }
-#pragma GCC unroll 3
+#pragma GCC unroll 6
   for (int c = 0; c < kCols; ++c) {
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g) _mm256_storeu_ps(acc + c * kPanelRows + g * 8, total[g][c]);
   }
 }
+
+void subtract_all_mins(float* acc, const char* panel, const ActGroup& x, int64_t nb, bool first) {
+  switch (x.n_cols) {
+    case 1: return subtract_mins<1>(acc, panel, x.sum32, nb, first);
+    case 2: return subtract_mins<2>(acc, panel, x.sum32, nb, first);
+    case 3: return subtract_mins<3>(acc, panel, x.sum32, nb, first);
+    case 4: return subtract_mins<4>(acc, panel, x.sum32, nb, first);
+    case 5: return subtract_mins<5>(acc, panel, x.sum32, nb, first);
+    default: return subtract_mins<6>(acc, panel, x.sum32, nb, first);
+  }
+}
+static_assert(kGroupCols == 6);
 
 /// Scales the 16-bit sums of a block, or of half a block, to 32 bits.
 template <int kCols>
@@ -192,15 +204,13 @@ HEARTH_INLINE void widen(__m256i (&dot)[kGroups][kCols], const __m256i (&part)[k
   }
 }
 
-/// 16 rows times kCols columns, superblocks with integer scales.
+/// acc += 16 rows times kCols columns, superblocks with integer scales; without their minimums.
 template <Codes kCodes, int kCols>
 HEARTH_INLINE void multiply_super(float* acc, const char* panel, ActColumns x, int64_t nb, bool first) {
   constexpr int kHalves = kCodes == Codes::kBiased16Super ? 2 : 1;
   constexpr int kSteps = 8 / kHalves;
-  constexpr bool kMin = kCodes == Codes::kPlainSuper || kCodes == Codes::kBiasedSuper;
   for (int64_t super = 0; super < nb; super += 8, first = false) {
     const char* const start = panel;
-    if (kMin) subtract_mins<kCols>(acc, start + kCodeBytes, x, first);
     __m256 sum[kGroups][kCols];
 #pragma GCC unroll 3
     for (int c = 0; c < kCols; ++c) sum[0][c] = sum[1][c] = _mm256_setzero_ps();
@@ -231,7 +241,7 @@ HEARTH_INLINE void multiply_super(float* acc, const char* panel, ActColumns x, i
 #pragma GCC unroll 3
       for (int c = 0; c < kCols; ++c) {
         float* out = acc + c * kPanelRows + g * 8;
-        const __m256 before = first && !kMin ? _mm256_setzero_ps() : _mm256_loadu_ps(out);
+        const __m256 before = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out);
         _mm256_storeu_ps(out, _mm256_fmadd_ps(load_floats(d_super + g * 32), sum[g][c], before));
       }
     }
@@ -269,6 +279,7 @@ void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb
   }
   for (int half = 0; half < 2; ++half) {
     const char* codes = panel + half * kHalfStride;
+    if (has_super_mins(kCodes)) subtract_all_mins(acc + half * 16, codes, x, nb, first);
     for (int c = 0; c < x.n_cols;) {
       const ActColumns columns{q[0] + c * 4,
                                kSigned ? q[1] + c * 4 : q[0],
@@ -282,13 +293,13 @@ void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb
       float* out = acc + c * kPanelRows + half * 16;
       const int left = x.n_cols - c;
       if (left == 1) {
-        multiply_cols<kCodes, 1, kHalves, kMin>(out, codes, columns, nb, first);
+        multiply_cols<kCodes, 1, kHalves, kMin>(out, codes, columns, nb, first && !has_super_mins(kCodes));
         c += 1;
       } else if (left == 2) {
-        multiply_cols<kCodes, 2, kHalves, kMin>(out, codes, columns, nb, first);
+        multiply_cols<kCodes, 2, kHalves, kMin>(out, codes, columns, nb, first && !has_super_mins(kCodes));
         c += 2;
       } else {
-        multiply_cols<kCodes, kMaxCols, kHalves, kMin>(out, codes, columns, nb, first);
+        multiply_cols<kCodes, kMaxCols, kHalves, kMin>(out, codes, columns, nb, first && !has_super_mins(kCodes));
         c += kMaxCols;
       }
     }

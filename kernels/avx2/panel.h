@@ -37,6 +37,12 @@ constexpr bool is_super(Codes codes) {
   return codes >= Codes::kPlainSuper;
 }
 
+/// Superblocks with minimums: a product subtracts those of all its blocks (of up to kPanelBlocks) before it adds the
+/// rest.
+constexpr bool has_super_mins(Codes codes) {
+  return codes == Codes::kPlainSuper || codes == Codes::kBiasedSuper;
+}
+
 constexpr int64_t kRowsBytes = 64;  // 16 rows x 4 bytes
 constexpr int64_t kCodeBytes = 8 * kRowsBytes;
 constexpr int64_t kBlockStride = kCodeBytes + 4 * kRowsBytes;
@@ -263,8 +269,9 @@ struct DotSink {
   static constexpr int kHalves = kCodes == Codes::kBiased16Super ? 2 : 1;
   static_assert(kQuads || kHalves == 1);
   __m256 total;
-  __m256 acc;           ///< of a superblock
-  __m256 d_super;       ///< of it
+  __m256 acc[2];      ///< of the superblocks of a panel's columns, to be added after all of their minimums
+  __m256 d_super[2];  ///< of them
+  int n_super = 0;
   const int8_t* q;      ///< codes of the column from block 0 on
   const float* d;       ///< scales
   const float* sums;    ///< sum32
@@ -287,7 +294,7 @@ struct DotSink {
     transpose_4(out + 4, v + 4);
   }
   HEARTH_INLINE void scale(int block, __m256 value) { scales[block] = value; }
-  HEARTH_INLINE void super(__m256 value) { d_super = value; }
+  HEARTH_INLINE void super(__m256 value) { d_super[n_super] = value; }
   HEARTH_INLINE void factor(int block, int half, __m256i pairs) { factors[block][half] = pairs; }
   HEARTH_INLINE void min(int block, __m256 value) {
     if (is_super(kCodes)) {
@@ -343,20 +350,26 @@ struct DotSink {
   /// Adds the blocks in their order.
   template <int kBlocks>
   HEARTH_INLINE void add_blocks() {
-    if (is_super(kCodes)) acc = _mm256_setzero_ps();
+    __m256 sum = _mm256_setzero_ps();
 #pragma GCC unroll 8
     for (int block = 0; block < kBlocks; ++block) {
       const __m256 value = _mm256_cvtepi32_ps(dot[block]), factor = _mm256_broadcast_ss(d + block);
       if (is_super(kCodes)) {
-        acc = _mm256_fmadd_ps(value, factor, acc);
+        sum = _mm256_fmadd_ps(value, factor, sum);
       } else {
         total = _mm256_fmadd_ps(_mm256_mul_ps(value, scales[block]), factor, total);
         if (kMin) total = _mm256_fnmadd_ps(mins[block], _mm256_broadcast_ss(sums + block), total);
       }
     }
-    if (is_super(kCodes)) total = _mm256_fmadd_ps(d_super, acc, total);
+    if (is_super(kCodes)) acc[n_super++] = sum;
+  }
+  /// Ends the columns of a panel.
+  HEARTH_INLINE void end_panel() {
+    for (int i = 0; i < n_super; ++i) total = _mm256_fmadd_ps(d_super[i], acc[i], total);
+    n_super = 0;
   }
 };
+static_assert(kPanelBlocks == 16);
 
 // A Decoder has: kCodes; kQuads, whether its codes come from transposed(); kMin, whether it gives minimums; kBlocks of
 // 32 in its block (1 or 8) of kBytes; and run(sink, rows, at), which decodes one block at byte `at` of 8 rows and
@@ -422,6 +435,7 @@ __attribute__((noinline)) __m256 dot_rows(EvenRows rows, const uint8_t* ahead, c
       sink.sums += Decoder::kBlocks;
       sink.init += Decoder::kBlocks * Sink::kHalves;
     }
+    sink.end_panel();
   }
   return sink.total;
 }
