@@ -91,6 +91,7 @@ struct Ahead {
 /// Prefetches kLines cache lines from byte `at` of rows [first, first + kCount) of what comes next.
 template <int kLines, int kCount = 8>
 HEARTH_INLINE void prefetch(const Ahead& next, int64_t at, int first = 0) {
+  if (next.ahead == 0) return;
   uintptr_t p = next.ahead + static_cast<uintptr_t>(at + first * next.ahead_stride);
 #pragma GCC unroll 8
   for (int r = 0; r < kCount; ++r, p += static_cast<uintptr_t>(next.ahead_stride)) {
@@ -381,7 +382,10 @@ HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   store_header(panel, Decoder::kCodes);
   for (int64_t g = 0; g < 4; ++g) {
     Rows rows(tile, 8 * g);
-    rows.ahead = reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(8 * g * tile.ahead_stride);
+    rows.ahead = 0;
+    if (tile.ahead != nullptr) {
+      rows.ahead = reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(8 * g * tile.ahead_stride);
+    }
     rows.ahead_stride = tile.ahead_stride;
     PanelSink sink = {static_cast<char*>(panel) + g / 2 * kHalfStride + g % 2 * 32};
     for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {

@@ -117,6 +117,7 @@ struct Rows {
   /// Prefetches kLines cache lines from byte `at` of rows [first, first + kCount) of the next panel.
   template <int kLines, int kCount = 16>
   inline __attribute__((always_inline)) void prefetch(int64_t at, int first = 0) const {
+    if (ahead == nullptr) return;
     const uint8_t* p = ahead + at + first * ahead_stride;
 #pragma GCC unroll 16
     for (int r = 0; r < kCount; ++r, p += ahead_stride) {
@@ -201,7 +202,8 @@ template <typename Decoder>
 inline __attribute__((always_inline)) void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   for (int g = 0; g < 2; ++g) {
     Rows rows(tile, 16 * g, 1);
-    rows.ahead = static_cast<const uint8_t*>(tile.ahead) + g * 16 * tile.ahead_stride;
+    rows.ahead = nullptr;
+    if (tile.ahead != nullptr) rows.ahead = static_cast<const uint8_t*>(tile.ahead) + g * 16 * tile.ahead_stride;
     rows.ahead_stride = tile.ahead_stride;
     for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
       PanelSink sink = {codes_at(panel, b * Decoder::kBlocks, g)};

@@ -16,8 +16,8 @@ static_assert(2 * kPanelRows * kFloatChunk * static_cast<int64_t>(sizeof(float))
 /// Elements of one row that are expanded from codes at once, when they meet a single column.
 constexpr int64_t kExpandChunk = 4096;
 static_assert(kExpandChunk * static_cast<int64_t>(sizeof(float)) <= kernels::kPanelBytes);
-/// Up to so many columns multiplying a tile prefetches the next one: reading it takes about as long. With more columns
-/// decoding prefetches the next panel, and multiplying the activations.
+/// Up to so many columns, where reading weights is a good part of the work, multiplying a tile prefetches the next one.
+/// With more columns decoding prefetches the next panel, and multiplying the activations.
 constexpr int kFewColumns = 24;
 /// Tiles for one column grow until each lane of a kernel that reads so many streams has a long one.
 constexpr int64_t kDotLanes = 16;
@@ -266,7 +266,7 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std
   for (int64_t k = 0; k < cols_; k += chunk, data += chunk_bytes) {
     const int64_t n = std::min(chunk, cols_ - k);
     rows.data = data;
-    rows.ahead = few ? data : (k + n == cols_ && next != nullptr) ? next : data + chunk_bytes;
+    rows.ahead = few ? nullptr : (k + n == cols_ && next != nullptr) ? next : data + chunk_bytes;
     rows.ahead_stride = rows.row_bytes;
     if (floats) {
       decode_floats(panel, rows, n, type);
