@@ -91,6 +91,10 @@ for (const bench of (process.env.LLAMA_BENCH ?? "").split(":").filter(Boolean).m
 /** Runs `work` while a program of our own computes without rest on the first core. */
 const withBusyCore = (work) => {
   const neighbour = spawn("taskset", ["-c", "0", process.execPath, "-e", "for (;;);"], {stdio: "ignore"});
+  if (!neighbour.pid) {
+    console.error("--beside-busy needs taskset (util-linux)");
+    process.exit(1);
+  }
   try {
     return work();
   } finally {

@@ -370,7 +370,7 @@ struct DotSink {
     n_super = 0;
   }
 };
-static_assert(kPanelBlocks == 16);
+static_assert(kPanelBlocks == 2 * 8);  // two superblocks
 
 // A Decoder has: kCodes; kQuads, whether its codes come from transposed(); kMin, whether it gives minimums; kBlocks of
 // 32 in its block (1 or 8) of kBytes; and run(sink, rows, at), which decodes one block at byte `at` of 8 rows and
