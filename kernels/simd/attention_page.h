@@ -24,9 +24,13 @@ inline void score_tokens(float* scores, const float* q, const KvPage& page, int 
       for (int j = 0; j < kTileVectors; ++j) sum[i][j] = zero();
     }
     for (int64_t d = 0; d < k_dim; ++d) {
-      __builtin_prefetch(cell_address(next, kType, d * kPageTokens), 0, 2);
-      if constexpr (kType == CellType::kF32) __builtin_prefetch(cell_address(next, kType, d * kPageTokens + 16), 0, 2);
-      __builtin_prefetch(cell_address(next, kType, d * kPageTokens + 32), 0, 2);
+      if (t == 0) {  // once for all tiles
+        __builtin_prefetch(cell_address(next, kType, d * kPageTokens), 0, 2);
+        if constexpr (kType == CellType::kF32) {
+          __builtin_prefetch(cell_address(next, kType, d * kPageTokens + 16), 0, 2);
+        }
+        __builtin_prefetch(cell_address(next, kType, d * kPageTokens + 32), 0, 2);
+      }
       Floats k[kTileVectors];
 #pragma GCC unroll 4
       for (int j = 0; j < kTileVectors; ++j) k[j] = load_cells<kType>(page.k, d * kPageTokens + t + j * kLanes);
