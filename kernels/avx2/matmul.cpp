@@ -277,6 +277,7 @@ void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb
     q[0] = words[0];
     q[1] = words[1];
   }
+  const bool sets = first && !has_super_mins(kCodes);  // acc, which minimums have set already
   for (int half = 0; half < 2; ++half) {
     const char* codes = panel + half * kHalfStride;
     if (has_super_mins(kCodes)) subtract_all_mins(acc + half * 16, codes, x, nb, first);
@@ -293,13 +294,13 @@ void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb
       float* out = acc + c * kPanelRows + half * 16;
       const int left = x.n_cols - c;
       if (left == 1) {
-        multiply_cols<kCodes, 1, kHalves, kMin>(out, codes, columns, nb, first && !has_super_mins(kCodes));
+        multiply_cols<kCodes, 1, kHalves, kMin>(out, codes, columns, nb, sets);
         c += 1;
       } else if (left == 2) {
-        multiply_cols<kCodes, 2, kHalves, kMin>(out, codes, columns, nb, first && !has_super_mins(kCodes));
+        multiply_cols<kCodes, 2, kHalves, kMin>(out, codes, columns, nb, sets);
         c += 2;
       } else {
-        multiply_cols<kCodes, kMaxCols, kHalves, kMin>(out, codes, columns, nb, first && !has_super_mins(kCodes));
+        multiply_cols<kCodes, kMaxCols, kHalves, kMin>(out, codes, columns, nb, sets);
         c += kMaxCols;
       }
     }

@@ -397,8 +397,8 @@ HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
 
 /// How far before its use dot_tile asks for weights, beyond the 8 rows in work, in bytes: the second-level cache holds
 /// them until then. Two cores of a Zen 4, GB/s, 8 rows of 1680 bytes (Q6_K) and 1152 (Q4_K): 24 and 31 at 10 to 15 KiB,
-/// 31 and 31 at 32, 31 and 28 at 80; without prefetching 12 and 24, into the first-level cache half of it. Reading
-/// alone reaches 32 to 35.
+/// 31 and 31 at 32, 31 and 28 at 80. Rows far apart, left to hardware prefetchers: 12 and 24. Prefetching into the
+/// first-level cache instead: Q4_K 12 to 15. Reading alone reaches 32 to 35.
 constexpr int64_t kDotAhead = 32 << 10;
 
 /// Prefetches kBytes from p on.

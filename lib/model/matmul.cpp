@@ -27,10 +27,6 @@ bool wants_codes(const MatmulContext& ctx, const Matrix& w) {
   return !ctx.exact_products && kernels::kernels().types[static_cast<int>(w.type)].kind != kernels::PanelKind::kFloat;
 }
 
-int threads_of(const MatmulContext& ctx) {
-  return (ctx.parallel != nullptr) ? ctx.parallel->n_threads() : 1;
-}
-
 /// Where a worker will begin in the product that follows; nullptr when nothing is said of it.
 const std::byte* following_data(const MatmulContext& ctx, const MatmulPass& pass, int worker) {
   int64_t n_tiles = 0;

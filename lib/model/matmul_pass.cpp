@@ -92,6 +92,10 @@ void MatmulScratch::bind(std::byte* memory, int64_t max_tokens, int64_t max_cols
   n_threads_ = n_threads;
 }
 
+int threads_of(const MatmulContext& ctx) {
+  return (ctx.parallel != nullptr) ? ctx.parallel->n_threads() : 1;
+}
+
 void run_tasks(const MatmulContext& ctx, int n_tasks, TaskRef task) {
   if (ctx.parallel != nullptr && n_tasks > 1) {
     ctx.parallel->run(n_tasks, task);
@@ -170,7 +174,7 @@ int MatmulPass::tile_rows(int64_t rows, int64_t row_bytes) const {
   int64_t largest = 0;  // columns of a segment
   for (int i = 0; i < n_segments_; ++i) largest = std::max<int64_t>(largest, segments_[i].n_cols);
   if (largest > 1) return kPanelRows;
-  const int64_t n_threads = (ctx_.parallel != nullptr) ? ctx_.parallel->n_threads() : 1;
+  const int64_t n_threads = threads_of(ctx_);
   int64_t tile = kPanelRows;
   while (2 * tile <= kernels::kDotRows && tile / kDotLanes * row_bytes < kStreamBytes && rows >= 8 * tile * n_threads) {
     tile *= 2;

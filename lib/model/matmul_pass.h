@@ -95,6 +95,9 @@ class MatmulPass {
   std::byte* workers_;
 };
 
+/// Threads of the context.
+int threads_of(const MatmulContext& ctx);
+
 /// Runs tasks on the pool of the context, or here when it has none.
 void run_tasks(const MatmulContext& ctx, int n_tasks, TaskRef task);
 
