@@ -11,70 +11,98 @@ namespace hearth::kernels {
 namespace {
 
 constexpr int kBlockQueries = 4;
-constexpr int kTileVectors = kLanes == 16 ? 4 : 2;  // of tokens or elements, beside kBlockQueries accumulators each
+/// Most vectors of tokens or elements, beside kBlockQueries accumulators each: all registers but the few that feed
+/// them. With two (AVX2), eight sums would have to be added to every four cycles, which is what one addition takes.
+constexpr int kTileVectors = kLanes == 16 ? 4 : 3;
 
-/// scores[i][64 tokens] = q_i . k_t for kQ queries.
-template <int kQ, CellType kType>
-inline void score_tokens(float* scores, const float* q, const KvPage& page, int k_dim, const void* next) {
-  for (int64_t t = 0; t < kPageTokens; t += kTileVectors * kLanes) {
-    Floats sum[kQ][kTileVectors];
-#pragma GCC unroll 4
-    for (int i = 0; i < kQ; ++i) {
-#pragma GCC unroll 4
-      for (int j = 0; j < kTileVectors; ++j) sum[i][j] = zero();
-    }
-    for (int64_t d = 0; d < k_dim; ++d) {
-      if (t == 0) {  // once for all tiles
-        __builtin_prefetch(cell_address(next, kType, d * kPageTokens), 0, 2);
-        if constexpr (kType == CellType::kF32) {
-          __builtin_prefetch(cell_address(next, kType, d * kPageTokens + 16), 0, 2);
-        }
-        __builtin_prefetch(cell_address(next, kType, d * kPageTokens + 32), 0, 2);
-      }
-      Floats k[kTileVectors];
-#pragma GCC unroll 4
-      for (int j = 0; j < kTileVectors; ++j) k[j] = load_cells<kType>(page.k, d * kPageTokens + t + j * kLanes);
-#pragma GCC unroll 4
-      for (int i = 0; i < kQ; ++i) {
-        const Floats element = splat(q[i * int64_t{k_dim} + d]);
-#pragma GCC unroll 4
-        for (int j = 0; j < kTileVectors; ++j) sum[i][j] = fma(element, k[j], sum[i][j]);
-      }
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < kQ; ++i) {
-#pragma GCC unroll 4
-      for (int j = 0; j < kTileVectors; ++j) store(scores + i * kPageTokens + t + j * kLanes, sum[i][j]);
+/// Calls f.template operator()<vectors>(first) for pieces of n vectors, none of them single unless n is 1.
+template <typename F>
+inline void for_each_tile(int64_t n, F&& f) {
+  for (int64_t at = 0; at < n;) {
+    const int64_t left = n - at;
+    if (left >= kTileVectors && left != kTileVectors + 1) {
+      f.template operator()<kTileVectors>(at);
+      at += kTileVectors;
+    } else if (kTileVectors > 3 && left >= 3) {
+      f.template operator()<3>(at);
+      at += 3;
+    } else if (left >= 2) {
+      f.template operator()<2>(at);
+      at += 2;
+    } else {
+      f.template operator()<1>(at);
+      at += 1;
     }
   }
 }
 
-/// acc_i[kVectors vectors from element d] = acc_i * keep_i + sum over `tokens` of p_it v_t.
+/// Prefetches what comes next, line by line, about as fast as cells are used.
+struct NextLines {
+  const char* at;
+  int64_t left;
+
+  NextLines(const void* first, int64_t bytes)
+      : at(static_cast<const char*>(first)), left(first != nullptr ? (bytes + 63) / 64 : 0) {}
+  /// To be called once for a tile's vectors of one row.
+  template <CellType kType>
+  void advance() {
+    constexpr int64_t kLines = (kTileVectors * kLanes * cell_bytes(kType) + 63) / 64;
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < kLines; ++i) {
+      if (left <= 0) return;
+      __builtin_prefetch(at, 0, 2);
+      at += 64;
+      --left;
+    }
+  }
+};
+
+/// scores[i][tokens of kVectors vectors from t on] = q_i . k_t for kQ queries.
 template <int kQ, int kVectors, CellType kType>
-inline void add_values(float* acc, int64_t v_dim, const float* keep, const float* p, const KvPage& page, int64_t d,
-                       uint64_t tokens, int64_t last) {
-  const void* v = page.v;
-  const void* next = page.next != nullptr ? page.next : v;
+inline void score_tokens(float* scores, const float* q, const KvPage& page, int64_t k_dim, int64_t t, NextLines& next) {
+  Floats sum[kQ][kVectors];
+#pragma GCC unroll 4
+  for (int i = 0; i < kQ; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) sum[i][j] = zero();
+  }
+  for (int64_t d = 0; d < k_dim; ++d) {
+    next.advance<kType>();
+    Floats k[kVectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) k[j] = load_cells<kType>(page.k, d * kPageTokens + t + j * kLanes);
+#pragma GCC unroll 4
+    for (int i = 0; i < kQ; ++i) {
+      const Floats element = splat(q[i * k_dim + d]);
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = fma(element, k[j], sum[i][j]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < kQ; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) store(scores + i * kPageTokens + t + j * kLanes, sum[i][j]);
+  }
+}
+
+/// acc_i[kVectors vectors from element d] = acc_i * keep_i + sum over `tokens` of p_it v_t. `lanes`: of each vector.
+template <int kQ, int kVectors, CellType kType>
+inline void add_values(float* acc, int64_t v_dim, const float* keep, const float* p, const void* v, int64_t d,
+                       uint64_t tokens, int64_t lanes, NextLines& next) {
   Floats sum[kQ][kVectors];
 #pragma GCC unroll 4
   for (int i = 0; i < kQ; ++i) {
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
-      const float* from = acc + i * v_dim + d + j * kLanes;
-      sum[i][j] = mul(j + 1 == kVectors ? load_up_to(from, last) : load(from), splat(keep[i]));
+      sum[i][j] = mul(load_up_to(acc + i * v_dim + d + j * kLanes, lanes), splat(keep[i]));
     }
   }
   for (uint64_t left = tokens; left != 0; left &= left - 1) {
     const int64_t t = __builtin_ctzll(left);
-    __builtin_prefetch(cell_address(next, kType, t * v_dim + d), 0, 2);
-    if constexpr (kVectors > 1)
-      __builtin_prefetch(cell_address(next, kType, t * v_dim + d + kVectors * kLanes / 2), 0, 2);
+    next.advance<kType>();
     Floats value[kVectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) {
-      const int64_t at = t * v_dim + d + j * kLanes;
-      value[j] = j + 1 == kVectors ? load_cells_up_to<kType>(v, at, last) : load_cells<kType>(v, at);
-    }
+    for (int j = 0; j < kVectors; ++j) value[j] = load_cells_up_to<kType>(v, t * v_dim + d + j * kLanes, lanes);
 #pragma GCC unroll 4
     for (int i = 0; i < kQ; ++i) {
       const Floats weight = splat(p[i * kPageTokens + t]);
@@ -85,67 +113,82 @@ inline void add_values(float* acc, int64_t v_dim, const float* keep, const float
 #pragma GCC unroll 4
   for (int i = 0; i < kQ; ++i) {
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) {
-      float* to = acc + i * v_dim + d + j * kLanes;
-      if (j + 1 == kVectors) {
-        store_up_to(to, sum[i][j], last);
-      } else {
-        store(to, sum[i][j]);
-      }
-    }
+    for (int j = 0; j < kVectors; ++j) store_up_to(acc + i * v_dim + d + j * kLanes, sum[i][j], lanes);
   }
 }
 
 template <int kQ, CellType kType>
 inline void add_all_values(float* acc, int64_t v_dim, const float* keep, const float* p, const KvPage& page,
-                           uint64_t tokens) {
-  int64_t d = 0;
-  for (; d + kTileVectors * kLanes <= v_dim; d += kTileVectors * kLanes) {
-    add_values<kQ, kTileVectors, kType>(acc, v_dim, keep, p, page, d, tokens, kLanes);
-  }
-  for (; d < v_dim; d += kLanes) {
-    add_values<kQ, 1, kType>(acc, v_dim, keep, p, page, d, tokens, v_dim - d < kLanes ? v_dim - d : kLanes);
-  }
+                           uint64_t tokens, NextLines next) {
+  for_each_tile(v_dim / kLanes, [&]<int kVectors>(int64_t vector) {
+    add_values<kQ, kVectors, kType>(acc, v_dim, keep, p, page.v, vector * kLanes, tokens, kLanes, next);
+  });
+  const int64_t last = v_dim % kLanes;
+  if (last != 0) add_values<kQ, 1, kType>(acc, v_dim, keep, p, page.v, v_dim - last, tokens, last, next);
 }
 
-/// Turns the scores of one query into weights exp(s - max), in place; 0 where it sees nothing. Updates max and sum;
-/// returns exp(old max - new max). False when no score is above -inf: then nothing has changed but the scores.
-inline bool weigh(float* scores, float* max_so_far, float* sum, float* keep, uint64_t visible, const float* alibi,
-                  float cap) {
-  constexpr float kInfinity = __builtin_inff();
-  const Floats low = splat(-kInfinity);
-  Floats largest = splat(*max_so_far);
-  float distance = 0;
+/// Applies the soft cap and alibi to the scores of one query, makes those that it does not see -inf, and returns the
+/// largest (NaN skipped).
+inline float mask_scores(float* scores, uint64_t visible, const float* alibi, float cap) {
+  const Floats low = splat(-__builtin_inff());
+  Floats largest = low;
+  if (visible == ~uint64_t{0} && alibi == nullptr && !(cap > 0)) {
+    for (int64_t t = 0; t < kPageTokens; t += kLanes) largest = max(load(scores + t), largest);
+    return max_lanes(largest);
+  }
   for (int64_t t = 0; t < kPageTokens; t += kLanes) {
     Floats s = load(scores + t);
     if (cap > 0) s = mul(splat(cap), tanh(div(s, splat(cap))));
     if (alibi != nullptr) {
       alignas(64) float offset[kLanes];
-      for (int j = 0; j < kLanes; ++j) {
-        distance = alibi[1] + static_cast<float>(t + j);
-        offset[j] = alibi[0] * distance;
-      }
+      for (int j = 0; j < kLanes; ++j) offset[j] = alibi[0] * (alibi[1] + static_cast<float>(t + j));
       s = add(s, load(offset));
     }
     s = select(lanes_of_bits(visible >> t), s, low);
-    largest = max(s, largest);  // skips NaN
+    largest = max(s, largest);
     store(scores + t, s);
   }
-  const float new_max = max_lanes(largest);
-  if (new_max == -kInfinity) return false;
-  const Floats top = splat(new_max);
+  return max_lanes(largest);
+}
+
+/// Turns scores into weights exp(score - top), in place; returns their sum.
+inline float weigh(float* scores, float top) {
   Floats total = zero();
   for (int64_t t = 0; t < kPageTokens; t += kLanes) {
-    const Floats p = exp(sub(load(scores + t), top));
+    const Floats p = exp(sub(load(scores + t), splat(top)));
     total = add(total, p);
     store(scores + t, p);
   }
-  alignas(64) float scale[kLanes];
-  store(scale, exp(splat(*max_so_far - new_max)));
-  *keep = *max_so_far == -kInfinity ? 0.0f : scale[0];
-  *sum = *sum * *keep + sum_lanes(total);
-  *max_so_far = new_max;
-  return true;
+  return sum_lanes(total);
+}
+
+/// The softmax of kQ queries over this page joins what they had: scores become weights (0 for a query that sees
+/// nothing), keep[i] = exp(old maximum - new one). Stage by stage for all queries, whose long dependent chains then
+/// overlap.
+template <int kQ>
+inline void join_softmax(float* scores, float* keep, float* max_so_far, float* sum, const uint64_t* visible,
+                         const float* alibi, float cap) {
+  constexpr float kInfinity = __builtin_inff();
+  static_assert(kQ <= kLanes);
+  float top[kQ];
+  alignas(64) float lanes[kLanes] = {};
+  for (int64_t i = 0; i < kQ; ++i) {
+    const float here =
+        mask_scores(scores + i * kPageTokens, visible[i], alibi != nullptr ? alibi + 2 * i : nullptr, cap);
+    top[i] = here > max_so_far[i] ? here : max_so_far[i];
+    lanes[i] = max_so_far[i] == -kInfinity ? -kInfinity : max_so_far[i] - top[i];
+  }
+  store(lanes, exp(load(lanes)));
+  for (int64_t i = 0; i < kQ; ++i) {
+    keep[i] = lanes[i];
+    if (top[i] == -kInfinity) {
+      keep[i] = 1.0f;
+      for (int64_t t = 0; t < kPageTokens; t += kLanes) store(scores + i * kPageTokens + t, zero());
+      continue;
+    }
+    sum[i] = sum[i] * keep[i] + weigh(scores + i * kPageTokens, top[i]);
+    max_so_far[i] = top[i];
+  }
 }
 
 template <int kQ, CellType kKey, CellType kValue>
@@ -154,17 +197,15 @@ inline void attend_block(const AttentionState& state, int64_t first, const float
   uint64_t tokens = 0;
   for (int i = 0; i < kQ; ++i) tokens |= visible[first + i];
   if (tokens == 0) return;
-  score_tokens<kQ, kKey>(scratch, q + first * shape.k_dim, page, shape.k_dim, page.v);
+  NextLines values(page.v, int64_t{kPageTokens} * shape.v_dim * cell_bytes(kValue));
+  for_each_tile(kPageTokens / kLanes, [&]<int kVectors>(int64_t vector) {
+    score_tokens<kQ, kVectors, kKey>(scratch, q + first * shape.k_dim, page, shape.k_dim, vector * kLanes, values);
+  });
   float keep[kQ];
-  for (int64_t i = 0; i < kQ; ++i) {
-    float* scores = scratch + i * kPageTokens;
-    keep[i] = 1.0f;
-    if (!weigh(scores, &state.max[first + i], &state.sum[first + i], &keep[i], visible[first + i],
-               alibi != nullptr ? alibi + 2 * (first + i) : nullptr, shape.soft_cap)) {
-      for (int64_t t = 0; t < kPageTokens; t += kLanes) store(scores + t, zero());
-    }
-  }
-  add_all_values<kQ, kValue>(state.acc + first * shape.v_dim, shape.v_dim, keep, scratch, page, tokens);
+  join_softmax<kQ>(scratch, keep, state.max + first, state.sum + first, visible + first,
+                   alibi != nullptr ? alibi + 2 * first : nullptr, shape.soft_cap);
+  add_all_values<kQ, kValue>(state.acc + first * shape.v_dim, shape.v_dim, keep, scratch, page, tokens,
+                             {page.next, int64_t{kPageTokens} * shape.k_dim * cell_bytes(kKey)});
 }
 
 template <CellType kKey, CellType kValue>
