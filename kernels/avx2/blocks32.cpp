@@ -12,44 +12,27 @@ template <int kAdd, typename Sink>
 HEARTH_INLINE void give_nibbles(Sink& sink, const __m256i raw[4]) {
   const __m256i add = _mm256_set1_epi8(kAdd);
 #pragma GCC unroll 4
-  for (int s = 0; s < 4; ++s) sink.code(0, s, _mm256_add_epi8(low_nibbles(raw[s]), add));
-#pragma GCC unroll 4
-  for (int s = 0; s < 4; ++s) sink.code(0, s + 4, _mm256_add_epi8(high_nibbles(raw[s]), add));
+  for (int s = 0; s < 4; ++s) {
+    sink.code(0, s, _mm256_add_epi8(low_nibbles(raw[s]), add));
+    sink.code(0, s + 4, _mm256_add_epi8(high_nibbles(raw[s]), add));
+  }
 }
 
-/// Bits 4 kStep .. +3 of every dword at bit 4 of its bytes 0..3.
-template <int kStep>
-HEARTH_INLINE __m256i spread_bits(__m256i dwords) {
-  constexpr int kByte = kStep / 2;
-  const __m256i copy =
-      _mm256_setr_epi32(kByte * 0x01010101, kByte * 0x01010101 + 0x04040404, kByte * 0x01010101 + 0x08080808,
-                        kByte * 0x01010101 + 0x0c0c0c0c, kByte * 0x01010101, kByte * 0x01010101 + 0x04040404,
-                        kByte * 0x01010101 + 0x08080808, kByte * 0x01010101 + 0x0c0c0c0c);
-  const __m256i wanted = _mm256_set1_epi32(kStep % 2 == 0 ? 0x08040201 : static_cast<int32_t>(0x80402010u));
-  const __m256i present = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(dwords, copy), wanted), wanted);
-  return _mm256_and_si256(present, _mm256_set1_epi8(16));
-}
-
-/// Step kStep of nibbles with a fifth bit: bit i of the dword `high` belongs to column i.
+/// Nibbles with a fifth bit: bit i of the dword `high` of a row belongs to column i.
 template <int kStep, typename Sink>
-HEARTH_INLINE void give_five_bits(Sink& sink, const __m256i raw[4], __m256i high) {
-  const __m256i nibbles = kStep < 4 ? low_nibbles(raw[kStep % 4]) : high_nibbles(raw[kStep % 4]);
-  sink.code(0, kStep, _mm256_or_si256(nibbles, spread_bits<kStep>(high)));
+HEARTH_INLINE void give_five_bits(Sink& sink, __m256i raw, __m256i high) {
+  sink.code(0, kStep, _mm256_or_si256(low_nibbles(raw), sink.template take_bits<kStep>(high)));
+  sink.code(0, kStep + 4, _mm256_or_si256(high_nibbles(raw), sink.template take_bits<kStep + 4>(high)));
 }
 template <typename Sink>
 HEARTH_INLINE void give_all_five_bits(Sink& sink, const __m256i raw[4], __m256i high) {
-  give_five_bits<0>(sink, raw, high);
-  give_five_bits<1>(sink, raw, high);
-  give_five_bits<2>(sink, raw, high);
-  give_five_bits<3>(sink, raw, high);
-  give_five_bits<4>(sink, raw, high);
-  give_five_bits<5>(sink, raw, high);
-  give_five_bits<6>(sink, raw, high);
-  give_five_bits<7>(sink, raw, high);
+  give_five_bits<0>(sink, raw[0], high);
+  give_five_bits<1>(sink, raw[1], high);
+  give_five_bits<2>(sink, raw[2], high);
+  give_five_bits<3>(sink, raw[3], high);
 }
 
 struct DecodeQ4_0 {
-  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kBiased;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
@@ -59,14 +42,13 @@ struct DecodeQ4_0 {
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
     __m256i raw[4];
-    transpose_16_bytes(raw, rows, at + 2);
+    sink.take_16(raw, rows, at + 2);
     sink.scale(0, low_halves(first_dwords(rows, at)));
     give_nibbles<8>(sink, raw);  // nibble - 8, stored 16 higher
   }
 };
 
 struct DecodeQ4_1 {
-  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kPlain;
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 1;
@@ -76,7 +58,7 @@ struct DecodeQ4_1 {
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
     __m256i raw[4];
-    transpose_16_bytes(raw, rows, at + 4);
+    sink.take_16(raw, rows, at + 4);
     const __m256i d_and_m = first_dwords(rows, at);
     sink.scale(0, low_halves(d_and_m));
     sink.min(0, _mm256_sub_ps(_mm256_setzero_ps(), high_halves(d_and_m)));
@@ -85,7 +67,6 @@ struct DecodeQ4_1 {
 };
 
 struct DecodeQ5_0 {
-  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kBiased;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
@@ -96,7 +77,7 @@ struct DecodeQ5_0 {
     prefetch<1>(rows, at);
     __m256i head[4], raw[4];
     transpose_16_bytes(head, rows, at);
-    transpose_16_bytes(raw, rows, at + 6);
+    sink.take_16(raw, rows, at + 6);
     const __m256i high = _mm256_or_si256(_mm256_srli_epi32(head[0], 16), _mm256_slli_epi32(head[1], 16));
     sink.scale(0, low_halves(head[0]));
     give_all_five_bits(sink, raw, high);  // code - 16, stored 16 higher
@@ -104,7 +85,6 @@ struct DecodeQ5_0 {
 };
 
 struct DecodeQ5_1 {
-  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kBiased;
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 1;
@@ -115,7 +95,7 @@ struct DecodeQ5_1 {
     prefetch<1>(rows, at);
     __m256i head[4], raw[4];
     transpose_16_bytes(head, rows, at);
-    transpose_16_bytes(raw, rows, at + 8);
+    sink.take_16(raw, rows, at + 8);
     const __m256 d = low_halves(head[0]), m = high_halves(head[0]);
     sink.scale(0, d);
     sink.min(0, _mm256_fnmadd_ps(d, _mm256_set1_ps(16.0f), _mm256_sub_ps(_mm256_setzero_ps(), m)));
@@ -124,7 +104,6 @@ struct DecodeQ5_1 {
 };
 
 struct DecodeQ8_0 {
-  static constexpr bool kQuads = true;
   static constexpr Codes kCodes = Codes::kSigned;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
@@ -135,9 +114,9 @@ struct DecodeQ8_0 {
     prefetch<1>(rows, at);
     sink.scale(0, low_halves(first_dwords(rows, at)));
     __m256i raw[8];
-    sink.transposed(raw, rows, at + 2);
+    sink.take_32(raw, rows, at + 2);
 #pragma GCC unroll 8
-    for (const int s : kPartOrder) sink.code(0, s, raw[s]);
+    for (int s = 0; s < 8; ++s) sink.code(0, s, raw[s]);
   }
 };
 

@@ -16,9 +16,10 @@ HEARTH_INLINE __m256i table_of(const int8_t* values) {
 template <typename Sink>
 HEARTH_INLINE void give_looked_up(Sink& sink, int block, const __m256i raw[4], __m256i table) {
 #pragma GCC unroll 4
-  for (int s = 0; s < 4; ++s) sink.code(block, s, _mm256_shuffle_epi8(table, low_nibbles(raw[s])));
-#pragma GCC unroll 4
-  for (int s = 0; s < 4; ++s) sink.code(block, s + 4, _mm256_shuffle_epi8(table, high_nibbles(raw[s])));
+  for (int s = 0; s < 4; ++s) {
+    sink.code(block, s, _mm256_shuffle_epi8(table, low_nibbles(raw[s])));
+    sink.code(block, s + 4, _mm256_shuffle_epi8(table, high_nibbles(raw[s])));
+  }
 }
 
 /// Half of 2^(e - 127).
@@ -29,7 +30,6 @@ HEARTH_INLINE __m256 half_of_e8m0(__m256i e) {
 }
 
 struct DecodeIQ4NL {
-  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kSigned;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
@@ -39,14 +39,13 @@ struct DecodeIQ4NL {
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
     __m256i raw[4];
-    transpose_16_bytes(raw, rows, at + 2);
+    sink.take_16(raw, rows, at + 2);
     sink.scale(0, low_halves(first_dwords(rows, at)));
     give_looked_up(sink, 0, raw, table_of(reference::kIQ4Values));
   }
 };
 
 struct DecodeMXFP4 {
-  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kBiased;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
@@ -56,14 +55,13 @@ struct DecodeMXFP4 {
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
     __m256i raw[4];
-    transpose_16_bytes(raw, rows, at + 1);
+    sink.take_16(raw, rows, at + 1);
     sink.scale(0, half_of_e8m0(_mm256_and_si256(first_dwords(rows, at), _mm256_set1_epi32(255))));
     give_looked_up(sink, 0, raw, _mm256_add_epi8(table_of(reference::kFP4Doubled), _mm256_set1_epi8(16)));
   }
 };
 
 struct DecodeIQ4XS {
-  static constexpr bool kQuads = false;
   static constexpr Codes kCodes = Codes::kSigned;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
@@ -84,7 +82,7 @@ struct DecodeIQ4XS {
       const __m256i centred = _mm256_sub_epi32(scale, _mm256_set1_epi32(32));
       sink.scale(j, _mm256_mul_ps(d, _mm256_cvtepi32_ps(centred)));
       __m256i raw[4];
-      transpose_16_bytes(raw, rows, at + 8 + 16 * j);
+      sink.take_16(raw, rows, at + 8 + 16 * j);
       give_looked_up(sink, j, raw, table);
     }
   }

@@ -231,21 +231,38 @@ template <int kByte>
 HEARTH_INLINE __m256i pair_of_signed_byte(__m256i dwords) {
   return _mm256_srai_epi16(pair_of_byte<kByte, true>(dwords), 8);
 }
+/// Bit 4 in the bytes that have all bits of `wanted`.
+HEARTH_INLINE __m256i bit_4_where_set(__m256i bytes, __m256i wanted) {
+  return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, wanted), wanted), _mm256_set1_epi8(16));
+}
+
 // --- sinks: what decoders hand 8 rows of up to eight blocks to -----------------------------------------------------
-// First scales and minimums of all blocks (superblocks: d, then integer scales and minimums), then codes: bytes of
-// transposed(), changed by nothing that crosses bytes, in the order 0, 4, 1, 5, 2, 6, 3, 7 of each block.
+// First scales and minimums of all blocks (superblocks: d, then integer scales and minimums), then codes in eight
+// parts, one after the other: bytes that take_16() or take_32() gave, changed by nothing that crosses bytes. Parts 0..3
+// of a block are its first 16 columns in the sink's own arrangement, parts 4..7 the others.
 
-constexpr int kPartOrder[8] = {0, 4, 1, 5, 2, 6, 3, 7};
-
-/// Writes the panel.
+/// Writes the panel: part s holds columns 4 s .. +3 of row r in lane r.
 struct PanelSink {
   char* codes;  ///< of block 0 and this group
 
-  /// 32 bytes at `at` of 8 rows: out[j] lane r = dword j of row r.
+  /// 16 bytes at `at` of 8 rows, and 32 bytes.
   template <typename AnyRows>
-  static HEARTH_INLINE void transposed(__m256i out[8], const AnyRows& rows, int64_t at) {
+  static HEARTH_INLINE void take_16(__m256i out[4], const AnyRows& rows, int64_t at) {
+    transpose_16_bytes(out, rows, at);
+  }
+  template <typename AnyRows>
+  static HEARTH_INLINE void take_32(__m256i out[8], const AnyRows& rows, int64_t at) {
     transpose_16_bytes(out, rows, at);
     transpose_16_bytes(out + 4, rows, at + 16);
+  }
+  /// Bytes kPart of a block, 16 where the row's dword has the bit of the column's number, else 0.
+  template <int kPart>
+  static HEARTH_INLINE __m256i take_bits(__m256i dwords) {
+    constexpr int kByte = kPart / 2 * 0x01010101;
+    const __m256i copy = _mm256_setr_epi32(kByte, kByte + 0x04040404, kByte + 0x08080808, kByte + 0x0c0c0c0c, kByte,
+                                           kByte + 0x04040404, kByte + 0x08080808, kByte + 0x0c0c0c0c);
+    const __m256i wanted = _mm256_set1_epi32(kPart % 2 == 0 ? 0x08040201 : static_cast<int32_t>(0x80402010u));
+    return bit_4_where_set(_mm256_shuffle_epi8(dwords, copy), wanted);
   }
   HEARTH_INLINE void put_plane(int block, int index, __m256i value) {
     put(codes + block * kBlockStride + kCodeBytes + index * kRowsBytes, value);
@@ -263,40 +280,53 @@ struct PanelSink {
 };
 
 /// Multiplies by a single column at once: the same integers and the same float operations as the panel's loops
-/// (matmul.cpp). kQuads: bytes come from transposed(); else parts are as in the panel.
-template <Codes kCodes, bool kMin, bool kQuads>
+/// (matmul.cpp). Not the codes are moved to the lanes of their rows, but sums of products, of which there are fewer:
+/// part s holds 16 columns of row s % 4 in its low 128-bit lane and of that row + 4 in its high one.
+template <Codes kCodes, bool kMin>
 struct DotSink {
   static constexpr bool kSigned = kCodes == Codes::kSigned;
   static constexpr int kHalves = kCodes == Codes::kBiased16Super ? 2 : 1;
-  static_assert(kQuads || kHalves == 1);
   __m256 total;
   __m256 acc[2];      ///< of the superblocks of a panel's columns, to be added after all of their minimums
   __m256 d_super[2];  ///< of them
   int n_super = 0;
-  const int8_t* q;      ///< codes of the column from block 0 on
-  const float* d;       ///< scales
-  const float* sums;    ///< sum32
-  const int32_t* init;  ///< init32 or init16
-  __m256i part[8][2];   ///< sums of products, in 16 bits, or in 32 of signed codes
-  __m256i dot[8];       ///< scaled integers
+  const int8_t* q;              ///< codes of the column from block 0 on
+  const float* d;               ///< scales
+  const float* sums;            ///< sum32
+  const int32_t* init;          ///< init32 or init16
+  __m256i part[8][kHalves][4];  ///< sums of products of rows i and i + 4, in 16 bits, or in 32 of signed codes
+  __m256i dot[8];               ///< scaled integers, lanes are rows
   __m256i factors[8][kHalves];
   __m256 scales[8];
   __m256 mins[8];
 
-  /// 32 bytes at `at` of 8 rows: out[j] holds, in its two 128-bit lanes, dwords j and j + 4 of rows 0 to 3, out[j + 4]
-  /// those of rows 4 to 7.
   template <typename AnyRows>
-  static HEARTH_INLINE void transposed(__m256i out[8], const AnyRows& rows, int64_t at) {
-    static_assert(kQuads);
-    const __m256i v[8] = {load_32(rows.row(0) + at), load_32(rows.row(1) + at), load_32(rows.row(2) + at),
-                          load_32(rows.row(3) + at), load_32(rows.row(4) + at), load_32(rows.row(5) + at),
-                          load_32(rows.row(6) + at), load_32(rows.row(7) + at)};
-    transpose_4(out, v);
-    transpose_4(out + 4, v + 4);
+  static HEARTH_INLINE void take_16(__m256i out[4], const AnyRows& rows, int64_t at) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) out[i] = load_2_rows(rows, i, at);
   }
-  HEARTH_INLINE void scale(int block, __m256 value) { scales[block] = value; }
-  HEARTH_INLINE void super(__m256 value) { d_super[n_super] = value; }
-  HEARTH_INLINE void factor(int block, int half, __m256i pairs) { factors[block][half] = pairs; }
+  template <typename AnyRows>
+  static HEARTH_INLINE void take_32(__m256i out[8], const AnyRows& rows, int64_t at) {
+    take_16(out, rows, at);
+    take_16(out + 4, rows, at + 16);
+  }
+  template <int kPart>
+  static HEARTH_INLINE __m256i take_bits(__m256i dwords) {
+    constexpr int64_t kLow = (kPart % 4 * 4 + kPart / 4 * 2) * int64_t{0x0101010101010101};
+    constexpr int64_t kHigh = kLow + int64_t{0x0101010101010101};
+    const __m256i copy = _mm256_setr_epi64x(kLow, kHigh, kLow, kHigh);
+    const auto wanted = static_cast<int64_t>(0x8040201008040201u);
+    return bit_4_where_set(_mm256_shuffle_epi8(dwords, copy), _mm256_set1_epi64x(wanted));
+  }
+  HEARTH_INLINE void scale(int block, __m256 value) {
+    scales[block] = value;
+  }
+  HEARTH_INLINE void super(__m256 value) {
+    d_super[n_super] = value;
+  }
+  HEARTH_INLINE void factor(int block, int half, __m256i pairs) {
+    factors[block][half] = pairs;
+  }
   HEARTH_INLINE void min(int block, __m256 value) {
     if (is_super(kCodes)) {
       total = _mm256_fnmadd_ps(value, _mm256_broadcast_ss(sums + block), total);
@@ -304,46 +334,47 @@ struct DotSink {
       mins[block] = value;
     }
   }
-  /// What a part of a block is multiplied by.
-  HEARTH_INLINE __m256i acts_of(int block, int index) const {
-    if (!kQuads) return splat_dword(q + block * 32 + index * 4);
-    const __m256i x = _mm256_loadu_si256(static_cast<const __m256i*>(static_cast<const void*>(q + block * 32)));
-    switch (index % 4) {
-      case 0: return _mm256_shuffle_epi32(x, 0x00);
-      case 1: return _mm256_shuffle_epi32(x, 0x55);
-      case 2: return _mm256_shuffle_epi32(x, 0xaa);
-      default: return _mm256_shuffle_epi32(x, 0xff);
-    }
-  }
   HEARTH_INLINE void code(int block, int index, __m256i bytes) {
-    const int side = index / 4;
-    const __m256i x = acts_of(block, index);
-    __m256i& sum = part[block][side];
+    const int half = index / 4;
+    const auto* acts = static_cast<const uint8_t*>(static_cast<const void*>(q)) + block * 32 + half * 16;
+    const __m256i x = _mm256_broadcastsi128_si256(load_16(acts));
+    __m256i& sum = part[block][kHalves == 2 ? half : 0][index % 4];
+    const bool first = kHalves == 2 || half == 0;
     if constexpr (kSigned) {
       const __m256i product = _mm256_maddubs_epi16(_mm256_abs_epi8(bytes), _mm256_sign_epi8(x, bytes));
       const __m256i wide = _mm256_madd_epi16(product, _mm256_set1_epi16(1));
-      sum = index % 4 == 0 ? wide : in_order(_mm256_add_epi32(sum, wide));
+      sum = first ? wide : _mm256_add_epi32(sum, wide);
     } else {
       const __m256i product = _mm256_maddubs_epi16(bytes, x);
-      sum = index % 4 == 0 ? product : in_order(_mm256_add_epi16(sum, product));
+      sum = first ? product : _mm256_add_epi16(sum, product);
     }
     if (index == 7) add_block(block);
   }
+  static HEARTH_INLINE __m256i add(__m256i a, __m256i b) {
+    return kSigned ? _mm256_add_epi32(a, b) : _mm256_add_epi16(a, b);
+  }
+  /// Per 128-bit lane: the qwords of a added, then those of b. A blend replaces one of two shuffles, of which fewer can
+  /// run in a cycle.
+  static HEARTH_INLINE __m256i add_qwords(__m256i a, __m256i b) {
+    return add(_mm256_alignr_epi8(b, a, 8), _mm256_blend_epi32(a, b, 0xcc));
+  }
+  /// The sums of 16 columns of row r, to be added, in dword r.
+  static HEARTH_INLINE __m256i to_rows(const __m256i (&sums_of)[4]) {
+    const __m256 ab = _mm256_castsi256_ps(add_qwords(sums_of[0], sums_of[1]));
+    const __m256 cd = _mm256_castsi256_ps(add_qwords(sums_of[2], sums_of[3]));
+    return add(_mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0x88)),
+               _mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0xdd)));
+  }
   HEARTH_INLINE void add_block(int block) {
-    __m256i low = part[block][0], high = part[block][1];
-    if (kQuads) {  // columns 0..15 and 16..31
-      low = _mm256_permute2x128_si256(part[block][0], part[block][1], 0x20);
-      high = _mm256_permute2x128_si256(part[block][0], part[block][1], 0x31);
-    }
+    __m256i sum = to_rows(part[block][0]);
     if constexpr (kSigned) {
-      dot[block] = _mm256_add_epi32(low, high);
+      dot[block] = sum;
     } else if constexpr (kHalves == 2) {
-      low = _mm256_add_epi16(low, splat_dword(init + 2 * block));
-      high = _mm256_add_epi16(high, splat_dword(init + 2 * block + 1));
+      const __m256i low = _mm256_add_epi16(sum, splat_dword(init + 2 * block));
+      const __m256i high = _mm256_add_epi16(to_rows(part[block][kHalves - 1]), splat_dword(init + 2 * block + 1));
       dot[block] = _mm256_add_epi32(_mm256_madd_epi16(low, factors[block][0]),
                                     _mm256_madd_epi16(high, factors[block][kHalves - 1]));
     } else {
-      __m256i sum = _mm256_add_epi16(low, high);
       if (is_biased(kCodes)) sum = _mm256_add_epi16(sum, splat_dword(init + block));
       dot[block] = _mm256_madd_epi16(sum, is_super(kCodes) ? factors[block][0] : _mm256_set1_epi16(1));
     }
@@ -372,9 +403,8 @@ struct DotSink {
 };
 static_assert(kPanelBlocks == 2 * 8);  // two superblocks
 
-// A Decoder has: kCodes; kQuads, whether its codes come from transposed(); kMin, whether it gives minimums; kBlocks of
-// 32 in its block (1 or 8) of kBytes; and run(sink, rows, at), which decodes one block at byte `at` of 8 rows and
-// prefetches meanwhile.
+// A Decoder has: kCodes; kMin, whether it gives minimums; kBlocks of 32 in its block (1 or 8) of kBytes; and run(sink,
+// rows, at), which decodes one block at byte `at` of 8 rows and prefetches meanwhile.
 
 /// Decodes n columns of a tile into a panel.
 template <typename Decoder>
@@ -414,7 +444,7 @@ HEARTH_INLINE void prefetch_far(const uint8_t* p) {
 template <typename Decoder>
 __attribute__((noinline)) __m256 dot_rows(EvenRows rows, const uint8_t* ahead, const void* acts, int64_t stride,
                                           int64_t k) {
-  using Sink = DotSink<Decoder::kCodes, Decoder::kMin, Decoder::kQuads>;
+  using Sink = DotSink<Decoder::kCodes, Decoder::kMin>;
   constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
   Sink sink;
   sink.total = _mm256_setzero_ps();

@@ -37,7 +37,6 @@ HEARTH_INLINE void give_headers(Sink& sink, const AnyRows& rows, int64_t at) {
 }
 
 struct DecodeQ4K {
-  static constexpr bool kQuads = true;
   static constexpr Codes kCodes = Codes::kPlainSuper;
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 8;
@@ -50,7 +49,7 @@ struct DecodeQ4K {
     for (int pair = 0; pair < 4; ++pair) {
       prefetch<3, 2>(rows, at, 2 * pair);
       __m256i raw[8];
-      sink.transposed(raw, rows, at + 16 + 32 * pair);
+      sink.take_32(raw, rows, at + 16 + 32 * pair);
 #pragma GCC unroll 8
       for (int s = 0; s < 8; ++s) {
         sink.code(2 * pair, s, low_nibbles(raw[s]));
@@ -61,7 +60,6 @@ struct DecodeQ4K {
 };
 
 struct DecodeQ5K {
-  static constexpr bool kQuads = true;
   static constexpr Codes kCodes = Codes::kBiasedSuper;
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 8;
@@ -72,9 +70,9 @@ struct DecodeQ5K {
   static HEARTH_INLINE void run_pair(Sink& sink, const AnyRows& rows, int64_t at, const __m256i high[8]) {
     prefetch<3, 2>(rows, at, 2 * kPair);
     __m256i raw[8];
-    sink.transposed(raw, rows, at + 48 + 32 * kPair);
+    sink.take_32(raw, rows, at + 48 + 32 * kPair);
 #pragma GCC unroll 8
-    for (const int s : kPartOrder) {
+    for (int s = 0; s < 8; ++s) {
       sink.code(2 * kPair, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPair, 4, 1>(high[s])));
       sink.code(2 * kPair + 1, s, _mm256_or_si256(high_nibbles(raw[s]), bits_at<2 * kPair + 1, 4, 1>(high[s])));
     }
@@ -84,7 +82,7 @@ struct DecodeQ5K {
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     give_headers<16>(sink, rows, at);
     __m256i high[8];
-    sink.transposed(high, rows, at + 16);
+    sink.take_32(high, rows, at + 16);
     run_pair<0>(sink, rows, at, high);
     run_pair<1>(sink, rows, at, high);
     run_pair<2>(sink, rows, at, high);
@@ -93,7 +91,6 @@ struct DecodeQ5K {
 };
 
 struct DecodeQ6K {
-  static constexpr bool kQuads = true;
   static constexpr Codes kCodes = Codes::kBiased16Super;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
@@ -105,9 +102,9 @@ struct DecodeQ6K {
     constexpr int kBlock = 4 * kHalf + kPart;
     prefetch<4, 2>(rows, at, 4 * kHalf + 2 * kPart);
     __m256i raw[8];
-    sink.transposed(raw, rows, at + 64 * kHalf + 32 * kPart);
+    sink.take_32(raw, rows, at + 64 * kHalf + 32 * kPart);
 #pragma GCC unroll 8
-    for (const int s : kPartOrder) {
+    for (int s = 0; s < 8; ++s) {
       sink.code(kBlock, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPart, 4, 2>(high[s])));
       sink.code(kBlock + 2, s, _mm256_or_si256(high_nibbles(raw[s]), bits_at<2 * kPart + 4, 4, 2>(high[s])));
     }
@@ -116,7 +113,7 @@ struct DecodeQ6K {
   template <int kHalf, typename Sink, typename AnyRows>
   static HEARTH_INLINE void run_half(Sink& sink, const AnyRows& rows, int64_t at) {
     __m256i high[8];
-    sink.transposed(high, rows, at + 128 + 32 * kHalf);
+    sink.take_32(high, rows, at + 128 + 32 * kHalf);
     run_part<kHalf, 0>(sink, rows, at, high);
     run_part<kHalf, 1>(sink, rows, at, high);
   }
