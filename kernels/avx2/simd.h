@@ -185,7 +185,9 @@ inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
 #if defined(__AVXVNNI__)
   return _mm256_dpwssd_avx_epi32(sum, a, b);
 #else
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+  // Written out, because GCC 12 moved the additions behind all products of a loop, with sums in memory.
+  __asm__("vpaddd %1, %0, %0" : "+x"(sum) : "x"(_mm256_madd_epi16(a, b)));
+  return sum;
 #endif
 }
 /// Nearest integers, ties to even.
