@@ -231,6 +231,7 @@ template <int kByte>
 HEARTH_INLINE __m256i pair_of_signed_byte(__m256i dwords) {
   return _mm256_srai_epi16(pair_of_byte<kByte, true>(dwords), 8);
 }
+
 /// Bit 4 in the bytes that have all bits of `wanted`.
 HEARTH_INLINE __m256i bit_4_where_set(__m256i bytes, __m256i wanted) {
   return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, wanted), wanted), _mm256_set1_epi8(16));
