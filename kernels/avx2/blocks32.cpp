@@ -114,7 +114,7 @@ struct DecodeQ8_0 {
     prefetch<1>(rows, at);
     sink.scale(0, low_halves(first_dwords(rows, at)));
     __m256i raw[8];
-    sink.take_32(raw, rows, at + 2);
+    take_32<Sink>(raw, rows, at + 2);
 #pragma GCC unroll 8
     for (int s = 0; s < 8; ++s) sink.code(0, s, raw[s]);
   }

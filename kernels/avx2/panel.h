@@ -242,19 +242,21 @@ HEARTH_INLINE __m256i bit_4_where_set(__m256i bytes, __m256i wanted) {
 // parts, one after the other: bytes that take_16() or take_32() gave, changed by nothing that crosses bytes. Parts 0..3
 // of a block are its first 16 columns in the sink's own arrangement, parts 4..7 the others.
 
+/// 32 bytes at `at` of 8 rows, as a sink arranges them.
+template <typename Sink, typename AnyRows>
+HEARTH_INLINE void take_32(__m256i out[8], const AnyRows& rows, int64_t at) {
+  Sink::take_16(out, rows, at);
+  Sink::take_16(out + 4, rows, at + 16);
+}
+
 /// Writes the panel: part s holds columns 4 s .. +3 of row r in lane r.
 struct PanelSink {
   char* codes;  ///< of block 0 and this group
 
-  /// 16 bytes at `at` of 8 rows, and 32 bytes.
+  /// 16 bytes at `at` of 8 rows.
   template <typename AnyRows>
   static HEARTH_INLINE void take_16(__m256i out[4], const AnyRows& rows, int64_t at) {
     transpose_16_bytes(out, rows, at);
-  }
-  template <typename AnyRows>
-  static HEARTH_INLINE void take_32(__m256i out[8], const AnyRows& rows, int64_t at) {
-    transpose_16_bytes(out, rows, at);
-    transpose_16_bytes(out + 4, rows, at + 16);
   }
   /// Bytes kPart of a block, 16 where the row's dword has the bit of the column's number, else 0.
   template <int kPart>
@@ -305,11 +307,6 @@ struct DotSink {
   static HEARTH_INLINE void take_16(__m256i out[4], const AnyRows& rows, int64_t at) {
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) out[i] = load_2_rows(rows, i, at);
-  }
-  template <typename AnyRows>
-  static HEARTH_INLINE void take_32(__m256i out[8], const AnyRows& rows, int64_t at) {
-    take_16(out, rows, at);
-    take_16(out + 4, rows, at + 16);
   }
   template <int kPart>
   static HEARTH_INLINE __m256i take_bits(__m256i dwords) {

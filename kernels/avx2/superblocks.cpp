@@ -49,7 +49,7 @@ struct DecodeQ4K {
     for (int pair = 0; pair < 4; ++pair) {
       prefetch<3, 2>(rows, at, 2 * pair);
       __m256i raw[8];
-      sink.take_32(raw, rows, at + 16 + 32 * pair);
+      take_32<Sink>(raw, rows, at + 16 + 32 * pair);
 #pragma GCC unroll 8
       for (int s = 0; s < 8; ++s) {
         sink.code(2 * pair, s, low_nibbles(raw[s]));
@@ -70,7 +70,7 @@ struct DecodeQ5K {
   static HEARTH_INLINE void run_pair(Sink& sink, const AnyRows& rows, int64_t at, const __m256i high[8]) {
     prefetch<3, 2>(rows, at, 2 * kPair);
     __m256i raw[8];
-    sink.take_32(raw, rows, at + 48 + 32 * kPair);
+    take_32<Sink>(raw, rows, at + 48 + 32 * kPair);
 #pragma GCC unroll 8
     for (int s = 0; s < 8; ++s) {
       sink.code(2 * kPair, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPair, 4, 1>(high[s])));
@@ -82,7 +82,7 @@ struct DecodeQ5K {
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     give_headers<16>(sink, rows, at);
     __m256i high[8];
-    sink.take_32(high, rows, at + 16);
+    take_32<Sink>(high, rows, at + 16);
     run_pair<0>(sink, rows, at, high);
     run_pair<1>(sink, rows, at, high);
     run_pair<2>(sink, rows, at, high);
@@ -102,7 +102,7 @@ struct DecodeQ6K {
     constexpr int kBlock = 4 * kHalf + kPart;
     prefetch<4, 2>(rows, at, 4 * kHalf + 2 * kPart);
     __m256i raw[8];
-    sink.take_32(raw, rows, at + 64 * kHalf + 32 * kPart);
+    take_32<Sink>(raw, rows, at + 64 * kHalf + 32 * kPart);
 #pragma GCC unroll 8
     for (int s = 0; s < 8; ++s) {
       sink.code(kBlock, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPart, 4, 2>(high[s])));
@@ -113,7 +113,7 @@ struct DecodeQ6K {
   template <int kHalf, typename Sink, typename AnyRows>
   static HEARTH_INLINE void run_half(Sink& sink, const AnyRows& rows, int64_t at) {
     __m256i high[8];
-    sink.take_32(high, rows, at + 128 + 32 * kHalf);
+    take_32<Sink>(high, rows, at + 128 + 32 * kHalf);
     run_part<kHalf, 0>(sink, rows, at, high);
     run_part<kHalf, 1>(sink, rows, at, high);
   }
