@@ -119,6 +119,8 @@ struct WeightTile {
   /// the first byte of the next tile. Any address; nullptr: nothing.
   const void* ahead = nullptr;
   int64_t ahead_stride = 0;
+  /// The panel will meet so many activation columns that a form which takes longer to decode pays. Changes no result.
+  bool many_columns = false;
 };
 
 struct MatmulKernels {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <tuple>
 
 #include "kernels/self_test.h"
 
@@ -53,17 +54,23 @@ struct Tile {
       }
     }
   }
-  WeightTile view() const { return {bytes.data(), row_bytes, kRows}; }
+  WeightTile view(bool many_columns = false) const {
+    return {bytes.data(), row_bytes, kRows, nullptr, 0, many_columns};
+  }
 
   int64_t row_bytes;
   std::vector<uint8_t> bytes;
   std::vector<float> values;
 };
 
-/// acc [kColumns, kPanelRows] of a tile times x [kColumns, kElements]; empty when memory is short. With `alone`, the
-/// first column by the kernel for one column, if there is one.
-std::vector<float> product(const KernelTable& t, int type, const Tile& tile, const std::vector<float>& x, bool alone) {
+/// Which kernels a product uses: a panel in the form for few columns or for many, or that for one column, if there is
+/// one.
+enum class Form { kFew, kMany, kAlone };
+
+/// acc [kColumns, kPanelRows] of a tile times x [kColumns, kElements], or its first column; empty when memory is short.
+std::vector<float> product(const KernelTable& t, int type, const Tile& tile, const std::vector<float>& x, Form form) {
   const TypeKernels& traits = t.types[type];
+  const bool alone = form == Form::kAlone;
   const int n_cols = alone ? 1 : kColumns;
   const Aligned panel = allocate_aligned(kPanelBytes), acts = allocate_aligned(act_group_bytes(kElements, n_cols));
   std::vector<float> acc(size_t{kColumns} * kPanelRows);
@@ -78,7 +85,7 @@ std::vector<float> product(const KernelTable& t, int type, const Tile& tile, con
   } else if (alone && t.matmul.dot_column[type] != nullptr) {
     t.matmul.dot_column[type](acc.data(), tile.view(), acts.get(), act_group_bytes(kElements, 1), kElements);
   } else {
-    t.matmul.decode[type](panel.get(), tile.view(), kElements);
+    t.matmul.decode[type](panel.get(), tile.view(form == Form::kMany), kElements);
     if (floats) {
       t.matmul.multiply_floats(acc.data(), panel.get(), columns, n_cols, kElements, true);
     } else {
@@ -113,10 +120,12 @@ void check_matmul_kernels(std::vector<KernelCheck>& checks, const KernelTable& i
   const std::vector<float> x = sample_floats(size_t{kColumns} * kElements, 5, 1.0f);
   for (int type = 0; type < kTypeCount; ++type) {
     const Tile tile(reference.types[type], static_cast<uint32_t>(type + 1));
-    for (const bool alone : {false, true}) {
-      const double error = difference(tile, x, product(isa, type, tile, x, alone),
-                                      product(reference, type, tile, x, alone), alone ? 1 : kColumns);
-      const std::string name = std::string(alone ? "matmul column " : "matmul ") + kTypeNames[type];
+    for (const auto& [form, what, n_cols] :
+         {std::tuple(Form::kFew, "matmul ", kColumns), std::tuple(Form::kMany, "matmul many columns ", kColumns),
+          std::tuple(Form::kAlone, "matmul column ", 1)}) {
+      const double error =
+          difference(tile, x, product(isa, type, tile, x, form), product(reference, type, tile, x, form), n_cols);
+      const std::string name = std::string(what) + kTypeNames[type];
       report_check(checks, isa, name.c_str(), error, 2e-5);
     }
   }

@@ -74,30 +74,31 @@ HEARTH_INLINE void dot_bytes(__m256i (&sum)[kGroups][kCols], const char* codes, 
   }
 }
 
-/// The same for signed codes and words of activations, as sums of 32 bits.
-template <int kCols, int kSteps>
-HEARTH_INLINE void dot_signed(__m256i (&sum)[kGroups][kCols], const char* codes, const ActColumns& x) {
-  const char *q_even = x.q, *q_odd = x.q_odd;
+/// The same for codes of eight bits, multiplied as words, as sums of 32 bits.
+template <bool kWords, int kCols, int kSteps>
+HEARTH_INLINE void dot_words(__m256i (&sum)[kGroups][kCols], const char* codes, const ActColumns& x) {
+  const char* q[2] = {x.q, x.q_odd};
 #pragma GCC unroll 8
-  for (int s = 0; s < kSteps; ++s, q_even = step_on(q_even, x.stride * 4), q_odd = step_on(q_odd, x.stride * 4)) {
+  for (int s = 0; s < kSteps; ++s, codes += kRowsBytes) {
 #pragma GCC unroll 2
     for (int odd = 0; odd < 2; ++odd) {
+      if (kWords && odd != 0) codes += kRowsBytes;
       __m256i w[kGroups];
 #pragma GCC unroll 2
       for (int g = 0; g < kGroups; ++g) {
-        const __m256i bytes = load_codes(codes + s * kRowsBytes + g * 32);
-        w[g] = odd != 0 ? odd_words(bytes) : even_words(bytes);
+        const __m256i stored = load_codes(codes + g * 32);
+        w[g] = kWords ? stored : odd != 0 ? odd_words(stored) : even_words(stored);
       }
-      const char* q = odd != 0 ? q_odd : q_even;
 #pragma GCC unroll 4
       for (int c = 0; c < kCols; ++c) {
-        const __m256i value = splat_dword(q + c * 4);
+        const __m256i value = splat_dword(q[odd] + c * 4);
 #pragma GCC unroll 2
         for (int g = 0; g < kGroups; ++g) {
           const __m256i product = _mm256_madd_epi16(w[g], value);
           sum[g][c] = s + odd == 0 ? product : in_order(_mm256_add_epi32(sum[g][c], product));
         }
       }
+      q[odd] = step_on(q[odd], x.stride * 4);
     }
   }
 }
@@ -113,26 +114,26 @@ HEARTH_INLINE void multiply_scaled(float* acc, const char* panel, ActColumns x, 
       total[g][c] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(acc + c * kPanelRows + g * 8);
     }
   }
-  for (int64_t b = 0; b < nb; ++b, panel += kBlockStride) {
+  for (int64_t b = 0; b < nb; ++b, panel += block_stride(kCodes)) {
     x.prefetch_block();
 #pragma GCC unroll 2
     for (int half = 0; half < kHalves; ++half) {
       constexpr int kSteps = 8 / kHalves;
       __m256i dot[kGroups][kCols];
-      const char* codes = panel + half * kSteps * kRowsBytes;
-      if constexpr (kCodes == Codes::kSigned) {
-        dot_signed<kCols, kSteps>(dot, codes, x);
+      const char* codes = panel + half * kSteps * step_bytes(kCodes);
+      if constexpr (is_signed(kCodes)) {
+        dot_words<kCodes == Codes::kWords, kCols, kSteps>(dot, codes, x);
       } else {
         dot_bytes<is_biased(kCodes), kCols, kSteps>(dot, codes, x);
       }
-      const char* planes = panel + kCodeBytes + half * kRowsBytes;
+      const char* planes = panel + code_bytes(kCodes) + half * kRowsBytes;
 #pragma GCC unroll 2
       for (int g = 0; g < kGroups; ++g) {
         const __m256 scale = load_floats(planes + kScalePlane * kRowsBytes + g * 32);
         const __m256 min = kMin ? load_floats(planes + kMinPlane * kRowsBytes + g * 32) : _mm256_setzero_ps();
 #pragma GCC unroll 4
         for (int c = 0; c < kCols; ++c) {
-          if (kCodes != Codes::kSigned) dot[g][c] = _mm256_madd_epi16(dot[g][c], _mm256_set1_epi16(1));
+          if (!is_signed(kCodes)) dot[g][c] = _mm256_madd_epi16(dot[g][c], _mm256_set1_epi16(1));
           const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[g][c]), scale);
           total[g][c] = _mm256_fmadd_ps(scaled, _mm256_broadcast_ss(x.d + c), total[g][c]);
           if (kMin) total[g][c] = _mm256_fnmadd_ps(min, _mm256_broadcast_ss(x.sums + c), total[g][c]);
@@ -154,7 +155,7 @@ HEARTH_INLINE void multiply_scaled(float* acc, const char* panel, ActColumns x, 
 
 /// acc = what was there (or 0) minus the minimums of nb blocks, for all kCols columns of a group at once: fewer sums
 /// would wait for each other.
-template <int kCols>
+template <Codes kCodes, int kCols>
 HEARTH_INLINE void subtract_mins(float* acc, const char* panel, const float* sums, int64_t nb, bool first) {
   __m256 total[kGroups][kCols];
 #pragma GCC unroll 6
@@ -164,8 +165,8 @@ HEARTH_INLINE void subtract_mins(float* acc, const char* panel, const float* sum
       total[g][c] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(acc + c * kPanelRows + g * 8);
     }
   }
-  const char* p = panel + kCodeBytes + kMinPlane * kRowsBytes;
-  for (int64_t b = 0; b < nb; ++b, p += kBlockStride, sums += kCols) {
+  const char* p = panel + code_bytes(kCodes) + kMinPlane * kRowsBytes;
+  for (int64_t b = 0; b < nb; ++b, p += block_stride(kCodes), sums += kCols) {
     const __m256 min[kGroups] = {load_floats(p), load_floats(p + 32)};
 #pragma GCC unroll 6
     for (int c = 0; c < kCols; ++c) {
@@ -181,14 +182,15 @@ HEARTH_INLINE void subtract_mins(float* acc, const char* panel, const float* sum
   }
 }
 
+template <Codes kCodes>
 void subtract_all_mins(float* acc, const char* panel, const ActGroup& x, int64_t nb, bool first) {
   switch (x.n_cols) {
-    case 1: return subtract_mins<1>(acc, panel, x.sum32, nb, first);
-    case 2: return subtract_mins<2>(acc, panel, x.sum32, nb, first);
-    case 3: return subtract_mins<3>(acc, panel, x.sum32, nb, first);
-    case 4: return subtract_mins<4>(acc, panel, x.sum32, nb, first);
-    case 5: return subtract_mins<5>(acc, panel, x.sum32, nb, first);
-    default: return subtract_mins<6>(acc, panel, x.sum32, nb, first);
+    case 1: return subtract_mins<kCodes, 1>(acc, panel, x.sum32, nb, first);
+    case 2: return subtract_mins<kCodes, 2>(acc, panel, x.sum32, nb, first);
+    case 3: return subtract_mins<kCodes, 3>(acc, panel, x.sum32, nb, first);
+    case 4: return subtract_mins<kCodes, 4>(acc, panel, x.sum32, nb, first);
+    case 5: return subtract_mins<kCodes, 5>(acc, panel, x.sum32, nb, first);
+    default: return subtract_mins<kCodes, 6>(acc, panel, x.sum32, nb, first);
   }
 }
 static_assert(kGroupCols == 6);
@@ -217,10 +219,10 @@ HEARTH_INLINE void multiply_super(float* acc, const char* panel, ActColumns x, i
     __m256 sum[kGroups][kCols];
 #pragma GCC unroll 4
     for (int c = 0; c < kCols; ++c) sum[0][c] = sum[1][c] = _mm256_setzero_ps();
-    for (int b = 0; b < 8; ++b, panel += kBlockStride) {
+    for (int b = 0; b < 8; ++b, panel += block_stride(kCodes)) {
       x.prefetch_block();
       __m256i dot[kGroups][kCols];
-      const char* factors = panel + kCodeBytes + kScalePlane * kRowsBytes;
+      const char* factors = panel + code_bytes(kCodes) + kScalePlane * kRowsBytes;
 #pragma GCC unroll 2
       for (int half = 0; half < kHalves; ++half) {
         __m256i part[kGroups][kCols];
@@ -238,7 +240,7 @@ HEARTH_INLINE void multiply_super(float* acc, const char* panel, ActColumns x, i
       x.d += x.stride;
       x.sums += x.stride;
     }
-    const char* const d_super = start + kCodeBytes + kSuperPlane * kRowsBytes;
+    const char* const d_super = start + code_bytes(kCodes) + kSuperPlane * kRowsBytes;
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g) {
 #pragma GCC unroll 4
@@ -271,7 +273,7 @@ void widen_acts(char* even, char* odd, const int8_t* q, int64_t bytes) {
 
 template <Codes kCodes, int kHalves, bool kMin>
 void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb, bool first) {
-  constexpr bool kSigned = kCodes == Codes::kSigned;
+  constexpr bool kSigned = is_signed(kCodes);
   constexpr bool kBy16 = kHalves == 2 || kCodes == Codes::kBiased16Super;
   alignas(32) char words[2][kSigned ? kPanelBlocks * kActBlock * kGroupCols : 32];
   const char* q[2] = {static_cast<const char*>(static_cast<const void*>(x.q)), nullptr};
@@ -282,8 +284,8 @@ void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb
   }
   const bool sets = first && !has_super_mins(kCodes);  // acc, which minimums have set already
   for (int half = 0; half < 2; ++half) {
-    const char* codes = panel + half * kHalfStride;
-    if (has_super_mins(kCodes)) subtract_all_mins(acc + half * 16, codes, x, nb, first);
+    const char* codes = panel + half * half_stride(kCodes);
+    if (has_super_mins(kCodes)) subtract_all_mins<kCodes>(acc + half * 16, codes, x, nb, first);
     for (int c = 0; c < x.n_cols;) {
       const ActColumns columns{q[0] + c * 4,
                                kSigned ? q[1] + c * 4 : q[0],
@@ -319,6 +321,7 @@ HEARTH_INLINE void multiply(float* acc, const void* panel, const ActGroup& x, in
   const auto* p = static_cast<const char*>(panel);
   switch (load_header(panel)) {
     case Codes::kSigned: return multiply_codes<Codes::kSigned, kHalves, kMin>(acc, p, x, nb, first);
+    case Codes::kWords: return multiply_codes<Codes::kWords, 1, kMin>(acc, p, x, nb, first);
     case Codes::kPlain: return multiply_codes<Codes::kPlain, 1, kMin>(acc, p, x, nb, first);
     case Codes::kBiased: return multiply_codes<Codes::kBiased, 1, kMin>(acc, p, x, nb, first);
     case Codes::kPlainSuper: return multiply_codes<Codes::kPlainSuper, 1, false>(acc, p, x, nb, first);

@@ -1,13 +1,14 @@
 // The panel of this instruction set: 32 rows in two halves of 16, each half two groups of 8 lanes, integer codes as
 // bytes, four consecutive columns of a row to a lane, so that one instruction multiplies 8 rows by a broadcast of four
-// activations. Half h begins at h * kHalfStride, block b of 32 columns at b * kBlockStride in it: codes [8 steps][16
-// rows][4], then four planes of 16 dwords (scales of the first and second 16 columns, minimums of them; superblocks:
-// see Codes). At kHeaderAt: which codes the panel holds.
+// activations. Half h begins at h * half_stride(codes), block b of 32 columns at b * block_stride(codes) in it: codes
+// [8 steps][16 rows][4], then four planes of 16 dwords (scales of the first and second 16 columns, minimums of them;
+// superblocks: see Codes). At kHeaderAt: which codes the panel holds.
 //
 // The loops are bound by multiplications (two a cycle), not by additions (four): VPMADDUBSW leaves sums of two products
 // in 16 bits, and as many of them are added there as fit. Codes are centred for that: stored with an offset, which an
 // initial value of the sum takes off again (modulo 2^16), so that 16 products of codes -16..15 or 8 of codes -32..31
-// with activations of at most 127 stay below 2^15.
+// with activations of at most 127 stay below 2^15. Codes of eight bits are too large and are multiplied as words: for
+// many columns the panel holds words; for few, whose time goes into decoding, bytes that the loop widens.
 #pragma once
 
 #include <immintrin.h>
@@ -24,6 +25,7 @@ namespace {
 /// What a panel's codes are, and how values are made of them.
 enum class Codes : int32_t {
   kSigned,        ///< -128..127, float scales
+  kWords,         ///< the same as words: a step is [16 rows][bytes 0 and 2], then [16 rows][bytes 1 and 3]
   kPlain,         ///< 0..15, float scales
   kBiased,        ///< code + 16, float scales
   kPlainSuper,    ///< 0..15; integer scales of 32; d for 256 columns; minimums
@@ -32,6 +34,9 @@ enum class Codes : int32_t {
 };
 constexpr bool is_biased(Codes codes) {
   return codes == Codes::kBiased || codes == Codes::kBiasedSuper || codes == Codes::kBiased16Super;
+}
+constexpr bool is_signed(Codes codes) {
+  return codes == Codes::kSigned || codes == Codes::kWords;
 }
 constexpr bool is_super(Codes codes) {
   return codes >= Codes::kPlainSuper;
@@ -44,11 +49,20 @@ constexpr bool has_super_mins(Codes codes) {
 }
 
 constexpr int64_t kRowsBytes = 64;  // 16 rows x 4 bytes
-constexpr int64_t kCodeBytes = 8 * kRowsBytes;
-constexpr int64_t kBlockStride = kCodeBytes + 4 * kRowsBytes;
-constexpr int64_t kHalfStride = kPanelBlocks * kBlockStride;
 constexpr int64_t kHeaderAt = kPanelBytes - 64;
-static_assert(2 * kHalfStride <= kHeaderAt);
+constexpr int64_t step_bytes(Codes codes) {
+  return codes == Codes::kWords ? 2 * kRowsBytes : kRowsBytes;
+}
+constexpr int64_t code_bytes(Codes codes) {
+  return 8 * step_bytes(codes);
+}
+constexpr int64_t block_stride(Codes codes) {
+  return code_bytes(codes) + 4 * kRowsBytes;
+}
+constexpr int64_t half_stride(Codes codes) {
+  return kPanelBlocks * block_stride(codes);
+}
+static_assert(2 * half_stride(Codes::kWords) <= kHeaderAt);
 
 /// Planes behind the codes. Superblocks: integer scales as pairs of equal words; d stands in the first block.
 constexpr int kScalePlane = 0;
@@ -250,6 +264,7 @@ HEARTH_INLINE void take_32(__m256i out[8], const AnyRows& rows, int64_t at) {
 }
 
 /// Writes the panel: part s holds columns 4 s .. +3 of row r in lane r.
+template <Codes kCodes>
 struct PanelSink {
   char* codes;  ///< of block 0 and this group
 
@@ -268,7 +283,7 @@ struct PanelSink {
     return bit_4_where_set(_mm256_shuffle_epi8(dwords, copy), wanted);
   }
   HEARTH_INLINE void put_plane(int block, int index, __m256i value) {
-    put(codes + block * kBlockStride + kCodeBytes + index * kRowsBytes, value);
+    put(codes + block * block_stride(kCodes) + code_bytes(kCodes) + index * kRowsBytes, value);
   }
   static HEARTH_INLINE void put(char* p, __m256i value) {
     _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(p)), value);
@@ -278,7 +293,9 @@ struct PanelSink {
   HEARTH_INLINE void super(__m256 d) { put_plane(0, kSuperPlane, _mm256_castps_si256(d)); }
   HEARTH_INLINE void factor(int block, int half, __m256i pairs) { put_plane(block, kScalePlane + half, pairs); }
   HEARTH_INLINE void code(int block, int part, __m256i bytes) {
-    put(codes + block * kBlockStride + part * kRowsBytes, bytes);
+    char* step = codes + block * block_stride(kCodes) + part * step_bytes(kCodes);
+    put(step, kCodes == Codes::kWords ? even_words(bytes) : bytes);
+    if (kCodes == Codes::kWords) put(step + kRowsBytes, odd_words(bytes));
   }
 };
 
@@ -404,10 +421,10 @@ static_assert(kPanelBlocks == 2 * 8);  // two superblocks
 // A Decoder has: kCodes; kMin, whether it gives minimums; kBlocks of 32 in its block (1 or 8) of kBytes; and run(sink,
 // rows, at), which decodes one block at byte `at` of 8 rows and prefetches meanwhile.
 
-/// Decodes n columns of a tile into a panel.
-template <typename Decoder>
-HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
-  store_header(panel, Decoder::kCodes);
+/// Decodes n columns of a tile into a panel of kCodes.
+template <typename Decoder, Codes kCodes>
+HEARTH_INLINE void decode_panel(void* panel, const WeightTile& tile, int64_t n) {
+  store_header(panel, kCodes);
   for (int64_t g = 0; g < 4; ++g) {
     Rows rows(tile, 8 * g);
     rows.ahead = 0;
@@ -415,12 +432,19 @@ HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
       rows.ahead = reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(8 * g * tile.ahead_stride);
     }
     rows.ahead_stride = tile.ahead_stride;
-    PanelSink sink = {static_cast<char*>(panel) + g / 2 * kHalfStride + g % 2 * 32};
+    PanelSink<kCodes> sink = {static_cast<char*>(panel) + g / 2 * half_stride(kCodes) + g % 2 * 32};
     for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
       Decoder::run(sink, rows, b * Decoder::kBytes);
-      sink.codes += Decoder::kBlocks * kBlockStride;
+      sink.codes += Decoder::kBlocks * block_stride(kCodes);
     }
   }
+}
+template <typename Decoder>
+HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
+  if constexpr (Decoder::kCodes == Codes::kSigned) {
+    if (tile.many_columns) return decode_panel<Decoder, Codes::kWords>(panel, tile, n);
+  }
+  decode_panel<Decoder, Decoder::kCodes>(panel, tile, n);
 }
 
 /// How far before its use dot_tile asks for weights, beyond the 8 rows in work, in bytes: the second-level cache holds

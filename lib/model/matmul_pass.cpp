@@ -272,6 +272,7 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std
     rows.data = data;
     rows.ahead = few ? nullptr : (k + n == cols_ && next != nullptr) ? next : data + chunk_bytes;
     rows.ahead_stride = rows.row_bytes;
+    rows.many_columns = !few;
     if (floats) {
       decode_floats(panel, rows, n, type);
     } else {

@@ -18,7 +18,7 @@ class MatmulKernelsOf : public EveryIsa {
  protected:
   /// acc [n_cols, 32] of a tile times x, decoded and multiplied in two pieces.
   std::vector<float> product(const KernelTable& t, int type, const std::vector<uint8_t>& tile, int n_rows,
-                             const std::vector<float>& x, int n_cols) {
+                             const std::vector<float>& x, int n_cols, bool many_columns = false) {
     const kernels::TypeKernels& traits = t.types[type];
     const int64_t row_bytes = kCols / traits.block_size * traits.block_bytes;
     Guarded<unsigned char> panel(static_cast<size_t>(kernels::kPanelBytes), 0);
@@ -28,7 +28,7 @@ class MatmulKernelsOf : public EveryIsa {
     for (const int64_t first : {int64_t{0}, kBlocks / 2}) {
       const int64_t n = first == 0 ? kCols / 2 : kCols - kCols / 2;
       const int64_t offset = first * 32 / traits.block_size * traits.block_bytes;
-      t.matmul.decode[type](panel.data(), {tile.data() + offset, row_bytes, n_rows}, n);
+      t.matmul.decode[type](panel.data(), {tile.data() + offset, row_bytes, n_rows, nullptr, 0, many_columns}, n);
       if (traits.kind == PanelKind::kFloat) {
         const float* columns[kernels::kGroupCols] = {};
         for (int c = 0; c < n_cols; ++c) columns[c] = x.data() + c * kCols + first * 32;
@@ -75,6 +75,21 @@ TEST_P(MatmulKernelsOf, AgreeWithTheReference) {
           }
         }
       }
+    }
+  }
+}
+
+TEST_P(MatmulKernelsOf, PanelsForManyColumnsGiveTheSameBits) {
+  std::mt19937 random = rng(24);
+  for (int type = 0; type < kernels::kTypeCount; ++type) {
+    const kernels::TypeKernels& traits = reference().types[type];
+    if (traits.kind == PanelKind::kFloat) continue;
+    const auto tile = testing::random_blocks(traits, kPanelRows * kCols, random);
+    for (int n_cols = 1; n_cols <= kernels::kGroupCols; ++n_cols) {
+      const auto x = testing::random_floats(n_cols * kCols, random);
+      EXPECT_EQ(product(isa(), type, tile, kPanelRows, x, n_cols, true),
+                product(isa(), type, tile, kPanelRows, x, n_cols))
+          << "type " << type << ", " << n_cols << " columns";
     }
   }
 }
