@@ -69,6 +69,10 @@ struct ActGroup {
   float* sum32;     ///< [nb][n_cols] d * (sum of 32 codes)
   int32_t* init16;  ///< [nb][2][n_cols] first value of an integer accumulator; private to the instruction set
   int32_t* init32;  ///< [nb][n_cols]
+  /// sum32 of superblocks of eight blocks as words in pairs (block 2i low, 2i + 1 high), and what a unit of them is
+  /// worth: [nb / 8, rounded up][4][n_cols] and [..][n_cols]. Only for instruction sets whose loops want them.
+  int32_t* sum256;
+  float* d256;
   /// What multiply prefetches: with each block the next ahead_bytes (a multiple of 64; 0: nothing) from `ahead` on, any
   /// address, into the first-level cache, or the second when ahead_far.
   const void* ahead = nullptr;
@@ -83,7 +87,9 @@ static inline int64_t round_up_64(int64_t bytes) {
 /// Bytes of one group of n_cols columns of k elements.
 static inline int64_t act_group_bytes(int64_t k, int n_cols) {
   const int64_t nb = k / kActBlock;
-  return round_up_64(k * n_cols) + 3 * round_up_64(nb * n_cols * 4) + 2 * round_up_64(nb * n_cols * 8);
+  const int64_t n_super = (nb + 7) / 8;
+  return round_up_64(k * n_cols) + 3 * round_up_64(nb * n_cols * 4) + 2 * round_up_64(nb * n_cols * 8) +
+         round_up_64(n_super * n_cols * 16) + round_up_64(n_super * n_cols * 4);
 }
 
 /// The group whose planes start at memory (64-byte aligned, act_group_bytes() long).
@@ -100,6 +106,10 @@ static inline ActGroup act_group_at(void* memory, int64_t k, int n_cols) {
   p += round_up_64(nb * n_cols * 4);
   group.init32 = static_cast<int32_t*>(static_cast<void*>(p));
   p += round_up_64(nb * n_cols * 4);
+  group.sum256 = static_cast<int32_t*>(static_cast<void*>(p));
+  p += round_up_64((nb + 7) / 8 * n_cols * 16);
+  group.d256 = static_cast<float*>(static_cast<void*>(p));
+  p += round_up_64((nb + 7) / 8 * n_cols * 4);
   group.sum16 = static_cast<float*>(static_cast<void*>(p));
   p += round_up_64(nb * n_cols * 8);
   group.init16 = static_cast<int32_t*>(static_cast<void*>(p));

@@ -7,10 +7,12 @@ namespace hearth::kernels::avx2 {
 namespace {
 
 constexpr int kGroups = 2;  // of 8 rows at once
-/// Columns at once, so that sums stay in registers. Four of superblocks, whose sums are needed only once in 32 columns,
-/// are better kept together than split: 6.7 cycles for 8 rows, 32 columns of them and an activation column instead of
-/// 7.2 (Q4_K), 7.2 instead of 7.9 (Q6_K).
-constexpr int kMaxCols = 3;
+/// Most columns at once. Three keep all sums in registers. Superblocks need those of blocks and of themselves only once
+/// in 32 columns: taking all columns together is better (Q4_K: 6.5 cycles for 8 rows, 32 columns of them and an
+/// activation column, in threes 6.6; Q6_K: 7.1, 7.5).
+constexpr int max_cols(Codes codes) {
+  return is_super(codes) ? kGroupCols : 3;
+}
 
 HEARTH_INLINE __m256i load_codes(const char* p) {
   return _mm256_load_si256(static_cast<const __m256i*>(static_cast<const void*>(p)));
@@ -28,11 +30,13 @@ HEARTH_INLINE const char* step_on(const char* p, int64_t bytes) {
 
 /// What a loop needs of the activations, from its first column on; `stride` columns from step to step in every plane.
 struct ActColumns {
-  const char* q;        ///< [nb][8][stride] dwords of codes
-  const char* q_odd;    ///< signed codes: words of bytes 0 and 2 are in q, those of bytes 1 and 3 here
-  const float* d;       ///< [nb][stride]
-  const float* sums;    ///< [nb][halves][stride], as the kind has it
-  const int32_t* init;  ///< [nb][halves][stride]
+  const char* q;          ///< [nb][8][stride] dwords of codes
+  const char* q_odd;      ///< signed codes: words of bytes 0 and 2 are in q, those of bytes 1 and 3 here
+  const float* d;         ///< [nb][stride]
+  const float* sums;      ///< [nb][halves][stride], as the kind has it
+  const int32_t* init;    ///< [nb][halves][stride]
+  const int32_t* sum256;  ///< [nb / 8][4][stride]
+  const float* d256;      ///< [nb / 8][stride]
   int64_t stride;
   uintptr_t ahead;  ///< as ActGroup has it, but every other line
   int ahead_bytes;
@@ -55,14 +59,14 @@ struct ActColumns {
 template <bool kBiased, int kCols, int kSteps>
 HEARTH_INLINE void dot_bytes(__m256i (&sum)[kGroups][kCols], const char* codes, const ActColumns& x) {
   if constexpr (kBiased) {
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int c = 0; c < kCols; ++c) sum[0][c] = sum[1][c] = splat_dword(x.init + c);
   }
   const char* q = x.q;
 #pragma GCC unroll 8
   for (int s = 0; s < kSteps; ++s, q = step_on(q, x.stride * 4)) {
     const __m256i w[kGroups] = {load_codes(codes + s * kRowsBytes), load_codes(codes + s * kRowsBytes + 32)};
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int c = 0; c < kCols; ++c) {
       const __m256i value = splat_dword(q + c * 4);
 #pragma GCC unroll 2
@@ -89,7 +93,7 @@ HEARTH_INLINE void dot_words(__m256i (&sum)[kGroups][kCols], const char* codes, 
         const __m256i stored = load_codes(codes + g * 32);
         w[g] = kWords ? stored : odd != 0 ? odd_words(stored) : even_words(stored);
       }
-#pragma GCC unroll 4
+#pragma GCC unroll 6
       for (int c = 0; c < kCols; ++c) {
         const __m256i value = splat_dword(q[odd] + c * 4);
 #pragma GCC unroll 2
@@ -107,7 +111,7 @@ HEARTH_INLINE void dot_words(__m256i (&sum)[kGroups][kCols], const char* codes, 
 template <Codes kCodes, int kCols, int kHalves, bool kMin>
 HEARTH_INLINE void multiply_scaled(float* acc, const char* panel, ActColumns x, int64_t nb, bool first) {
   __m256 total[kGroups][kCols];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int c = 0; c < kCols; ++c) {
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g) {
@@ -131,7 +135,7 @@ HEARTH_INLINE void multiply_scaled(float* acc, const char* panel, ActColumns x, 
       for (int g = 0; g < kGroups; ++g) {
         const __m256 scale = load_floats(planes + kScalePlane * kRowsBytes + g * 32);
         const __m256 min = kMin ? load_floats(planes + kMinPlane * kRowsBytes + g * 32) : _mm256_setzero_ps();
-#pragma GCC unroll 4
+#pragma GCC unroll 6
         for (int c = 0; c < kCols; ++c) {
           if (!is_signed(kCodes)) dot[g][c] = _mm256_madd_epi16(dot[g][c], _mm256_set1_epi16(1));
           const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[g][c]), scale);
@@ -146,54 +150,12 @@ HEARTH_INLINE void multiply_scaled(float* acc, const char* panel, ActColumns x, 
     }
     x.d += x.stride;
   }
-#pragma GCC unroll 4
-  for (int c = 0; c < kCols; ++c) {
-#pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) _mm256_storeu_ps(acc + c * kPanelRows + g * 8, total[g][c]);
-  }
-}
-
-/// acc = what was there (or 0) minus the minimums of nb blocks, for all kCols columns of a group at once: fewer sums
-/// would wait for each other.
-template <Codes kCodes, int kCols>
-HEARTH_INLINE void subtract_mins(float* acc, const char* panel, const float* sums, int64_t nb, bool first) {
-  __m256 total[kGroups][kCols];
-#pragma GCC unroll 6
-  for (int c = 0; c < kCols; ++c) {
-#pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
-      total[g][c] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(acc + c * kPanelRows + g * 8);
-    }
-  }
-  const char* p = panel + code_bytes(kCodes) + kMinPlane * kRowsBytes;
-  for (int64_t b = 0; b < nb; ++b, p += block_stride(kCodes), sums += kCols) {
-    const __m256 min[kGroups] = {load_floats(p), load_floats(p + 32)};
-#pragma GCC unroll 6
-    for (int c = 0; c < kCols; ++c) {
-      const __m256 sum = _mm256_broadcast_ss(sums + c);
-#pragma GCC unroll 2
-      for (int g = 0; g < kGroups; ++g) total[g][c] = _mm256_fnmadd_ps(min[g], sum, total[g][c]);
-    }
-  }
 #pragma GCC unroll 6
   for (int c = 0; c < kCols; ++c) {
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g) _mm256_storeu_ps(acc + c * kPanelRows + g * 8, total[g][c]);
   }
 }
-
-template <Codes kCodes>
-void subtract_all_mins(float* acc, const char* panel, const ActGroup& x, int64_t nb, bool first) {
-  switch (x.n_cols) {
-    case 1: return subtract_mins<kCodes, 1>(acc, panel, x.sum32, nb, first);
-    case 2: return subtract_mins<kCodes, 2>(acc, panel, x.sum32, nb, first);
-    case 3: return subtract_mins<kCodes, 3>(acc, panel, x.sum32, nb, first);
-    case 4: return subtract_mins<kCodes, 4>(acc, panel, x.sum32, nb, first);
-    case 5: return subtract_mins<kCodes, 5>(acc, panel, x.sum32, nb, first);
-    default: return subtract_mins<kCodes, 6>(acc, panel, x.sum32, nb, first);
-  }
-}
-static_assert(kGroupCols == 6);
 
 /// Scales the 16-bit sums of a block, or of half a block, to 32 bits.
 template <int kCols>
@@ -201,7 +163,7 @@ HEARTH_INLINE void widen(__m256i (&dot)[kGroups][kCols], const __m256i (&part)[k
                          bool add) {
 #pragma GCC unroll 2
   for (int g = 0; g < kGroups; ++g) {
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int c = 0; c < kCols; ++c) {
       const __m256i product = _mm256_madd_epi16(part[g][c], load_codes(factors + g * 32));
       dot[g][c] = add ? _mm256_add_epi32(dot[g][c], product) : product;
@@ -209,15 +171,42 @@ HEARTH_INLINE void widen(__m256i (&dot)[kGroups][kCols], const __m256i (&part)[k
   }
 }
 
-/// acc += 16 rows times kCols columns, superblocks with integer scales; without their minimums.
+/// What the minimums of a superblock, whose planes begin at `planes`, take off each product.
 template <Codes kCodes, int kCols>
-HEARTH_INLINE void multiply_super(float* acc, const char* panel, ActColumns x, int64_t nb, bool first) {
-  constexpr int kHalves = kCodes == Codes::kBiased16Super ? 2 : 1;
+HEARTH_INLINE void dot_super_mins(__m256 (&out)[kGroups][kCols], const char* planes, const ActColumns& x) {
+  __m256i dot[kGroups][kCols];
+#pragma GCC unroll 6
+  for (int pair = 0; pair < 4; ++pair) {
+    const char* words = planes + pair * block_stride(kCodes) + kMinPlane * kRowsBytes;
+    const __m256i w[kGroups] = {load_codes(words), load_codes(words + 32)};
+#pragma GCC unroll 6
+    for (int c = 0; c < kCols; ++c) {
+      const __m256i value = splat_dword(x.sum256 + pair * x.stride + c);
+#pragma GCC unroll 2
+      for (int g = 0; g < kGroups; ++g) {
+        const __m256i product = _mm256_madd_epi16(w[g], value);
+        dot[g][c] = pair == 0 ? product : in_order(_mm256_add_epi32(dot[g][c], product));
+      }
+    }
+  }
+#pragma GCC unroll 6
+  for (int c = 0; c < kCols; ++c) {
+    const __m256 d = _mm256_broadcast_ss(x.d256 + c);
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) out[g][c] = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[g][c]), d);
+  }
+}
+
+/// 16 rows times kCols columns, superblocks with integer scales.
+template <Codes kCodes, int kCols>
+__attribute__((noinline)) void multiply_super(float* acc, const char* panel, ActColumns x, int64_t nb, bool first) {
+  constexpr int kHalves = sums_by_16(kCodes) ? 2 : 1;
   constexpr int kSteps = 8 / kHalves;
+  constexpr int64_t kFactorStep = kCodes == Codes::kBiased16Super ? kRowsBytes : 0;
   for (int64_t super = 0; super < nb; super += 8, first = false) {
-    const char* const start = panel;
+    const char* const planes = panel + code_bytes(kCodes);
     __m256 sum[kGroups][kCols];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int c = 0; c < kCols; ++c) sum[0][c] = sum[1][c] = _mm256_setzero_ps();
     for (int b = 0; b < 8; ++b, panel += block_stride(kCodes)) {
       x.prefetch_block();
@@ -227,35 +216,44 @@ HEARTH_INLINE void multiply_super(float* acc, const char* panel, ActColumns x, i
       for (int half = 0; half < kHalves; ++half) {
         __m256i part[kGroups][kCols];
         dot_bytes<is_biased(kCodes), kCols, kSteps>(part, panel + half * kSteps * kRowsBytes, x);
-        widen<kCols>(dot, part, factors + half * kRowsBytes, half != 0);
+        widen<kCols>(dot, part, factors + half * kFactorStep, half != 0);
         x.q += kSteps * 4 * x.stride;
         x.init += x.stride;
       }
-#pragma GCC unroll 4
+#pragma GCC unroll 6
       for (int c = 0; c < kCols; ++c) {
         const __m256 d = _mm256_broadcast_ss(x.d + c);
 #pragma GCC unroll 2
         for (int g = 0; g < kGroups; ++g) sum[g][c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[g][c]), d, sum[g][c]);
       }
       x.d += x.stride;
-      x.sums += x.stride;
     }
-    const char* const d_super = start + code_bytes(kCodes) + kSuperPlane * kRowsBytes;
+    __m256 mins[kGroups][kCols];
+    if (has_super_mins(kCodes)) dot_super_mins<kCodes>(mins, planes, x);
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g) {
-#pragma GCC unroll 4
+      const char* const d_super = planes + kSuperPlane * kRowsBytes + g * 32;
+#pragma GCC unroll 6
       for (int c = 0; c < kCols; ++c) {
         float* out = acc + c * kPanelRows + g * 8;
-        const __m256 before = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out);
-        _mm256_storeu_ps(out, _mm256_fmadd_ps(load_floats(d_super + g * 32), sum[g][c], before));
+        __m256 total = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out);
+        if (has_super_mins(kCodes)) {
+          total = _mm256_fnmadd_ps(mins[g][c], load_floats(d_super + block_stride(kCodes)), total);
+        }
+        _mm256_storeu_ps(out, _mm256_fmadd_ps(load_floats(d_super), sum[g][c], total));
       }
     }
+    x.sum256 += 4 * x.stride;
+    x.d256 += x.stride;
   }
 }
 
+/// n <= kCols columns.
 template <Codes kCodes, int kCols, int kHalves, bool kMin>
-HEARTH_INLINE void multiply_cols(float* acc, const char* panel, const ActColumns& x, int64_t nb, bool first) {
-  if constexpr (is_super(kCodes)) {
+HEARTH_INLINE void multiply_cols(float* acc, const char* panel, const ActColumns& x, int n, int64_t nb, bool first) {
+  if (n < kCols) {
+    if constexpr (kCols > 1) multiply_cols<kCodes, kCols - 1, kHalves, kMin>(acc, panel, x, n, nb, first);
+  } else if constexpr (is_super(kCodes)) {
     multiply_super<kCodes, kCols>(acc, panel, x, nb, first);
   } else {
     multiply_scaled<kCodes, kCols, kHalves, kMin>(acc, panel, x, nb, first);
@@ -282,35 +280,24 @@ void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb
     q[0] = words[0];
     q[1] = words[1];
   }
-  const bool sets = first && !has_super_mins(kCodes);  // acc, which minimums have set already
   for (int half = 0; half < 2; ++half) {
     const char* codes = panel + half * half_stride(kCodes);
-    if (has_super_mins(kCodes)) subtract_all_mins<kCodes>(acc + half * 16, codes, x, nb, first);
-    for (int c = 0; c < x.n_cols;) {
+    for (int c = 0; c < x.n_cols; c += max_cols(kCodes)) {
       const ActColumns columns{q[0] + c * 4,
                                kSigned ? q[1] + c * 4 : q[0],
                                x.d + c,
                                (kBy16 ? x.sum16 : x.sum32) + c,
                                (kBy16 ? x.init16 : x.init32) + c,
+                               x.sum256 + c,
+                               x.d256 + c,
                                x.n_cols,
                                reinterpret_cast<uintptr_t>(x.ahead) + static_cast<uintptr_t>(64 * half),
                                c == 0 ? x.ahead_bytes : 0,
                                x.ahead_far};
-      float* out = acc + c * kPanelRows + half * 16;
       const int left = x.n_cols - c;
-      if (is_super(kCodes) && left == 4) {
-        multiply_cols<kCodes, 4, kHalves, kMin>(out, codes, columns, nb, sets);
-        c += 4;
-      } else if (left == 1) {
-        multiply_cols<kCodes, 1, kHalves, kMin>(out, codes, columns, nb, sets);
-        c += 1;
-      } else if (left == 2) {
-        multiply_cols<kCodes, 2, kHalves, kMin>(out, codes, columns, nb, sets);
-        c += 2;
-      } else {
-        multiply_cols<kCodes, kMaxCols, kHalves, kMin>(out, codes, columns, nb, sets);
-        c += kMaxCols;
-      }
+      multiply_cols<kCodes, max_cols(kCodes), kHalves, kMin>(acc + c * kPanelRows + half * 16, codes, columns,
+                                                             left < max_cols(kCodes) ? left : max_cols(kCodes), nb,
+                                                             first);
     }
   }
 }
@@ -325,7 +312,7 @@ HEARTH_INLINE void multiply(float* acc, const void* panel, const ActGroup& x, in
     case Codes::kPlain: return multiply_codes<Codes::kPlain, 1, kMin>(acc, p, x, nb, first);
     case Codes::kBiased: return multiply_codes<Codes::kBiased, 1, kMin>(acc, p, x, nb, first);
     case Codes::kPlainSuper: return multiply_codes<Codes::kPlainSuper, 1, false>(acc, p, x, nb, first);
-    case Codes::kBiasedSuper: return multiply_codes<Codes::kBiasedSuper, 1, false>(acc, p, x, nb, first);
+    case Codes::kPlain16Super: return multiply_codes<Codes::kPlain16Super, 1, false>(acc, p, x, nb, first);
     case Codes::kBiased16Super: return multiply_codes<Codes::kBiased16Super, 1, false>(acc, p, x, nb, first);
   }
 }

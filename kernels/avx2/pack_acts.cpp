@@ -54,7 +54,7 @@ inline void best_grids(float steps[2], const float* x, const float* y, float x_p
   steps[1] = steps_of_least(_mm256_add_ps(y_even, y_odd));
 }
 
-constexpr int kBatch = 8;  // blocks whose steps overlap: each alone is a long chain of operations
+constexpr int kBatch = 8;  // blocks whose steps overlap (each alone is a long chain of operations): a superblock
 
 /// 1 / largest magnitude of each of n blocks of 32; 0 for those below 1e-30, whose quotients could overflow.
 inline void inverse_magnitudes(float* per_unit, const float* x, int n) {
@@ -88,13 +88,27 @@ inline void store_codes(const ActGroup& group, int64_t b, int c, __m256i bytes, 
   sums[1] = static_cast<float>(_mm_cvtsi128_si32(_mm256_extracti128_si256(total, 1)));
 }
 
+/// Stores the sums of eight blocks (float [8]) as words.
+inline void store_sums(const ActGroup& group, int64_t super, int c, const float* sums) {
+  const Floats v = load(sums);
+  const float largest = max_lanes(abs(v));
+  const Floats inverse = splat(largest < 1e-30f ? 0.0f : 32767.0f / largest);
+  const __m256i whole = to_ints(mul(v, inverse));
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+  alignas(16) int32_t pairs[4];
+  _mm_store_si128(static_cast<__m128i*>(static_cast<void*>(pairs)), words);
+  for (int i = 0; i < 4; ++i) group.sum256[(super * 4 + i) * group.n_cols + c] = pairs[i];
+  group.d256[super * group.n_cols + c] = largest / 32767.0f;
+}
+
 }  // namespace
 
 void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
   const int64_t n_cols = group.n_cols, nb = k / kActBlock;
   for (int64_t first = 0; first < nb; first += kBatch, x += kBatch * kActBlock) {
     const int n = static_cast<int>(nb - first < kBatch ? nb - first : kBatch);
-    alignas(32) float per_unit[kBatch], steps[kBatch], xqs[kBatch] = {}, qqs[kBatch] = {}, d[kBatch];
+    alignas(32) float per_unit[kBatch], steps[kBatch], xqs[kBatch] = {}, qqs[kBatch] = {}, d[kBatch],
+                                                       sum32[kBatch] = {};
     float sums[kBatch][2];
     inverse_magnitudes(per_unit, x, n);
     for (int b = 0; b < n; b += 2) {
@@ -124,8 +138,10 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
       group.d[at] = d[b];
       group.sum16[2 * (first + b) * n_cols + c] = d[b] * sums[b][0];
       group.sum16[(2 * (first + b) + 1) * n_cols + c] = d[b] * sums[b][1];
-      group.sum32[at] = d[b] * (sums[b][0] + sums[b][1]);
+      sum32[b] = d[b] * (sums[b][0] + sums[b][1]);
+      group.sum32[at] = sum32[b];
     }
+    store_sums(group, first / kBatch, c, sum32);
   }
 }
 

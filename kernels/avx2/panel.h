@@ -28,12 +28,12 @@ enum class Codes : int32_t {
   kWords,         ///< the same as words: a step is [16 rows][bytes 0 and 2], then [16 rows][bytes 1 and 3]
   kPlain,         ///< 0..15, float scales
   kBiased,        ///< code + 16, float scales
-  kPlainSuper,    ///< 0..15; integer scales of 32; d for 256 columns; minimums
-  kBiasedSuper,   ///< code + 16; the same otherwise
+  kPlainSuper,    ///< 0..15; integer scales and minimums of 32; d and dmin for 256 columns
+  kPlain16Super,  ///< 0..31, of which 16 products fit; the same otherwise
   kBiased16Super  ///< code + 32; integer scales of 16; d for 256 columns
 };
 constexpr bool is_biased(Codes codes) {
-  return codes == Codes::kBiased || codes == Codes::kBiasedSuper || codes == Codes::kBiased16Super;
+  return codes == Codes::kBiased || codes == Codes::kBiased16Super;
 }
 constexpr bool is_signed(Codes codes) {
   return codes == Codes::kSigned || codes == Codes::kWords;
@@ -42,10 +42,13 @@ constexpr bool is_super(Codes codes) {
   return codes >= Codes::kPlainSuper;
 }
 
-/// Superblocks with minimums: a product subtracts those of all its blocks (of up to kPanelBlocks) before it adds the
-/// rest.
+/// Superblocks with minimums.
 constexpr bool has_super_mins(Codes codes) {
-  return codes == Codes::kPlainSuper || codes == Codes::kBiasedSuper;
+  return codes == Codes::kPlainSuper || codes == Codes::kPlain16Super;
+}
+/// Superblocks whose products are added in 16 bits for 16 columns instead of 32.
+constexpr bool sums_by_16(Codes codes) {
+  return codes == Codes::kPlain16Super || codes == Codes::kBiased16Super;
 }
 
 constexpr int64_t kRowsBytes = 64;  // 16 rows x 4 bytes
@@ -64,7 +67,8 @@ constexpr int64_t half_stride(Codes codes) {
 }
 static_assert(2 * half_stride(Codes::kWords) <= kHeaderAt);
 
-/// Planes behind the codes. Superblocks: integer scales as pairs of equal words; d stands in the first block.
+/// Planes behind the codes. Superblocks: integer scales as pairs of equal words; minimums of blocks 2i and 2i + 1 as a
+/// pair of words, in block i; d and dmin in the first and second block.
 constexpr int kScalePlane = 0;
 constexpr int kMinPlane = 2;
 constexpr int kSuperPlane = 3;
@@ -222,15 +226,16 @@ HEARTH_INLINE __m256i bits_at(__m256i v) {
   return _mm256_and_si256(moved, _mm256_set1_epi8(static_cast<char>(((1 << kBits) - 1) << kTo)));
 }
 
-/// Byte kByte of every dword.
+/// Bytes kByte and kByte + 1 of every dword as words.
 template <int kByte>
-HEARTH_INLINE __m256i byte_of(__m256i dwords) {
-  constexpr int kZero = static_cast<int>(0x80808000u);
-  const __m256i from = _mm256_setr_epi32(kZero + kByte, kZero + kByte + 4, kZero + kByte + 8, kZero + kByte + 12,
-                                         kZero + kByte, kZero + kByte + 4, kZero + kByte + 8, kZero + kByte + 12);
-  return _mm256_shuffle_epi8(dwords, from);
+HEARTH_INLINE __m256i pair_of_bytes(__m256i dwords) {
+  constexpr auto pick = [](int byte) {
+    return static_cast<int>(static_cast<unsigned>(byte) * 0x00010001u + 0x80018000u);
+  };
+  constexpr int k0 = pick(kByte), k1 = pick(kByte + 4), k2 = pick(kByte + 8), k3 = pick(kByte + 12);
+  return _mm256_shuffle_epi8(dwords, _mm256_setr_epi32(k0, k1, k2, k3, k0, k1, k2, k3));
 }
-/// The same as a pair of equal words, shifted left by eight bits when kHigh.
+/// Byte kByte of every dword as a pair of equal words, shifted left by eight bits when kHigh.
 template <int kByte, bool kHigh = false>
 HEARTH_INLINE __m256i pair_of_byte(__m256i dwords) {
   constexpr auto pick = [](int byte) {
@@ -252,9 +257,9 @@ HEARTH_INLINE __m256i bit_4_where_set(__m256i bytes, __m256i wanted) {
 }
 
 // --- sinks: what decoders hand 8 rows of up to eight blocks to -----------------------------------------------------
-// First scales and minimums of all blocks (superblocks: d, then integer scales and minimums), then codes in eight
-// parts, one after the other: bytes that take_16() or take_32() gave, changed by nothing that crosses bytes. Parts 0..3
-// of a block are its first 16 columns in the sink's own arrangement, parts 4..7 the others.
+// First scales and minimums of all blocks (superblocks: d and dmin, then integer scales and minimums), then codes in
+// eight parts, one after the other: bytes that take_16() or take_32() gave, changed by nothing that crosses bytes.
+// Parts 0..3 of a block are its first 16 columns in the sink's own arrangement, parts 4..7 the others.
 
 /// 32 bytes at `at` of 8 rows, as a sink arranges them.
 template <typename Sink, typename AnyRows>
@@ -291,6 +296,8 @@ struct PanelSink {
   HEARTH_INLINE void scale(int block, __m256 value) { put_plane(block, kScalePlane, _mm256_castps_si256(value)); }
   HEARTH_INLINE void min(int block, __m256 value) { put_plane(block, kMinPlane, _mm256_castps_si256(value)); }
   HEARTH_INLINE void super(__m256 d) { put_plane(0, kSuperPlane, _mm256_castps_si256(d)); }
+  HEARTH_INLINE void super_min(__m256 dmin) { put_plane(1, kSuperPlane, _mm256_castps_si256(dmin)); }
+  HEARTH_INLINE void min_pair(int pair, __m256i words) { put_plane(pair, kMinPlane, words); }
   HEARTH_INLINE void factor(int block, int half, __m256i pairs) { put_plane(block, kScalePlane + half, pairs); }
   HEARTH_INLINE void code(int block, int part, __m256i bytes) {
     char* step = codes + block * block_stride(kCodes) + part * step_bytes(kCodes);
@@ -307,18 +314,19 @@ struct DotSink {
   static constexpr bool kSigned = kCodes == Codes::kSigned;
   static constexpr int kHalves = kCodes == Codes::kBiased16Super ? 2 : 1;
   __m256 total;
-  __m256 acc[2];      ///< of the superblocks of a panel's columns, to be added after all of their minimums
-  __m256 d_super[2];  ///< of them
-  int n_super = 0;
   const int8_t* q;              ///< codes of the column from block 0 on
   const float* d;               ///< scales
   const float* sums;            ///< sum32
   const int32_t* init;          ///< init32 or init16
+  const int32_t* sum256;        ///< of the superblock
+  const float* d256;            ///< of the superblock
   __m256i part[8][kHalves][4];  ///< sums of products of rows i and i + 4, in 16 bits, or in 32 of signed codes
   __m256i dot[8];               ///< scaled integers, lanes are rows
   __m256i factors[8][kHalves];
   __m256 scales[8];
   __m256 mins[8];
+  __m256 d_super, dmin_super;
+  __m256i min_dot;  ///< integer minimums times sums
 
   template <typename AnyRows>
   static HEARTH_INLINE void take_16(__m256i out[4], const AnyRows& rows, int64_t at) {
@@ -337,17 +345,20 @@ struct DotSink {
     scales[block] = value;
   }
   HEARTH_INLINE void super(__m256 value) {
-    d_super[n_super] = value;
+    d_super = value;
+  }
+  HEARTH_INLINE void super_min(__m256 value) {
+    dmin_super = value;
+  }
+  HEARTH_INLINE void min_pair(int pair, __m256i words) {
+    const __m256i product = _mm256_madd_epi16(words, splat_dword(sum256 + pair));
+    min_dot = pair == 0 ? product : _mm256_add_epi32(min_dot, product);
   }
   HEARTH_INLINE void factor(int block, int half, __m256i pairs) {
     factors[block][half] = pairs;
   }
   HEARTH_INLINE void min(int block, __m256 value) {
-    if (is_super(kCodes)) {
-      total = _mm256_fnmadd_ps(value, _mm256_broadcast_ss(sums + block), total);
-    } else {
-      mins[block] = value;
-    }
+    mins[block] = value;
   }
   HEARTH_INLINE void code(int block, int index, __m256i bytes) {
     const int half = index / 4;
@@ -373,23 +384,33 @@ struct DotSink {
   static HEARTH_INLINE __m256i add_qwords(__m256i a, __m256i b) {
     return add(_mm256_alignr_epi8(b, a, 8), _mm256_blend_epi32(a, b, 0xcc));
   }
-  /// The sums of 16 columns of row r, to be added, in dword r.
-  static HEARTH_INLINE __m256i to_rows(const __m256i (&sums_of)[4]) {
+  /// The sums of row r in dword r of two vectors, each with half of the columns.
+  static HEARTH_INLINE void to_rows(__m256i out[2], const __m256i (&sums_of)[4]) {
     const __m256 ab = _mm256_castsi256_ps(add_qwords(sums_of[0], sums_of[1]));
     const __m256 cd = _mm256_castsi256_ps(add_qwords(sums_of[2], sums_of[3]));
-    return add(_mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0x88)),
-               _mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0xdd)));
+    out[0] = _mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0x88));
+    out[1] = _mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0xdd));
+  }
+  static HEARTH_INLINE __m256i to_rows(const __m256i (&sums_of)[4]) {
+    __m256i halves[2];
+    to_rows(halves, sums_of);
+    return add(halves[0], halves[1]);
   }
   HEARTH_INLINE void add_block(int block) {
-    __m256i sum = to_rows(part[block][0]);
     if constexpr (kSigned) {
-      dot[block] = sum;
+      dot[block] = to_rows(part[block][0]);
+    } else if constexpr (kCodes == Codes::kPlain16Super) {
+      __m256i sum[2];
+      to_rows(sum, part[block][0]);
+      dot[block] =
+          _mm256_add_epi32(_mm256_madd_epi16(sum[0], factors[block][0]), _mm256_madd_epi16(sum[1], factors[block][0]));
     } else if constexpr (kHalves == 2) {
-      const __m256i low = _mm256_add_epi16(sum, splat_dword(init + 2 * block));
+      const __m256i low = _mm256_add_epi16(to_rows(part[block][0]), splat_dword(init + 2 * block));
       const __m256i high = _mm256_add_epi16(to_rows(part[block][kHalves - 1]), splat_dword(init + 2 * block + 1));
       dot[block] = _mm256_add_epi32(_mm256_madd_epi16(low, factors[block][0]),
                                     _mm256_madd_epi16(high, factors[block][kHalves - 1]));
     } else {
+      __m256i sum = to_rows(part[block][0]);
       if (is_biased(kCodes)) sum = _mm256_add_epi16(sum, splat_dword(init + block));
       dot[block] = _mm256_madd_epi16(sum, is_super(kCodes) ? factors[block][0] : _mm256_set1_epi16(1));
     }
@@ -408,16 +429,13 @@ struct DotSink {
         if (kMin) total = _mm256_fnmadd_ps(mins[block], _mm256_broadcast_ss(sums + block), total);
       }
     }
-    if (is_super(kCodes)) acc[n_super++] = sum;
-  }
-  /// Ends the columns of a panel.
-  HEARTH_INLINE void end_panel() {
-    for (int i = 0; i < n_super; ++i) total = _mm256_fmadd_ps(d_super[i], acc[i], total);
-    n_super = 0;
+    if (has_super_mins(kCodes)) {
+      const __m256 mins_of = _mm256_mul_ps(_mm256_cvtepi32_ps(min_dot), _mm256_broadcast_ss(d256));
+      total = _mm256_fnmadd_ps(mins_of, dmin_super, total);
+    }
+    if (is_super(kCodes)) total = _mm256_fmadd_ps(d_super, sum, total);
   }
 };
-static_assert(kPanelBlocks == 2 * 8);  // two superblocks
-
 // A Decoder has: kCodes; kMin, whether it gives minimums; kBlocks of 32 in its block (1 or 8) of kBytes; and run(sink,
 // rows, at), which decodes one block at byte `at` of 8 rows and prefetches meanwhile.
 
@@ -477,6 +495,8 @@ __attribute__((noinline)) __m256 dot_rows(EvenRows rows, const uint8_t* ahead, c
     sink.d = x.d;
     sink.sums = x.sum32;
     sink.init = (Sink::kHalves == 1) ? x.init32 : x.init16;
+    sink.sum256 = x.sum256;
+    sink.d256 = x.d256;
     const int64_t n = (left < kChunk) ? left : kChunk;
     for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
       if (ahead != nullptr) {
@@ -490,8 +510,9 @@ __attribute__((noinline)) __m256 dot_rows(EvenRows rows, const uint8_t* ahead, c
       sink.d += Decoder::kBlocks;
       sink.sums += Decoder::kBlocks;
       sink.init += Decoder::kBlocks * Sink::kHalves;
+      sink.sum256 += Decoder::kBlocks / 2;
+      sink.d256 += Decoder::kBlocks / 8;
     }
-    sink.end_panel();
   }
   return sink.total;
 }

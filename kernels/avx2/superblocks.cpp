@@ -6,45 +6,38 @@
 namespace hearth::kernels::avx2 {
 namespace {
 
-/// Block 4 kDword + kByte of a header. Codes that are stored kOffset less than the format has them raise the minimum:
-/// d s c - m = d s (c - kOffset) - (m - kOffset d s).
-template <int kOffset, int kDword, int kByte, typename Sink>
-HEARTH_INLINE void give_factors(Sink& sink, __m256i scales, __m256i mins, __m256 dmin, __m256 lift) {
-  sink.factor(4 * kDword + kByte, 0, pair_of_byte<kByte>(scales));
-  __m256 min = _mm256_mul_ps(dmin, _mm256_cvtepi32_ps(byte_of<kByte>(mins)));
-  if (kOffset != 0) min = _mm256_fnmadd_ps(lift, _mm256_cvtepi32_ps(byte_of<kByte>(scales)), min);
-  sink.min(4 * kDword + kByte, min);
-}
-template <int kOffset, int kDword, typename Sink>
-HEARTH_INLINE void give_four_factors(Sink& sink, __m256i scales, __m256i mins, __m256 dmin, __m256 lift) {
-  give_factors<kOffset, kDword, 0>(sink, scales, mins, dmin, lift);
-  give_factors<kOffset, kDword, 1>(sink, scales, mins, dmin, lift);
-  give_factors<kOffset, kDword, 2>(sink, scales, mins, dmin, lift);
-  give_factors<kOffset, kDword, 3>(sink, scales, mins, dmin, lift);
+/// Blocks 4 kDword .. +3 of a header.
+template <int kDword, typename Sink>
+HEARTH_INLINE void give_four_factors(Sink& sink, __m256i scales, __m256i mins) {
+  sink.factor(4 * kDword, 0, pair_of_byte<0>(scales));
+  sink.factor(4 * kDword + 1, 0, pair_of_byte<1>(scales));
+  sink.factor(4 * kDword + 2, 0, pair_of_byte<2>(scales));
+  sink.factor(4 * kDword + 3, 0, pair_of_byte<3>(scales));
+  sink.min_pair(2 * kDword, pair_of_bytes<0>(mins));
+  sink.min_pair(2 * kDword + 1, pair_of_bytes<2>(mins));
 }
 
-/// d, scales and minimums of eight blocks from the 16-byte header of Q4_K and Q5_K.
-template <int kOffset, typename Sink, typename AnyRows>
+/// d, dmin, scales and minimums of eight blocks from the 16-byte header of Q4_K and Q5_K.
+template <typename Sink, typename AnyRows>
 HEARTH_INLINE void give_headers(Sink& sink, const AnyRows& rows, int64_t at) {
   __m256i h[4];
   transpose_16_bytes(h, rows, at);
-  const __m256 d = low_halves(h[0]), dmin = high_halves(h[0]);
-  const __m256 lift = _mm256_mul_ps(d, _mm256_set1_ps(kOffset));
-  sink.super(d);
-  give_four_factors<kOffset, 0>(sink, bits_at<0, 0, 6>(h[1]), bits_at<0, 0, 6>(h[2]), dmin, lift);
-  give_four_factors<kOffset, 1>(sink, _mm256_or_si256(bits_at<6, 4, 2>(h[1]), low_nibbles(h[3])),
-                                _mm256_or_si256(bits_at<6, 4, 2>(h[2]), high_nibbles(h[3])), dmin, lift);
+  sink.super(low_halves(h[0]));
+  sink.super_min(high_halves(h[0]));
+  give_four_factors<0>(sink, bits_at<0, 0, 6>(h[1]), bits_at<0, 0, 6>(h[2]));
+  give_four_factors<1>(sink, _mm256_or_si256(bits_at<6, 4, 2>(h[1]), low_nibbles(h[3])),
+                       _mm256_or_si256(bits_at<6, 4, 2>(h[2]), high_nibbles(h[3])));
 }
 
 struct DecodeQ4K {
   static constexpr Codes kCodes = Codes::kPlainSuper;
-  static constexpr bool kMin = true;
+  static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ4_K);
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
-    give_headers<0>(sink, rows, at);
+    give_headers(sink, rows, at);
 #pragma GCC unroll 4
     for (int pair = 0; pair < 4; ++pair) {
       prefetch<3, 2>(rows, at, 2 * pair);
@@ -60,8 +53,8 @@ struct DecodeQ4K {
 };
 
 struct DecodeQ5K {
-  static constexpr Codes kCodes = Codes::kBiasedSuper;
-  static constexpr bool kMin = true;
+  static constexpr Codes kCodes = Codes::kPlain16Super;
+  static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ5_K);
 
@@ -80,7 +73,7 @@ struct DecodeQ5K {
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
-    give_headers<16>(sink, rows, at);
+    give_headers(sink, rows, at);
     __m256i high[8];
     take_32<Sink>(high, rows, at + 16);
     run_pair<0>(sink, rows, at, high);
