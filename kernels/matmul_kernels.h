@@ -31,8 +31,10 @@ alignas(32) static constexpr float kActGridArea[kActGrids] = {
 alignas(32) static constexpr float kActGridBias[kActGrids] = {-1e-3f};
 /// Rows of W in one panel.
 inline constexpr int kPanelRows = 32;
-/// Most rows of a tile for dot_column and dot_rows.
+/// Most rows of a tile for dot_columns and dot_rows.
 inline constexpr int kDotRows = 128;
+/// Most columns for dot_columns, on any instruction set.
+inline constexpr int kDotCols = 3;
 /// Most columns of one group of activations.
 inline constexpr int kGroupCols = 6;
 /// Size of the arrays by type; at least kTypeCount.
@@ -124,8 +126,8 @@ inline constexpr int64_t kPanelBytes = int64_t{kPanelRows} * kPanelBlocks * kAct
 struct WeightTile {
   const void* data;   ///< first row, at the column where the panel starts; any alignment
   int64_t row_bytes;  ///< from row to row
-  int n_rows;  ///< 1..kPanelRows (dot_column: kDotRows); lanes beyond repeat some row, and their results are ignored
-  /// What to prefetch meanwhile: byte i of row r of the next panel is at ahead + r * ahead_stride + i; for dot_column,
+  int n_rows;  ///< 1..kPanelRows (dot_columns: kDotRows); lanes beyond repeat some row, and their results are ignored
+  /// What to prefetch meanwhile: byte i of row r of the next panel is at ahead + r * ahead_stride + i; for dot_columns,
   /// the first byte of the next tile. Any address; nullptr: nothing.
   const void* ahead = nullptr;
   int64_t ahead_stride = 0;
@@ -142,10 +144,13 @@ struct MatmulKernels {
   void (*multiply_floats)(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
   /// Quantises x[0..k) as column c of the group. k is a multiple of 32.
   void (*pack_acts)(const ActGroup& group, int c, const float* x, int64_t k);
-  /// out[r] = row r of a tile times a single packed column of k elements, without a panel; bit for bit what decode
-  /// and multiply give. acts: ActGroups of one column and kPanelBlocks blocks, `stride` bytes apart. nullptr where
-  /// there is none, and for float types.
-  void (*dot_column[kMaxTypes])(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+  /// out[c * ldo + r] = row r of a tile times packed column c of k elements, for up to dot_most_cols columns, without a
+  /// panel; bit for bit what decode and multiply give. acts: ActGroups of n_cols columns and kPanelBlocks blocks,
+  /// `stride` bytes apart. nullptr where there is none, and for float types.
+  void (*dot_columns[kMaxTypes])(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride,
+                                 int64_t k, int n_cols);
+  /// With so many columns (up to kDotCols) dot_columns is faster than panels.
+  int dot_most_cols;
   /// out[r] = row r times x[0..n): one column of a float type at the memory's speed; nullptr for integer codes.
   void (*dot_rows[kMaxTypes])(float* out, const WeightTile& tile, const float* x, int64_t n);
 };

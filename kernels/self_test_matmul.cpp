@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <tuple>
 
 #include "kernels/self_test.h"
 
@@ -63,15 +62,23 @@ struct Tile {
   std::vector<float> values;
 };
 
-/// Which kernels a product uses: a panel in the form for few columns or for many, or that for one column, if there is
-/// one.
-enum class Form { kFew, kMany, kAlone };
+/// Which kernels a product uses.
+struct Form {
+  const char* name;
+  int n_cols;
+  bool has_panel;  ///< else the kernels for few columns, if there are any
+  bool many_columns = false;
+};
+constexpr Form kForms[] = {{"matmul ", kColumns, true},
+                           {"matmul many columns ", kColumns, true, true},
+                           {"matmul few columns ", kDotCols, false},
+                           {"matmul column ", 1, false}};
 
-/// acc [kColumns, kPanelRows] of a tile times x [kColumns, kElements], or its first column; empty when memory is short.
-std::vector<float> product(const KernelTable& t, int type, const Tile& tile, const std::vector<float>& x, Form form) {
+/// acc [form.n_cols, kPanelRows] of a tile times x [kColumns, kElements]; empty when memory is short.
+std::vector<float> product(const KernelTable& t, int type, const Tile& tile, const std::vector<float>& x,
+                           const Form& form) {
   const TypeKernels& traits = t.types[type];
-  const bool alone = form == Form::kAlone;
-  const int n_cols = alone ? 1 : kColumns;
+  const int n_cols = form.n_cols;
   const Aligned panel = allocate_aligned(kPanelBytes), acts = allocate_aligned(act_group_bytes(kElements, n_cols));
   std::vector<float> acc(size_t{kColumns} * kPanelRows);
   if (!panel || !acts) return {};
@@ -80,12 +87,13 @@ std::vector<float> product(const KernelTable& t, int type, const Tile& tile, con
   for (int c = 0; c < kColumns; ++c) columns[c] = x.data() + c * kElements;
   const bool floats = traits.kind == PanelKind::kFloat;
   for (int c = 0; c < n_cols && !floats; ++c) t.matmul.pack_acts(group, c, columns[c], kElements);
-  if (alone && floats) {
+  if (floats && !form.has_panel && n_cols == 1) {
     t.matmul.dot_rows[type](acc.data(), tile.view(), columns[0], kElements);
-  } else if (alone && t.matmul.dot_column[type] != nullptr) {
-    t.matmul.dot_column[type](acc.data(), tile.view(), acts.get(), act_group_bytes(kElements, 1), kElements);
+  } else if (!form.has_panel && n_cols <= t.matmul.dot_most_cols && t.matmul.dot_columns[type] != nullptr) {
+    t.matmul.dot_columns[type](acc.data(), kPanelRows, tile.view(), acts.get(), act_group_bytes(kElements, n_cols),
+                               kElements, n_cols);
   } else {
-    t.matmul.decode[type](panel.get(), tile.view(form == Form::kMany), kElements);
+    t.matmul.decode[type](panel.get(), tile.view(form.many_columns), kElements);
     if (floats) {
       t.matmul.multiply_floats(acc.data(), panel.get(), columns, n_cols, kElements, true);
     } else {
@@ -120,13 +128,10 @@ void check_matmul_kernels(std::vector<KernelCheck>& checks, const KernelTable& i
   const std::vector<float> x = sample_floats(size_t{kColumns} * kElements, 5, 1.0f);
   for (int type = 0; type < kTypeCount; ++type) {
     const Tile tile(reference.types[type], static_cast<uint32_t>(type + 1));
-    for (const auto& [form, what, n_cols] :
-         {std::tuple(Form::kFew, "matmul ", kColumns), std::tuple(Form::kMany, "matmul many columns ", kColumns),
-          std::tuple(Form::kAlone, "matmul column ", 1)}) {
+    for (const Form& form : kForms) {
       const double error =
-          difference(tile, x, product(isa, type, tile, x, form), product(reference, type, tile, x, form), n_cols);
-      const std::string name = std::string(what) + kTypeNames[type];
-      report_check(checks, isa, name.c_str(), error, 2e-5);
+          difference(tile, x, product(isa, type, tile, x, form), product(reference, type, tile, x, form), form.n_cols);
+      report_check(checks, isa, (std::string(form.name) + kTypeNames[type]).c_str(), error, 2e-5);
     }
   }
 }

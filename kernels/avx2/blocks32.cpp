@@ -1,8 +1,8 @@
 // Panels of the types with blocks of 32: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 (bit layouts: reference/blocks32.cpp).
 #include "kernels/blocks.h"
 
+#include "kernels/avx2/dot.h"
 #include "kernels/avx2/matmul.h"
-#include "kernels/avx2/panel.h"
 
 namespace hearth::kernels::avx2 {
 namespace {

@@ -32,17 +32,28 @@ void multiply_scale16_min(float* acc, const void* panel, const ActGroup& x, int6
 void multiply_floats(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
 void pack_acts(const ActGroup& group, int c, const float* x, int64_t k);
 
-void dot_column_Q4_0(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
-void dot_column_Q4_1(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
-void dot_column_Q5_0(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
-void dot_column_Q5_1(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
-void dot_column_Q8_0(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
-void dot_column_Q4_K(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
-void dot_column_Q5_K(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
-void dot_column_Q6_K(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
-void dot_column_IQ4_NL(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
-void dot_column_IQ4_XS(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
-void dot_column_MXFP4(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+void dot_columns_Q4_0(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                      int n_cols);
+void dot_columns_Q4_1(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                      int n_cols);
+void dot_columns_Q5_0(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                      int n_cols);
+void dot_columns_Q5_1(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                      int n_cols);
+void dot_columns_Q8_0(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                      int n_cols);
+void dot_columns_Q4_K(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                      int n_cols);
+void dot_columns_Q5_K(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                      int n_cols);
+void dot_columns_Q6_K(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                      int n_cols);
+void dot_columns_IQ4_NL(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                        int n_cols);
+void dot_columns_IQ4_XS(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                        int n_cols);
+void dot_columns_MXFP4(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
+                       int n_cols);
 
 void dot_rows_F32(float* out, const WeightTile& tile, const float* x, int64_t n);
 void dot_rows_F16(float* out, const WeightTile& tile, const float* x, int64_t n);

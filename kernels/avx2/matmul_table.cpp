@@ -32,7 +32,7 @@ void overlay_matmul_avx2(KernelTable& table) {
 #undef HEARTH_STORE_TYPE
 #define HEARTH_OWN_DECODER(Name)                                        \
   m.decode[static_cast<int>(TypeIndex::k##Name)] = avx2::decode_##Name; \
-  m.dot_column[static_cast<int>(TypeIndex::k##Name)] = avx2::dot_column_##Name;
+  m.dot_columns[static_cast<int>(TypeIndex::k##Name)] = avx2::dot_columns_##Name;
   HEARTH_OWN_DECODER(Q4_0)
   HEARTH_OWN_DECODER(Q4_1)
   HEARTH_OWN_DECODER(Q5_0)
@@ -51,6 +51,7 @@ void overlay_matmul_avx2(KernelTable& table) {
   m.multiply[static_cast<int>(PanelKind::kScale16Min)] = avx2::multiply_scale16_min;
   m.multiply_floats = avx2::multiply_floats;
   m.pack_acts = avx2::pack_acts;
+  m.dot_most_cols = kDotCols;
 }
 
 }  // namespace hearth::kernels

@@ -1,6 +1,6 @@
 // Panels of the types with superblocks of 256: Q4_K, Q5_K, Q6_K (bit layouts: reference/superblocks.cpp).
+#include "kernels/avx2/dot.h"
 #include "kernels/avx2/matmul.h"
-#include "kernels/avx2/panel.h"
 #include "kernels/blocks.h"
 
 namespace hearth::kernels::avx2 {

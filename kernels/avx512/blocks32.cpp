@@ -134,18 +134,10 @@ struct DecodeQ80 {
 
 }  // namespace
 
-#define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                \
-  void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                      \
-    decode_tile<Decoder>(panel, tile, n);                                                                   \
-  }                                                                                                         \
-  void dot_column_##Name(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k) { \
-    dot_tile<Decoder>(out, tile, acts, stride, k);                                                          \
-  }
 HEARTH_DEFINE_KERNELS(Q4_0, DecodeQ40)
 HEARTH_DEFINE_KERNELS(Q4_1, DecodeQ41)
 HEARTH_DEFINE_KERNELS(Q5_0, DecodeQ50)
 HEARTH_DEFINE_KERNELS(Q5_1, DecodeQ51)
 HEARTH_DEFINE_KERNELS(Q8_0, DecodeQ80)
-#undef HEARTH_DEFINE_KERNELS
 
 }  // namespace hearth::kernels::avx512

@@ -97,16 +97,8 @@ struct DecodeIQ4XS {
 
 }  // namespace
 
-#define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                \
-  void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                      \
-    decode_tile<Decoder>(panel, tile, n);                                                                   \
-  }                                                                                                         \
-  void dot_column_##Name(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k) { \
-    dot_tile<Decoder>(out, tile, acts, stride, k);                                                          \
-  }
 HEARTH_DEFINE_KERNELS(IQ4_NL, DecodeIQ4NL)
 HEARTH_DEFINE_KERNELS(IQ4_XS, DecodeIQ4XS)
 HEARTH_DEFINE_KERNELS(MXFP4, DecodeMXFP4)
-#undef HEARTH_DEFINE_KERNELS
 
 }  // namespace hearth::kernels::avx512

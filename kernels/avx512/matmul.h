@@ -8,9 +8,10 @@ namespace hearth::kernels::avx512 {
 #define HEARTH_FLOAT_TYPE(Name, size, bytes)                          \
   void decode_##Name(void* panel, const WeightTile& tile, int64_t n); \
   void dot_rows_##Name(float* out, const WeightTile& tile, const float* x, int64_t n);
-#define HEARTH_QUANT_TYPE(Name, size, bytes)                          \
-  void decode_##Name(void* panel, const WeightTile& tile, int64_t n); \
-  void dot_column_##Name(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k);
+#define HEARTH_QUANT_TYPE(Name, size, bytes)                                                                 \
+  void decode_##Name(void* panel, const WeightTile& tile, int64_t n);                                        \
+  void dot_columns_##Name(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, \
+                          int64_t k, int n_cols);
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE

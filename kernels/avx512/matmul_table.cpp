@@ -11,7 +11,7 @@ void overlay_matmul_avx512(KernelTable& table) {
   m.dot_rows[static_cast<int>(TypeIndex::k##Name)] = avx512::dot_rows_##Name;
 #define HEARTH_QUANT_TYPE(Name, size, bytes)                              \
   m.decode[static_cast<int>(TypeIndex::k##Name)] = avx512::decode_##Name; \
-  m.dot_column[static_cast<int>(TypeIndex::k##Name)] = avx512::dot_column_##Name;
+  m.dot_columns[static_cast<int>(TypeIndex::k##Name)] = avx512::dot_columns_##Name;
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE
@@ -23,6 +23,7 @@ void overlay_matmul_avx512(KernelTable& table) {
   m.multiply[static_cast<int>(PanelKind::kScale16Min)] = avx512::multiply_scale16_min;
   m.multiply_floats = avx512::multiply_floats;
   m.pack_acts = avx512::pack_acts;
+  m.dot_most_cols = 1;
 }
 
 }  // namespace hearth::kernels

@@ -252,3 +252,13 @@ inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile
 
 }  // namespace
 }  // namespace hearth::kernels::avx512
+
+/// Defines decode_<Name> and dot_columns_<Name> (for a single column) in namespace avx512.
+#define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                     \
+  void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                           \
+    decode_tile<Decoder>(panel, tile, n);                                                                        \
+  }                                                                                                              \
+  void dot_columns_##Name(float* out, int64_t /*ldo*/, const WeightTile& tile, const void* acts, int64_t stride, \
+                          int64_t k, int /*n_cols*/) {                                                           \
+    dot_tile<Decoder>(out, tile, acts, stride, k);                                                               \
+  }

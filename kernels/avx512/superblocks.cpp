@@ -275,18 +275,10 @@ struct DecodeQ3K {
 
 }  // namespace
 
-#define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                \
-  void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                      \
-    decode_tile<Decoder>(panel, tile, n);                                                                   \
-  }                                                                                                         \
-  void dot_column_##Name(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k) { \
-    dot_tile<Decoder>(out, tile, acts, stride, k);                                                          \
-  }
 HEARTH_DEFINE_KERNELS(Q2_K, DecodeQ2K)
 HEARTH_DEFINE_KERNELS(Q3_K, DecodeQ3K)
 HEARTH_DEFINE_KERNELS(Q4_K, DecodeQ4K)
 HEARTH_DEFINE_KERNELS(Q5_K, DecodeQ5K)
 HEARTH_DEFINE_KERNELS(Q6_K, DecodeQ6K)
-#undef HEARTH_DEFINE_KERNELS
 
 }  // namespace hearth::kernels::avx512

@@ -86,7 +86,7 @@ void overlay_matmul_reference(KernelTable& table) {
                       bytes};                                                     \
     table.matmul.decode[i] = decode_codes<reference::unpack_##Name, size, bytes>; \
     table.matmul.dot_rows[i] = nullptr;                                           \
-    table.matmul.dot_column[i] = nullptr;                                         \
+    table.matmul.dot_columns[i] = nullptr;                                        \
   }
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
@@ -98,6 +98,7 @@ void overlay_matmul_reference(KernelTable& table) {
   for (int kind = 1; kind < kPanelKinds; ++kind) table.matmul.multiply[kind] = reference::multiply_codes;
   table.matmul.multiply_floats = reference::multiply_floats;
   table.matmul.pack_acts = reference::pack_acts;
+  table.matmul.dot_most_cols = 0;
 }
 
 }  // namespace hearth::kernels

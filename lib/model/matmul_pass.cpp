@@ -12,6 +12,7 @@ using kernels::kPanelRows;
 constexpr int64_t kChunk = int64_t{kernels::kPanelBlocks} * kernels::kActBlock;
 /// The same for float panels, which are four times as wide: they should fit the first-level cache.
 constexpr int64_t kFloatChunk = 256;
+static_assert(kernels::kDotCols <= kernels::kGroupCols);  // they form one group
 static_assert(2 * kPanelRows * kFloatChunk * static_cast<int64_t>(sizeof(float)) <= kernels::kPanelBytes);
 /// Elements of one row that are expanded from codes at once, when they meet a single column.
 constexpr int64_t kExpandChunk = 4096;
@@ -197,7 +198,8 @@ void MatmulPass::multiply(float* acc, const PassTile& tile, const std::byte* nex
   const int type = static_cast<int>(tile.w->type);
   const int64_t row_bytes = tile.w->row_bytes;
   float* panel = accumulator(worker, 0) - kernels::kPanelBytes / static_cast<int64_t>(sizeof(float));
-  if (segment.n_cols == 1 && multiply_column(acc, tile, next, segment, type, panel)) return;
+  if (multiply_dots(acc, tile, next, segment, type)) return;
+  if (segment.n_cols == 1 && multiply_float_column(acc, tile, segment, type, panel)) return;
   for (int row = 0; row < tile.n_rows; row += kPanelRows) {  // more than once only for a single column
     const int n_rows = std::min(kPanelRows, tile.n_rows - row);
     const std::byte* data = tile.data + row * row_bytes;
@@ -210,15 +212,22 @@ bool MatmulPass::multiplies_floats(int type) const {
   return ctx_.exact_products || kernels_.types[type].kind == kernels::PanelKind::kFloat;
 }
 
-bool MatmulPass::multiply_column(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
-                                 int type, float* panel) const {
+/// Few columns of codes, where the kernels have a way without a panel.
+bool MatmulPass::multiply_dots(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
+                               int type) const {
+  const kernels::MatmulKernels& m = kernels_.matmul;
+  if (multiplies_floats(type) || m.dot_columns[type] == nullptr || segment.n_cols > m.dot_most_cols) return false;
   const kernels::WeightTile rows = {tile.data, tile.w->row_bytes, tile.n_rows, next, 0};
-  if (!multiplies_floats(type)) {
-    if (kernels_.matmul.dot_column[type] == nullptr) return false;
-    kernels_.matmul.dot_column[type](acc, rows, acts_ + groups_[segment.first_group].offset, chunk_stride_, cols_);
-    return true;
-  }
-  if (ctx_.batch_invariant) return false;  // the sums of dot_rows have another order
+  m.dot_columns[type](acc, row_stride(tile.n_rows), rows, acts_ + groups_[segment.first_group].offset, chunk_stride_,
+                      cols_, segment.n_cols);
+  return true;
+}
+
+/// One column of floats, or with exact products.
+bool MatmulPass::multiply_float_column(float* acc, const PassTile& tile, const PassSegment& segment, int type,
+                                       float* panel) const {
+  if (!multiplies_floats(type) || ctx_.batch_invariant) return false;  // the sums of dot_rows have another order
+  const kernels::WeightTile rows = {tile.data, tile.w->row_bytes, tile.n_rows, nullptr, 0};
   const float* x = columns_[segment.first_col].x;
   if (kernels_.matmul.dot_rows[type] != nullptr) {
     kernels_.matmul.dot_rows[type](acc, rows, x, cols_);

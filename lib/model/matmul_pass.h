@@ -71,8 +71,10 @@ class MatmulPass {
   void pack_group(const PassGroup& group) const;
   kernels::ActGroup acts_of(const PassGroup& group, int64_t chunk) const;
   bool multiplies_floats(int type) const;
-  bool multiply_column(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment, int type,
-                       float* panel) const;
+  bool multiply_dots(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
+                     int type) const;
+  bool multiply_float_column(float* acc, const PassTile& tile, const PassSegment& segment, int type,
+                             float* panel) const;
   void multiply_expanded_column(float* acc, const kernels::WeightTile& rows, const float* x, int type,
                                 float* values) const;
   void decode_floats(float* panel, const kernels::WeightTile& rows, int64_t n, int type) const;

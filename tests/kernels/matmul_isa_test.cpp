@@ -1,5 +1,7 @@
 // The kernels of matrix products at the table's level: every instruction set against the reference, for every type,
 // number of rows and columns, with guards around what is written.
+#include <tuple>
+
 #include "tests/kernels/random_blocks.h"
 #include "tests/support/kernel_test.h"
 
@@ -94,38 +96,48 @@ TEST_P(MatmulKernelsOf, PanelsForManyColumnsGiveTheSameBits) {
   }
 }
 
-TEST_P(MatmulKernelsOf, OneColumnIsBitForBitWhatPanelsGive) {
+TEST_P(MatmulKernelsOf, FewColumnsAreBitForBitWhatPanelsGive) {
   std::mt19937 random = rng(23);
   for (int type = 0; type < kernels::kTypeCount; ++type) {
     const kernels::TypeKernels& traits = reference().types[type];
-    if (isa().matmul.dot_column[type] == nullptr) continue;
-    for (const auto& [n_rows, n_chunks] :
-         {std::pair(1, 2), std::pair(16, 9), std::pair(31, 2), std::pair(75, 5), std::pair(kernels::kDotRows, 9)}) {
+    if (isa().matmul.dot_columns[type] == nullptr) continue;
+    for (const auto& [n_rows, n_chunks, n_cols] :
+         {std::tuple(1, 2, 1), std::tuple(16, 9, 1), std::tuple(31, 2, 1), std::tuple(75, 5, 1),
+          std::tuple(kernels::kDotRows, 9, 1), std::tuple(1, 2, 2), std::tuple(32, 2, 2), std::tuple(5, 1, 3),
+          std::tuple(31, 3, 3)}) {
+      if (n_cols > isa().matmul.dot_most_cols) continue;
       const int64_t n = n_chunks * kCols + traits.block_size;  // the last chunk is short
       const int64_t row_bytes = n / traits.block_size * traits.block_bytes;
-      const int64_t stride = kernels::act_group_bytes(kCols, 1);
+      const int64_t stride = kernels::act_group_bytes(kCols, n_cols), ldo = n_rows + 3;
       const auto tile = testing::random_blocks(traits, n_rows * n, random);
-      const auto x = testing::random_floats(n, random);
+      const auto x = testing::random_floats(n_cols * n, random);
       Guarded<unsigned char> acts(static_cast<size_t>((n_chunks + 1) * stride), 0), panel(kernels::kPanelBytes, 0);
       for (int64_t k = 0; k < n; k += kCols) {
-        const ActGroup group = kernels::act_group_at(acts.data() + k / kCols * stride, kCols, 1);
-        isa().matmul.pack_acts(group, 0, x.data() + k, std::min(kCols, n - k));
+        const ActGroup group = kernels::act_group_at(acts.data() + k / kCols * stride, kCols, n_cols);
+        for (int c = 0; c < n_cols; ++c) {
+          isa().matmul.pack_acts(group, c, x.data() + c * n + k, std::min(kCols, n - k));
+        }
       }
-      Guarded<float> actual(static_cast<size_t>(n_rows), 3);
-      isa().matmul.dot_column[type](actual.data(), {tile.data(), row_bytes, n_rows}, acts.data(), stride, n);
+      Guarded<float> actual(static_cast<size_t>((n_cols - 1) * ldo + n_rows), 3);
+      isa().matmul.dot_columns[type](actual.data(), ldo, {tile.data(), row_bytes, n_rows}, acts.data(), stride, n,
+                                     n_cols);
       EXPECT_TRUE(actual.intact());
       for (int first = 0; first < n_rows; first += kPanelRows) {
         const int rows = std::min(kPanelRows, n_rows - first);
-        float expected[kPanelRows];
+        std::vector<float> expected(static_cast<size_t>(n_cols * kPanelRows));
         for (int64_t k = 0; k < n; k += kCols) {
           const int64_t part = std::min(kCols, n - k);
           const auto* data = tile.data() + first * row_bytes + k / traits.block_size * traits.block_bytes;
           isa().matmul.decode[type](panel.data(), {data, row_bytes, rows}, part);
-          const ActGroup group = kernels::act_group_at(acts.data() + k / kCols * stride, kCols, 1);
-          isa().matmul.multiply[static_cast<int>(traits.kind)](expected, panel.data(), group, part / 32, k == 0);
+          const ActGroup group = kernels::act_group_at(acts.data() + k / kCols * stride, kCols, n_cols);
+          isa().matmul.multiply[static_cast<int>(traits.kind)](expected.data(), panel.data(), group, part / 32, k == 0);
         }
-        for (int r = 0; r < rows; ++r)
-          ASSERT_EQ(actual[static_cast<size_t>(first + r)], expected[r]) << type << " " << r;
+        for (int c = 0; c < n_cols; ++c) {
+          for (int r = 0; r < rows; ++r) {
+            ASSERT_EQ(actual.data()[c * ldo + first + r], expected[static_cast<size_t>(c * kPanelRows + r)])
+                << "type " << type << ", row " << first + r << ", column " << c << " of " << n_cols;
+          }
+        }
       }
     }
   }
