@@ -13,6 +13,7 @@ usage: ./setup.sh STEP
   test            deps, then build everything with warnings as errors and run all tests
   bench [ARGS]    build, then measure: hearth bench $HEARTH_MODEL ARGS
   asan, tsan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer
+  avx512          the tests of the AVX-512 kernels, emulated: for processors without it
   fuzz SECONDS    every fuzz entry for that long (clang)
   format          lay the source out as .clang-format has it (clang-format 14)
 
@@ -127,6 +128,18 @@ run_tests() {
   return "$status"
 }
 
+# The AVX-512 kernels as portable code, and their tests.
+avx512() {
+  deps
+  install libsimde-dev
+  say "building the AVX-512 kernels in build-avx512, emulated"
+  cmake -S . -B build-avx512 "${cmake_options[@]}" -DCMAKE_BUILD_TYPE=Release -DHEARTH_EMULATE_AVX512=ON \
+    -DHEARTH_BUILD_EXAMPLES=OFF -DHEARTH_BUILD_TESTS=ON
+  cmake --build build-avx512 --parallel "$jobs" --target hearth_test_kernels
+  say "running their tests"
+  ./build-avx512/tests/hearth_test_kernels --gtest_filter='*avx512*:SelfTest.*' </dev/null
+}
+
 fuzz() {
   local seconds=${1:-60} entry name seeds
   install clang g++ cmake ninja-build
@@ -157,6 +170,7 @@ case $step in
   bench) build; find_model; ./build/hearth bench "$model" "$@" ;;
   asan) run_tests build-asan --preset asan ;;
   tsan) run_tests build-tsan --preset tsan ;;
+  avx512) avx512 ;;
   fuzz) fuzz "$@" ;;
   format) format ;;
   -h | --help | help) usage ;;

@@ -65,7 +65,13 @@ endfunction()
 # Instruction sets: a folder under kernels/, one row here, one entry in kernels/cpu_features.cpp.
 set(x86 "x86_64|AMD64|amd64")
 hearth_isa(avx2 ${x86} HEARTH_HAVE_AVX2 -mavx2 -mfma -mf16c -mbmi -mbmi2)
-hearth_isa(avx512 ${x86} HEARTH_HAVE_AVX512
-  -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c -mbmi -mbmi2
-  # GCC 12's own intrinsics start from undefined registers, and it warns of that (GCC bug 105593).
-  -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+if(HEARTH_EMULATE_AVX512)
+  target_compile_definitions(hearth PRIVATE HEARTH_EMULATE_AVX512=1)
+  hearth_isa(avx512 ${x86} HEARTH_HAVE_AVX512 -I${PROJECT_SOURCE_DIR}/tests/emulation -DSIMDE_NO_NATIVE
+    -DHEARTH_EMULATE_AVX512=1 -O1 -w -fpermissive -Wno-psabi -mavx2 -mfma -mf16c -mbmi -mbmi2)
+else()
+  hearth_isa(avx512 ${x86} HEARTH_HAVE_AVX512
+    -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c -mbmi -mbmi2
+    # GCC 12's own intrinsics start from undefined registers, and it warns of that (GCC bug 105593).
+    -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+endif()

@@ -12,6 +12,7 @@ option(HEARTH_UNITY "Compile small source files together: less time for a whole 
 option(BUILD_SHARED_LIBS "Build a shared library" OFF)
 set(HEARTH_ISAS "avx2;avx512" CACHE STRING
   "Instruction sets to compile besides scalar; those of other processors are left out")
+option(HEARTH_EMULATE_AVX512 "Compile the AVX-512 kernels to portable code, to test them anywhere (SIMDe; slow)" OFF)
 set(HEARTH_SANITIZE "" CACHE STRING "Sanitizers, as a list for -fsanitize= (the asan, tsan and fuzz presets)")
 
 set(CMAKE_CXX_STANDARD 20)
