@@ -4,7 +4,7 @@
 // depends on the columns beside it. lib/model/matmul.cpp drives it.
 //
 // How an instruction set overlays: `decode[type]`, `multiply[kind]` and `pack_acts` share private layouts (codes
-// in the panel, the `init` plane of ActGroup), so a folder replaces all of them together in its
+// in the panel, the `init` and 256 planes of ActGroup), so a folder replaces all of them together in its
 // overlay_matmul_<isa>(). A type without decoder of its own goes through decode_unpacked of that folder, which
 // calls TypeKernels::unpack. ActGroup's other planes have the layout stated here on every instruction set.
 #pragma once

@@ -2,13 +2,13 @@
 // bytes, four consecutive columns of a row to a lane, so that one instruction multiplies 8 rows by a broadcast of four
 // activations. Half h begins at h * half_stride(codes), block b of 32 columns at b * block_stride(codes) in it: codes
 // [8 steps][16 rows][4], then four planes of 16 dwords (scales of the first and second 16 columns, minimums of them;
-// superblocks: see Codes). At kHeaderAt: which codes the panel holds.
+// superblocks: see kScalePlane). At kHeaderAt: which codes the panel holds.
 //
 // The loops are bound by multiplications (two a cycle), not by additions (four): VPMADDUBSW leaves sums of two products
 // in 16 bits, and as many of them are added there as fit. Codes are centred for that: stored with an offset, which an
 // initial value of the sum takes off again (modulo 2^16), so that 16 products of codes -16..15 or 8 of codes -32..31
-// with activations of at most 127 stay below 2^15. Codes of eight bits are too large and are multiplied as words: for
-// many columns the panel holds words; for few, whose time goes into decoding, bytes that the loop widens.
+// or 0..31 with activations of at most 127 stay below 2^15. Codes of eight bits are too large and are multiplied as
+// words: for many columns the panel holds words; for few, whose time goes into decoding, bytes that the loop widens.
 #pragma once
 
 #include <immintrin.h>
