@@ -10,6 +10,7 @@ namespace {
 /// What both sinks share: everything but the products of codes.
 template <Codes kCodes, bool kMin, int kCols>
 struct DotSums {
+  static constexpr bool kSigned = kCodes == Codes::kSigned;
   static constexpr int kFactors = kCodes == Codes::kBiased16Super ? 2 : 1;
   __m256 total[kCols];
   const int8_t* q;        ///< codes of the columns from block 0 on
@@ -44,6 +45,16 @@ struct DotSums {
       const __m256i product = _mm256_madd_epi16(words, splat_dword(sum256 + pair * kCols + c));
       min_dot[c] = pair == 0 ? product : _mm256_add_epi32(min_dot[c], product);
     }
+  }
+  /// Codes times activations in sums of neighbours: of two in 16 bits, or, signed codes, of four in 32; and their
+  /// addition.
+  static HEARTH_INLINE __m256i multiply(__m256i codes, __m256i x) {
+    if constexpr (!kSigned) return _mm256_maddubs_epi16(codes, x);
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes));
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+  }
+  static HEARTH_INLINE __m256i add(__m256i a, __m256i b) {
+    return kSigned ? _mm256_add_epi32(a, b) : _mm256_add_epi16(a, b);
   }
   /// The dot of a block from sums in 16 bits of its first columns and of the others.
   HEARTH_INLINE __m256i scale_halves(int block, __m256i low, __m256i high) const {
@@ -90,7 +101,6 @@ struct DotSums {
 template <Codes kCodes, bool kMin>
 struct ColumnSink : DotSums<kCodes, kMin, 1> {
   using Base = DotSums<kCodes, kMin, 1>;
-  static constexpr bool kSigned = kCodes == Codes::kSigned;
   __m256i part[8][Base::kFactors][4];  ///< sums of products of rows i and i + 4, in 16 bits, or in 32 of signed codes
 
   template <typename AnyRows>
@@ -111,24 +121,14 @@ struct ColumnSink : DotSums<kCodes, kMin, 1> {
     const auto* acts = static_cast<const uint8_t*>(static_cast<const void*>(this->q)) + block * 32 + half * 16;
     const __m256i x = _mm256_broadcastsi128_si256(load_16(acts));
     __m256i& sum = part[block][Base::kFactors == 2 ? half : 0][index % 4];
-    const bool first = Base::kFactors == 2 || half == 0;
-    if constexpr (kSigned) {
-      const __m256i product = _mm256_maddubs_epi16(_mm256_abs_epi8(bytes), _mm256_sign_epi8(x, bytes));
-      const __m256i wide = _mm256_madd_epi16(product, _mm256_set1_epi16(1));
-      sum = first ? wide : _mm256_add_epi32(sum, wide);
-    } else {
-      const __m256i product = _mm256_maddubs_epi16(bytes, x);
-      sum = first ? product : _mm256_add_epi16(sum, product);
-    }
+    const __m256i product = Base::multiply(bytes, x);
+    sum = (Base::kFactors == 2 || half == 0) ? product : Base::add(sum, product);
     if (index == 7) add_block(block);
-  }
-  static HEARTH_INLINE __m256i add(__m256i a, __m256i b) {
-    return kSigned ? _mm256_add_epi32(a, b) : _mm256_add_epi16(a, b);
   }
   /// Per 128-bit lane: the qwords of a added, then those of b. A blend replaces one of two shuffles, of which fewer can
   /// run in a cycle.
   static HEARTH_INLINE __m256i add_qwords(__m256i a, __m256i b) {
-    return add(_mm256_alignr_epi8(b, a, 8), _mm256_blend_epi32(a, b, 0xcc));
+    return Base::add(_mm256_alignr_epi8(b, a, 8), _mm256_blend_epi32(a, b, 0xcc));
   }
   /// The sums of row r in dword r of two vectors, each with half of the columns.
   static HEARTH_INLINE void to_rows(__m256i out[2], const __m256i (&sums_of)[4]) {
@@ -140,11 +140,11 @@ struct ColumnSink : DotSums<kCodes, kMin, 1> {
   static HEARTH_INLINE __m256i to_rows(const __m256i (&sums_of)[4]) {
     __m256i halves[2];
     to_rows(halves, sums_of);
-    return add(halves[0], halves[1]);
+    return Base::add(halves[0], halves[1]);
   }
   HEARTH_INLINE void add_block(int block) {
     __m256i& scaled = this->dot[block][0];
-    if constexpr (kSigned) {
+    if constexpr (Base::kSigned) {
       scaled = to_rows(part[block][0]);
     } else if constexpr (kCodes == Codes::kBiased16Super) {
       const __m256i low = _mm256_add_epi16(to_rows(part[block][0]), splat_dword(this->init + 2 * block));
@@ -163,11 +163,11 @@ struct ColumnSink : DotSums<kCodes, kMin, 1> {
 };
 
 /// Two or three columns: codes as a panel has them, kept in registers. Cycles for 8 rows and 32 columns of them, with a
-/// panel and so: Q4_K 30 and 24 for two, 35 and 31 for three; Q8_0 52 and 43, 62 and 57. Four gain nothing: the codes
-/// of a superblock and all sums no longer fit the registers.
+/// panel and so: Q4_K 30 and 24 for two, 35 and 31 for three; Q8_0 52 and 43, 62 and 57. Four gain nothing, with
+/// more sums in memory.
 template <Codes kCodes, bool kMin, int kCols>
 struct ColumnsSink : DotSums<kCodes, kMin, kCols> {
-  static constexpr bool kSigned = kCodes == Codes::kSigned;
+  using Base = DotSums<kCodes, kMin, kCols>;
   static constexpr int kHalves = sums_by_16(kCodes) ? 2 : 1;
   __m256i part[8][kHalves][kCols];  ///< sums of products, in 16 bits, or in 32 of signed codes
 
@@ -182,20 +182,12 @@ struct ColumnsSink : DotSums<kCodes, kMin, kCols> {
   HEARTH_INLINE void code(int block, int index, __m256i bytes) {
     const int half = kHalves == 2 ? index / 4 : 0;
     const bool first = index % (8 / kHalves) == 0;
-    const __m256i magnitude = kSigned ? _mm256_abs_epi8(bytes) : bytes;
 #pragma GCC unroll 3
     for (int c = 0; c < kCols; ++c) {
-      const __m256i x = splat_dword(this->q + ((block * 8 + index) * kCols + c) * 4);
+      const __m256i product = Base::multiply(bytes, splat_dword(this->q + ((block * 8 + index) * kCols + c) * 4));
       __m256i& sum = part[block][half][c];
-      if constexpr (kSigned) {
-        const __m256i product = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(x, bytes));
-        const __m256i wide = _mm256_madd_epi16(product, _mm256_set1_epi16(1));
-        sum = first ? wide : in_order(_mm256_add_epi32(sum, wide));
-      } else {
-        const __m256i product = _mm256_maddubs_epi16(bytes, x);
-        if (first && is_biased(kCodes)) sum = splat_dword(this->init + (block * kHalves + half) * kCols + c);
-        sum = first && !is_biased(kCodes) ? product : in_order(_mm256_add_epi16(sum, product));
-      }
+      if (first && is_biased(kCodes)) sum = splat_dword(this->init + (block * kHalves + half) * kCols + c);
+      sum = (first && !is_biased(kCodes)) ? product : in_order(Base::add(sum, product));
     }
     if (index == 7) add_block(block);
   }
@@ -203,7 +195,7 @@ struct ColumnsSink : DotSums<kCodes, kMin, kCols> {
 #pragma GCC unroll 3
     for (int c = 0; c < kCols; ++c) {
       __m256i& scaled = this->dot[block][c];
-      if constexpr (kSigned) {
+      if constexpr (Base::kSigned) {
         scaled = part[block][0][c];
       } else if constexpr (kHalves == 2) {
         scaled = this->scale_halves(block, part[block][0][c], part[block][1][c]);

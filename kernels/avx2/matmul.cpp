@@ -196,7 +196,8 @@ HEARTH_INLINE void dot_super_mins(__m256 (&out)[kGroups][kCols], const char* pla
   }
 }
 
-/// 16 rows times kCols columns, superblocks with integer scales.
+/// 16 rows times kCols columns, superblocks with integer scales. Not inlined: GCC 12 assigns registers better to one
+/// width at a time.
 template <Codes kCodes, int kCols>
 __attribute__((noinline)) void multiply_super(float* acc, const char* panel, ActColumns x, int64_t nb, bool first) {
   constexpr int kHalves = sums_by_16(kCodes) ? 2 : 1;

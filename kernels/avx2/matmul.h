@@ -5,17 +5,17 @@
 
 namespace hearth::kernels::avx2 {
 
-void decode_Q4_0(void* panel, const WeightTile& tile, int64_t n);
-void decode_Q4_1(void* panel, const WeightTile& tile, int64_t n);
-void decode_Q5_0(void* panel, const WeightTile& tile, int64_t n);
-void decode_Q5_1(void* panel, const WeightTile& tile, int64_t n);
-void decode_Q8_0(void* panel, const WeightTile& tile, int64_t n);
-void decode_Q4_K(void* panel, const WeightTile& tile, int64_t n);
-void decode_Q5_K(void* panel, const WeightTile& tile, int64_t n);
-void decode_Q6_K(void* panel, const WeightTile& tile, int64_t n);
-void decode_IQ4_NL(void* panel, const WeightTile& tile, int64_t n);
-void decode_IQ4_XS(void* panel, const WeightTile& tile, int64_t n);
-void decode_MXFP4(void* panel, const WeightTile& tile, int64_t n);
+/// The types with decoders of their own.
+#define HEARTH_AVX2_DECODERS(X) \
+  X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q8_0) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS) X(MXFP4)
+
+#define HEARTH_DECLARE(Name)                                                                                 \
+  void decode_##Name(void* panel, const WeightTile& tile, int64_t n);                                        \
+  void dot_columns_##Name(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, \
+                          int64_t k, int n_cols);
+HEARTH_AVX2_DECODERS(HEARTH_DECLARE)
+#undef HEARTH_DECLARE
+
 void decode_F32(void* panel, const WeightTile& tile, int64_t n);
 void decode_F16(void* panel, const WeightTile& tile, int64_t n);
 void decode_BF16(void* panel, const WeightTile& tile, int64_t n);
@@ -31,29 +31,6 @@ void multiply_scale16(float* acc, const void* panel, const ActGroup& x, int64_t 
 void multiply_scale16_min(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
 void multiply_floats(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
 void pack_acts(const ActGroup& group, int c, const float* x, int64_t k);
-
-void dot_columns_Q4_0(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                      int n_cols);
-void dot_columns_Q4_1(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                      int n_cols);
-void dot_columns_Q5_0(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                      int n_cols);
-void dot_columns_Q5_1(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                      int n_cols);
-void dot_columns_Q8_0(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                      int n_cols);
-void dot_columns_Q4_K(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                      int n_cols);
-void dot_columns_Q5_K(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                      int n_cols);
-void dot_columns_Q6_K(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                      int n_cols);
-void dot_columns_IQ4_NL(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                        int n_cols);
-void dot_columns_IQ4_XS(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                        int n_cols);
-void dot_columns_MXFP4(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, int64_t k,
-                       int n_cols);
 
 void dot_rows_F32(float* out, const WeightTile& tile, const float* x, int64_t n);
 void dot_rows_F16(float* out, const WeightTile& tile, const float* x, int64_t n);

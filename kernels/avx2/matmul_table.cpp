@@ -33,17 +33,7 @@ void overlay_matmul_avx2(KernelTable& table) {
 #define HEARTH_OWN_DECODER(Name)                                        \
   m.decode[static_cast<int>(TypeIndex::k##Name)] = avx2::decode_##Name; \
   m.dot_columns[static_cast<int>(TypeIndex::k##Name)] = avx2::dot_columns_##Name;
-  HEARTH_OWN_DECODER(Q4_0)
-  HEARTH_OWN_DECODER(Q4_1)
-  HEARTH_OWN_DECODER(Q5_0)
-  HEARTH_OWN_DECODER(Q5_1)
-  HEARTH_OWN_DECODER(Q8_0)
-  HEARTH_OWN_DECODER(Q4_K)
-  HEARTH_OWN_DECODER(Q5_K)
-  HEARTH_OWN_DECODER(Q6_K)
-  HEARTH_OWN_DECODER(IQ4_NL)
-  HEARTH_OWN_DECODER(IQ4_XS)
-  HEARTH_OWN_DECODER(MXFP4)
+  HEARTH_AVX2_DECODERS(HEARTH_OWN_DECODER)
 #undef HEARTH_OWN_DECODER
   m.multiply[static_cast<int>(PanelKind::kScale32)] = avx2::multiply_scale32;
   m.multiply[static_cast<int>(PanelKind::kScale32Min)] = avx2::multiply_scale32_min;

@@ -73,11 +73,11 @@ void prefetch_next_tile(kernels::ActGroup& acts, const std::byte* next, int64_t 
   acts.ahead_far = true;
 }
 
-/// Lets a group prefetch the one behind it in memory: 44 bytes a column and block in the planes of codes, d, sum32 and
-/// init32.
+/// Lets a group prefetch the one behind it in memory: 47 bytes a column and block in the planes of codes, d,
+/// sum256, d256, sum32 and init32.
 void prefetch_next_group(kernels::ActGroup& acts) {
   acts.ahead = acts.q + kernels::act_group_bytes(kChunk, acts.n_cols);
-  acts.ahead_bytes = (44 * acts.n_cols + 63) / 64 * 64;
+  acts.ahead_bytes = (47 * acts.n_cols + 63) / 64 * 64;
 }
 
 }  // namespace

@@ -89,8 +89,9 @@ inline float reduce(__m512 a, const Join& join) {
 }
 
 /// sign_a a b + sign_c c, rounded once.
-template <int kCount, typename Register>
+template <typename Register>
 inline Register fused(float sign_a, Register a, Register b, float sign_c, Register c) {
+  constexpr int kCount = sizeof(Register) / sizeof(float);
   const Lanes<float, kCount> x(a), y(b), z(c);
   Lanes<float, kCount> out;
   for (int i = 0; i < kCount; ++i) out.v[i] = std::fma(sign_a * x.v[i], y.v[i], sign_c * z.v[i]);
@@ -171,23 +172,17 @@ inline void store_words(void* p, uint16_t mask, __m256i a) {
 inline void store_floats(void* p, uint16_t mask, __m512 a) {
   store_masked(p, mask, Floats16(a));
 }
-inline __m512 fma(__m512 a, __m512 b, __m512 c) {
-  return fused<16>(1.0f, a, b, 1.0f, c);
+template <typename Register>
+inline Register fma(Register a, Register b, Register c) {
+  return fused(1.0f, a, b, 1.0f, c);
 }
-inline __m512 fnma(__m512 a, __m512 b, __m512 c) {
-  return fused<16>(-1.0f, a, b, 1.0f, c);
+template <typename Register>
+inline Register fnma(Register a, Register b, Register c) {
+  return fused(-1.0f, a, b, 1.0f, c);
 }
-inline __m512 fms(__m512 a, __m512 b, __m512 c) {
-  return fused<16>(1.0f, a, b, -1.0f, c);
-}
-inline __m256 fma(__m256 a, __m256 b, __m256 c) {
-  return fused<8>(1.0f, a, b, 1.0f, c);
-}
-inline __m256 fnma(__m256 a, __m256 b, __m256 c) {
-  return fused<8>(-1.0f, a, b, 1.0f, c);
-}
-inline __m256 fms(__m256 a, __m256 b, __m256 c) {
-  return fused<8>(1.0f, a, b, -1.0f, c);
+template <typename Register>
+inline Register fms(Register a, Register b, Register c) {
+  return fused(1.0f, a, b, -1.0f, c);
 }
 
 }  // namespace
