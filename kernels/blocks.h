@@ -82,6 +82,65 @@ struct BlockMXFP4 {
   uint8_t e;
   uint8_t qs[16];
 };  // e: E8M0 exponent
+struct BlockNVFP4 {
+  uint8_t d[4];
+  uint8_t qs[32];
+};  // d: unsigned E4M3, per 16
+struct BlockIQ1_S {
+  half_t d;
+  uint8_t qs[32];
+  uint16_t qh[8];
+};
+struct BlockIQ1_M {
+  uint8_t qs[32];
+  uint8_t qh[16];
+  uint16_t scales[4];
+};  // d: the upper four bits of each of scales
+struct BlockIQ2_XXS {
+  half_t d;
+  uint8_t qs[64];
+};
+struct BlockIQ2_XS {
+  half_t d;
+  uint16_t qs[32];
+  uint8_t scales[8];
+};
+struct BlockIQ2_S {
+  half_t d;
+  uint8_t qs[32];
+  uint8_t signs[32];
+  uint8_t qh[8];
+  uint8_t scales[8];
+};
+struct BlockIQ3_XXS {
+  half_t d;
+  uint8_t qs[64];
+  uint8_t signs_and_scales[32];
+};
+struct BlockIQ3_S {
+  half_t d;
+  uint8_t qs[64];
+  uint8_t qh[8];
+  uint8_t signs[32];
+  uint8_t scales[4];
+};
+struct BlockQ1_0 {
+  half_t d;
+  uint8_t qs[16];
+};
+struct BlockQ2_0 {
+  half_t d;
+  uint8_t qs[16];
+};
+struct BlockTQ1_0 {
+  uint8_t qs[48];
+  uint8_t qh[4];
+  half_t d;
+};
+struct BlockTQ2_0 {
+  uint8_t qs[64];
+  half_t d;
+};
 #pragma pack(pop)
 
 static_assert(sizeof(BlockQ4_0) == 18 && alignof(BlockQ4_0) == 1);
@@ -97,5 +156,17 @@ static_assert(sizeof(BlockQ6_K) == 210);
 static_assert(sizeof(BlockIQ4_NL) == 18);
 static_assert(sizeof(BlockIQ4_XS) == 136);
 static_assert(sizeof(BlockMXFP4) == 17);
+static_assert(sizeof(BlockNVFP4) == 36);
+static_assert(sizeof(BlockIQ1_S) == 50);
+static_assert(sizeof(BlockIQ1_M) == 56);
+static_assert(sizeof(BlockIQ2_XXS) == 66);
+static_assert(sizeof(BlockIQ2_XS) == 74);
+static_assert(sizeof(BlockIQ2_S) == 82);
+static_assert(sizeof(BlockIQ3_XXS) == 98);
+static_assert(sizeof(BlockIQ3_S) == 110);
+static_assert(sizeof(BlockQ1_0) == 18);
+static_assert(sizeof(BlockQ2_0) == 18);
+static_assert(sizeof(BlockTQ1_0) == 54);
+static_assert(sizeof(BlockTQ2_0) == 66);
 
 }  // namespace hearth::kernels

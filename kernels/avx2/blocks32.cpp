@@ -34,6 +34,7 @@ HEARTH_INLINE void give_all_five_bits(Sink& sink, const __m256i raw[4], __m256i 
 
 struct DecodeQ4_0 {
   static constexpr Codes kCodes = Codes::kBiased;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ4_0);
@@ -42,14 +43,16 @@ struct DecodeQ4_0 {
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
     __m256i raw[4];
-    sink.take_16(raw, rows, at + 2);
-    sink.scale(0, low_halves(first_dwords(rows, at)));
+    take_16<Sink>(raw, rows, at + 2);
+    sink.scale(0, 0, low_halves(first_dwords(rows, at)));
     give_nibbles<8>(sink, raw);  // nibble - 8, stored 16 higher
+    sink.template done<kBlocks>();
   }
 };
 
 struct DecodeQ4_1 {
   static constexpr Codes kCodes = Codes::kPlain;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ4_1);
@@ -58,16 +61,18 @@ struct DecodeQ4_1 {
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
     __m256i raw[4];
-    sink.take_16(raw, rows, at + 4);
+    take_16<Sink>(raw, rows, at + 4);
     const __m256i d_and_m = first_dwords(rows, at);
-    sink.scale(0, low_halves(d_and_m));
-    sink.min(0, _mm256_sub_ps(_mm256_setzero_ps(), high_halves(d_and_m)));
+    sink.scale(0, 0, low_halves(d_and_m));
+    sink.min(0, 0, _mm256_sub_ps(_mm256_setzero_ps(), high_halves(d_and_m)));
     give_nibbles<0>(sink, raw);
+    sink.template done<kBlocks>();
   }
 };
 
 struct DecodeQ5_0 {
   static constexpr Codes kCodes = Codes::kBiased;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ5_0);
@@ -77,15 +82,17 @@ struct DecodeQ5_0 {
     prefetch<1>(rows, at);
     __m256i head[4], raw[4];
     transpose_16_bytes(head, rows, at);
-    sink.take_16(raw, rows, at + 6);
+    take_16<Sink>(raw, rows, at + 6);
     const __m256i high = _mm256_or_si256(_mm256_srli_epi32(head[0], 16), _mm256_slli_epi32(head[1], 16));
-    sink.scale(0, low_halves(head[0]));
+    sink.scale(0, 0, low_halves(head[0]));
     give_all_five_bits(sink, raw, high);  // code - 16, stored 16 higher
+    sink.template done<kBlocks>();
   }
 };
 
 struct DecodeQ5_1 {
   static constexpr Codes kCodes = Codes::kBiased;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ5_1);
@@ -95,16 +102,18 @@ struct DecodeQ5_1 {
     prefetch<1>(rows, at);
     __m256i head[4], raw[4];
     transpose_16_bytes(head, rows, at);
-    sink.take_16(raw, rows, at + 8);
+    take_16<Sink>(raw, rows, at + 8);
     const __m256 d = low_halves(head[0]), m = high_halves(head[0]);
-    sink.scale(0, d);
-    sink.min(0, _mm256_fnmadd_ps(d, _mm256_set1_ps(16.0f), _mm256_sub_ps(_mm256_setzero_ps(), m)));
+    sink.scale(0, 0, d);
+    sink.min(0, 0, _mm256_fnmadd_ps(d, _mm256_set1_ps(16.0f), _mm256_sub_ps(_mm256_setzero_ps(), m)));
     give_all_five_bits(sink, raw, head[1]);
+    sink.template done<kBlocks>();
   }
 };
 
 struct DecodeQ8_0 {
   static constexpr Codes kCodes = Codes::kSigned;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ8_0);
@@ -112,11 +121,12 @@ struct DecodeQ8_0 {
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
-    sink.scale(0, low_halves(first_dwords(rows, at)));
+    sink.scale(0, 0, low_halves(first_dwords(rows, at)));
     __m256i raw[8];
     take_32<Sink>(raw, rows, at + 2);
 #pragma GCC unroll 8
     for (int s = 0; s < 8; ++s) sink.code(0, s, raw[s]);
+    sink.template done<kBlocks>();
   }
 };
 

@@ -31,6 +31,7 @@ HEARTH_INLINE __m256 half_of_e8m0(__m256i e) {
 
 struct DecodeIQ4NL {
   static constexpr Codes kCodes = Codes::kSigned;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockIQ4_NL);
@@ -39,14 +40,16 @@ struct DecodeIQ4NL {
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
     __m256i raw[4];
-    sink.take_16(raw, rows, at + 2);
-    sink.scale(0, low_halves(first_dwords(rows, at)));
+    take_16<Sink>(raw, rows, at + 2);
+    sink.scale(0, 0, low_halves(first_dwords(rows, at)));
     give_looked_up(sink, 0, raw, table_of(reference::kIQ4Values));
+    sink.template done<kBlocks>();
   }
 };
 
 struct DecodeMXFP4 {
   static constexpr Codes kCodes = Codes::kBiased;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockMXFP4);
@@ -55,14 +58,16 @@ struct DecodeMXFP4 {
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
     __m256i raw[4];
-    sink.take_16(raw, rows, at + 1);
-    sink.scale(0, half_of_e8m0(_mm256_and_si256(first_dwords(rows, at), _mm256_set1_epi32(255))));
+    take_16<Sink>(raw, rows, at + 1);
+    sink.scale(0, 0, half_of_e8m0(_mm256_and_si256(first_dwords(rows, at), _mm256_set1_epi32(255))));
     give_looked_up(sink, 0, raw, _mm256_add_epi8(table_of(reference::kFP4Doubled), _mm256_set1_epi8(16)));
+    sink.template done<kBlocks>();
   }
 };
 
 struct DecodeIQ4XS {
   static constexpr Codes kCodes = Codes::kSigned;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockIQ4_XS);
@@ -80,11 +85,12 @@ struct DecodeIQ4XS {
       const __m256i two_bits = _mm256_and_si256(_mm256_srli_epi32(head[0], 16 + 2 * j), _mm256_set1_epi32(3));
       const __m256i scale = _mm256_or_si256(four_bits, _mm256_slli_epi32(two_bits, 4));
       const __m256i centred = _mm256_sub_epi32(scale, _mm256_set1_epi32(32));
-      sink.scale(j, _mm256_mul_ps(d, _mm256_cvtepi32_ps(centred)));
+      sink.scale(j, 0, _mm256_mul_ps(d, _mm256_cvtepi32_ps(centred)));
       __m256i raw[4];
-      sink.take_16(raw, rows, at + 8 + 16 * j);
+      take_16<Sink>(raw, rows, at + 8 + 16 * j);
       give_looked_up(sink, j, raw, table);
     }
+    sink.template done<kBlocks>();
   }
 };
 

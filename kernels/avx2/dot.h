@@ -8,34 +8,37 @@ namespace hearth::kernels::avx2 {
 namespace {
 
 /// What both sinks share: everything but the products of codes.
-template <Codes kCodes, bool kMin, int kCols>
+template <typename Decoder, int kCols>
 struct DotSums {
+  static constexpr Codes kCodes = Decoder::kCodes;
   static constexpr bool kSigned = kCodes == Codes::kSigned;
+  static constexpr int kHalves = Decoder::kHalves;
   static constexpr int kFactors = kCodes == Codes::kBiased16Super ? 2 : 1;
+  static constexpr int kInits = kHalves * kFactors;  ///< initial values of a block
   __m256 total[kCols];
-  const int8_t* q;        ///< codes of the columns from block 0 on
-  const float* d;         ///< scales
-  const float* sums;      ///< sum32
-  const int32_t* init;    ///< init32 or init16
-  const int32_t* sum256;  ///< of the superblock
-  const float* d256;      ///< of the superblock
-  __m256i dot[8][kCols];  ///< of the blocks: scaled integers, lanes are rows
+  const int8_t* q;                 ///< codes of the columns from block 0 on
+  const float* d;                  ///< scales
+  const float* sums;               ///< sum32 or sum16
+  const int32_t* init;             ///< init32 or init16
+  const int32_t* sum256;           ///< of the superblock
+  const float* d256;               ///< of the superblock
+  __m256i dot[8][kHalves][kCols];  ///< of the blocks: scaled integers, lanes are rows
   __m256i factors[8][kFactors];
-  __m256 scales[8];
-  __m256 mins[8];
+  __m256 scales[8][kHalves];
+  __m256 mins[8][kHalves];
   __m256 d_super, dmin_super;
   __m256i min_dot[kCols];  ///< integer minimums times sums
 
   HEARTH_INLINE void begin(const ActGroup& x) {
     q = x.q;
     d = x.d;
-    sums = x.sum32;
-    init = (kFactors == 1) ? x.init32 : x.init16;
+    sums = (kHalves == 1) ? x.sum32 : x.sum16;
+    init = (kInits == 1) ? x.init32 : x.init16;
     sum256 = x.sum256;
     d256 = x.d256;
   }
-  HEARTH_INLINE void scale(int block, __m256 value) { scales[block] = value; }
-  HEARTH_INLINE void min(int block, __m256 value) { mins[block] = value; }
+  HEARTH_INLINE void scale(int block, int half, __m256 value) { scales[block][half] = value; }
+  HEARTH_INLINE void min(int block, int half, __m256 value) { mins[block][half] = value; }
   HEARTH_INLINE void super(__m256 value) { d_super = value; }
   HEARTH_INLINE void super_min(__m256 value) { dmin_super = value; }
   HEARTH_INLINE void factor(int block, int half, __m256i pairs) { factors[block][half] = pairs; }
@@ -67,18 +70,25 @@ struct DotSums {
   }
   /// Adds kBlocks blocks in their order and goes on to those behind them.
   template <int kBlocks>
-  HEARTH_INLINE void add_blocks() {
+  HEARTH_INLINE void done() {
 #pragma GCC unroll 3
     for (int c = 0; c < kCols; ++c) {
       __m256 sum = _mm256_setzero_ps();
 #pragma GCC unroll 8
       for (int block = 0; block < kBlocks; ++block) {
-        const __m256 value = _mm256_cvtepi32_ps(dot[block][c]), factor = _mm256_broadcast_ss(d + block * kCols + c);
-        if (is_super(kCodes)) {
-          sum = _mm256_fmadd_ps(value, factor, sum);
-        } else {
-          total[c] = _mm256_fmadd_ps(_mm256_mul_ps(value, scales[block]), factor, total[c]);
-          if (kMin) total[c] = _mm256_fnmadd_ps(mins[block], _mm256_broadcast_ss(sums + block * kCols + c), total[c]);
+        const __m256 factor = _mm256_broadcast_ss(d + block * kCols + c);
+#pragma GCC unroll 2
+        for (int half = 0; half < kHalves; ++half) {
+          const __m256 value = _mm256_cvtepi32_ps(dot[block][half][c]);
+          if (is_super(kCodes)) {
+            sum = _mm256_fmadd_ps(value, factor, sum);
+            continue;
+          }
+          total[c] = _mm256_fmadd_ps(_mm256_mul_ps(value, scales[block][half]), factor, total[c]);
+          if (Decoder::kMin) {
+            const __m256 sum_of = _mm256_broadcast_ss(sums + (block * kHalves + half) * kCols + c);
+            total[c] = _mm256_fnmadd_ps(mins[block][half], sum_of, total[c]);
+          }
         }
       }
       if (has_super_mins(kCodes)) {
@@ -89,8 +99,8 @@ struct DotSums {
     }
     q += kBlocks * kActBlock * kCols;
     d += kBlocks * kCols;
-    sums += kBlocks * kCols;
-    init += kBlocks * kFactors * kCols;
+    sums += kBlocks * kHalves * kCols;
+    init += kBlocks * kInits * kCols;
     sum256 += kBlocks / 2 * kCols;
     d256 += kBlocks / 8 * kCols;
   }
@@ -98,15 +108,15 @@ struct DotSums {
 
 /// One column. Not the codes are moved to the lanes of their rows, but sums of products, of which there are fewer: part
 /// s holds 16 columns of row s % 4 in its low 128-bit lane and of that row + 4 in its high one.
-template <Codes kCodes, bool kMin>
-struct ColumnSink : DotSums<kCodes, kMin, 1> {
-  using Base = DotSums<kCodes, kMin, 1>;
-  __m256i part[8][Base::kFactors][4];  ///< sums of products of rows i and i + 4, in 16 bits, or in 32 of signed codes
+template <typename Decoder>
+struct ColumnSink : DotSums<Decoder, 1> {
+  using Base = DotSums<Decoder, 1>;
+  using Base::kCodes;
+  __m256i part[8][Base::kInits][4];  ///< sums of products of rows i and i + 4, in 16 bits, or in 32 of signed codes
 
-  template <typename AnyRows>
-  static HEARTH_INLINE void take_16(__m256i out[4], const AnyRows& rows, int64_t at) {
+  static HEARTH_INLINE void arrange(__m256i out[4], const __m256i v[4]) {
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) out[i] = load_2_rows(rows, i, at);
+    for (int i = 0; i < 4; ++i) out[i] = v[i];
   }
   template <int kPart>
   static HEARTH_INLINE __m256i take_bits(__m256i dwords) {
@@ -120,9 +130,9 @@ struct ColumnSink : DotSums<kCodes, kMin, 1> {
     const int half = index / 4;
     const auto* acts = static_cast<const uint8_t*>(static_cast<const void*>(this->q)) + block * 32 + half * 16;
     const __m256i x = _mm256_broadcastsi128_si256(load_16(acts));
-    __m256i& sum = part[block][Base::kFactors == 2 ? half : 0][index % 4];
+    __m256i& sum = part[block][Base::kInits == 2 ? half : 0][index % 4];
     const __m256i product = Base::multiply(bytes, x);
-    sum = (Base::kFactors == 2 || half == 0) ? product : Base::add(sum, product);
+    sum = (Base::kInits == 2 || half == 0) ? product : Base::add(sum, product);
     if (index == 7) add_block(block);
   }
   /// Per 128-bit lane: the qwords of a added, then those of b. A blend replaces one of two shuffles, of which fewer can
@@ -142,22 +152,25 @@ struct ColumnSink : DotSums<kCodes, kMin, 1> {
     to_rows(halves, sums_of);
     return Base::add(halves[0], halves[1]);
   }
+  /// The sum of part i of a block, lanes are rows.
+  HEARTH_INLINE __m256i row_sum(int block, int i) const {
+    const __m256i sum = to_rows(part[block][i]);
+    if (!is_biased(kCodes)) return sum;
+    return _mm256_add_epi16(sum, splat_dword(this->init + block * Base::kInits + i));
+  }
   HEARTH_INLINE void add_block(int block) {
-    __m256i& scaled = this->dot[block][0];
-    if constexpr (Base::kSigned) {
-      scaled = to_rows(part[block][0]);
-    } else if constexpr (kCodes == Codes::kBiased16Super) {
-      const __m256i low = _mm256_add_epi16(to_rows(part[block][0]), splat_dword(this->init + 2 * block));
-      const __m256i high = _mm256_add_epi16(to_rows(part[block][1]), splat_dword(this->init + 2 * block + 1));
-      scaled = this->scale_halves(block, low, high);
+    if constexpr (kCodes == Codes::kBiased16Super) {
+      this->dot[block][0][0] = this->scale_halves(block, row_sum(block, 0), row_sum(block, 1));
     } else if constexpr (sums_by_16(kCodes)) {
       __m256i sum[2];
       to_rows(sum, part[block][0]);
-      scaled = this->scale_halves(block, sum[0], sum[1]);
+      this->dot[block][0][0] = this->scale_halves(block, sum[0], sum[1]);
     } else {
-      __m256i sum = to_rows(part[block][0]);
-      if (is_biased(kCodes)) sum = _mm256_add_epi16(sum, splat_dword(this->init + block));
-      scaled = this->scale_whole(block, sum);
+#pragma GCC unroll 2
+      for (int half = 0; half < Base::kHalves; ++half) {
+        const __m256i sum = row_sum(block, half);
+        this->dot[block][half][0] = Base::kSigned ? sum : this->scale_whole(block, sum);
+      }
     }
   }
 };
@@ -165,28 +178,26 @@ struct ColumnSink : DotSums<kCodes, kMin, 1> {
 /// Two or three columns: codes as a panel has them, kept in registers. Cycles for 8 rows and 32 columns of them, with a
 /// panel and so: Q4_K 30 and 24 for two, 35 and 31 for three; Q8_0 52 and 43, 62 and 57. Four gain nothing, with
 /// more sums in memory.
-template <Codes kCodes, bool kMin, int kCols>
-struct ColumnsSink : DotSums<kCodes, kMin, kCols> {
-  using Base = DotSums<kCodes, kMin, kCols>;
-  static constexpr int kHalves = sums_by_16(kCodes) ? 2 : 1;
-  __m256i part[8][kHalves][kCols];  ///< sums of products, in 16 bits, or in 32 of signed codes
+template <typename Decoder, int kCols>
+struct ColumnsSink : DotSums<Decoder, kCols> {
+  using Base = DotSums<Decoder, kCols>;
+  using Base::kCodes;
+  static constexpr int kParts = (sums_by_16(kCodes) || Base::kHalves == 2) ? 2 : 1;
+  __m256i part[8][kParts][kCols];  ///< sums of products, in 16 bits, or in 32 of signed codes
 
-  template <typename AnyRows>
-  static HEARTH_INLINE void take_16(__m256i out[4], const AnyRows& rows, int64_t at) {
-    PanelSink<kCodes>::take_16(out, rows, at);
-  }
+  static HEARTH_INLINE void arrange(__m256i out[4], const __m256i v[4]) { PanelSink<kCodes>::arrange(out, v); }
   template <int kPart>
   static HEARTH_INLINE __m256i take_bits(__m256i dwords) {
     return PanelSink<kCodes>::template take_bits<kPart>(dwords);
   }
   HEARTH_INLINE void code(int block, int index, __m256i bytes) {
-    const int half = kHalves == 2 ? index / 4 : 0;
-    const bool first = index % (8 / kHalves) == 0;
+    const int i = kParts == 2 ? index / 4 : 0;
+    const bool first = index % (8 / kParts) == 0;
 #pragma GCC unroll 3
     for (int c = 0; c < kCols; ++c) {
       const __m256i product = Base::multiply(bytes, splat_dword(this->q + ((block * 8 + index) * kCols + c) * 4));
-      __m256i& sum = part[block][half][c];
-      if (first && is_biased(kCodes)) sum = splat_dword(this->init + (block * kHalves + half) * kCols + c);
+      __m256i& sum = part[block][i][c];
+      if (first && is_biased(kCodes)) sum = splat_dword(this->init + (block * kParts + i) * kCols + c);
       sum = (first && !is_biased(kCodes)) ? product : in_order(Base::add(sum, product));
     }
     if (index == 7) add_block(block);
@@ -194,13 +205,14 @@ struct ColumnsSink : DotSums<kCodes, kMin, kCols> {
   HEARTH_INLINE void add_block(int block) {
 #pragma GCC unroll 3
     for (int c = 0; c < kCols; ++c) {
-      __m256i& scaled = this->dot[block][c];
-      if constexpr (Base::kSigned) {
-        scaled = part[block][0][c];
-      } else if constexpr (kHalves == 2) {
-        scaled = this->scale_halves(block, part[block][0][c], part[block][1][c]);
+      if constexpr (sums_by_16(kCodes)) {
+        this->dot[block][0][c] = this->scale_halves(block, part[block][0][c], part[block][1][c]);
       } else {
-        scaled = this->scale_whole(block, part[block][0][c]);
+#pragma GCC unroll 2
+        for (int half = 0; half < Base::kHalves; ++half) {
+          const __m256i sum = part[block][half][c];
+          this->dot[block][half][c] = Base::kSigned ? sum : this->scale_whole(block, sum);
+        }
       }
     }
   }
@@ -240,7 +252,6 @@ __attribute__((noinline)) void dot_rows(float* out, EvenRows rows, const uint8_t
         ahead += 8 * Decoder::kBytes;
       }
       Decoder::run(sink, rows, 0);
-      sink.template add_blocks<Decoder::kBlocks>();
       rows.advance(Decoder::kBytes);
     }
   }
@@ -260,12 +271,10 @@ HEARTH_INLINE const uint8_t* weights_ahead(const WeightTile& tile, int64_t offse
 template <typename Decoder>
 HEARTH_INLINE void dot_8_rows(float* out, const EvenRows& rows, const uint8_t* ahead, const void* acts, int64_t stride,
                               int64_t k, int n_cols) {
-  constexpr Codes kCodes = Decoder::kCodes;
-  constexpr bool kMin = Decoder::kMin;
   switch (n_cols) {
-    case 1: return dot_rows<Decoder, ColumnSink<kCodes, kMin>, 1>(out, rows, ahead, acts, stride, k);
-    case 2: return dot_rows<Decoder, ColumnsSink<kCodes, kMin, 2>, 2>(out, rows, ahead, acts, stride, k);
-    default: return dot_rows<Decoder, ColumnsSink<kCodes, kMin, 3>, 3>(out, rows, ahead, acts, stride, k);
+    case 1: return dot_rows<Decoder, ColumnSink<Decoder>, 1>(out, rows, ahead, acts, stride, k);
+    case 2: return dot_rows<Decoder, ColumnsSink<Decoder, 2>, 2>(out, rows, ahead, acts, stride, k);
+    default: return dot_rows<Decoder, ColumnsSink<Decoder, 3>, 3>(out, rows, ahead, acts, stride, k);
   }
 }
 static_assert(kDotCols == 3);

@@ -302,18 +302,33 @@ void multiply_codes(float* acc, const char* panel, const ActGroup& x, int64_t nb
   }
 }
 
-/// kHalves and kMin as the kind has them; superblocks know by themselves.
+/// kHalves and kMin as the kind has them; superblocks know by themselves. Codes that no type of the kind has do
+/// nothing.
 template <int kHalves, bool kMin>
 HEARTH_INLINE void multiply(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
   const auto* p = static_cast<const char*>(panel);
   switch (load_header(panel)) {
-    case Codes::kSigned: return multiply_codes<Codes::kSigned, kHalves, kMin>(acc, p, x, nb, first);
-    case Codes::kWords: return multiply_codes<Codes::kWords, 1, kMin>(acc, p, x, nb, first);
-    case Codes::kPlain: return multiply_codes<Codes::kPlain, 1, kMin>(acc, p, x, nb, first);
-    case Codes::kBiased: return multiply_codes<Codes::kBiased, 1, kMin>(acc, p, x, nb, first);
-    case Codes::kPlainSuper: return multiply_codes<Codes::kPlainSuper, 1, false>(acc, p, x, nb, first);
-    case Codes::kPlain16Super: return multiply_codes<Codes::kPlain16Super, 1, false>(acc, p, x, nb, first);
-    case Codes::kBiased16Super: return multiply_codes<Codes::kBiased16Super, 1, false>(acc, p, x, nb, first);
+    case Codes::kSigned:
+      if constexpr (!kMin) multiply_codes<Codes::kSigned, kHalves, kMin>(acc, p, x, nb, first);
+      return;
+    case Codes::kWords:
+      if constexpr (!kMin) multiply_codes<Codes::kWords, kHalves, kMin>(acc, p, x, nb, first);
+      return;
+    case Codes::kPlain:
+      if constexpr (kMin) multiply_codes<Codes::kPlain, kHalves, kMin>(acc, p, x, nb, first);
+      return;
+    case Codes::kBiased:
+      if constexpr (kHalves == 1 || !kMin) multiply_codes<Codes::kBiased, kHalves, kMin>(acc, p, x, nb, first);
+      return;
+    case Codes::kPlainSuper:
+      if constexpr (kHalves == 1 && kMin) multiply_codes<Codes::kPlainSuper, 1, false>(acc, p, x, nb, first);
+      return;
+    case Codes::kPlain16Super:
+      if constexpr (kHalves == 1 && kMin) multiply_codes<Codes::kPlain16Super, 1, false>(acc, p, x, nb, first);
+      return;
+    case Codes::kBiased16Super:
+      if constexpr (kHalves == 2 && !kMin) multiply_codes<Codes::kBiased16Super, 1, false>(acc, p, x, nb, first);
+      return;
   }
 }
 

@@ -27,7 +27,7 @@ enum class Codes : int32_t {
   kSigned,        ///< -128..127, float scales
   kWords,         ///< the same as words: a step is [16 rows][bytes 0 and 2], then [16 rows][bytes 1 and 3]
   kPlain,         ///< 0..15, float scales
-  kBiased,        ///< code + 16, float scales
+  kBiased,        ///< code + 16, float scales; of 16 columns: code + 32, as init16 has it
   kPlainSuper,    ///< 0..15; integer scales and minimums of 32; d and dmin for 256 columns
   kPlain16Super,  ///< 0..31, of which 16 products fit; the same otherwise
   kBiased16Super  ///< code + 32; integer scales of 16; d for 256 columns
@@ -258,14 +258,34 @@ HEARTH_INLINE __m256i bit_4_where_set(__m256i bytes, __m256i wanted) {
 
 // --- sinks: what decoders hand 8 rows of up to eight blocks to -----------------------------------------------------
 // First scales and minimums of all blocks (superblocks: d and dmin, then integer scales and minimums), then codes in
-// eight parts, one after the other: bytes that take_16() or take_32() gave, changed by nothing that crosses bytes.
-// Parts 0..3 of a block are its first 16 columns in the sink's own arrangement, parts 4..7 the others.
+// eight parts, one after the other: bytes that the sink has arranged, changed by nothing that crosses bytes. Parts 0..3
+// of a block are its first 16 columns in the sink's own arrangement, parts 4..7 the others. Then done<n>() goes on to
+// the blocks behind these n, which are block 0 and up again.
 
-/// 32 bytes at `at` of 8 rows, as a sink arranges them.
+/// 16 bytes at `at` of 8 rows, as a sink arranges them.
+template <typename Sink, typename AnyRows>
+HEARTH_INLINE void take_16(__m256i out[4], const AnyRows& rows, int64_t at) {
+  const __m256i v[4] = {load_2_rows(rows, 0, at), load_2_rows(rows, 1, at), load_2_rows(rows, 2, at),
+                        load_2_rows(rows, 3, at)};
+  Sink::arrange(out, v);
+}
+/// The same of 32 bytes.
 template <typename Sink, typename AnyRows>
 HEARTH_INLINE void take_32(__m256i out[8], const AnyRows& rows, int64_t at) {
-  Sink::take_16(out, rows, at);
-  Sink::take_16(out + 4, rows, at + 16);
+  take_16<Sink>(out, rows, at);
+  take_16<Sink>(out + 4, rows, at + 16);
+}
+/// The same of 32 bytes of each row.
+template <typename Sink>
+HEARTH_INLINE void arrange_32(__m256i out[8], const __m256i row[8]) {
+  __m256i v[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    v[i] = _mm256_permute2x128_si256(row[i], row[i + 4], 0x20);
+    v[i + 4] = _mm256_permute2x128_si256(row[i], row[i + 4], 0x31);
+  }
+  Sink::arrange(out, v);
+  Sink::arrange(out + 4, v + 4);
 }
 
 /// Writes the panel: part s holds columns 4 s .. +3 of row r in lane r.
@@ -273,11 +293,8 @@ template <Codes kCodes>
 struct PanelSink {
   char* codes;  ///< of block 0 and this group
 
-  /// 16 bytes at `at` of 8 rows.
-  template <typename AnyRows>
-  static HEARTH_INLINE void take_16(__m256i out[4], const AnyRows& rows, int64_t at) {
-    transpose_16_bytes(out, rows, at);
-  }
+  /// 16 bytes of rows i and i + 4, the one in the low 128-bit lane, the other in the high one.
+  static HEARTH_INLINE void arrange(__m256i out[4], const __m256i v[4]) { transpose_4(out, v); }
   /// Bytes kPart of a block, 16 where the row's dword has the bit of the column's number, else 0.
   template <int kPart>
   static HEARTH_INLINE __m256i take_bits(__m256i dwords) {
@@ -293,8 +310,12 @@ struct PanelSink {
   static HEARTH_INLINE void put(char* p, __m256i value) {
     _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(p)), value);
   }
-  HEARTH_INLINE void scale(int block, __m256 value) { put_plane(block, kScalePlane, _mm256_castps_si256(value)); }
-  HEARTH_INLINE void min(int block, __m256 value) { put_plane(block, kMinPlane, _mm256_castps_si256(value)); }
+  HEARTH_INLINE void scale(int block, int half, __m256 value) {
+    put_plane(block, kScalePlane + half, _mm256_castps_si256(value));
+  }
+  HEARTH_INLINE void min(int block, int half, __m256 value) {
+    put_plane(block, kMinPlane + half, _mm256_castps_si256(value));
+  }
   HEARTH_INLINE void super(__m256 d) { put_plane(0, kSuperPlane, _mm256_castps_si256(d)); }
   HEARTH_INLINE void super_min(__m256 dmin) { put_plane(1, kSuperPlane, _mm256_castps_si256(dmin)); }
   HEARTH_INLINE void min_pair(int pair, __m256i words) { put_plane(pair, kMinPlane, words); }
@@ -304,10 +325,15 @@ struct PanelSink {
     put(step, kCodes == Codes::kWords ? even_words(bytes) : bytes);
     if (kCodes == Codes::kWords) put(step + kRowsBytes, odd_words(bytes));
   }
+  template <int kBlocks>
+  HEARTH_INLINE void done() {
+    codes += kBlocks * block_stride(kCodes);
+  }
 };
 
-// A Decoder has: kCodes; kMin, whether it gives minimums; kBlocks of 32 in its block (1 or 8) of kBytes; and run(sink,
-// rows, at), which decodes one block at byte `at` of 8 rows and prefetches meanwhile.
+// A Decoder has: kCodes; kHalves float scales in each 32 columns (1; superblocks: 1), kMin, whether it gives minimums
+// of that kind; kBlocks of 32 in its block of kBytes; and run(sink, rows, at), which decodes one block at byte `at` of
+// 8 rows and prefetches meanwhile.
 
 /// Decodes n columns of a tile into a panel of kCodes.
 template <typename Decoder, Codes kCodes>
@@ -323,7 +349,6 @@ HEARTH_INLINE void decode_panel(void* panel, const WeightTile& tile, int64_t n) 
     PanelSink<kCodes> sink = {static_cast<char*>(panel) + g / 2 * half_stride(kCodes) + g % 2 * 32};
     for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
       Decoder::run(sink, rows, b * Decoder::kBytes);
-      sink.codes += Decoder::kBlocks * block_stride(kCodes);
     }
   }
 }

@@ -1,4 +1,4 @@
-// Panels of the types with superblocks of 256: Q4_K, Q5_K, Q6_K (bit layouts: reference/superblocks.cpp).
+// Panels of the types with superblocks of 256: Q2_K to Q6_K (bit layouts: reference/superblocks.cpp).
 #include "kernels/avx2/dot.h"
 #include "kernels/avx2/matmul.h"
 #include "kernels/blocks.h"
@@ -31,6 +31,7 @@ HEARTH_INLINE void give_headers(Sink& sink, const AnyRows& rows, int64_t at) {
 
 struct DecodeQ4K {
   static constexpr Codes kCodes = Codes::kPlainSuper;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ4_K);
@@ -49,11 +50,13 @@ struct DecodeQ4K {
         sink.code(2 * pair + 1, s, high_nibbles(raw[s]));
       }
     }
+    sink.template done<kBlocks>();
   }
 };
 
 struct DecodeQ5K {
   static constexpr Codes kCodes = Codes::kPlain16Super;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ5_K);
@@ -80,11 +83,29 @@ struct DecodeQ5K {
     run_pair<1>(sink, rows, at, high);
     run_pair<2>(sink, rows, at, high);
     run_pair<3>(sink, rows, at, high);
+    sink.template done<kBlocks>();
   }
 };
 
+/// Scales of blocks 2 kDword and 2 kDword + 1, one per 16 columns, from signed bytes.
+template <int kDword, typename Sink>
+HEARTH_INLINE void give_signed_factors(Sink& sink, __m256i scales) {
+  sink.factor(2 * kDword, 0, pair_of_signed_byte<0>(scales));
+  sink.factor(2 * kDword, 1, pair_of_signed_byte<1>(scales));
+  sink.factor(2 * kDword + 1, 0, pair_of_signed_byte<2>(scales));
+  sink.factor(2 * kDword + 1, 1, pair_of_signed_byte<3>(scales));
+}
+template <typename Sink>
+HEARTH_INLINE void give_16_factors(Sink& sink, const __m256i scales[4]) {
+  give_signed_factors<0>(sink, scales[0]);
+  give_signed_factors<1>(sink, scales[1]);
+  give_signed_factors<2>(sink, scales[2]);
+  give_signed_factors<3>(sink, scales[3]);
+}
+
 struct DecodeQ6K {
   static constexpr Codes kCodes = Codes::kBiased16Super;
+  static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ6_K);
@@ -111,31 +132,117 @@ struct DecodeQ6K {
     run_part<kHalf, 1>(sink, rows, at, high);
   }
 
-  /// Scales of blocks 2 kDword and 2 kDword + 1.
-  template <int kDword, typename Sink>
-  static HEARTH_INLINE void give_factors(Sink& sink, __m256i scales) {
-    sink.factor(2 * kDword, 0, pair_of_signed_byte<0>(scales));
-    sink.factor(2 * kDword, 1, pair_of_signed_byte<1>(scales));
-    sink.factor(2 * kDword + 1, 0, pair_of_signed_byte<2>(scales));
-    sink.factor(2 * kDword + 1, 1, pair_of_signed_byte<3>(scales));
-  }
-
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
     __m256i scales[4];
     transpose_16_bytes(scales, rows, at + 192);
     sink.super(high_halves(last_dwords(rows, at + 210)));
-    give_factors<0>(sink, scales[0]);
-    give_factors<1>(sink, scales[1]);
-    give_factors<2>(sink, scales[2]);
-    give_factors<3>(sink, scales[3]);
+    give_16_factors(sink, scales);
     run_half<0>(sink, rows, at);
     run_half<1>(sink, rows, at);
+    sink.template done<kBlocks>();
+  }
+};
+
+struct DecodeQ3K {
+  static constexpr Codes kCodes = Codes::kBiased16Super;
+  static constexpr int kHalves = 1;
+  static constexpr bool kMin = false;
+  static constexpr int kBlocks = 8;
+  static constexpr int64_t kBytes = sizeof(BlockQ3_K);
+
+  /// Two bits of qs and bit kBlock of hmask, worth 4: that code - 4, stored 32 higher.
+  template <int kBlock, typename Sink>
+  static HEARTH_INLINE void give_codes(Sink& sink, const __m256i raw[8], const __m256i mask[8]) {
+#pragma GCC unroll 8
+    for (int s = 0; s < 8; ++s) {
+      const __m256i code = _mm256_or_si256(bits_at<2 * (kBlock % 4), 0, 2>(raw[s]), bits_at<kBlock, 2, 1>(mask[s]));
+      sink.code(kBlock, s, _mm256_add_epi8(code, _mm256_set1_epi8(28)));
+    }
+  }
+
+  template <int kHalf, typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run_half(Sink& sink, const AnyRows& rows, int64_t at, const __m256i mask[8]) {
+    prefetch<2, 4>(rows, at, 4 * kHalf);
+    __m256i raw[8];
+    take_32<Sink>(raw, rows, at + 32 + 32 * kHalf);
+    give_codes<4 * kHalf>(sink, raw, mask);
+    give_codes<4 * kHalf + 1>(sink, raw, mask);
+    give_codes<4 * kHalf + 2>(sink, raw, mask);
+    give_codes<4 * kHalf + 3>(sink, raw, mask);
+  }
+
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    __m256i tail[4];  // the last two bytes of qs, then 12 of scales, then d
+    transpose_16_bytes(tail, rows, at + 94);
+    sink.super(high_halves(tail[3]));
+    const auto packed = [&tail](int i) {
+      return _mm256_or_si256(_mm256_srli_epi32(tail[i], 16), _mm256_slli_epi32(tail[i + 1], 16));
+    };
+    const __m256i p0 = packed(0), p1 = packed(1), p2 = packed(2), bias = _mm256_set1_epi8(32);
+    const __m256i scales[4] = {_mm256_sub_epi8(_mm256_or_si256(low_nibbles(p0), bits_at<0, 4, 2>(p2)), bias),
+                               _mm256_sub_epi8(_mm256_or_si256(low_nibbles(p1), bits_at<2, 4, 2>(p2)), bias),
+                               _mm256_sub_epi8(_mm256_or_si256(high_nibbles(p0), bits_at<4, 4, 2>(p2)), bias),
+                               _mm256_sub_epi8(_mm256_or_si256(high_nibbles(p1), bits_at<6, 4, 2>(p2)), bias)};
+    give_16_factors(sink, scales);
+    __m256i mask[8];
+    take_32<Sink>(mask, rows, at);
+    run_half<0>(sink, rows, at, mask);
+    run_half<1>(sink, rows, at, mask);
+    sink.template done<kBlocks>();
+  }
+};
+
+struct DecodeQ2K {
+  static constexpr Codes kCodes = Codes::kPlain;
+  static constexpr int kHalves = 2;
+  static constexpr bool kMin = true;
+  static constexpr int kBlocks = 8;
+  static constexpr int64_t kBytes = sizeof(BlockQ2_K);
+
+  template <int kBlock, typename Sink>
+  static HEARTH_INLINE void give_codes(Sink& sink, const __m256i raw[8]) {
+#pragma GCC unroll 8
+    for (int s = 0; s < 8; ++s) sink.code(kBlock, s, bits_at<2 * (kBlock % 4), 0, 2>(raw[s]));
+  }
+
+  template <int kHalf, typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run_half(Sink& sink, const AnyRows& rows, int64_t at) {
+    prefetch<2, 4>(rows, at, 4 * kHalf);
+    __m256i raw[8];
+    take_32<Sink>(raw, rows, at + 16 + 32 * kHalf);
+    give_codes<4 * kHalf>(sink, raw);
+    give_codes<4 * kHalf + 1>(sink, raw);
+    give_codes<4 * kHalf + 2>(sink, raw);
+    give_codes<4 * kHalf + 3>(sink, raw);
+  }
+
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    __m256i bytes[4];
+    transpose_16_bytes(bytes, rows, at);
+    const __m256i both = last_dwords(rows, at + kBytes);
+    const __m256 d = low_halves(both), dmin = high_halves(both);
+    const auto nibble = [&bytes](int j, int high) {
+      const __m256i moved = _mm256_srli_epi32(bytes[j / 4], 8 * (j % 4) + 4 * high);
+      return _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32(15)));
+    };
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) {
+      sink.scale(j / 2, j % 2, _mm256_mul_ps(d, nibble(j, 0)));
+      sink.min(j / 2, j % 2, _mm256_mul_ps(dmin, nibble(j, 1)));
+    }
+    run_half<0>(sink, rows, at);
+    run_half<1>(sink, rows, at);
+    sink.template done<kBlocks>();
   }
 };
 
 }  // namespace
 
+HEARTH_DEFINE_KERNELS(Q2_K, DecodeQ2K)
+HEARTH_DEFINE_KERNELS(Q3_K, DecodeQ3K)
 HEARTH_DEFINE_KERNELS(Q4_K, DecodeQ4K)
 HEARTH_DEFINE_KERNELS(Q5_K, DecodeQ5K)
 HEARTH_DEFINE_KERNELS(Q6_K, DecodeQ6K)

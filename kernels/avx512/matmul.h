@@ -18,11 +18,6 @@ namespace hearth::kernels::avx512 {
 #undef HEARTH_QUANT_TYPE
 #undef HEARTH_STORE_TYPE
 
-/// Decodes any type through its unpack function; for types without a decoder of their own.
-void decode_unpacked(void* panel, const WeightTile& tile, int64_t n,
-                     void (*unpack)(const Unpacked& out, const void* blocks, int64_t n), int64_t block_size,
-                     int64_t block_bytes);
-
 void multiply_scale32(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
 void multiply_scale32_min(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
 void multiply_scale16(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);

@@ -172,13 +172,9 @@ inline __attribute__((always_inline)) void transpose_16_bytes(__m512i out[4], co
   transpose_4(out, v[0], v[1], v[2], v[3]);
 }
 
-/// 32 bytes at `at` of 16 rows: out[j] lane r = dword j of row r.
-inline __attribute__((always_inline)) void transpose_32_bytes(__m512i out[8], const Rows& rows, int64_t at) {
-  __m512i v[8];
-  for (int i = 0; i < 4; ++i) {
-    v[i] = load_2_lanes(rows.row[i] + at, rows.row[i + 4] + at);
-    v[i + 4] = load_2_lanes(rows.row[i + 8] + at, rows.row[i + 12] + at);
-  }
+/// 32 bytes of 16 rows, of rows i and i + 4 in vector i, of rows i + 8 and i + 12 in vector i + 4: out[j] lane r =
+/// dword j of row r.
+inline __attribute__((always_inline)) void transpose_8(__m512i out[8], const __m512i v[8]) {
   __m512i a[4];  // 128-bit lanes: rows 0-3 dword j, rows 0-3 dword j+4, rows 4-7 dword j, rows 4-7 dword j+4
   __m512i b[4];  // the same of rows 8-15
   transpose_4(a, v[0], v[1], v[2], v[3]);
@@ -189,12 +185,33 @@ inline __attribute__((always_inline)) void transpose_32_bytes(__m512i out[8], co
   }
 }
 
+/// 32 bytes at `at` of 16 rows: out[j] lane r = dword j of row r.
+inline __attribute__((always_inline)) void transpose_32_bytes(__m512i out[8], const Rows& rows, int64_t at) {
+  __m512i v[8];
+  for (int i = 0; i < 4; ++i) {
+    v[i] = load_2_lanes(rows.row[i] + at, rows.row[i + 4] + at);
+    v[i + 4] = load_2_lanes(rows.row[i + 8] + at, rows.row[i + 12] + at);
+  }
+  transpose_8(out, v);
+}
+
+/// The same of 32 bytes of each row.
+inline __attribute__((always_inline)) void transpose_registers(__m512i out[8], const __m256i row[16]) {
+  __m512i v[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    v[i] = _mm512_inserti64x4(_mm512_castsi256_si512(row[i]), row[i + 4], 1);
+    v[i + 4] = _mm512_inserti64x4(_mm512_castsi256_si512(row[i + 8]), row[i + 12], 1);
+  }
+  transpose_8(out, v);
+}
+
 /// (value & mask) | bits, per bit.
 inline __attribute__((always_inline)) __m512i and_or(__m512i value, __m512i mask, __m512i bits) {
   return _mm512_ternarylogic_epi32(value, mask, bits, 0xea);
 }
 
-// A Decoder has: kBytes of its block, kBlocks of 32 in it (1 or 8), kHalves and kMin as multiply_cols, and
+// A Decoder has: kBytes of its block, kBlocks of 32 in it (1 to 8), kHalves and kMin as multiply_cols, and
 // run(sink, rows, at), which decodes one block at byte `at` of 16 rows and prefetches meanwhile.
 
 /// Decodes n columns of a tile into a panel.

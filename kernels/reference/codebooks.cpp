@@ -1,4 +1,4 @@
-// Tensor types whose 4-bit codes index a table: IQ4_NL, IQ4_XS and MXFP4.
+// Tensor types whose 4-bit codes index a table: IQ4_NL, IQ4_XS, MXFP4 and NVFP4.
 #include "kernels/blocks.h"
 #include "kernels/half.h"
 #include "kernels/reference/quants.h"
@@ -24,6 +24,15 @@ void set_block(const Unpacked& out, int64_t block, float scale) {
 /// Half of 2^(e - 127): E8M0 of the OCP Microscaling Formats specification 1.0, halved because the table is doubled.
 float half_of_e8m0(uint8_t e) {
   return __builtin_bit_cast(float, (e < 2) ? (0x00200000u << e) : (uint32_t{e} - 1) << 23);
+}
+
+/// Half of an unsigned E4M3 (exponent bias 7, no infinity), halved because the table is doubled. 0x7f is not a number
+/// and counts as zero.
+float half_of_e4m3(uint8_t x) {
+  const int exponent = (x >> 3) & 15, mantissa = x & 7;
+  if (x == 0x7f) return 0.0f;
+  if (exponent == 0) return static_cast<float>(mantissa) * 0x1p-10f;
+  return __builtin_bit_cast(float, static_cast<uint32_t>((exponent - 8 + 127) << 23 | mantissa << 20));
 }
 
 }  // namespace
@@ -58,6 +67,19 @@ void unpack_MXFP4(const Unpacked& out, const void* blocks, int64_t n) {
   for (int64_t b = 0; b < n / 32; ++b, ++block) {
     set_block(out, b, half_of_e8m0(block->e));
     look_up(out.code + 32 * b, block->qs, kFP4Doubled);
+  }
+}
+
+// 4 sub-blocks of 16, 8 bytes each, the low nibbles first.
+void unpack_NVFP4(const Unpacked& out, const void* blocks, int64_t n) {
+  const auto* block = static_cast<const BlockNVFP4*>(blocks);
+  for (int64_t i = 0; i < n; ++i) {
+    const int byte = block[i / 64].qs[i % 64 / 16 * 8 + i % 8];
+    out.code[i] = kFP4Doubled[i % 16 < 8 ? byte & 15 : byte >> 4];
+  }
+  for (int64_t s = 0; s < n / 16; ++s) {
+    out.scale[s] = half_of_e4m3(block[s / 4].d[s % 4]);
+    out.min[s] = 0.0f;
   }
 }
 

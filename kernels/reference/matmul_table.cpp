@@ -58,7 +58,11 @@ constexpr PanelKind kind_of(TypeIndex type) {
     case TypeIndex::kQ4_K:
     case TypeIndex::kQ5_K: return PanelKind::kScale32Min;
     case TypeIndex::kQ3_K:
-    case TypeIndex::kQ6_K: return PanelKind::kScale16;
+    case TypeIndex::kQ6_K:
+    case TypeIndex::kIQ1_M:
+    case TypeIndex::kIQ2_XS:
+    case TypeIndex::kIQ2_S:
+    case TypeIndex::kNVFP4: return PanelKind::kScale16;
     case TypeIndex::kQ2_K: return PanelKind::kScale16Min;
     default: return PanelKind::kScale32;
   }

@@ -21,7 +21,7 @@ namespace hearth::kernels::reference {
 
 void quantize_Q8_0(void* blocks, const float* x, int64_t n);
 
-/// The 16 values of IQ4_NL and IQ4_XS codes, and of MXFP4 codes (4-bit floats E2M1, times two).
+/// The 16 values of IQ4_NL and IQ4_XS codes, and of MXFP4 and NVFP4 codes (4-bit floats E2M1, times two).
 extern const int8_t kIQ4Values[16];
 extern const int8_t kFP4Doubled[16];
 

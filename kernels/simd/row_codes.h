@@ -1,0 +1,373 @@
+// Codes of types that are decoded row by row, 32 at a time: they come from grids, or from bits too scattered for all
+// rows to be decoded in step. In registers of 256 bits, for every x86 instruction set; <isa>/rows.h gives them to
+// sinks.
+//
+// Each struct describes a type: kBlocks of 32 in its Block, kHalves scales in each of these, kLargest code;
+// scales(block, half): lane j is the scale of that half of block j; Prepared, what prepare() takes from a Block once
+// for all its codes; codes(block, prepared, j): 32 codes of block j as signed bytes. What the bits mean:
+// reference/lattices.cpp, reference/ternary.cpp, reference/codebooks.cpp.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/blocks.h"
+#include "kernels/reference/grids.h"
+#include "kernels/reference/quants.h"
+
+namespace hearth::kernels {
+namespace {
+
+#define HEARTH_ROW_INLINE inline __attribute__((always_inline))
+
+// --- parts ----------------------------------------------------------------------------------------------------------
+
+HEARTH_ROW_INLINE __m128i row_16_bytes(const void* p) {
+  return _mm_loadu_si128(static_cast<const __m128i*>(p));
+}
+HEARTH_ROW_INLINE __m256i row_32_bytes(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+HEARTH_ROW_INLINE __m256i dwords_of_8_bytes(const void* p) {
+  return _mm256_cvtepu8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p)));
+}
+template <typename T>
+HEARTH_ROW_INLINE T load_as(const void* p) {
+  T value;
+  __builtin_memcpy(&value, p, sizeof value);
+  return value;
+}
+
+/// The bytes of a block's member at `offset`.
+template <typename Block>
+HEARTH_ROW_INLINE const uint8_t* bytes_at(const Block& b, size_t offset) {
+  return static_cast<const uint8_t*>(static_cast<const void*>(&b)) + offset;
+}
+
+/// A half-precision number in every lane.
+HEARTH_ROW_INLINE __m256 splat_half(half_t half) {
+  return _mm256_cvtph_ps(_mm_set1_epi16(static_cast<short>(half)));
+}
+/// (x + 0.5) * d / kDivisor, x of small integers: exact.
+template <int kDivisor>
+HEARTH_ROW_INLINE __m256 scales_of(__m256i x, half_t d) {
+  const __m256 factor = _mm256_mul_ps(splat_half(d), _mm256_set1_ps(1.0f / kDivisor));
+  return _mm256_mul_ps(_mm256_add_ps(_mm256_cvtepi32_ps(x), _mm256_set1_ps(0.5f)), factor);
+}
+/// Nibble `high` of each dword.
+HEARTH_ROW_INLINE __m256i nibbles_of(__m256i dwords, int high) {
+  return _mm256_and_si256(_mm256_srli_epi32(dwords, 4 * high), _mm256_set1_epi32(15));
+}
+
+/// Bytes 0..3 of a dword eight times each.
+HEARTH_ROW_INLINE __m256i spread_bytes(uint32_t dword) {
+  const __m256i which = _mm256_setr_epi32(0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303);
+  return _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int32_t>(dword)), which);
+}
+/// Magnitudes with signs: bit i of the dword belongs to byte i.
+HEARTH_ROW_INLINE __m256i with_signs(__m256i magnitudes, uint32_t signs) {
+  const __m256i bit = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201u));
+  const __m256i negative = _mm256_cmpeq_epi8(_mm256_and_si256(spread_bytes(signs), bit), bit);
+  return _mm256_sub_epi8(_mm256_xor_si256(magnitudes, negative), negative);
+}
+/// Bytes of seven bits with the eighth that makes the number of set ones even.
+HEARTH_ROW_INLINE __m256i with_even_parity(__m256i sevens) {
+  __m256i parity = _mm256_xor_si256(sevens, _mm256_srli_epi16(sevens, 4));
+  parity = _mm256_xor_si256(parity, _mm256_srli_epi16(parity, 2));
+  parity = _mm256_xor_si256(parity, _mm256_srli_epi16(parity, 1));  // of each byte in its bit 0
+  return _mm256_or_si256(sevens, _mm256_slli_epi16(_mm256_and_si256(parity, _mm256_set1_epi8(1)), 7));
+}
+/// Four times seven bits of each dword as bytes with even parity.
+HEARTH_ROW_INLINE __m256i signs_of_28_bits(__m256i dwords) {
+  const __m256i b0 = _mm256_and_si256(dwords, _mm256_set1_epi32(0x7f));
+  const __m256i b1 = _mm256_and_si256(_mm256_slli_epi32(dwords, 1), _mm256_set1_epi32(0x7f00));
+  const __m256i b2 = _mm256_and_si256(_mm256_slli_epi32(dwords, 2), _mm256_set1_epi32(0x7f0000));
+  const __m256i b3 = _mm256_and_si256(_mm256_slli_epi32(dwords, 3), _mm256_set1_epi32(0x7f000000));
+  return with_even_parity(_mm256_or_si256(_mm256_or_si256(b0, b1), _mm256_or_si256(b2, b3)));
+}
+
+/// Signs of 8 blocks of 32.
+struct RowSigns {
+  alignas(32) uint32_t of_block[8];
+
+  HEARTH_ROW_INLINE void set(__m256i dwords) { _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(of_block)), dwords); }
+};
+struct NothingPrepared {};
+
+/// Four vectors of eight.
+template <int kCount>
+HEARTH_ROW_INLINE __m256i four_of(const reference::Grid<uint64_t, kCount>& grid, uint32_t i0, uint32_t i1, uint32_t i2,
+                                  uint32_t i3) {
+  const auto at = [&grid](uint32_t i) { return static_cast<int64_t>(grid.entry[i]); };
+  return _mm256_setr_epi64x(at(i0), at(i1), at(i2), at(i3));
+}
+/// Eight vectors of four.
+template <int kCount>
+HEARTH_ROW_INLINE __m256i eight_of(const reference::Grid<uint32_t, kCount>& grid, __m256i indices) {
+  return _mm256_i32gather_epi32(static_cast<const int*>(static_cast<const void*>(grid.entry)), indices, 4);
+}
+
+// --- types: grids ---------------------------------------------------------------------------------------------------
+
+struct RowIQ2_XXS {
+  using Block = BlockIQ2_XXS;
+  using Prepared = RowSigns;
+  static constexpr int kBlocks = 8, kHalves = 1, kLargest = 43;
+
+  /// The second dword of each block.
+  static HEARTH_ROW_INLINE __m256i signs_and_scales(const Block& b) {
+    const __m256 low = _mm256_castsi256_ps(row_32_bytes(b.qs)), high = _mm256_castsi256_ps(row_32_bytes(b.qs + 32));
+    return _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(low, high, 0xdd)), 0xd8);
+  }
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int /*half*/) {
+    return scales_of<4>(_mm256_srli_epi32(signs_and_scales(b), 28), b.d);
+  }
+  static HEARTH_ROW_INLINE void prepare(Prepared& signs, const Block& b) {
+    signs.set(signs_of_28_bits(signs_and_scales(b)));
+  }
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
+    const uint8_t* q = b.qs + 8 * j;
+    return with_signs(four_of(reference::kGridIQ2_XXS, q[0], q[1], q[2], q[3]), signs.of_block[j]);
+  }
+};
+
+struct RowIQ2_XS {
+  using Block = BlockIQ2_XS;
+  using Prepared = RowSigns;
+  static constexpr int kBlocks = 8, kHalves = 2, kLargest = 43;
+
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int half) {
+    return scales_of<4>(nibbles_of(dwords_of_8_bytes(b.scales), half), b.d);
+  }
+  static HEARTH_ROW_INLINE void prepare(Prepared& signs, const Block& b) {
+    const uint8_t* words = bytes_at(b, offsetof(Block, qs));
+    const __m256i low = _mm256_srli_epi16(row_32_bytes(words), 9),
+                  high = _mm256_srli_epi16(row_32_bytes(words + 32), 9);
+    signs.set(with_even_parity(_mm256_permute4x64_epi64(_mm256_packus_epi16(low, high), 0xd8)));
+  }
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
+    const auto words = load_as<uint64_t>(bytes_at(b, offsetof(Block, qs)) + 8 * j);
+    const auto index = [words](int i) { return static_cast<uint32_t>(words >> (16 * i)) & 511; };
+    return with_signs(four_of(reference::kGridIQ2_XS, index(0), index(1), index(2), index(3)), signs.of_block[j]);
+  }
+};
+
+struct RowIQ2_S {
+  using Block = BlockIQ2_S;
+  using Prepared = NothingPrepared;
+  static constexpr int kBlocks = 8, kHalves = 2, kLargest = 43;
+
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int half) {
+    return scales_of<4>(nibbles_of(dwords_of_8_bytes(b.scales), half), b.d);
+  }
+  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
+    const uint8_t* q = b.qs + 4 * j;
+    const uint32_t high = b.qh[j];
+    const auto index = [q, high](int i) { return q[i] | ((high << (8 - 2 * i)) & 0x300); };
+    return with_signs(four_of(reference::kGridIQ2_S, index(0), index(1), index(2), index(3)),
+                      load_as<uint32_t>(b.signs + 4 * j));
+  }
+};
+
+struct RowIQ3_XXS {
+  using Block = BlockIQ3_XXS;
+  using Prepared = RowSigns;
+  static constexpr int kBlocks = 8, kHalves = 1, kLargest = 62;
+
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int /*half*/) {
+    return scales_of<2>(_mm256_srli_epi32(row_32_bytes(b.signs_and_scales), 28), b.d);
+  }
+  static HEARTH_ROW_INLINE void prepare(Prepared& signs, const Block& b) {
+    signs.set(signs_of_28_bits(row_32_bytes(b.signs_and_scales)));
+  }
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
+    return with_signs(eight_of(reference::kGridIQ3_XXS, dwords_of_8_bytes(b.qs + 8 * j)), signs.of_block[j]);
+  }
+};
+
+struct RowIQ3_S {
+  using Block = BlockIQ3_S;
+  using Prepared = NothingPrepared;
+  static constexpr int kBlocks = 8, kHalves = 1, kLargest = 15;
+
+  /// d * (1 + 2 * nibble): twice (nibble + 0.5).
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int /*half*/) {
+    const __m256i dword = _mm256_set1_epi32(load_as<int32_t>(b.scales));
+    const __m256i nibbles = _mm256_srlv_epi32(dword, _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
+    const __m256 scale = scales_of<1>(_mm256_and_si256(nibbles, _mm256_set1_epi32(15)), b.d);
+    return _mm256_add_ps(scale, scale);
+  }
+  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
+    const __m256i ninth = _mm256_sllv_epi32(_mm256_set1_epi32(b.qh[j]), _mm256_setr_epi32(8, 7, 6, 5, 4, 3, 2, 1));
+    const __m256i indices =
+        _mm256_or_si256(dwords_of_8_bytes(b.qs + 8 * j), _mm256_and_si256(ninth, _mm256_set1_epi32(256)));
+    return with_signs(eight_of(reference::kGridIQ3_S, indices), load_as<uint32_t>(b.signs + 4 * j));
+  }
+};
+
+struct RowIQ1_S {
+  using Block = BlockIQ1_S;
+  using Prepared = NothingPrepared;
+  static constexpr int kBlocks = 8, kHalves = 1, kLargest = 9;
+
+  static HEARTH_ROW_INLINE const uint8_t* high_words(const Block& b) { return bytes_at(b, offsetof(Block, qh)); }
+  /// d * (1 + 2 * bits) / 8.
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int /*half*/) {
+    const __m256i words = _mm256_cvtepu16_epi32(row_16_bytes(high_words(b)));
+    return scales_of<4>(_mm256_and_si256(_mm256_srli_epi32(words, 12), _mm256_set1_epi32(7)), b.d);
+  }
+  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
+    const uint8_t* q = b.qs + 4 * j;
+    const uint32_t high = load_as<uint16_t>(high_words(b) + 2 * j);
+    const auto index = [q, high](int i) { return q[i] | ((high >> (3 * i)) & 7) << 8; };
+    const __m256i delta = _mm256_set1_epi8((high & 0x8000) != 0 ? -1 : 1);
+    return _mm256_add_epi8(four_of(reference::kGridIQ1, index(0), index(1), index(2), index(3)), delta);
+  }
+};
+
+struct RowIQ1_M {
+  using Block = BlockIQ1_M;
+  using Prepared = NothingPrepared;
+  static constexpr int kBlocks = 8, kHalves = 2, kLargest = 9;
+
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int half) {
+    const auto words = load_as<uint64_t>(bytes_at(b, offsetof(Block, scales)));
+    const auto d = static_cast<half_t>((words >> 12 & 0xf) | (words >> 24 & 0xf0) | (words >> 36 & 0xf00) |
+                                       (words >> 48 & 0xf000));
+    const __m256i dwords = _mm256_cvtepu16_epi32(_mm_set1_epi64x(static_cast<int64_t>(words)));
+    const __m256i twice = _mm256_permutevar8x32_epi32(dwords, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+    const __m256i shift = _mm256_add_epi32(_mm256_setr_epi32(0, 6, 0, 6, 0, 6, 0, 6), _mm256_set1_epi32(3 * half));
+    return scales_of<4>(_mm256_and_si256(_mm256_srlv_epi32(twice, shift), _mm256_set1_epi32(7)), d);
+  }
+  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
+    const uint8_t* q = b.qs + 4 * j;
+    const uint32_t high = load_as<uint16_t>(b.qh + 2 * j);
+    const auto index = [q, high](int i) { return q[i] | ((high >> (4 * i)) & 7) << 8; };
+    // A byte of `high` for 16 elements; -1 where its bit 3 (the first eight) or 7 is set, else 1.
+    const __m256i bytes =
+        _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int32_t>(high)),
+                            _mm256_setr_epi32(0, 0, 0, 0, 0x01010101, 0x01010101, 0x01010101, 0x01010101));
+    const __m256i bit =
+        _mm256_setr_epi32(0x08080808, 0x08080808, static_cast<int32_t>(0x80808080u), static_cast<int32_t>(0x80808080u),
+                          0x08080808, 0x08080808, static_cast<int32_t>(0x80808080u), static_cast<int32_t>(0x80808080u));
+    const __m256i delta = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit), _mm256_set1_epi8(1));
+    return _mm256_add_epi8(four_of(reference::kGridIQ1, index(0), index(1), index(2), index(3)), delta);
+  }
+};
+
+// --- types: few values ----------------------------------------------------------------------------------------------
+
+struct RowQ1_0 {
+  using Block = BlockQ1_0;
+  using Prepared = NothingPrepared;
+  static constexpr int kBlocks = 4, kHalves = 1, kLargest = 1;
+
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int /*half*/) { return splat_half(b.d); }
+  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
+    const __m256i bit = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201u));
+    const __m256i set = _mm256_and_si256(spread_bytes(load_as<uint32_t>(b.qs + 4 * j)), bit);
+    return _mm256_or_si256(_mm256_cmpeq_epi8(set, _mm256_setzero_si256()), _mm256_set1_epi8(1));
+  }
+};
+
+struct RowQ2_0 {
+  using Block = BlockQ2_0;
+  using Prepared = NothingPrepared;
+  static constexpr int kBlocks = 2, kHalves = 1, kLargest = 2;
+
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int /*half*/) { return splat_half(b.d); }
+  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
+    const __m128i bytes = _mm_loadl_epi64(static_cast<const __m128i*>(static_cast<const void*>(b.qs + 8 * j)));
+    const __m128i four = _mm_set1_epi8(15);
+    const __m128i nibbles =
+        _mm_unpacklo_epi8(_mm_and_si128(bytes, four), _mm_and_si128(_mm_srli_epi16(bytes, 4), four));
+    const __m128i low = _mm_setr_epi8(-1, 0, 1, 2, -1, 0, 1, 2, -1, 0, 1, 2, -1, 0, 1, 2);
+    const __m128i high = _mm_setr_epi8(-1, -1, -1, -1, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2);
+    const __m128i even = _mm_shuffle_epi8(low, nibbles), odd = _mm_shuffle_epi8(high, nibbles);
+    return _mm256_set_m128i(_mm_unpackhi_epi8(even, odd), _mm_unpacklo_epi8(even, odd));
+  }
+};
+
+struct RowTQ1_0 {
+  using Block = BlockTQ1_0;
+  using Prepared = NothingPrepared;
+  static constexpr int kBlocks = 8, kHalves = 1, kLargest = 1;
+
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int /*half*/) { return splat_half(b.d); }
+  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
+
+  /// The bytes that hold block j, each as often as digits of it are there.
+  static HEARTH_ROW_INLINE __m256i bytes_of(const Block& b, int j) {
+    if (j < 5) return row_32_bytes(b.qs);
+    const __m128i last = row_16_bytes(b.qs + 32);
+    return _mm256_set_m128i(j < 7 ? last : _mm_set1_epi32(load_as<int32_t>(b.qh)), last);
+  }
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
+    /// What moves the digit of each four bytes to the top.
+    alignas(32) static constexpr uint32_t kPower[8][8] = {
+        {1, 1, 1, 1, 1, 1, 1, 1},         {3, 3, 3, 3, 3, 3, 3, 3},         {9, 9, 9, 9, 9, 9, 9, 9},
+        {27, 27, 27, 27, 27, 27, 27, 27}, {81, 81, 81, 81, 81, 81, 81, 81}, {1, 1, 1, 1, 3, 3, 3, 3},
+        {9, 9, 9, 9, 27, 27, 27, 27},     {81, 81, 81, 81, 1, 3, 9, 27}};
+    const __m256i bytes = bytes_of(b, j), power = row_32_bytes(kPower[j]);
+    const __m256i powers = _mm256_or_si256(power, _mm256_slli_epi32(power, 16));
+    const __m256i low = _mm256_set1_epi16(255);
+    const __m256i moved = _mm256_or_si256(_mm256_and_si256(_mm256_mullo_epi16(bytes, powers), low),
+                                          _mm256_mullo_epi16(_mm256_andnot_si256(low, bytes), powers));
+    // 3 * byte / 256 is 1 from 86 on and 2 from 171 on.
+    const __m256i one = _mm256_cmpeq_epi8(_mm256_max_epu8(moved, _mm256_set1_epi8(86)), moved);
+    const __m256i two = _mm256_cmpeq_epi8(_mm256_max_epu8(moved, _mm256_set1_epi8(static_cast<char>(171))), moved);
+    return _mm256_sub_epi8(_mm256_sub_epi8(_mm256_set1_epi8(-1), one), two);
+  }
+};
+
+struct RowTQ2_0 {
+  using Block = BlockTQ2_0;
+  using Prepared = NothingPrepared;
+  static constexpr int kBlocks = 8, kHalves = 1, kLargest = 2;
+
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int /*half*/) { return splat_half(b.d); }
+  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
+    const __m256i moved = _mm256_srli_epi16(row_32_bytes(b.qs + 32 * (j / 4)), 2 * (j % 4));
+    return _mm256_sub_epi8(_mm256_and_si256(moved, _mm256_set1_epi8(3)), _mm256_set1_epi8(1));
+  }
+};
+
+struct RowNVFP4 {
+  using Block = BlockNVFP4;
+  using Prepared = NothingPrepared;
+  static constexpr int kBlocks = 2, kHalves = 2, kLargest = 12;
+
+  /// Half of each unsigned E4M3 number. The same bits in a half-precision number are worth 2^-8 of it.
+  static HEARTH_ROW_INLINE __m256 scales(const Block& b, int half) {
+    const __m128i bytes = _mm_cvtepu8_epi16(_mm_cvtsi32_si128(load_as<int32_t>(b.d)));
+    const __m128i nan = _mm_cmpeq_epi16(bytes, _mm_set1_epi16(0x7f));
+    const __m128i bits = _mm_and_si128(_mm_slli_epi16(bytes, 7), _mm_set1_epi16(0x3f80));
+    const __m256 all = _mm256_mul_ps(_mm256_cvtph_ps(_mm_andnot_si128(nan, bits)), _mm256_set1_ps(128.0f));
+    return half == 0 ? _mm256_shuffle_ps(all, all, 0x88) : _mm256_shuffle_ps(all, all, 0xdd);
+  }
+  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
+    const __m128i bytes = row_16_bytes(b.qs + 16 * j), four = _mm_set1_epi8(15);
+    const __m128i low = _mm_and_si128(bytes, four), high = _mm_and_si128(_mm_srli_epi16(bytes, 4), four);
+    const __m256i table = _mm256_broadcastsi128_si256(row_16_bytes(reference::kFP4Doubled));
+    return _mm256_shuffle_epi8(table, _mm256_set_m128i(_mm_unpackhi_epi64(low, high), _mm_unpacklo_epi64(low, high)));
+  }
+};
+
+}  // namespace
+
+/// The types described here: X(name of the type).
+#define HEARTH_ROW_TYPES(X) \
+  X(IQ1_S)                  \
+  X(IQ1_M) X(IQ2_XXS) X(IQ2_XS) X(IQ2_S) X(IQ3_XXS) X(IQ3_S) X(NVFP4) X(Q1_0) X(Q2_0) X(TQ1_0) X(TQ2_0)
+
+}  // namespace hearth::kernels
