@@ -1,6 +1,7 @@
 // Random codes and sane scales, type by type. Block layouts: the GGUF specification.
 #include "random_blocks.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -91,6 +92,11 @@ constexpr float kRms3 = 2.29f, kRms2 = 1.118f;
 /// Of the 16 values of IQ4_NL, and of MXFP4's (0, 0.5, 1, 1.5, 2, 3, 4, 6).
 constexpr float kRmsIq4 = 68.4f, kRmsFp4 = 2.93f;
 
+/// Of the grids' elements, and of their scales: (nibble + 0.5), (2 * bits + 1) with four and three bits.
+constexpr float kRmsGrid2XXS = 23.1f, kRmsGrid2XS = 24.2f, kRmsGrid2S = 24.4f, kRmsGrid3XXS = 30.8f, kRmsGrid3S = 7.59f;
+constexpr float kRmsGrid1 = 0.78f, kRmsHalfOdd4 = 9.23f, kRmsOdd4 = 18.5f, kRmsOdd3 = 9.22f;
+constexpr float kRmsTernary = 0.816f;
+
 /// d at `at`; codes around zero.
 void fill_symmetric(std::span<std::byte> out, size_t block_bytes, size_t at, float d) {
   const Scales scales(d);
@@ -128,6 +134,37 @@ void fill_q2_k(std::span<std::byte> out, float d) {
     put(block + 80, scales.half[pick]);
     put(block + 82, to_half(scales.value[pick] * 1.5f));
   });
+}
+
+/// The bits of d lie in the upper nibbles of four words.
+void fill_iq1_m(std::span<std::byte> out, float d) {
+  const Scales scales(d);
+  for_each_block(out, 56, [&](uint8_t* block, unsigned pick) {
+    for (int i = 0; i < 4; ++i) {
+      uint8_t& high = block[48 + 2 * i + 1];
+      high = static_cast<uint8_t>((high & 15) | (scales.half[pick] >> (4 * i) & 15) << 4);
+    }
+  });
+}
+
+/// Four unsigned E4M3 scales of about d, so that the block is worth sigma.
+void fill_nvfp4(std::span<std::byte> out, float d) {
+  const int exponent = std::clamp(7 + static_cast<int>(std::lround(std::log2(d))), 1, 14);
+  for_each_block(out, 36, [&](uint8_t* block, unsigned) {
+    for (int i = 0; i < 4; ++i) block[i] = static_cast<uint8_t>(exponent << 3 | (block[i] & 3));
+  });
+}
+
+/// Of four codes -1 to 2 the last becomes 1.
+void fill_q2_0(std::span<std::byte> out, float d) {
+  for (std::byte& b : out) b &= ~(b >> 1 & b & std::byte{0x55});
+  fill_symmetric(out, 18, 0, d);
+}
+
+/// Digits to the base 3, five a byte.
+void fill_tq1_0(std::span<std::byte> out, float d) {
+  for (std::byte& b : out) b = static_cast<std::byte>((static_cast<unsigned>(b) * 243 / 256 * 256 + 242) / 243);
+  fill_symmetric(out, 54, 52, d);
 }
 
 /// -128 is not a code that a quantizer gives.
@@ -171,6 +208,18 @@ bool fill_random_blocks(std::span<std::byte> out, TensorType type, float sigma, 
       for_each_block(out, bytes, [&](uint8_t* block, unsigned) { block[0] = static_cast<uint8_t>(exponent); });
       return true;
     }
+    case TensorType::kIQ1_S: fill_symmetric(out, bytes, 0, sigma / (kRmsGrid1 * kRmsOdd3)); return true;
+    case TensorType::kIQ1_M: fill_iq1_m(out, sigma / (kRmsGrid1 * kRmsOdd3)); return true;
+    case TensorType::kIQ2_XXS: fill_symmetric(out, bytes, 0, 4 * sigma / (kRmsGrid2XXS * kRmsHalfOdd4)); return true;
+    case TensorType::kIQ2_XS: fill_symmetric(out, bytes, 0, 4 * sigma / (kRmsGrid2XS * kRmsHalfOdd4)); return true;
+    case TensorType::kIQ2_S: fill_symmetric(out, bytes, 0, 4 * sigma / (kRmsGrid2S * kRmsHalfOdd4)); return true;
+    case TensorType::kIQ3_XXS: fill_symmetric(out, bytes, 0, 2 * sigma / (kRmsGrid3XXS * kRmsHalfOdd4)); return true;
+    case TensorType::kIQ3_S: fill_symmetric(out, bytes, 0, sigma / (kRmsGrid3S * kRmsOdd4)); return true;
+    case TensorType::kNVFP4: fill_nvfp4(out, sigma / kRmsFp4); return true;
+    case TensorType::kQ1_0: fill_symmetric(out, bytes, 0, sigma); return true;
+    case TensorType::kQ2_0: fill_q2_0(out, sigma / kRmsTernary); return true;
+    case TensorType::kTQ1_0: fill_tq1_0(out, sigma / kRmsTernary); return true;
+    case TensorType::kTQ2_0: fill_symmetric(out, bytes, 64, sigma / kRmsTernary); return true;
     default: return false;
   }
 }

@@ -1,5 +1,6 @@
 // The rules of llama.cpp's mixes (llama-quantize without an importance matrix), as facts: matrices that suffer most
-// from few bits get more.
+// from few bits get more. Types that it makes only with such a matrix, or ternary ones, are used for all but the
+// output.
 #include "type_mix.h"
 
 #include <algorithm>
@@ -11,16 +12,38 @@ namespace {
 using hearth::TensorType;
 
 const TypeMix kMixes[] = {
-    {"f32", "F32", TensorType::kF32, 0},           {"f16", "F16", TensorType::kF16, 1},
-    {"bf16", "BF16", TensorType::kBF16, 32},       {"q8_0", "Q8_0", TensorType::kQ8_0, 7},
-    {"q4_0", "Q4_0", TensorType::kQ4_0, 2},        {"q4_1", "Q4_1", TensorType::kQ4_1, 3},
-    {"q5_0", "Q5_0", TensorType::kQ5_0, 8},        {"q5_1", "Q5_1", TensorType::kQ5_1, 9},
-    {"q2_k", "Q2_K", TensorType::kQ2_K, 10},       {"q3_k_s", "Q3_K_S", TensorType::kQ3_K, 11},
-    {"q3_k_m", "Q3_K_M", TensorType::kQ3_K, 12},   {"q3_k_l", "Q3_K_L", TensorType::kQ3_K, 13},
-    {"q4_k_s", "Q4_K_S", TensorType::kQ4_K, 14},   {"q4_k_m", "Q4_K_M", TensorType::kQ4_K, 15},
-    {"q5_k_s", "Q5_K_S", TensorType::kQ5_K, 16},   {"q5_k_m", "Q5_K_M", TensorType::kQ5_K, 17},
-    {"q6_k", "Q6_K", TensorType::kQ6_K, 18},       {"iq4_nl", "IQ4_NL", TensorType::kIQ4_NL, 25},
-    {"iq4_xs", "IQ4_XS", TensorType::kIQ4_XS, 30}, {"mxfp4", "MXFP4", TensorType::kMXFP4, 38},
+    {"f32", "F32", TensorType::kF32, 0},
+    {"f16", "F16", TensorType::kF16, 1},
+    {"bf16", "BF16", TensorType::kBF16, 32},
+    {"q8_0", "Q8_0", TensorType::kQ8_0, 7},
+    {"q4_0", "Q4_0", TensorType::kQ4_0, 2},
+    {"q4_1", "Q4_1", TensorType::kQ4_1, 3},
+    {"q5_0", "Q5_0", TensorType::kQ5_0, 8},
+    {"q5_1", "Q5_1", TensorType::kQ5_1, 9},
+    {"q2_k", "Q2_K", TensorType::kQ2_K, 10},
+    {"q3_k_s", "Q3_K_S", TensorType::kQ3_K, 11},
+    {"q3_k_m", "Q3_K_M", TensorType::kQ3_K, 12},
+    {"q3_k_l", "Q3_K_L", TensorType::kQ3_K, 13},
+    {"q4_k_s", "Q4_K_S", TensorType::kQ4_K, 14},
+    {"q4_k_m", "Q4_K_M", TensorType::kQ4_K, 15},
+    {"q5_k_s", "Q5_K_S", TensorType::kQ5_K, 16},
+    {"q5_k_m", "Q5_K_M", TensorType::kQ5_K, 17},
+    {"q6_k", "Q6_K", TensorType::kQ6_K, 18},
+    {"iq4_nl", "IQ4_NL", TensorType::kIQ4_NL, 25},
+    {"iq4_xs", "IQ4_XS", TensorType::kIQ4_XS, 30},
+    {"mxfp4", "MXFP4", TensorType::kMXFP4, 38},
+    {"iq1_s", "IQ1_S", TensorType::kIQ1_S, 24},
+    {"iq1_m", "IQ1_M", TensorType::kIQ1_M, 31},
+    {"iq2_xxs", "IQ2_XXS", TensorType::kIQ2_XXS, 19},
+    {"iq2_xs", "IQ2_XS", TensorType::kIQ2_XS, 20},
+    {"iq2_s", "IQ2_S", TensorType::kIQ2_S, 28},
+    {"iq3_xxs", "IQ3_XXS", TensorType::kIQ3_XXS, 23},
+    {"iq3_s", "IQ3_S", TensorType::kIQ3_S, 26},
+    {"nvfp4", "NVFP4", TensorType::kNVFP4, 39},
+    {"q1_0", "Q1_0", TensorType::kQ1_0, 40},
+    {"q2_0", "Q2_0", TensorType::kQ2_0, 41},
+    {"tq1_0", "TQ1_0", TensorType::kTQ1_0, 36},
+    {"tq2_0", "TQ2_0", TensorType::kTQ2_0, 37},
 };
 
 /// The first eighth, the last eighth, and every third layer between.
@@ -95,6 +118,15 @@ TensorType fit_row(TensorType type, int64_t row) {
   TensorType other = type;
   switch (type) {
     case TensorType::kIQ4_XS: other = TensorType::kIQ4_NL; break;
+    case TensorType::kIQ1_S:
+    case TensorType::kIQ1_M:
+    case TensorType::kIQ2_XXS:
+    case TensorType::kIQ2_XS:
+    case TensorType::kIQ2_S:
+    case TensorType::kIQ3_XXS:
+    case TensorType::kIQ3_S: other = TensorType::kIQ4_NL; break;
+    case TensorType::kTQ1_0:
+    case TensorType::kTQ2_0:
     case TensorType::kQ2_K:
     case TensorType::kQ3_K: other = TensorType::kQ4_0; break;
     case TensorType::kQ4_K: other = TensorType::kQ5_0; break;

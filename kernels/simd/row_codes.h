@@ -92,21 +92,40 @@ HEARTH_ROW_INLINE __m256i signs_of_28_bits(__m256i dwords) {
 struct RowSigns {
   alignas(32) uint32_t of_block[8];
 
-  HEARTH_ROW_INLINE void set(__m256i dwords) { _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(of_block)), dwords); }
+  HEARTH_ROW_INLINE void set(__m256i dwords) {
+    _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(of_block)), dwords);
+  }
 };
 struct NothingPrepared {};
 
-/// Four vectors of eight.
+/// Indices into a grid of kCount vectors of a Block. Where the bits of an index lie apart, joining them one by one
+/// would take longer than all else.
 template <int kCount>
-HEARTH_ROW_INLINE __m256i four_of(const reference::Grid<uint64_t, kCount>& grid, uint32_t i0, uint32_t i1, uint32_t i2,
-                                  uint32_t i3) {
-  const auto at = [&grid](uint32_t i) { return static_cast<int64_t>(grid.entry[i]); };
-  return _mm256_setr_epi64x(at(i0), at(i1), at(i2), at(i3));
+struct RowIndices {
+  alignas(32) uint16_t index[kCount];
+
+  /// Indices 16 i to 16 i + 15: their low bytes from p on, the higher bits as words.
+  HEARTH_ROW_INLINE void set(int i, const uint8_t* p, __m256i high) {
+    const __m256i words = _mm256_or_si256(_mm256_cvtepu8_epi16(row_16_bytes(p + 16 * i)), high);
+    _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(index + 16 * i)), words);
+  }
+};
+/// words * factors with the bits of `mask` alone: shifts left that differ from lane to lane.
+HEARTH_ROW_INLINE __m256i shifted(__m256i words, __m256i factors, int mask) {
+  return _mm256_and_si256(_mm256_mullo_epi16(words, factors), _mm256_set1_epi16(static_cast<short>(mask)));
 }
-/// Eight vectors of four.
-template <int kCount>
-HEARTH_ROW_INLINE __m256i eight_of(const reference::Grid<uint32_t, kCount>& grid, __m256i indices) {
-  return _mm256_i32gather_epi32(static_cast<const int*>(static_cast<const void*>(grid.entry)), indices, 4);
+
+/// Four vectors of eight, vector i at index(i).
+template <int kCount, typename Index>
+HEARTH_ROW_INLINE __m256i four_of(const reference::Grid<uint64_t, kCount>& grid, const Index& index) {
+  const auto at = [&](int i) { return static_cast<int64_t>(grid.entry[index(i)]); };
+  return _mm256_setr_epi64x(at(0), at(1), at(2), at(3));
+}
+/// Eight vectors of four, vector i at index(i). Eight loads: gathering takes twice as long on a Zen 4.
+template <int kCount, typename Index>
+HEARTH_ROW_INLINE __m256i eight_of(const reference::Grid<uint32_t, kCount>& grid, const Index& index) {
+  const auto at = [&](int i) { return static_cast<int32_t>(grid.entry[index(i)]); };
+  return _mm256_setr_epi32(at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7));
 }
 
 // --- types: grids ---------------------------------------------------------------------------------------------------
@@ -129,7 +148,7 @@ struct RowIQ2_XXS {
   }
   static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
     const uint8_t* q = b.qs + 8 * j;
-    return with_signs(four_of(reference::kGridIQ2_XXS, q[0], q[1], q[2], q[3]), signs.of_block[j]);
+    return with_signs(four_of(reference::kGridIQ2_XXS, [q](int i) { return q[i]; }), signs.of_block[j]);
   }
 };
 
@@ -150,24 +169,32 @@ struct RowIQ2_XS {
   static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
     const auto words = load_as<uint64_t>(bytes_at(b, offsetof(Block, qs)) + 8 * j);
     const auto index = [words](int i) { return static_cast<uint32_t>(words >> (16 * i)) & 511; };
-    return with_signs(four_of(reference::kGridIQ2_XS, index(0), index(1), index(2), index(3)), signs.of_block[j]);
+    return with_signs(four_of(reference::kGridIQ2_XS, index), signs.of_block[j]);
   }
 };
 
 struct RowIQ2_S {
   using Block = BlockIQ2_S;
-  using Prepared = NothingPrepared;
+  using Prepared = RowIndices<32>;
   static constexpr int kBlocks = 8, kHalves = 2, kLargest = 43;
 
   static HEARTH_ROW_INLINE __m256 scales(const Block& b, int half) {
     return scales_of<4>(nibbles_of(dwords_of_8_bytes(b.scales), half), b.d);
   }
-  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
-  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
-    const uint8_t* q = b.qs + 4 * j;
-    const uint32_t high = b.qh[j];
-    const auto index = [q, high](int i) { return q[i] | ((high << (8 - 2 * i)) & 0x300); };
-    return with_signs(four_of(reference::kGridIQ2_S, index(0), index(1), index(2), index(3)),
+  static HEARTH_ROW_INLINE void prepare(Prepared& p, const Block& b) {
+    const __m256i spread = _mm256_setr_epi32(static_cast<int32_t>(0x80008000u), static_cast<int32_t>(0x80008000u),
+                                             static_cast<int32_t>(0x80018001u), static_cast<int32_t>(0x80018001u),
+                                             static_cast<int32_t>(0x80028002u), static_cast<int32_t>(0x80028002u),
+                                             static_cast<int32_t>(0x80038003u), static_cast<int32_t>(0x80038003u));
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+      const __m256i words = _mm256_shuffle_epi8(_mm256_set1_epi32(load_as<int32_t>(b.qh + 4 * i)), spread);
+      p.set(i, b.qs, shifted(words, _mm256_set1_epi64x(0x0004001000400100), 0x300));
+    }
+  }
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& p, int j) {
+    const uint16_t* index = p.index + 4 * j;
+    return with_signs(four_of(reference::kGridIQ2_S, [index](int i) { return index[i]; }),
                       load_as<uint32_t>(b.signs + 4 * j));
   }
 };
@@ -184,13 +211,14 @@ struct RowIQ3_XXS {
     signs.set(signs_of_28_bits(row_32_bytes(b.signs_and_scales)));
   }
   static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
-    return with_signs(eight_of(reference::kGridIQ3_XXS, dwords_of_8_bytes(b.qs + 8 * j)), signs.of_block[j]);
+    const uint8_t* q = b.qs + 8 * j;
+    return with_signs(eight_of(reference::kGridIQ3_XXS, [q](int i) { return q[i]; }), signs.of_block[j]);
   }
 };
 
 struct RowIQ3_S {
   using Block = BlockIQ3_S;
-  using Prepared = NothingPrepared;
+  using Prepared = RowIndices<64>;
   static constexpr int kBlocks = 8, kHalves = 1, kLargest = 15;
 
   /// d * (1 + 2 * nibble): twice (nibble + 0.5).
@@ -200,18 +228,25 @@ struct RowIQ3_S {
     const __m256 scale = scales_of<1>(_mm256_and_si256(nibbles, _mm256_set1_epi32(15)), b.d);
     return _mm256_add_ps(scale, scale);
   }
-  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
-  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
-    const __m256i ninth = _mm256_sllv_epi32(_mm256_set1_epi32(b.qh[j]), _mm256_setr_epi32(8, 7, 6, 5, 4, 3, 2, 1));
-    const __m256i indices =
-        _mm256_or_si256(dwords_of_8_bytes(b.qs + 8 * j), _mm256_and_si256(ninth, _mm256_set1_epi32(256)));
-    return with_signs(eight_of(reference::kGridIQ3_S, indices), load_as<uint32_t>(b.signs + 4 * j));
+  static HEARTH_ROW_INLINE void prepare(Prepared& p, const Block& b) {
+    const __m256i bit = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384,
+                                          static_cast<short>(0x8000));
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const __m256i bits = _mm256_and_si256(_mm256_set1_epi16(load_as<int16_t>(b.qh + 2 * i)), bit);
+      p.set(i, b.qs, _mm256_and_si256(_mm256_cmpeq_epi16(bits, bit), _mm256_set1_epi16(256)));
+    }
+  }
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& p, int j) {
+    const uint16_t* index = p.index + 8 * j;
+    return with_signs(eight_of(reference::kGridIQ3_S, [index](int i) { return index[i]; }),
+                      load_as<uint32_t>(b.signs + 4 * j));
   }
 };
 
 struct RowIQ1_S {
   using Block = BlockIQ1_S;
-  using Prepared = NothingPrepared;
+  using Prepared = RowIndices<32>;
   static constexpr int kBlocks = 8, kHalves = 1, kLargest = 9;
 
   static HEARTH_ROW_INLINE const uint8_t* high_words(const Block& b) { return bytes_at(b, offsetof(Block, qh)); }
@@ -220,19 +255,28 @@ struct RowIQ1_S {
     const __m256i words = _mm256_cvtepu16_epi32(row_16_bytes(high_words(b)));
     return scales_of<4>(_mm256_and_si256(_mm256_srli_epi32(words, 12), _mm256_set1_epi32(7)), b.d);
   }
-  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
-  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
-    const uint8_t* q = b.qs + 4 * j;
-    const uint32_t high = load_as<uint16_t>(high_words(b) + 2 * j);
-    const auto index = [q, high](int i) { return q[i] | ((high >> (3 * i)) & 7) << 8; };
-    const __m256i delta = _mm256_set1_epi8((high & 0x8000) != 0 ? -1 : 1);
-    return _mm256_add_epi8(four_of(reference::kGridIQ1, index(0), index(1), index(2), index(3)), delta);
+  static HEARTH_ROW_INLINE void prepare(Prepared& p, const Block& b) {
+    const __m256i spread = _mm256_setr_epi32(0x01000100, 0x01000100, 0x03020302, 0x03020302, 0x05040504, 0x05040504,
+                                             0x07060706, 0x07060706);
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+      const __m256i four = _mm256_set1_epi64x(load_as<int64_t>(high_words(b) + 8 * i));
+      const __m256i words = _mm256_shuffle_epi8(four, spread);  // each for four indices: bits 0, 3, 6 and 9 up to bit 8
+      const __m256i last = _mm256_mulhi_epu16(words, _mm256_set1_epi64x(static_cast<int64_t>(0x8000000000000000u)));
+      const __m256i moved = _mm256_mullo_epi16(words, _mm256_set1_epi64x(0x0000000400200100));
+      p.set(i, b.qs, _mm256_and_si256(_mm256_or_si256(moved, last), _mm256_set1_epi16(0x700)));
+    }
+  }
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& p, int j) {
+    const uint16_t* index = p.index + 4 * j;
+    const __m256i delta = _mm256_set1_epi8(load_as<int16_t>(high_words(b) + 2 * j) < 0 ? -1 : 1);
+    return _mm256_add_epi8(four_of(reference::kGridIQ1, [index](int i) { return index[i]; }), delta);
   }
 };
 
 struct RowIQ1_M {
   using Block = BlockIQ1_M;
-  using Prepared = NothingPrepared;
+  using Prepared = RowIndices<32>;
   static constexpr int kBlocks = 8, kHalves = 2, kLargest = 9;
 
   static HEARTH_ROW_INLINE __m256 scales(const Block& b, int half) {
@@ -244,20 +288,26 @@ struct RowIQ1_M {
     const __m256i shift = _mm256_add_epi32(_mm256_setr_epi32(0, 6, 0, 6, 0, 6, 0, 6), _mm256_set1_epi32(3 * half));
     return scales_of<4>(_mm256_and_si256(_mm256_srlv_epi32(twice, shift), _mm256_set1_epi32(7)), d);
   }
-  static HEARTH_ROW_INLINE void prepare(Prepared& /*none*/, const Block& /*b*/) {}
-  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& /*none*/, int j) {
-    const uint8_t* q = b.qs + 4 * j;
-    const uint32_t high = load_as<uint16_t>(b.qh + 2 * j);
-    const auto index = [q, high](int i) { return q[i] | ((high >> (4 * i)) & 7) << 8; };
-    // A byte of `high` for 16 elements; -1 where its bit 3 (the first eight) or 7 is set, else 1.
-    const __m256i bytes =
-        _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int32_t>(high)),
-                            _mm256_setr_epi32(0, 0, 0, 0, 0x01010101, 0x01010101, 0x01010101, 0x01010101));
-    const __m256i bit =
-        _mm256_setr_epi32(0x08080808, 0x08080808, static_cast<int32_t>(0x80808080u), static_cast<int32_t>(0x80808080u),
-                          0x08080808, 0x08080808, static_cast<int32_t>(0x80808080u), static_cast<int32_t>(0x80808080u));
+  static HEARTH_ROW_INLINE void prepare(Prepared& p, const Block& b) {
+    const __m256i spread = _mm256_setr_epi32(static_cast<int32_t>(0x80008000u), static_cast<int32_t>(0x80018001u),
+                                             static_cast<int32_t>(0x80028002u), static_cast<int32_t>(0x80038003u),
+                                             static_cast<int32_t>(0x80048004u), static_cast<int32_t>(0x80058005u),
+                                             static_cast<int32_t>(0x80068006u), static_cast<int32_t>(0x80078007u));
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+      const __m256i words = _mm256_shuffle_epi8(_mm256_set1_epi64x(load_as<int64_t>(b.qh + 8 * i)), spread);
+      p.set(i, b.qs, shifted(words, _mm256_set1_epi32(0x00100100), 0x700));
+    }
+  }
+  static HEARTH_ROW_INLINE __m256i codes(const Block& b, const Prepared& p, int j) {
+    const uint16_t* index = p.index + 4 * j;
+    // A byte of qh for 16 elements; -1 where its bit 3 (the first eight) or 7 is set, else 1.
+    const __m256i which = _mm256_setr_epi32(0, 0, 0, 0, 0x01010101, 0x01010101, 0x01010101, 0x01010101);
+    const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi16(load_as<int16_t>(b.qh + 2 * j)), which);
+    const __m256i bit = _mm256_setr_epi64x(0x0808080808080808, static_cast<int64_t>(0x8080808080808080u),
+                                           0x0808080808080808, static_cast<int64_t>(0x8080808080808080u));
     const __m256i delta = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit), _mm256_set1_epi8(1));
-    return _mm256_add_epi8(four_of(reference::kGridIQ1, index(0), index(1), index(2), index(3)), delta);
+    return _mm256_add_epi8(four_of(reference::kGridIQ1, [index](int i) { return index[i]; }), delta);
   }
 };
 
