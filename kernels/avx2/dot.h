@@ -2,6 +2,7 @@
 // integers and the same float operations as in the panel's loops (matmul.cpp). One column and several have a sink each.
 #pragma once
 
+#include "kernels/avx2/dot_tile.h"
 #include "kernels/avx2/panel.h"
 
 namespace hearth::kernels::avx2 {
@@ -106,26 +107,13 @@ struct DotSums {
   }
 };
 
-/// One column. Not the codes are moved to the lanes of their rows, but sums of products, of which there are fewer: part
-/// s holds 16 columns of row s % 4 in its low 128-bit lane and of that row + 4 in its high one.
+/// One column. Not the codes are moved to the lanes of their rows, but sums of products, of which there are fewer.
 template <typename Decoder>
-struct ColumnSink : DotSums<Decoder, 1> {
+struct ColumnSink : DotSums<Decoder, 1>, RowsInHalves {
   using Base = DotSums<Decoder, 1>;
   using Base::kCodes;
   __m256i part[8][Base::kInits][4];  ///< sums of products of rows i and i + 4, in 16 bits, or in 32 of signed codes
 
-  static HEARTH_INLINE void arrange(__m256i out[4], const __m256i v[4]) {
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) out[i] = v[i];
-  }
-  template <int kPart>
-  static HEARTH_INLINE __m256i take_bits(__m256i dwords) {
-    constexpr int64_t kLow = (kPart % 4 * 4 + kPart / 4 * 2) * int64_t{0x0101010101010101};
-    constexpr int64_t kHigh = kLow + int64_t{0x0101010101010101};
-    const __m256i copy = _mm256_setr_epi64x(kLow, kHigh, kLow, kHigh);
-    const auto wanted = static_cast<int64_t>(0x8040201008040201u);
-    return bit_4_where_set(_mm256_shuffle_epi8(dwords, copy), _mm256_set1_epi64x(wanted));
-  }
   HEARTH_INLINE void code(int block, int index, __m256i bytes) {
     const int half = index / 4;
     const auto* acts = static_cast<const uint8_t*>(static_cast<const void*>(this->q)) + block * 32 + half * 16;
@@ -179,17 +167,12 @@ struct ColumnSink : DotSums<Decoder, 1> {
 /// panel and so: Q4_K 30 and 24 for two, 35 and 31 for three; Q8_0 52 and 43, 62 and 57. Four gain nothing, with
 /// more sums in memory.
 template <typename Decoder, int kCols>
-struct ColumnsSink : DotSums<Decoder, kCols> {
+struct ColumnsSink : DotSums<Decoder, kCols>, RowsInLanes {
   using Base = DotSums<Decoder, kCols>;
   using Base::kCodes;
   static constexpr int kParts = (sums_by_16(kCodes) || Base::kHalves == 2) ? 2 : 1;
   __m256i part[8][kParts][kCols];  ///< sums of products, in 16 bits, or in 32 of signed codes
 
-  static HEARTH_INLINE void arrange(__m256i out[4], const __m256i v[4]) { PanelSink<kCodes>::arrange(out, v); }
-  template <int kPart>
-  static HEARTH_INLINE __m256i take_bits(__m256i dwords) {
-    return PanelSink<kCodes>::template take_bits<kPart>(dwords);
-  }
   HEARTH_INLINE void code(int block, int index, __m256i bytes) {
     const int i = kParts == 2 ? index / 4 : 0;
     const bool first = index % (8 / kParts) == 0;
@@ -218,83 +201,12 @@ struct ColumnsSink : DotSums<Decoder, kCols> {
   }
 };
 
-/// How far before its use dot_tile asks for weights, beyond the 8 rows in work, in bytes: the second-level cache holds
-/// them until then. Two cores of a Zen 4, GB/s, 8 rows of 1680 bytes (Q6_K) and 1152 (Q4_K): 24 and 31 at 10 to 15 KiB,
-/// 31 and 31 at 32, 31 and 28 at 80. Rows far apart, left to hardware prefetchers: 12 and 24. Prefetching into the
-/// first-level cache instead: Q4_K 12 to 15. Reading alone reaches 32 to 35.
-constexpr int64_t kDotAhead = 32 << 10;
-
-/// Prefetches kBytes from p on.
-template <int64_t kBytes>
-HEARTH_INLINE void prefetch_far(const uint8_t* p) {
-#pragma GCC unroll 32
-  for (int64_t i = 0; i < kBytes; i += 64)
-    _mm_prefetch(static_cast<const char*>(static_cast<const void*>(p + i)), _MM_HINT_T1);
-}
-
-/// out[c * 8 + r] = row r of 8 rows times column c of k elements; the columns are packed as groups of kPanelBlocks
-/// blocks, `stride` bytes apart. What lies at `ahead`, as many bytes as the rows have, is prefetched unless that is
-/// nullptr.
-template <typename Decoder, typename Sink, int kCols>
-__attribute__((noinline)) void dot_rows(float* out, EvenRows rows, const uint8_t* ahead, const void* acts,
-                                        int64_t stride, int64_t k) {
-  constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
-  Sink sink;
-#pragma GCC unroll 3
-  for (int c = 0; c < kCols; ++c) sink.total[c] = _mm256_setzero_ps();
-  const char* chunk = static_cast<const char*>(acts);
-  for (int64_t left = k; left > 0; left -= kChunk, chunk += stride) {
-    sink.begin(act_group_at(const_cast<char*>(chunk), kChunk, kCols));
-    const int64_t n = (left < kChunk) ? left : kChunk;
-    for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
-      if (ahead != nullptr) {
-        prefetch_far<8 * Decoder::kBytes>(ahead);
-        ahead += 8 * Decoder::kBytes;
-      }
-      Decoder::run(sink, rows, 0);
-      rows.advance(Decoder::kBytes);
-    }
-  }
-#pragma GCC unroll 3
-  for (int c = 0; c < kCols; ++c) _mm256_store_ps(out + c * 8, sink.total[c]);
-}
-
-/// What to prefetch when byte `offset` of a tile is used: bytes of it, of the next one, or nothing (nullptr).
-HEARTH_INLINE const uint8_t* weights_ahead(const WeightTile& tile, int64_t offset) {
-  const int64_t bytes = tile.n_rows * tile.row_bytes, wanted = kDotAhead + 8 * tile.row_bytes;
-  const int64_t at = offset + ((wanted < bytes) ? wanted : bytes);
-  if (at < bytes) return static_cast<const uint8_t*>(tile.data) + at;
-  return (tile.ahead != nullptr) ? static_cast<const uint8_t*>(tile.ahead) + (at - bytes) : nullptr;
-}
-
-/// 8 rows times 1 to kDotCols columns.
-template <typename Decoder>
-HEARTH_INLINE void dot_8_rows(float* out, const EvenRows& rows, const uint8_t* ahead, const void* acts, int64_t stride,
-                              int64_t k, int n_cols) {
-  switch (n_cols) {
-    case 1: return dot_rows<Decoder, ColumnSink<Decoder>, 1>(out, rows, ahead, acts, stride, k);
-    case 2: return dot_rows<Decoder, ColumnsSink<Decoder, 2>, 2>(out, rows, ahead, acts, stride, k);
-    default: return dot_rows<Decoder, ColumnsSink<Decoder, 3>, 3>(out, rows, ahead, acts, stride, k);
-  }
-}
-static_assert(kDotCols == 3);
-
-/// out[c * ldo + r] = row r of a tile times column c. 8 neighbouring rows at once, so that memory is read in its order.
-template <typename Decoder>
-HEARTH_INLINE void dot_tile(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride,
-                            int64_t k, int n_cols) {
-  const auto* data = static_cast<const uint8_t*>(tile.data);
-  const int64_t lanes = (tile.n_rows < 8) ? 1 : 8;  // a single row fills all lanes
-  for (int64_t i = 0; i < tile.n_rows; i += lanes) {
-    const int64_t first = (i + lanes <= tile.n_rows) ? i : tile.n_rows - lanes;  // the last rows, some of them again
-    const EvenRows rows(data + first * tile.row_bytes, (lanes == 1) ? 0 : tile.row_bytes);
-    alignas(32) float total[kDotCols * 8];
-    dot_8_rows<Decoder>(total, rows, weights_ahead(tile, i * tile.row_bytes), acts, stride, k, n_cols);
-    for (int64_t c = 0; c < n_cols; ++c) {
-      for (int64_t lane = 0; lane < lanes; ++lane) out[c * ldo + first + lane] = total[c * 8 + lane];
-    }
-  }
-}
+struct DotSinks {
+  template <typename Decoder>
+  using One = ColumnSink<Decoder>;
+  template <typename Decoder, int kCols>
+  using Several = ColumnsSink<Decoder, kCols>;
+};
 
 }  // namespace
 }  // namespace hearth::kernels::avx2
@@ -306,5 +218,5 @@ HEARTH_INLINE void dot_tile(float* out, int64_t ldo, const WeightTile& tile, con
   }                                                                                                          \
   void dot_columns_##Name(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, \
                           int64_t k, int n_cols) {                                                           \
-    dot_tile<Decoder>(out, ldo, tile, acts, stride, k, n_cols);                                              \
+    dot_tile<DotSinks, Decoder>(out, ldo, tile, acts, stride, k, n_cols);                                    \
   }

@@ -3,27 +3,18 @@
 #include "kernels/kernel_table.h"
 
 namespace hearth::kernels {
+namespace avx512 {
+namespace {
+
+#include "kernels/simd/overlay_matmul.inc"
+
+}  // namespace
+}  // namespace avx512
 
 void overlay_matmul_avx512(KernelTable& table) {
-  MatmulKernels& m = table.matmul;
-#define HEARTH_FLOAT_TYPE(Name, size, bytes)                              \
-  m.decode[static_cast<int>(TypeIndex::k##Name)] = avx512::decode_##Name; \
-  m.dot_rows[static_cast<int>(TypeIndex::k##Name)] = avx512::dot_rows_##Name;
-#define HEARTH_QUANT_TYPE(Name, size, bytes)                              \
-  m.decode[static_cast<int>(TypeIndex::k##Name)] = avx512::decode_##Name; \
-  m.dot_columns[static_cast<int>(TypeIndex::k##Name)] = avx512::dot_columns_##Name;
-#define HEARTH_STORE_TYPE(Name, size, bytes)
-#include "kernels/quant_types.inc"
-#undef HEARTH_FLOAT_TYPE
-#undef HEARTH_QUANT_TYPE
-#undef HEARTH_STORE_TYPE
-  m.multiply[static_cast<int>(PanelKind::kScale32)] = avx512::multiply_scale32;
-  m.multiply[static_cast<int>(PanelKind::kScale32Min)] = avx512::multiply_scale32_min;
-  m.multiply[static_cast<int>(PanelKind::kScale16)] = avx512::multiply_scale16;
-  m.multiply[static_cast<int>(PanelKind::kScale16Min)] = avx512::multiply_scale16_min;
-  m.multiply_floats = avx512::multiply_floats;
-  m.pack_acts = avx512::pack_acts;
-  m.dot_most_cols = 1;
+  avx512::overlay_codes(table.matmul);
+  avx512::overlay_floats(table.matmul);
+  table.matmul.dot_most_cols = 1;
 }
 
 }  // namespace hearth::kernels

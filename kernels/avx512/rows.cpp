@@ -50,7 +50,7 @@ static_assert(kCodeOffset == 128);
 
 }  // namespace
 
-#define HEARTH_DEFINE_ROW_KERNELS(Name) HEARTH_DEFINE_KERNELS(Name, DecodeRows<Row##Name>)
+#define HEARTH_DEFINE_ROW_KERNELS(Name, Row) HEARTH_DEFINE_KERNELS(Name, DecodeRows<Row>)
 HEARTH_ROW_TYPES(HEARTH_DEFINE_ROW_KERNELS)
 #undef HEARTH_DEFINE_ROW_KERNELS
 

@@ -1,0 +1,248 @@
+// Decoders of the types with superblocks of 256: Q2_K to Q6_K (bit layouts: reference/superblocks.cpp).
+#pragma once
+
+#include "kernels/avx2/decode.h"
+#include "kernels/blocks.h"
+
+namespace hearth::kernels::avx2 {
+namespace {
+
+/// Blocks 4 kDword .. +3 of a header.
+template <int kDword, typename Sink>
+HEARTH_INLINE void give_four_factors(Sink& sink, __m256i scales, __m256i mins) {
+  sink.factor(4 * kDword, 0, pair_of_byte<0>(scales));
+  sink.factor(4 * kDword + 1, 0, pair_of_byte<1>(scales));
+  sink.factor(4 * kDword + 2, 0, pair_of_byte<2>(scales));
+  sink.factor(4 * kDword + 3, 0, pair_of_byte<3>(scales));
+  sink.min_pair(2 * kDword, pair_of_bytes<0>(mins));
+  sink.min_pair(2 * kDword + 1, pair_of_bytes<2>(mins));
+}
+
+/// d, dmin, scales and minimums of eight blocks from the 16-byte header of Q4_K and Q5_K.
+template <typename Sink, typename AnyRows>
+HEARTH_INLINE void give_headers(Sink& sink, const AnyRows& rows, int64_t at) {
+  __m256i h[4];
+  transpose_16_bytes(h, rows, at);
+  sink.super(low_halves(h[0]));
+  sink.super_min(high_halves(h[0]));
+  give_four_factors<0>(sink, bits_at<0, 0, 6>(h[1]), bits_at<0, 0, 6>(h[2]));
+  give_four_factors<1>(sink, _mm256_or_si256(bits_at<6, 4, 2>(h[1]), low_nibbles(h[3])),
+                       _mm256_or_si256(bits_at<6, 4, 2>(h[2]), high_nibbles(h[3])));
+}
+
+struct DecodeQ4K {
+  static constexpr Codes kCodes = Codes::kPlainSuper;
+  static constexpr int kHalves = 1;
+  static constexpr bool kMin = false;
+  static constexpr int kBlocks = 8;
+  static constexpr int64_t kBytes = sizeof(BlockQ4_K);
+
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    give_headers(sink, rows, at);
+#pragma GCC unroll 4
+    for (int pair = 0; pair < 4; ++pair) {
+      prefetch<3, 2>(rows, at, 2 * pair);
+      __m256i raw[8];
+      take_32<Sink>(raw, rows, at + 16 + 32 * pair);
+#pragma GCC unroll 8
+      for (int s = 0; s < 8; ++s) {
+        sink.code(2 * pair, s, low_nibbles(raw[s]));
+        sink.code(2 * pair + 1, s, high_nibbles(raw[s]));
+      }
+    }
+    sink.template done<kBlocks>();
+  }
+};
+
+struct DecodeQ5K {
+  static constexpr Codes kCodes = Codes::kPlain16Super;
+  static constexpr int kHalves = 1;
+  static constexpr bool kMin = false;
+  static constexpr int kBlocks = 8;
+  static constexpr int64_t kBytes = sizeof(BlockQ5_K);
+
+  /// Sub-blocks 2 kPair and 2 kPair + 1.
+  template <int kPair, typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run_pair(Sink& sink, const AnyRows& rows, int64_t at, const __m256i high[8]) {
+    prefetch<3, 2>(rows, at, 2 * kPair);
+    __m256i raw[8];
+    take_32<Sink>(raw, rows, at + 48 + 32 * kPair);
+#pragma GCC unroll 8
+    for (int s = 0; s < 8; ++s) {
+      sink.code(2 * kPair, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPair, 4, 1>(high[s])));
+      sink.code(2 * kPair + 1, s, _mm256_or_si256(high_nibbles(raw[s]), bits_at<2 * kPair + 1, 4, 1>(high[s])));
+    }
+  }
+
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    give_headers(sink, rows, at);
+    __m256i high[8];
+    take_32<Sink>(high, rows, at + 16);
+    run_pair<0>(sink, rows, at, high);
+    run_pair<1>(sink, rows, at, high);
+    run_pair<2>(sink, rows, at, high);
+    run_pair<3>(sink, rows, at, high);
+    sink.template done<kBlocks>();
+  }
+};
+
+/// Scales of blocks 2 kDword and 2 kDword + 1, one per 16 columns, from signed bytes.
+template <int kDword, typename Sink>
+HEARTH_INLINE void give_signed_factors(Sink& sink, __m256i scales) {
+  sink.factor(2 * kDword, 0, pair_of_signed_byte<0>(scales));
+  sink.factor(2 * kDword, 1, pair_of_signed_byte<1>(scales));
+  sink.factor(2 * kDword + 1, 0, pair_of_signed_byte<2>(scales));
+  sink.factor(2 * kDword + 1, 1, pair_of_signed_byte<3>(scales));
+}
+template <typename Sink>
+HEARTH_INLINE void give_16_factors(Sink& sink, const __m256i scales[4]) {
+  give_signed_factors<0>(sink, scales[0]);
+  give_signed_factors<1>(sink, scales[1]);
+  give_signed_factors<2>(sink, scales[2]);
+  give_signed_factors<3>(sink, scales[3]);
+}
+
+struct DecodeQ6K {
+  static constexpr Codes kCodes = Codes::kBiased16Super;
+  static constexpr int kHalves = 1;
+  static constexpr bool kMin = false;
+  static constexpr int kBlocks = 8;
+  static constexpr int64_t kBytes = sizeof(BlockQ6_K);
+
+  /// Elements 32 kPart .. +31 and 64 more of half kHalf: low and high nibbles of 32 bytes.
+  template <int kHalf, int kPart, typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run_part(Sink& sink, const AnyRows& rows, int64_t at, const __m256i high[8]) {
+    constexpr int kBlock = 4 * kHalf + kPart;
+    prefetch<4, 2>(rows, at, 4 * kHalf + 2 * kPart);
+    __m256i raw[8];
+    take_32<Sink>(raw, rows, at + 64 * kHalf + 32 * kPart);
+#pragma GCC unroll 8
+    for (int s = 0; s < 8; ++s) {
+      sink.code(kBlock, s, _mm256_or_si256(low_nibbles(raw[s]), bits_at<2 * kPart, 4, 2>(high[s])));
+      sink.code(kBlock + 2, s, _mm256_or_si256(high_nibbles(raw[s]), bits_at<2 * kPart + 4, 4, 2>(high[s])));
+    }
+  }
+
+  template <int kHalf, typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run_half(Sink& sink, const AnyRows& rows, int64_t at) {
+    __m256i high[8];
+    take_32<Sink>(high, rows, at + 128 + 32 * kHalf);
+    run_part<kHalf, 0>(sink, rows, at, high);
+    run_part<kHalf, 1>(sink, rows, at, high);
+  }
+
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    __m256i scales[4];
+    transpose_16_bytes(scales, rows, at + 192);
+    sink.super(high_halves(last_dwords(rows, at + 210)));
+    give_16_factors(sink, scales);
+    run_half<0>(sink, rows, at);
+    run_half<1>(sink, rows, at);
+    sink.template done<kBlocks>();
+  }
+};
+
+struct DecodeQ3K {
+  static constexpr Codes kCodes = Codes::kBiased16Super;
+  static constexpr int kHalves = 1;
+  static constexpr bool kMin = false;
+  static constexpr int kBlocks = 8;
+  static constexpr int64_t kBytes = sizeof(BlockQ3_K);
+
+  /// Two bits of qs and bit kBlock of hmask, worth 4: that code - 4, stored 32 higher.
+  template <int kBlock, typename Sink>
+  static HEARTH_INLINE void give_codes(Sink& sink, const __m256i raw[8], const __m256i mask[8]) {
+#pragma GCC unroll 8
+    for (int s = 0; s < 8; ++s) {
+      const __m256i code = _mm256_or_si256(bits_at<2 * (kBlock % 4), 0, 2>(raw[s]), bits_at<kBlock, 2, 1>(mask[s]));
+      sink.code(kBlock, s, _mm256_add_epi8(code, _mm256_set1_epi8(28)));
+    }
+  }
+
+  template <int kHalf, typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run_half(Sink& sink, const AnyRows& rows, int64_t at, const __m256i mask[8]) {
+    prefetch<2, 4>(rows, at, 4 * kHalf);
+    __m256i raw[8];
+    take_32<Sink>(raw, rows, at + 32 + 32 * kHalf);
+    give_codes<4 * kHalf>(sink, raw, mask);
+    give_codes<4 * kHalf + 1>(sink, raw, mask);
+    give_codes<4 * kHalf + 2>(sink, raw, mask);
+    give_codes<4 * kHalf + 3>(sink, raw, mask);
+  }
+
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    __m256i tail[4];  // the last two bytes of qs, then 12 of scales, then d
+    transpose_16_bytes(tail, rows, at + 94);
+    sink.super(high_halves(tail[3]));
+    const auto packed = [&tail](int i) {
+      return _mm256_or_si256(_mm256_srli_epi32(tail[i], 16), _mm256_slli_epi32(tail[i + 1], 16));
+    };
+    const __m256i p0 = packed(0), p1 = packed(1), p2 = packed(2), bias = _mm256_set1_epi8(32);
+    const __m256i scales[4] = {_mm256_sub_epi8(_mm256_or_si256(low_nibbles(p0), bits_at<0, 4, 2>(p2)), bias),
+                               _mm256_sub_epi8(_mm256_or_si256(low_nibbles(p1), bits_at<2, 4, 2>(p2)), bias),
+                               _mm256_sub_epi8(_mm256_or_si256(high_nibbles(p0), bits_at<4, 4, 2>(p2)), bias),
+                               _mm256_sub_epi8(_mm256_or_si256(high_nibbles(p1), bits_at<6, 4, 2>(p2)), bias)};
+    give_16_factors(sink, scales);
+    __m256i mask[8];
+    take_32<Sink>(mask, rows, at);
+    run_half<0>(sink, rows, at, mask);
+    run_half<1>(sink, rows, at, mask);
+    sink.template done<kBlocks>();
+  }
+};
+
+struct DecodeQ2K {
+  static constexpr Codes kCodes = Codes::kPlain;
+  static constexpr int kHalves = 2;
+  static constexpr bool kMin = true;
+  static constexpr int kBlocks = 8;
+  static constexpr int64_t kBytes = sizeof(BlockQ2_K);
+
+  template <int kBlock, typename Sink>
+  static HEARTH_INLINE void give_codes(Sink& sink, const __m256i raw[8]) {
+#pragma GCC unroll 8
+    for (int s = 0; s < 8; ++s) sink.code(kBlock, s, bits_at<2 * (kBlock % 4), 0, 2>(raw[s]));
+  }
+
+  template <int kHalf, typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run_half(Sink& sink, const AnyRows& rows, int64_t at) {
+    prefetch<2, 4>(rows, at, 4 * kHalf);
+    __m256i raw[8];
+    take_32<Sink>(raw, rows, at + 16 + 32 * kHalf);
+    give_codes<4 * kHalf>(sink, raw);
+    give_codes<4 * kHalf + 1>(sink, raw);
+    give_codes<4 * kHalf + 2>(sink, raw);
+    give_codes<4 * kHalf + 3>(sink, raw);
+  }
+
+  template <typename Sink, typename AnyRows>
+  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+    __m256i bytes[4];
+    transpose_16_bytes(bytes, rows, at);
+    const __m256i both = last_dwords(rows, at + kBytes);
+    const __m256 d = low_halves(both), dmin = high_halves(both);
+    const auto nibble = [&bytes](int j, int high) {
+      const __m256i moved = _mm256_srli_epi32(bytes[j / 4], 8 * (j % 4) + 4 * high);
+      return _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32(15)));
+    };
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) {
+      sink.scale(j / 2, j % 2, _mm256_mul_ps(d, nibble(j, 0)));
+      sink.min(j / 2, j % 2, _mm256_mul_ps(dmin, nibble(j, 1)));
+    }
+    run_half<0>(sink, rows, at);
+    run_half<1>(sink, rows, at);
+    sink.template done<kBlocks>();
+  }
+};
+
+}  // namespace
+}  // namespace hearth::kernels::avx2
+
+/// X(type, its decoder).
+#define HEARTH_SUPERBLOCKS_DECODERS(X) \
+  X(Q2_K, DecodeQ2K) X(Q3_K, DecodeQ3K) X(Q4_K, DecodeQ4K) X(Q5_K, DecodeQ5K) X(Q6_K, DecodeQ6K)
