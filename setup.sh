@@ -13,7 +13,7 @@ usage: ./setup.sh STEP
   test            deps, then build everything with warnings as errors and run all tests
   bench [ARGS]    build, then measure: hearth bench $HEARTH_MODEL ARGS
   asan, tsan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer
-  avx512          the tests of the AVX-512 kernels, emulated: for processors without it
+  emulated        the tests of the AVX-VNNI and AVX-512 kernels, emulated: for processors without them
   fuzz SECONDS    every fuzz entry for that long (clang)
   format          lay the source out as .clang-format has it (clang-format 14)
 
@@ -128,16 +128,16 @@ run_tests() {
   return "$status"
 }
 
-# The AVX-512 kernels as portable code, and their tests.
-avx512() {
+# The kernels for AVX-VNNI and AVX-512 as code for AVX2, and their tests.
+emulated() {
   deps
   install libsimde-dev
-  say "building the AVX-512 kernels in build-avx512, emulated"
-  cmake -S . -B build-avx512 "${cmake_options[@]}" -DCMAKE_BUILD_TYPE=Release -DHEARTH_EMULATE_AVX512=ON \
+  say "building the kernels for AVX-VNNI and AVX-512 in build-emulated"
+  cmake -S . -B build-emulated "${cmake_options[@]}" -DCMAKE_BUILD_TYPE=Release -DHEARTH_EMULATE_ISAS=ON \
     -DHEARTH_BUILD_EXAMPLES=OFF -DHEARTH_BUILD_TESTS=ON
-  cmake --build build-avx512 --parallel "$jobs" --target hearth_test_kernels
+  cmake --build build-emulated --parallel "$jobs" --target hearth_test_kernels
   say "running their tests"
-  ./build-avx512/tests/hearth_test_kernels --gtest_filter='*avx512*:SelfTest.*' </dev/null
+  ./build-emulated/tests/hearth_test_kernels --gtest_filter='*avx_vnni*:*avx512*:SelfTest.*' </dev/null
 }
 
 fuzz() {
@@ -170,7 +170,7 @@ case $step in
   bench) build; find_model; ./build/hearth bench "$model" "$@" ;;
   asan) run_tests build-asan --preset asan ;;
   tsan) run_tests build-tsan --preset tsan ;;
-  avx512) avx512 ;;
+  emulated) emulated ;;
   fuzz) fuzz "$@" ;;
   format) format ;;
   -h | --help | help) usage ;;

@@ -50,8 +50,8 @@ CpuFeatures detect() {
   f.avx_vnni = f.avx2 && has(seven_1.eax, 4);
   const bool avx512_base = has(seven.ebx, 16) && has(seven.ebx, 17) && has(seven.ebx, 30) && has(seven.ebx, 31);
   f.avx512 = f.avx2 && os_zmm && avx512_base && has(seven.ecx, 11);
-#ifdef HEARTH_EMULATE_AVX512
-  f.avx512 = f.avx2;  // tests/emulation/immintrin.h
+#ifdef HEARTH_EMULATE_ISAS
+  f.avx_vnni = f.avx512 = f.avx2;
 #endif
   f.avx512_bf16 = f.avx512 && has(seven_1.eax, 5);
   f.avx512_fp16 = f.avx512 && has(seven.edx, 23);

@@ -26,6 +26,12 @@ void overlay_all_avx2(KernelTable& table) {
   overlay_matmul_avx2(table);
 }
 #endif
+#if defined(HEARTH_HAVE_AVX_VNNI)
+void overlay_all_avx_vnni(KernelTable& table) {
+  overlay_avx_vnni(table);
+  overlay_matmul_avx_vnni(table);
+}
+#endif
 #if defined(HEARTH_HAVE_AVX512)
 void overlay_all_avx512(KernelTable& table) {
   overlay_avx512(table);
@@ -34,10 +40,13 @@ void overlay_all_avx512(KernelTable& table) {
 #endif
 
 /// Slowest first; each row is at least as fast as its base.
-constexpr IsaRow kRows[] = {
+constexpr IsaRow kIsaRows[] = {
     {"scalar", "nothing", always, overlay_all_reference, -1},
 #if defined(HEARTH_HAVE_AVX2)
     {"avx2", "AVX2, FMA, F16C, BMI2", [](const CpuFeatures& cpu) { return cpu.avx2; }, overlay_all_avx2, 0},
+#endif
+#if defined(HEARTH_HAVE_AVX_VNNI)
+    {"avx_vnni", "AVX2, AVX-VNNI", [](const CpuFeatures& cpu) { return cpu.avx_vnni; }, overlay_all_avx_vnni, 1},
 #endif
 #if defined(HEARTH_HAVE_AVX512)
 #if defined(HEARTH_HAVE_AVX2)
@@ -49,16 +58,16 @@ constexpr IsaRow kRows[] = {
      HEARTH_AVX512_BASE},
 #endif
 };
-constexpr int kRowCount = static_cast<int>(std::size(kRows));
+constexpr int kIsaCount = static_cast<int>(std::size(kIsaRows));
 
-using Tables = std::array<KernelTable, kRowCount>;
+using Tables = std::array<KernelTable, kIsaCount>;
 
 /// The tables that this machine can run. Filling one executes code compiled for its set, so the others stay empty.
 const Tables& tables() {
   static const Tables all = [] {
     Tables t{};
-    for (int i = 0; i < kRowCount; ++i) {
-      const IsaRow& row = kRows[i];
+    for (int i = 0; i < kIsaCount; ++i) {
+      const IsaRow& row = kIsaRows[i];
       if (!row.usable(cpu_features())) continue;
       if (row.base >= 0) t[static_cast<size_t>(i)] = t[static_cast<size_t>(row.base)];
       row.overlay(t[static_cast<size_t>(i)]);
@@ -70,16 +79,16 @@ const Tables& tables() {
 }
 
 int find_row(std::string_view name) {
-  for (int i = 0; i < kRowCount; ++i) {
-    if (name == kRows[i].name) return i;
+  for (int i = 0; i < kIsaCount; ++i) {
+    if (name == kIsaRows[i].name) return i;
   }
   return -1;
 }
 
 int fastest_usable() {
   int best = 0;
-  for (int i = 0; i < kRowCount; ++i) {
-    if (kRows[i].usable(cpu_features())) best = i;
+  for (int i = 0; i < kIsaCount; ++i) {
+    if (kIsaRows[i].usable(cpu_features())) best = i;
   }
   return best;
 }
@@ -87,9 +96,9 @@ int fastest_usable() {
 Result<int> choose(std::string_view name) {
   const int row = find_row(name);
   if (row < 0) return Error{ErrorCode::kNotFound, "unknown instruction set '" + std::string(name) + "'"};
-  if (!kRows[row].usable(cpu_features())) {
+  if (!kIsaRows[row].usable(cpu_features())) {
     return Error{ErrorCode::kUnsupported,
-                 "this machine cannot run '" + std::string(name) + "' (needs " + kRows[row].requires_ + ")"};
+                 "this machine cannot run '" + std::string(name) + "' (needs " + kIsaRows[row].requires_ + ")"};
   }
   return row;
 }
@@ -128,15 +137,15 @@ const KernelTable& activate_first_choice() {
 }  // namespace
 
 int isa_count() {
-  return kRowCount;
+  return kIsaCount;
 }
 
 const IsaRow& isa_row(int index) {
-  return kRows[index];
+  return kIsaRows[index];
 }
 
 const KernelTable* isa_table(int index) {
-  if (index < 0 || index >= kRowCount || !kRows[index].usable(cpu_features())) return nullptr;
+  if (index < 0 || index >= kIsaCount || !kIsaRows[index].usable(cpu_features())) return nullptr;
   return &tables()[static_cast<size_t>(index)];
 }
 
@@ -152,7 +161,7 @@ namespace hearth {
 std::vector<IsaInfo> list_isas() {
   std::vector<IsaInfo> infos;
   const std::string_view active = active_isa();
-  for (const kernels::IsaRow& row : kernels::kRows) {
+  for (const kernels::IsaRow& row : kernels::kIsaRows) {
     infos.push_back({row.name, row.requires_, row.usable(kernels::cpu_features()), active == row.name});
   }
   return infos;

@@ -144,13 +144,13 @@ struct MatmulKernels {
   void (*multiply_floats)(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
   /// Quantises x[0..k) as column c of the group. k is a multiple of 32.
   void (*pack_acts)(const ActGroup& group, int c, const float* x, int64_t k);
-  /// out[c * ldo + r] = row r of a tile times packed column c of k elements, for up to dot_most_cols columns, without a
-  /// panel; bit for bit what decode and multiply give. acts: ActGroups of n_cols columns and kPanelBlocks blocks,
-  /// `stride` bytes apart. nullptr where there is none, and for float types.
+  /// out[c * ldo + r] = row r of a tile times packed column c of k elements, for up to dot_most_cols[type] columns,
+  /// without a panel; bit for bit what decode and multiply give. acts: ActGroups of n_cols columns and kPanelBlocks
+  /// blocks, `stride` bytes apart. nullptr where there is none, and for float types.
   void (*dot_columns[kMaxTypes])(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride,
                                  int64_t k, int n_cols);
-  /// With so many columns (up to kDotCols) dot_columns is faster than panels.
-  int dot_most_cols;
+  /// With so many columns (up to kDotCols) dot_columns is faster than panels; 0 where there is none.
+  int dot_most_cols[kMaxTypes];
   /// out[r] = row r times x[0..n): one column of a float type at the memory's speed; nullptr for integer codes.
   void (*dot_rows[kMaxTypes])(float* out, const WeightTile& tile, const float* x, int64_t n);
 };

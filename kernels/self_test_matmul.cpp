@@ -89,7 +89,7 @@ std::vector<float> product(const KernelTable& t, int type, const Tile& tile, con
   for (int c = 0; c < n_cols && !floats; ++c) t.matmul.pack_acts(group, c, columns[c], kElements);
   if (floats && !form.has_panel && n_cols == 1) {
     t.matmul.dot_rows[type](acc.data(), tile.view(), columns[0], kElements);
-  } else if (!form.has_panel && n_cols <= t.matmul.dot_most_cols && t.matmul.dot_columns[type] != nullptr) {
+  } else if (!form.has_panel && n_cols <= t.matmul.dot_most_cols[type] && t.matmul.dot_columns[type] != nullptr) {
     t.matmul.dot_columns[type](acc.data(), kPanelRows, tile.view(), acts.get(), act_group_bytes(kElements, n_cols),
                                kElements, n_cols);
   } else {

@@ -38,6 +38,7 @@ struct DecodeQ4_0 {
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ4_0);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
@@ -56,6 +57,7 @@ struct DecodeQ4_1 {
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ4_1);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
@@ -76,6 +78,7 @@ struct DecodeQ5_0 {
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ5_0);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
@@ -96,6 +99,7 @@ struct DecodeQ5_1 {
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ5_1);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
@@ -117,6 +121,7 @@ struct DecodeQ8_0 {
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockQ8_0);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {

@@ -36,6 +36,7 @@ struct DecodeIQ4NL {
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockIQ4_NL);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
@@ -54,6 +55,7 @@ struct DecodeMXFP4 {
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 1;
   static constexpr int64_t kBytes = sizeof(BlockMXFP4);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
@@ -72,6 +74,7 @@ struct DecodeIQ4XS {
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockIQ4_XS);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {

@@ -11,10 +11,11 @@ template <typename Row>
 struct DecodeRows {
   static constexpr Codes kCodes = Row::kLargest <= 15 ? Codes::kBiased : Codes::kSigned;
   static constexpr int kHalves = Row::kHalves;
-  static constexpr char kBias = kHalves == 1 ? 16 : 32;
+  static constexpr char kBias = kHalves == 1 ? 16 : 32;  ///< what biased codes are stored higher by
   static constexpr bool kMin = false;
   static constexpr int kBlocks = Row::kBlocks;
   static constexpr int64_t kBytes = sizeof(typename Row::Block);
+  static constexpr int kDotCols = 1;
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
@@ -22,14 +23,15 @@ struct DecodeRows {
     const auto block = [&rows, at](int r) -> const typename Row::Block& {
       return *static_cast<const typename Row::Block*>(static_cast<const void*>(rows.row(r) + at));
     };
+    // Once in a block, rows take turns: unrolled, these loops would make a third of the code.
     typename Row::Prepared prepared[8];
-#pragma GCC unroll 8
+#pragma GCC unroll 1
     for (int r = 0; r < 8; ++r) Row::prepare(prepared[r], block(r));
     __m256i scales[kHalves][8];  // lane r of vector j: of block j of row r
-#pragma GCC unroll 2
+#pragma GCC unroll 1
     for (int half = 0; half < kHalves; ++half) {
       __m256i of_row[8];
-#pragma GCC unroll 8
+#pragma GCC unroll 1
       for (int r = 0; r < 8; ++r) of_row[r] = _mm256_castps_si256(Row::scales(block(r), half));
       arrange_32<RowsInLanes>(scales[half], of_row);
     }

@@ -36,6 +36,7 @@ struct DecodeQ4K {
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ4_K);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   template <typename Sink, typename AnyRows>
   static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
@@ -61,6 +62,7 @@ struct DecodeQ5K {
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ5_K);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   /// Sub-blocks 2 kPair and 2 kPair + 1.
   template <int kPair, typename Sink, typename AnyRows>
@@ -110,6 +112,7 @@ struct DecodeQ6K {
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ6_K);
+  static constexpr int kDotCols = kernels::kDotCols;
 
   /// Elements 32 kPart .. +31 and 64 more of half kHalf: low and high nibbles of 32 bytes.
   template <int kHalf, int kPart, typename Sink, typename AnyRows>
@@ -151,6 +154,7 @@ struct DecodeQ3K {
   static constexpr bool kMin = false;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ3_K);
+  static constexpr int kDotCols = 1;
 
   /// Two bits of qs and bit kBlock of hmask, worth 4: that code - 4, stored 32 higher.
   template <int kBlock, typename Sink>
@@ -201,6 +205,7 @@ struct DecodeQ2K {
   static constexpr bool kMin = true;
   static constexpr int kBlocks = 8;
   static constexpr int64_t kBytes = sizeof(BlockQ2_K);
+  static constexpr int kDotCols = 1;
 
   template <int kBlock, typename Sink>
   static HEARTH_INLINE void give_codes(Sink& sink, const __m256i raw[8]) {

@@ -57,9 +57,7 @@ struct DotSums {
     const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes));
     return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
   }
-  static HEARTH_INLINE __m256i add(__m256i a, __m256i b) {
-    return kSigned ? _mm256_add_epi32(a, b) : _mm256_add_epi16(a, b);
-  }
+  using Add = Adder<kSigned ? 32 : 16>;
   /// The dot of a block from sums in 16 bits of its first columns and of the others.
   HEARTH_INLINE __m256i scale_halves(int block, __m256i low, __m256i high) const {
     return _mm256_add_epi32(_mm256_madd_epi16(low, factors[block][0]),
@@ -120,29 +118,12 @@ struct ColumnSink : DotSums<Decoder, 1>, RowsInHalves {
     const __m256i x = _mm256_broadcastsi128_si256(load_16(acts));
     __m256i& sum = part[block][Base::kInits == 2 ? half : 0][index % 4];
     const __m256i product = Base::multiply(bytes, x);
-    sum = (Base::kInits == 2 || half == 0) ? product : Base::add(sum, product);
+    sum = (Base::kInits == 2 || half == 0) ? product : Base::Add::of(sum, product);
     if (index == 7) add_block(block);
-  }
-  /// Per 128-bit lane: the qwords of a added, then those of b. A blend replaces one of two shuffles, of which fewer can
-  /// run in a cycle.
-  static HEARTH_INLINE __m256i add_qwords(__m256i a, __m256i b) {
-    return Base::add(_mm256_alignr_epi8(b, a, 8), _mm256_blend_epi32(a, b, 0xcc));
-  }
-  /// The sums of row r in dword r of two vectors, each with half of the columns.
-  static HEARTH_INLINE void to_rows(__m256i out[2], const __m256i (&sums_of)[4]) {
-    const __m256 ab = _mm256_castsi256_ps(add_qwords(sums_of[0], sums_of[1]));
-    const __m256 cd = _mm256_castsi256_ps(add_qwords(sums_of[2], sums_of[3]));
-    out[0] = _mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0x88));
-    out[1] = _mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0xdd));
-  }
-  static HEARTH_INLINE __m256i to_rows(const __m256i (&sums_of)[4]) {
-    __m256i halves[2];
-    to_rows(halves, sums_of);
-    return Base::add(halves[0], halves[1]);
   }
   /// The sum of part i of a block, lanes are rows.
   HEARTH_INLINE __m256i row_sum(int block, int i) const {
-    const __m256i sum = to_rows(part[block][i]);
+    const __m256i sum = row_sums<typename Base::Add>(part[block][i]);
     if (!is_biased(kCodes)) return sum;
     return _mm256_add_epi16(sum, splat_dword(this->init + block * Base::kInits + i));
   }
@@ -151,7 +132,7 @@ struct ColumnSink : DotSums<Decoder, 1>, RowsInHalves {
       this->dot[block][0][0] = this->scale_halves(block, row_sum(block, 0), row_sum(block, 1));
     } else if constexpr (sums_by_16(kCodes)) {
       __m256i sum[2];
-      to_rows(sum, part[block][0]);
+      half_row_sums<typename Base::Add>(sum, part[block][0]);
       this->dot[block][0][0] = this->scale_halves(block, sum[0], sum[1]);
     } else {
 #pragma GCC unroll 2
@@ -181,7 +162,7 @@ struct ColumnsSink : DotSums<Decoder, kCols>, RowsInLanes {
       const __m256i product = Base::multiply(bytes, splat_dword(this->q + ((block * 8 + index) * kCols + c) * 4));
       __m256i& sum = part[block][i][c];
       if (first && is_biased(kCodes)) sum = splat_dword(this->init + (block * kParts + i) * kCols + c);
-      sum = (first && !is_biased(kCodes)) ? product : in_order(Base::add(sum, product));
+      sum = (first && !is_biased(kCodes)) ? product : in_order(Base::Add::of(sum, product));
     }
     if (index == 7) add_block(block);
   }
@@ -202,6 +183,7 @@ struct ColumnsSink : DotSums<Decoder, kCols>, RowsInLanes {
 };
 
 struct DotSinks {
+  static constexpr int kMostCols = kDotCols;
   template <typename Decoder>
   using One = ColumnSink<Decoder>;
   template <typename Decoder, int kCols>
@@ -211,7 +193,7 @@ struct DotSinks {
 }  // namespace
 }  // namespace hearth::kernels::avx2
 
-/// Defines decode_<Name> and dot_columns_<Name> in namespace avx2.
+/// Defines decode_<Name>, dot_columns_<Name> and dot_most_cols_<Name> in namespace avx2.
 #define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                 \
   void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                       \
     decode_tile<Decoder>(panel, tile, n);                                                                    \
@@ -219,4 +201,5 @@ struct DotSinks {
   void dot_columns_##Name(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, \
                           int64_t k, int n_cols) {                                                           \
     dot_tile<DotSinks, Decoder>(out, ldo, tile, acts, stride, k, n_cols);                                    \
-  }
+  }                                                                                                          \
+  extern const int dot_most_cols_##Name = most_cols<DotSinks, Decoder>();

@@ -7,6 +7,39 @@
 namespace hearth::kernels::avx2 {
 namespace {
 
+// --- one column (RowsInHalves): from products to sums of rows --------------------------------------------------------
+
+/// Addition of lanes of kBits.
+template <int kBits>
+struct Adder {
+  static HEARTH_INLINE __m256i of(__m256i a, __m256i b) {
+    return kBits == 32 ? _mm256_add_epi32(a, b) : _mm256_add_epi16(a, b);
+  }
+};
+
+/// Per 128-bit lane: the qwords of a added, then those of b. A blend replaces one of two shuffles, of which fewer can
+/// run in a cycle.
+template <typename Add>
+HEARTH_INLINE __m256i add_qwords(__m256i a, __m256i b) {
+  return Add::of(_mm256_alignr_epi8(b, a, 8), _mm256_blend_epi32(a, b, 0xcc));
+}
+/// Sums of rows i and i + 4 in vector i: those of row r in dword r of two vectors, each with half of the columns.
+template <typename Add>
+HEARTH_INLINE void half_row_sums(__m256i out[2], const __m256i (&sums_of)[4]) {
+  const __m256 ab = _mm256_castsi256_ps(add_qwords<Add>(sums_of[0], sums_of[1]));
+  const __m256 cd = _mm256_castsi256_ps(add_qwords<Add>(sums_of[2], sums_of[3]));
+  out[0] = _mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0x88));
+  out[1] = _mm256_castps_si256(_mm256_shuffle_ps(ab, cd, 0xdd));
+}
+template <typename Add>
+HEARTH_INLINE __m256i row_sums(const __m256i (&sums_of)[4]) {
+  __m256i halves[2];
+  half_row_sums<Add>(halves, sums_of);
+  return Add::of(halves[0], halves[1]);
+}
+
+// --- the way through the weights ------------------------------------------------------------------------------------
+
 /// How far before its use dot_tile asks for weights, beyond the 8 rows in work, in bytes: the second-level cache holds
 /// them until then. Two cores of a Zen 4, GB/s, 8 rows of 1680 bytes (Q6_K) and 1152 (Q4_K): 24 and 31 at 10 to 15 KiB,
 /// 31 and 31 at 32, 31 and 28 at 80. Rows far apart, left to hardware prefetchers: 12 and 24. Prefetching into the
@@ -56,19 +89,26 @@ HEARTH_INLINE const uint8_t* weights_ahead(const WeightTile& tile, int64_t offse
   return (tile.ahead != nullptr) ? static_cast<const uint8_t*>(tile.ahead) + (at - bytes) : nullptr;
 }
 
-/// 8 rows times 1 to kDotCols columns. Sinks has One<Decoder>, and Several<Decoder, kCols> for more columns.
+/// Sinks has kMostCols, One<Decoder>, and Several<Decoder, kCols> for more columns. A decoder that takes longer than
+/// multiplying gains little from these, and wants none (kDotCols).
+template <typename Sinks, typename Decoder>
+constexpr int most_cols() {
+  return Sinks::kMostCols < Decoder::kDotCols ? Sinks::kMostCols : Decoder::kDotCols;
+}
+
+/// 8 rows times 1 to most_cols() columns.
 template <typename Sinks, typename Decoder>
 HEARTH_INLINE void dot_8_rows(float* out, const EvenRows& rows, const uint8_t* ahead, const void* acts, int64_t stride,
                               int64_t k, int n_cols) {
-  switch (n_cols) {
-    case 1: return dot_rows<Decoder, typename Sinks::template One<Decoder>, 1>(out, rows, ahead, acts, stride, k);
-    case 2:
-      return dot_rows<Decoder, typename Sinks::template Several<Decoder, 2>, 2>(out, rows, ahead, acts, stride, k);
-    default:
-      return dot_rows<Decoder, typename Sinks::template Several<Decoder, 3>, 3>(out, rows, ahead, acts, stride, k);
+  static_assert(kDotCols == 3);
+  if constexpr (most_cols<Sinks, Decoder>() > 1) {
+    using Two = typename Sinks::template Several<Decoder, 2>;
+    using Three = typename Sinks::template Several<Decoder, 3>;
+    if (n_cols == 2) return dot_rows<Decoder, Two, 2>(out, rows, ahead, acts, stride, k);
+    if (n_cols == 3) return dot_rows<Decoder, Three, 3>(out, rows, ahead, acts, stride, k);
   }
+  dot_rows<Decoder, typename Sinks::template One<Decoder>, 1>(out, rows, ahead, acts, stride, k);
 }
-static_assert(kDotCols == 3);
 
 /// out[c * ldo + r] = row r of a tile times column c. 8 neighbouring rows at once, so that memory is read in its order.
 template <typename Sinks, typename Decoder>

@@ -14,7 +14,6 @@ namespace {
 void overlay_matmul_avx2(KernelTable& table) {
   avx2::overlay_codes(table.matmul);
   avx2::overlay_floats(table.matmul);
-  table.matmul.dot_most_cols = kDotCols;
 }
 
 }  // namespace hearth::kernels

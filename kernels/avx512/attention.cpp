@@ -7,9 +7,14 @@
 
 namespace hearth::kernels::avx512 {
 
+void attend_page(const AttentionState& state, const float* q, int nq, const KvPage& page, const AttentionShape& shape,
+                 const uint64_t* visible, const float* alibi, float* scratch) {
+  attend_page_f32(state, q, nq, page, shape, visible, alibi, scratch);
+}
+
 void overlay_attention(KernelTable& table) {
   table.store_kv = store_kv_cells;
-  table.attend_page = attend_page_f32;
+  table.attend_page = attend_page;
 }
 
 }  // namespace hearth::kernels::avx512

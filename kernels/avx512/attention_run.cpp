@@ -7,7 +7,7 @@
 namespace hearth::kernels::avx512 {
 
 void overlay_attention_run(KernelTable& table) {
-  table.attend_run = attend_run_codes;
+  table.attend_run = attend_run_codes<attend_page>;
 }
 
 }  // namespace hearth::kernels::avx512

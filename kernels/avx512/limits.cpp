@@ -8,7 +8,7 @@ namespace {
 
 /// One VPDPBUSD, written out so that none is left away.
 inline void multiply_add(__m512i& sum, __m512i a, __m512i b) {
-#ifdef HEARTH_EMULATE_AVX512
+#ifdef HEARTH_EMULATE_ISAS
   sum = _mm512_dpbusd_epi32(sum, a, b);
 #else
   asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));

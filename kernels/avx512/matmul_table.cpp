@@ -14,7 +14,6 @@ namespace {
 void overlay_matmul_avx512(KernelTable& table) {
   avx512::overlay_codes(table.matmul);
   avx512::overlay_floats(table.matmul);
-  table.matmul.dot_most_cols = 1;
 }
 
 }  // namespace hearth::kernels

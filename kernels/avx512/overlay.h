@@ -10,4 +10,8 @@ void overlay_limits(KernelTable& table);
 void overlay_attention(KernelTable& table);
 void overlay_attention_run(KernelTable& table);
 
+/// See KernelTable::attend_page.
+void attend_page(const AttentionState& state, const float* q, int nq, const KvPage& page, const AttentionShape& shape,
+                 const uint64_t* visible, const float* alibi, float* scratch);
+
 }  // namespace hearth::kernels::avx512

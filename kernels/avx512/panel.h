@@ -195,13 +195,14 @@ inline __attribute__((always_inline)) void transpose_32_bytes(__m512i out[8], co
   transpose_8(out, v);
 }
 
-/// The same of 32 bytes of each row.
-inline __attribute__((always_inline)) void transpose_registers(__m512i out[8], const __m256i row[16]) {
+/// The same of 32 bytes of each of rows 0..7 and 8..15.
+inline __attribute__((always_inline)) void transpose_registers(__m512i out[8], const __m256i low[8],
+                                                               const __m256i high[8]) {
   __m512i v[8];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    v[i] = _mm512_inserti64x4(_mm512_castsi256_si512(row[i]), row[i + 4], 1);
-    v[i + 4] = _mm512_inserti64x4(_mm512_castsi256_si512(row[i + 8]), row[i + 12], 1);
+    v[i] = _mm512_inserti64x4(_mm512_castsi256_si512(low[i]), low[i + 4], 1);
+    v[i + 4] = _mm512_inserti64x4(_mm512_castsi256_si512(high[i]), high[i + 4], 1);
   }
   transpose_8(out, v);
 }
@@ -270,7 +271,7 @@ inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile
 }  // namespace
 }  // namespace hearth::kernels::avx512
 
-/// Defines decode_<Name> and dot_columns_<Name> (for a single column) in namespace avx512.
+/// Defines decode_<Name>, dot_columns_<Name> (for a single column) and dot_most_cols_<Name> in namespace avx512.
 #define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                     \
   void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                           \
     decode_tile<Decoder>(panel, tile, n);                                                                        \
@@ -278,4 +279,5 @@ inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile
   void dot_columns_##Name(float* out, int64_t /*ldo*/, const WeightTile& tile, const void* acts, int64_t stride, \
                           int64_t k, int /*n_cols*/) {                                                           \
     dot_tile<Decoder>(out, tile, acts, stride, k);                                                               \
-  }
+  }                                                                                                              \
+  extern const int dot_most_cols_##Name = 1;

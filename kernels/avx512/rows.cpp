@@ -7,6 +7,36 @@
 namespace hearth::kernels::avx512 {
 namespace {
 
+/// What a Block of each of 8 rows holds.
+template <typename Row>
+struct RowBlocks {
+  __m256i codes[Row::kBlocks][8];   ///< of a row: 32 bytes in their order
+  __m256i scales[Row::kHalves][8];  ///< of a row: lane j of the scale of block j
+};
+
+/// Decodes the Blocks at byte `at` of 8 rows; codes are given plus kCodeOffset. One function for all sinks of a type,
+/// since their code would be long.
+template <typename Row>
+__attribute__((noinline)) void decode_row_blocks(RowBlocks<Row>& out, const uint8_t* const rows[8], int64_t at) {
+#pragma GCC unroll 1
+  for (int r = 0; r < 8; ++r) {
+    const auto& block = *static_cast<const typename Row::Block*>(static_cast<const void*>(rows[r] + at));
+    typename Row::Prepared prepared;
+    Row::prepare(prepared, block);
+#pragma GCC unroll 2
+    for (int half = 0; half < Row::kHalves; ++half) {
+      out.scales[half][r] = _mm256_castps_si256(Row::scales(block, half));
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < Row::kBlocks; ++j) {
+      const __m256i codes = Row::codes(block, prepared, j);
+      out.codes[j][r] = _mm256_add_epi8(codes, _mm256_set1_epi8(-128));
+    }
+  }
+}
+
+static_assert(kCodeOffset == 128);
+
 template <typename Row>
 struct DecodeRows {
   static constexpr int kBlocks = Row::kBlocks;
@@ -14,39 +44,38 @@ struct DecodeRows {
   static constexpr bool kMin = false;
   static constexpr int64_t kBytes = sizeof(typename Row::Block);
 
+  /// The lines of a block of each of 16 rows; in a loop, for which there is time.
+  static inline __attribute__((always_inline)) void prefetch(const uint8_t* p, int64_t stride) {
+#pragma GCC unroll 1
+    for (int r = 0; r < 16; ++r, p += stride) {
+      _mm_prefetch(p, _MM_HINT_T0);
+      if (kBytes > 64) _mm_prefetch(p + 64, _MM_HINT_T0);
+    }
+  }
+
   template <typename Sink>
   static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
-    rows.prefetch<(kBytes + 63) / 64>(at);
-    const auto block = [&rows, at](int r) -> const typename Row::Block& {
-      return *static_cast<const typename Row::Block*>(static_cast<const void*>(rows.row[r] + at));
-    };
-    typename Row::Prepared prepared[16];
-#pragma GCC unroll 16
-    for (int r = 0; r < 16; ++r) Row::prepare(prepared[r], block(r));
+    if (rows.ahead != nullptr) prefetch(rows.ahead + at, rows.ahead_stride);
+    RowBlocks<Row> low, high;  // rows 0..7 and 8..15
+    decode_row_blocks<Row>(low, rows.row, at);
+    decode_row_blocks<Row>(high, rows.row + 8, at);
 #pragma GCC unroll 2
     for (int half = 0; half < kHalves; ++half) {
-      __m256i of_row[16];
-#pragma GCC unroll 16
-      for (int r = 0; r < 16; ++r) of_row[r] = _mm256_castps_si256(Row::scales(block(r), half));
       __m512i of_block[8];
-      transpose_registers(of_block, of_row);
+      transpose_registers(of_block, low.scales[half], high.scales[half]);
 #pragma GCC unroll 8
       for (int j = 0; j < kBlocks; ++j) sink.scale(j, half, _mm512_castsi512_ps(of_block[j]));
     }
 #pragma GCC unroll 1
     for (int j = 0; j < kBlocks; ++j) {
-      __m256i codes[16];
-#pragma GCC unroll 16
-      for (int r = 0; r < 16; ++r) codes[r] = Row::codes(block(r), prepared[r], j);
       __m512i steps[8];
-      transpose_registers(steps, codes);
+      transpose_registers(steps, low.codes[j], high.codes[j]);
 #pragma GCC unroll 8
-      for (int s = 0; s < 8; ++s) sink.code(j, s, _mm512_xor_si512(steps[s], _mm512_set1_epi8(-128)));
+      for (int s = 0; s < 8; ++s) sink.code(j, s, steps[s]);
       sink.finish(j);
     }
   }
 };
-static_assert(kCodeOffset == 128);
 
 }  // namespace
 

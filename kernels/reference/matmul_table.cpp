@@ -91,6 +91,7 @@ void overlay_matmul_reference(KernelTable& table) {
     table.matmul.decode[i] = decode_codes<reference::unpack_##Name, size, bytes>; \
     table.matmul.dot_rows[i] = nullptr;                                           \
     table.matmul.dot_columns[i] = nullptr;                                        \
+    table.matmul.dot_most_cols[i] = 0;                                            \
   }
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
@@ -102,7 +103,6 @@ void overlay_matmul_reference(KernelTable& table) {
   for (int kind = 1; kind < kPanelKinds; ++kind) table.matmul.multiply[kind] = reference::multiply_codes;
   table.matmul.multiply_floats = reference::multiply_floats;
   table.matmul.pack_acts = reference::pack_acts;
-  table.matmul.dot_most_cols = 0;
 }
 
 }  // namespace hearth::kernels

@@ -118,8 +118,8 @@ inline void add_values(float* acc, int64_t v_dim, const float* keep, const float
 }
 
 template <int kQ, CellType kType>
-inline void add_all_values(float* acc, int64_t v_dim, const float* keep, const float* p, const KvPage& page,
-                           uint64_t tokens, NextLines next) {
+__attribute__((noinline)) void add_all_values(float* acc, int64_t v_dim, const float* keep, const float* p,
+                                              const KvPage& page, uint64_t tokens, NextLines next) {
   for_each_tile(v_dim / kLanes, [&]<int kVectors>(int64_t vector) {
     add_values<kQ, kVectors, kType>(acc, v_dim, keep, p, page.v, vector * kLanes, tokens, kLanes, next);
   });
@@ -166,8 +166,8 @@ inline float weigh(float* scores, float top) {
 /// nothing), keep[i] = exp(old maximum - new one). Stage by stage for all queries, whose long dependent chains then
 /// overlap.
 template <int kQ>
-inline void join_softmax(float* scores, float* keep, float* max_so_far, float* sum, const uint64_t* visible,
-                         const float* alibi, float cap) {
+__attribute__((noinline)) void join_softmax(float* scores, float* keep, float* max_so_far, float* sum,
+                                            const uint64_t* visible, const float* alibi, float cap) {
   constexpr float kInfinity = __builtin_inff();
   static_assert(kQ <= kLanes);
   float top[kQ];
@@ -191,16 +191,24 @@ inline void join_softmax(float* scores, float* keep, float* max_so_far, float* s
   }
 }
 
+/// scores[kQ, 64] = q_i . k_t. This and what else depends on one type of cells alone stands apart: inlined into all
+/// pairs of types, it would make a tenth of the library.
+template <int kQ, CellType kKey>
+__attribute__((noinline)) void score_page(float* scores, const float* q, const KvPage& page, int64_t k_dim,
+                                          NextLines next) {
+  for_each_tile(kPageTokens / kLanes, [&]<int kVectors>(int64_t vector) {
+    score_tokens<kQ, kVectors, kKey>(scores, q, page, k_dim, vector * kLanes, next);
+  });
+}
+
 template <int kQ, CellType kKey, CellType kValue>
 inline void attend_block(const AttentionState& state, int64_t first, const float* q, const KvPage& page,
                          const AttentionShape& shape, const uint64_t* visible, const float* alibi, float* scratch) {
   uint64_t tokens = 0;
   for (int i = 0; i < kQ; ++i) tokens |= visible[first + i];
   if (tokens == 0) return;
-  NextLines values(page.v, int64_t{kPageTokens} * shape.v_dim * cell_bytes(kValue));
-  for_each_tile(kPageTokens / kLanes, [&]<int kVectors>(int64_t vector) {
-    score_tokens<kQ, kVectors, kKey>(scratch, q + first * shape.k_dim, page, shape.k_dim, vector * kLanes, values);
-  });
+  score_page<kQ, kKey>(scratch, q + first * shape.k_dim, page, shape.k_dim,
+                       {page.v, int64_t{kPageTokens} * shape.v_dim * cell_bytes(kValue)});
   float keep[kQ];
   join_softmax<kQ>(scratch, keep, state.max + first, state.sum + first, visible + first,
                    alibi != nullptr ? alibi + 2 * first : nullptr, shape.soft_cap);

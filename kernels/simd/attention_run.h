@@ -3,12 +3,12 @@
 // Queries, keys, weights and values are codes with a scale each (attention_codes.h); products of codes are summed
 // exactly in 32 bits. A lane is a query: kTileQueries of them run together, keys and values are splat from memory,
 // and neither the maximum nor the sum of a softmax crosses lanes. A page is encoded once for all queries of the
-// call. Pages with cells that no code can stand for go through attend_page_f32.
+// call. Pages with cells that no code can stand for go through the folder's attend_page.
 #pragma once
 
 #include "kernels/simd/attention_codes.h"
-#include "kernels/simd/attention_page.h"
 #include "kernels/simd/math.h"
+#include "kernels/simd/rows.h"
 
 namespace hearth::kernels {
 namespace {
@@ -231,7 +231,10 @@ inline uint64_t slots_between(int64_t first, int64_t end, int64_t slot0) {
   return (~uint64_t{0} >> (kPageTokens - (high - low))) << low;
 }
 
+using AttendPage = decltype(KernelTable::attend_page);
+
 /// One page in f32, for queries or cells without codes. scratch: of attend_page.
+template <AttendPage kAttendPage>
 inline void attend_run_page_f32(const AttentionState& state, const float* q, int nq, const PageRun& run, int p,
                                 const AttentionShape& shape, float* scratch) {
   const int64_t slot0 = int64_t{p} * kPageTokens;
@@ -243,16 +246,17 @@ inline void attend_run_page_f32(const AttentionState& state, const float* q, int
       alibi[0] = run.alibi[2 * i];
       alibi[1] = run.alibi[2 * i + 1] + static_cast<float>(slot0);
     }
-    attend_page_f32({state.max + i, state.sum + i, state.acc + i * shape.v_dim}, q + i * shape.k_dim, 1, run.pages[p],
-                    shape, &visible, run.alibi != nullptr ? alibi : nullptr, scratch);
+    kAttendPage({state.max + i, state.sum + i, state.acc + i * shape.v_dim}, q + i * shape.k_dim, 1, run.pages[p],
+                shape, &visible, run.alibi != nullptr ? alibi : nullptr, scratch);
   }
 }
 
+template <AttendPage kAttendPage>
 inline void attend_run_codes(const AttentionState& state, const float* q, int nq, const PageRun& run,
                              const AttentionShape& shape, void* memory) {
   const RunScratch s = carve_scratch(memory, nq, shape);
   if (!start_tiles(s, q, nq, run, shape.k_dim)) {
-    for (int p = 0; p < run.n_pages; ++p) attend_run_page_f32(state, q, nq, run, p, shape, s.scores);
+    for (int p = 0; p < run.n_pages; ++p) attend_run_page_f32<kAttendPage>(state, q, nq, run, p, shape, s.scores);
     return;
   }
   for (int p = 0; p < run.n_pages; ++p) {
@@ -260,7 +264,7 @@ inline void attend_run_codes(const AttentionState& state, const float* q, int nq
     if (held == 0) continue;
     if (!encode_page_keys(s, run.pages[p], shape, held) || !encode_page_values(s, run.pages[p], shape, held)) {
       merge_tiles(s, state, nq, shape.v_dim);
-      attend_run_page_f32(state, q, nq, run, p, shape, s.scores);
+      attend_run_page_f32<kAttendPage>(state, q, nq, run, p, shape, s.scores);
       continue;
     }
     for (int index = 0; index < s.n_tiles; ++index) {

@@ -216,7 +216,7 @@ bool MatmulPass::multiplies_floats(int type) const {
 bool MatmulPass::multiply_dots(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
                                int type) const {
   const kernels::MatmulKernels& m = kernels_.matmul;
-  if (multiplies_floats(type) || m.dot_columns[type] == nullptr || segment.n_cols > m.dot_most_cols) return false;
+  if (multiplies_floats(type) || m.dot_columns[type] == nullptr || segment.n_cols > m.dot_most_cols[type]) return false;
   const kernels::WeightTile rows = {tile.data, tile.w->row_bytes, tile.n_rows, next, 0};
   m.dot_columns[type](acc, row_stride(tile.n_rows), rows, acts_ + groups_[segment.first_group].offset, chunk_stride_,
                       cols_, segment.n_cols);

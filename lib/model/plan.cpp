@@ -23,12 +23,12 @@ Error out_of_range(const char* option, int64_t value, int64_t lo, int64_t hi) {
 }  // namespace
 
 Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& options) {
-  constexpr int32_t kMaxContext = 1 << 27;
+  constexpr int32_t kMaxSlots = 1 << 27;
   constexpr int32_t kMaxSequences = 1 << 16;
   constexpr int32_t kMaxBatch = 1 << 16;
   SessionOptions o = options;
   if (o.n_ctx == 0) o.n_ctx = std::min(hp.n_ctx_train, kDefaultContext);
-  if (o.n_ctx < 1 || o.n_ctx > kMaxContext) return out_of_range("n_ctx", o.n_ctx, 1, kMaxContext);
+  if (o.n_ctx < 1 || o.n_ctx > kMaxSlots) return out_of_range("n_ctx", o.n_ctx, 1, kMaxSlots);
   if (o.n_seqs < 1 || o.n_seqs > kMaxSequences) return out_of_range("n_seqs", o.n_seqs, 1, kMaxSequences);
   if (o.n_batch < 1 || o.n_batch > kMaxBatch) return out_of_range("n_batch", o.n_batch, 1, kMaxBatch);
   if (!hp.causal) o.n_batch = std::max(o.n_batch, std::min(o.n_ctx, kMaxBatch));  // an encoder sees a sequence at once

@@ -1,4 +1,4 @@
-// Stands in for <immintrin.h> where kernels/avx512 is compiled to portable code (HEARTH_EMULATE_AVX512), so that its
+// Stands in for <immintrin.h> where kernels/avx512 is compiled to portable code (HEARTH_EMULATE_ISAS), so that its
 // tests run on every processor. SIMDe (https://github.com/simd-everywhere/simde) has C for most intrinsics; here is
 // what the packaged versions lack, and fused multiply-adds that round once. Slow: for tests alone.
 #pragma once

@@ -1,0 +1,12 @@
+// Kernels of the types that are decoded row by row (simd/row_codes.h).
+#include "kernels/avx2/decode_rows.h"
+#include "kernels/avx_vnni/dot.h"
+#include "kernels/avx_vnni/matmul.h"
+
+namespace hearth::kernels::avx_vnni {
+
+#define HEARTH_DEFINE_ROW_KERNELS(Name, Row) HEARTH_DEFINE_KERNELS(Name, DecodeRows<Row>)
+HEARTH_ROW_TYPES(HEARTH_DEFINE_ROW_KERNELS)
+#undef HEARTH_DEFINE_ROW_KERNELS
+
+}  // namespace hearth::kernels::avx_vnni
