@@ -5,8 +5,9 @@
 //
 // How an instruction set overlays: `decode[type]`, `multiply[kind]` and `pack_acts` share private layouts (codes
 // in the panel, the `init` and 256 planes of ActGroup), so a folder replaces all of them together in its
-// overlay_matmul_<isa>(). A type without decoder of its own goes through decode_unpacked of that folder, which
-// calls TypeKernels::unpack. ActGroup's other planes have the layout stated here on every instruction set.
+// overlay_matmul_<isa>(), and has a decoder for every type. One whose codes are decoded in step for all rows is written
+// for the folder's registers; of the others simd/row_codes.h describes a row, for all folders at once. ActGroup's other
+// planes have the layout stated here on every instruction set.
 #pragma once
 
 #include <cstdint>

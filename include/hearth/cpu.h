@@ -17,7 +17,7 @@ namespace hearth {
 
 /// One set of kernels compiled into this library.
 struct IsaInfo {
-  const char* name;       ///< "scalar", "avx2", "avx2vnni", "avx512", "neon"
+  const char* name;       ///< "scalar", "avx2", "avx_vnni", "avx512"
   const char* requires_;  ///< CPU features that it needs, for people
   bool usable;            ///< this CPU has them and the operating system saves the registers
   bool active;            ///< the one in use

@@ -1,6 +1,7 @@
 // The grids of the IQ types: lists of vectors of eight (IQ1, IQ2) or four (IQ3) small numbers, of which a block's
-// codes name the nearest. Those of IQ2 and IQ1 lie on the lattice E8, whose points pack eight-dimensional space most
-// densely (Tseng et al. 2024, "QuIP#", section 4); which points a list has is a fact of the file format.
+// codes name the nearest. Those of IQ2 lie, with the even number of signs that goes with them, on the lattice E8, whose
+// points pack eight-dimensional space most densely (Tseng et al. 2024, "QuIP#", section 4). Which points a list has is
+// a fact of the file format.
 #pragma once
 
 #include <cstdint>

@@ -118,7 +118,6 @@ void bind_experts(const LayerBinding& b, LayerWeights& layer) {
     b.bind.experts(layer.expert_up, b.blk + "ffn_up_exps", b.d, moe.d_ff, moe.n_experts);
   }
   b.bind.experts(layer.expert_down, b.blk + "ffn_down_exps", moe.d_ff, b.d, moe.n_experts);
-  b.bind.floats(layer.expert_scale, b.blk + "ffn_down_exps.scale", moe.n_experts, false);
   bind_shared_experts(b, layer);
 }
 

@@ -61,7 +61,9 @@ void Binder::matrix(Matrix& out, const std::string& name, int64_t cols, int64_t 
 
 void Binder::linear(Linear& out, const std::string& base, int64_t cols, int64_t rows, bool required) {
   matrix(out.w, base + ".weight", cols, rows, required);
-  if (out.w) floats(out.b, base + ".bias", rows, false);
+  if (!out.w) return;
+  floats(out.b, base + ".bias", rows, false);
+  if (const GgufTensor* tensor = take_scale(base, 1)) read_floats(&out.w.scale, *tensor);
 }
 
 void Binder::fused(std::initializer_list<std::pair<Linear*, int64_t>> parts, const std::string& base, int64_t cols) {
@@ -80,15 +82,17 @@ void Binder::fused(std::initializer_list<std::pair<Linear*, int64_t>> parts, con
 void Binder::experts(ExpertLinear& out, const std::string& base, int64_t cols, int64_t rows, int64_t n) {
   fill(out.w, take(base + ".weight", {cols, rows, n}, true), cols, rows);
   out.stride_bytes = out.w.row_bytes * rows;
-  if (const GgufTensor* bias = out.w ? take(base + ".bias", {rows, n}, false) : nullptr) copy(out.b, *bias);
+  if (!out.w) return;
+  if (const GgufTensor* bias = take(base + ".bias", {rows, n}, false)) copy(out.b, *bias);
+  if (const GgufTensor* tensor = take_scale(base, n)) copy(out.scale, *tensor);
 }
 
 void Binder::fused_experts(ExpertLinear& gate, ExpertLinear& up, const std::string& base, int64_t cols, int64_t rows,
                            int64_t n) {
   ExpertLinear whole;
   experts(whole, base, cols, 2 * rows, n);
-  gate = {rows_of(whole.w, 0, rows), whole.stride_bytes, {}};
-  up = {rows_of(whole.w, rows, rows), whole.stride_bytes, {}};
+  gate = {rows_of(whole.w, 0, rows), whole.stride_bytes, {}, whole.scale};
+  up = {rows_of(whole.w, rows, rows), whole.stride_bytes, {}, whole.scale};
   for (int64_t e = 0; !whole.b.empty() && e < n; ++e) {
     const auto from = whole.b.begin() + e * 2 * rows;
     gate.b.insert(gate.b.end(), from, from + rows);
@@ -136,12 +140,22 @@ void Binder::fill(Matrix& out, const GgufTensor* tensor, int64_t cols, int64_t r
   out = {tensor->data, static_cast<kernels::TypeIndex>(index), rows, cols, cols / info.block_size * info.block_bytes};
 }
 
-void Binder::copy(Floats& out, const GgufTensor& tensor) {
+const GgufTensor* Binder::take_scale(const std::string& base, int64_t n) {
+  take(base + ".input_scale", {n}, false);
+  const GgufTensor* tensor = file_.tensor(base + ".scale");
+  return tensor != nullptr && tensor->n_elements == n ? take(base + ".scale", {n}, false) : nullptr;
+}
+
+void Binder::read_floats(float* out, const GgufTensor& tensor) {
   const int index = type_index(tensor.type);
   if (index < 0) return fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor.name) + " is not of a float type");
+  if (tensor.data) kernels::kernels().types[index].dequantize(out, tensor.data, tensor.n_elements);
+}
+
+void Binder::copy(Floats& out, const GgufTensor& tensor) {
   out.resize(static_cast<size_t>(tensor.n_elements));
   copied_bytes_ += out.size() * sizeof(float);
-  if (tensor.data) kernels::kernels().types[index].dequantize(out.data(), tensor.data, tensor.n_elements);
+  read_floats(out.data(), tensor);
 }
 
 }  // namespace hearth

@@ -18,7 +18,7 @@ class Binder {
   bool has(const std::string& name) const { return file_.tensor(name) != nullptr; }
 
   void matrix(Matrix& out, const std::string& name, int64_t cols, int64_t rows, bool required = true);
-  /// `base`.weight and, where the file has it, `base`.bias.
+  /// `base`.weight and, where the file has them, `base`.bias and `base`.scale.
   void linear(Linear& out, const std::string& base, int64_t cols, int64_t rows, bool required = true);
   /// Several layers whose rows lie one after the other in one tensor.
   void fused(std::initializer_list<std::pair<Linear*, int64_t>> parts, const std::string& base, int64_t cols);
@@ -42,7 +42,12 @@ class Binder {
   /// Marks a tensor as used; nullptr (and an error, if it is required) when absent or of another shape.
   const GgufTensor* take(const std::string& name, std::initializer_list<int64_t> dims, bool required);
   void fill(Matrix& out, const GgufTensor* tensor, int64_t cols, int64_t rows);
+  /// `base`.scale where the file has it with n elements (another belongs to another stage). `base`.input_scale, a hint
+  /// for processors that multiply in 4 bits, is passed over.
+  const GgufTensor* take_scale(const std::string& base, int64_t n);
   void copy(Floats& out, const GgufTensor& tensor);
+  /// Of a tensor of any type; leaves `out` as it is where the file's data is not there (plans).
+  void read_floats(float* out, const GgufTensor& tensor);
 
   const GgufFile& file_;
   std::vector<bool> used_;

@@ -20,7 +20,7 @@ PassTile tile_at(const MatmulPass& pass, const Matrix& w, int64_t tile, int64_t 
   const int tile_rows = pass.tile_rows(w.rows, w.row_bytes);
   const int64_t row = tile * tile_rows;
   return {&w, w.data + byte_offset + row * w.row_bytes, row,
-          static_cast<int>(std::min<int64_t>(tile_rows, w.rows - row))};
+          static_cast<int>(std::min<int64_t>(tile_rows, w.rows - row)), w.scale};
 }
 
 bool wants_codes(const MatmulContext& ctx, const Matrix& w) {
@@ -118,7 +118,9 @@ void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span
     int64_t tile = index % tiles_per_segment;
     const ExpertProduct* p = products.data();
     for (; tile >= tiles_of(pass, *p->experts); ++p) tile -= tiles_of(pass, *p->experts);
-    return std::pair(p, tile_at(pass, *p->experts, tile, segment.expert * p->expert_stride_bytes));
+    PassTile placed = tile_at(pass, *p->experts, tile, segment.expert * p->expert_stride_bytes);
+    if (p->scales != nullptr) placed.scale *= p->scales[segment.expert];
+    return std::pair(p, placed);
   };
   for_tiles(ctx, tiles_per_segment * pass.n_segments(), [&](int64_t index, int64_t next, int worker) {
     const PassSegment& segment = pass.segment(static_cast<int>(index / tiles_per_segment));

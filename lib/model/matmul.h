@@ -20,6 +20,7 @@ struct Matrix {
   int64_t rows = 0;
   int64_t cols = 0;
   int64_t row_bytes = 0;
+  float scale = 1.0f;  ///< of all elements, beyond their blocks' own (files in NVFP4 have one)
   explicit operator bool() const { return rows > 0; }
 };
 
@@ -93,6 +94,7 @@ struct ExpertProduct {
   int64_t n_entries = 0;
   float* out = nullptr;
   int64_t ldo = 0;
+  const float* scales = nullptr;  ///< [n_experts] as Matrix::scale, or nullptr
 };
 void matmul_experts(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tokens,
                     std::span<const ExpertProduct> products);

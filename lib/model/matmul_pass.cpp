@@ -195,6 +195,13 @@ float* MatmulPass::accumulator(int worker, int which) const {
 
 void MatmulPass::multiply(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
                           int worker) const {
+  multiply_unscaled(acc, tile, next, segment, worker);
+  if (tile.scale == 1.0f) return;
+  for (int c = 0; c < segment.n_cols; ++c) kernels_.scale(acc + c * row_stride(tile.n_rows), tile.scale, tile.n_rows);
+}
+
+void MatmulPass::multiply_unscaled(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
+                                   int worker) const {
   const int type = static_cast<int>(tile.w->type);
   const int64_t row_bytes = tile.w->row_bytes;
   float* panel = accumulator(worker, 0) - kernels::kPanelBytes / static_cast<int64_t>(sizeof(float));

@@ -37,6 +37,7 @@ struct PassTile {
   const std::byte* data;  ///< the tile's first row
   int64_t row;            ///< its index in the matrix
   int n_rows;
+  float scale;  ///< of the matrix
 };
 
 class MatmulPass {
@@ -58,8 +59,8 @@ class MatmulPass {
 
   /// Rows of a tile for matrices with rows of so many bytes: kPanelRows, or more when every segment has one column.
   int tile_rows(int64_t rows, int64_t row_bytes) const;
-  /// acc[c * ld + r] = row r of the tile times column c of the segment, ld = row_stride(tile). `next`: data of the tile
-  /// that probably follows, to prefetch, or nullptr.
+  /// acc[c * ld + r] = row r of the tile, scaled, times column c of the segment, ld = row_stride(tile). `next`: data of
+  /// the tile that probably follows, to prefetch, or nullptr.
   void multiply(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment, int worker) const;
   /// Floats between the columns of a result tile of so many rows.
   static int64_t row_stride(int n_rows);
@@ -71,6 +72,8 @@ class MatmulPass {
   void pack_group(const PassGroup& group) const;
   kernels::ActGroup acts_of(const PassGroup& group, int64_t chunk) const;
   bool multiplies_floats(int type) const;
+  void multiply_unscaled(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
+                         int worker) const;
   bool multiply_dots(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
                      int type) const;
   bool multiply_float_column(float* acc, const PassTile& tile, const PassSegment& segment, int type,

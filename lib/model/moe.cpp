@@ -66,7 +66,6 @@ void choose_experts(const ForwardContext& c, const LayerWeights& w, float* score
   }
   for (int i = 0; i < moe.n_used; ++i) {
     weight[i] *= moe.weights_scale;
-    if (!w.expert_scale.empty()) weight[i] *= w.expert_scale[static_cast<size_t>(chosen[i])];
   }
 }
 
@@ -92,7 +91,7 @@ void run_experts(const ForwardContext& c, const LayerWeights& w, int64_t entries
   const ExpertParams& moe = c.hp->experts;
   const auto product = [&](const ExpertLinear& linear, const int32_t* row, float* out, int64_t ldo) {
     return ExpertProduct{&linear.w, linear.stride_bytes, moe.n_experts, linear.bias(), s.chosen, row, entries, out,
-                         ldo};
+                         ldo,       linear.scales()};
   };
   const bool gated = static_cast<bool>(w.expert_gate.w);
   const ExpertProduct in[2] = {product(w.expert_up, s.entry_row, s.expert_up, moe.d_ff),

@@ -34,8 +34,10 @@ struct Norm {
 struct ExpertLinear {
   Matrix w;  ///< shape of one expert, data of expert 0
   int64_t stride_bytes = 0;
-  Floats b;  ///< [n_experts, rows] or empty
+  Floats b;      ///< [n_experts, rows] or empty
+  Floats scale;  ///< [n_experts] or empty
   const float* bias() const { return b.empty() ? nullptr : b.data(); }
+  const float* scales() const { return scale.empty() ? nullptr : scale.data(); }
 };
 
 /// Multi-head latent attention: queries compressed and expanded, keys and values from one latent vector. k_up and v_up
@@ -78,7 +80,6 @@ struct LayerWeights {
   Norm router_norm;              ///< of the residual stream, where the router has an input of its own
   Floats router_selection_bias;  ///< [n_experts], added for the choice only
   ExpertLinear expert_gate, expert_up, expert_down;  ///< gate is empty where the feed-forward is not gated
-  Floats expert_scale;                               ///< [n_experts] factor on each expert's output, or empty
   Linear shared_gate, shared_up, shared_down;
   Linear shared_scale;                                  ///< [1, d_model]: the shared experts count sigmoid(h w) times
   Norm dense_post_norm, expert_norm, expert_post_norm;  ///< where experts stand beside a dense feed-forward
