@@ -41,24 +41,30 @@ void overlay_all_avx512(KernelTable& table) {
 
 /// Slowest first; each row is at least as fast as its base.
 constexpr IsaRow kIsaRows[] = {
-    {"scalar", "nothing", always, overlay_all_reference, -1},
+    {"scalar", "nothing", always, overlay_all_reference, nullptr},
 #if defined(HEARTH_HAVE_AVX2)
-    {"avx2", "AVX2, FMA, F16C, BMI2", [](const CpuFeatures& cpu) { return cpu.avx2; }, overlay_all_avx2, 0},
+    {"avx2", "AVX2, FMA, F16C, BMI2", [](const CpuFeatures& cpu) { return cpu.avx2; }, overlay_all_avx2, "scalar"},
 #endif
 #if defined(HEARTH_HAVE_AVX_VNNI)
-    {"avx_vnni", "AVX2, AVX-VNNI", [](const CpuFeatures& cpu) { return cpu.avx_vnni; }, overlay_all_avx_vnni, 1},
+    {"avx_vnni", "AVX2, AVX-VNNI", [](const CpuFeatures& cpu) { return cpu.avx_vnni; }, overlay_all_avx_vnni, "avx2"},
 #endif
 #if defined(HEARTH_HAVE_AVX512)
-#if defined(HEARTH_HAVE_AVX2)
-#define HEARTH_AVX512_BASE 1
-#else
-#define HEARTH_AVX512_BASE 0
-#endif
     {"avx512", "AVX-512 F, BW, DQ, VL, VNNI", [](const CpuFeatures& cpu) { return cpu.avx512; }, overlay_all_avx512,
-     HEARTH_AVX512_BASE},
+     "scalar"},
+#endif
+#if defined(HEARTH_HAVE_AVX512_BF16)
+    {"avx512_bf16", "AVX-512 as above, BF16", [](const CpuFeatures& cpu) { return cpu.avx512_bf16; },
+     overlay_matmul_avx512_bf16, "avx512"},
 #endif
 };
 constexpr int kIsaCount = static_cast<int>(std::size(kIsaRows));
+
+int find_row(std::string_view name) {
+  for (int i = 0; i < kIsaCount; ++i) {
+    if (name == kIsaRows[i].name) return i;
+  }
+  return -1;
+}
 
 using Tables = std::array<KernelTable, kIsaCount>;
 
@@ -69,20 +75,13 @@ const Tables& tables() {
     for (int i = 0; i < kIsaCount; ++i) {
       const IsaRow& row = kIsaRows[i];
       if (!row.usable(cpu_features())) continue;
-      if (row.base >= 0) t[static_cast<size_t>(i)] = t[static_cast<size_t>(row.base)];
+      if (row.base != nullptr) t[static_cast<size_t>(i)] = t[static_cast<size_t>(find_row(row.base))];
       row.overlay(t[static_cast<size_t>(i)]);
       t[static_cast<size_t>(i)].isa = row.name;
     }
     return t;
   }();
   return all;
-}
-
-int find_row(std::string_view name) {
-  for (int i = 0; i < kIsaCount; ++i) {
-    if (name == kIsaRows[i].name) return i;
-  }
-  return -1;
 }
 
 int fastest_usable() {

@@ -12,7 +12,7 @@ struct IsaRow {
   const char* requires_;  ///< for people
   bool (*usable)(const CpuFeatures& cpu);
   void (*overlay)(KernelTable& table);  ///< called on top of the row named by `base`
-  int base;                             ///< index of the row to start from; -1: an empty table
+  const char* base;                     ///< name of the row to start from; nullptr: an empty table
 };
 
 int isa_count();
