@@ -186,7 +186,7 @@ inline Register fms(Register a, Register b, Register c) {
 }
 
 /// Floats rounded to BF16, ties to even; not-a-number stays.
-inline __m256i bf16_of(__m512 a) {
+inline Words16 bf16_of(__m512 a) {
   return map<Words16>(Floats16(a), [](float x) {
     uint32_t bits;
     std::memcpy(&bits, &x, sizeof bits);
@@ -195,7 +195,8 @@ inline __m256i bf16_of(__m512 a) {
   });
 }
 /// sum + products of both BF16 numbers of each dword.
-inline __m512 add_bf16_products(__m512 sum, __m512i a, __m512i b) {
+template <typename Pairs>
+inline __m512 add_bf16_products(__m512 sum, const Pairs& a, const Pairs& b) {
   const auto part = [](int32_t pair, int which) {
     const uint32_t bits = which == 0 ? static_cast<uint32_t>(pair) << 16 : static_cast<uint32_t>(pair) & 0xffff0000u;
     float x;
@@ -214,8 +215,6 @@ inline __m512 add_bf16_products(__m512 sum, __m512i a, __m512i b) {
 }  // namespace
 }  // namespace hearth_emulation
 
-using __m512bh = __m512i;
-using __m256bh = __m256i;
 #undef _mm512_cvtneps_pbh
 #define _mm512_cvtneps_pbh(...) hearth_emulation::bf16_of(__VA_ARGS__)
 #undef _mm512_dpbf16_ps
