@@ -93,9 +93,5 @@ else()
   set(avx512_flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni ${avx2_flags}
     # GCC 12's own intrinsics start from undefined registers, and it warns of that (GCC bug 105593).
     -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-  set(avx512_bf16_flags -mavx512bf16)
 endif()
 hearth_isa(avx512 ${x86} HEARTH_HAVE_AVX512 ${avx512_flags})
-if(TARGET hearth_avx512)  # its base
-  hearth_isa(avx512_bf16 ${x86} HEARTH_HAVE_AVX512_BF16 ${avx512_flags} ${avx512_bf16_flags})
-endif()

@@ -54,9 +54,6 @@ CpuFeatures detect() {
   f.avx_vnni = f.avx512 = f.avx2;
 #endif
   f.avx512_bf16 = f.avx512 && has(seven_1.eax, 5);
-#ifdef HEARTH_EMULATE_ISAS
-  f.avx512_bf16 = f.avx512;
-#endif
   f.avx512_fp16 = f.avx512 && has(seven.edx, 23);
   f.avx512_vbmi = f.avx512 && has(seven.ecx, 1);
   return f;

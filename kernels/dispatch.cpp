@@ -52,10 +52,6 @@ constexpr IsaRow kIsaRows[] = {
     {"avx512", "AVX-512 F, BW, DQ, VL, VNNI", [](const CpuFeatures& cpu) { return cpu.avx512; }, overlay_all_avx512,
      "scalar"},
 #endif
-#if defined(HEARTH_HAVE_AVX512_BF16)
-    {"avx512_bf16", "AVX-512 as above, BF16", [](const CpuFeatures& cpu) { return cpu.avx512_bf16; },
-     overlay_matmul_avx512_bf16, "avx512"},
-#endif
 };
 constexpr int kIsaCount = static_cast<int>(std::size(kIsaRows));
 

@@ -143,10 +143,6 @@ struct MatmulKernels {
   void (*multiply[kPanelKinds])(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
   /// The same for float panels: x[c] is column c at the panel's first element, n elements, n_cols <= kGroupCols.
   void (*multiply_floats)(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
-  /// BF16 weights times activations rounded to BF16: decodes n columns, n even, and multiplies as multiply_floats does.
-  /// Both nullptr where the processor has no such products. A panel is private to them.
-  void (*decode_bf16_pairs)(void* panel, const WeightTile& tile, int64_t n);
-  void (*multiply_bf16_pairs)(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
   /// Quantises x[0..k) as column c of the group. k is a multiple of 32.
   void (*pack_acts)(const ActGroup& group, int c, const float* x, int64_t k);
   /// out[c * ldo + r] = row r of a tile times packed column c of k elements, for up to dot_most_cols[type] columns,

@@ -15,6 +15,5 @@ HEARTH_DECLARE_OVERLAYS(avx2)
 HEARTH_DECLARE_OVERLAYS(avx_vnni)
 HEARTH_DECLARE_OVERLAYS(avx512)
 #undef HEARTH_DECLARE_OVERLAYS
-void overlay_matmul_avx512_bf16(KernelTable& table);
 
 }  // namespace hearth::kernels

@@ -122,24 +122,6 @@ double difference(const Tile& tile, const std::vector<float>& x, const std::vect
   return worst;
 }
 
-/// BF16 weights times activations that are BF16 already, which the products of pairs then do not change.
-double bf16_pairs_error(const KernelTable& isa, const KernelTable& reference) {
-  constexpr int kType = static_cast<int>(TypeIndex::kBF16);
-  const Tile tile(reference.types[kType], 3);
-  std::vector<float> x = sample_floats(size_t{kColumns} * kElements, 6, 1.0f);
-  std::vector<uint16_t> rounded(x.size());
-  reference.types[kType].quantize(rounded.data(), x.data(), kColumns * kElements);
-  reference.types[kType].dequantize(x.data(), rounded.data(), kColumns * kElements);
-  const Aligned panel = allocate_aligned(kPanelBytes);
-  std::vector<float> acc(size_t{kColumns} * kPanelRows);
-  if (!panel) return NAN;
-  const float* columns[kColumns];
-  for (int c = 0; c < kColumns; ++c) columns[c] = x.data() + c * kElements;
-  isa.matmul.decode_bf16_pairs(panel.get(), tile.view(), kElements);
-  isa.matmul.multiply_bf16_pairs(acc.data(), panel.get(), columns, kColumns, kElements, true);
-  return difference(tile, x, acc, product(reference, kType, tile, x, kForms[0]), kColumns);
-}
-
 }  // namespace
 
 void check_matmul_kernels(std::vector<KernelCheck>& checks, const KernelTable& isa, const KernelTable& reference) {
@@ -151,9 +133,6 @@ void check_matmul_kernels(std::vector<KernelCheck>& checks, const KernelTable& i
           difference(tile, x, product(isa, type, tile, x, form), product(reference, type, tile, x, form), form.n_cols);
       report_check(checks, isa, (std::string(form.name) + kTypeNames[type]).c_str(), error, 2e-5);
     }
-  }
-  if (isa.matmul.multiply_bf16_pairs != nullptr) {
-    report_check(checks, isa, "matmul BF16 pairs", bf16_pairs_error(isa, reference), 2e-5);
   }
 }
 

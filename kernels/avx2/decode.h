@@ -280,8 +280,8 @@ struct RowsInHalves {
 };
 
 // A Decoder has: kCodes; kHalves float scales in each 32 columns (1; superblocks: 1), kMin, whether it gives minimums
-// of that kind; kBlocks of 32 in its block of kBytes; and run(sink, rows, at), which decodes one block at byte `at` of
-// 8 rows and prefetches meanwhile.
+// of that kind; kBlocks of 32 in its block of kBytes; kDotCols, most columns that sinks of dot_columns should take with
+// it (dot_tile.h); and run(sink, rows, at), which decodes one block at byte `at` of 8 rows and prefetches meanwhile.
 
 /// Decodes n columns of a tile, its 32 rows as four groups of 8: sink_of(g) makes the sink of group g.
 template <typename Decoder, typename SinkOf>

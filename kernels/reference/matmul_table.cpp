@@ -102,8 +102,6 @@ void overlay_matmul_reference(KernelTable& table) {
   table.matmul.multiply[static_cast<int>(PanelKind::kFloat)] = nullptr;
   for (int kind = 1; kind < kPanelKinds; ++kind) table.matmul.multiply[kind] = reference::multiply_codes;
   table.matmul.multiply_floats = reference::multiply_floats;
-  table.matmul.decode_bf16_pairs = nullptr;
-  table.matmul.multiply_bf16_pairs = nullptr;
   table.matmul.pack_acts = reference::pack_acts;
 }
 

@@ -219,12 +219,6 @@ bool MatmulPass::multiplies_floats(int type) const {
   return ctx_.exact_products || kernels_.types[type].kind == kernels::PanelKind::kFloat;
 }
 
-/// Prompts of files in BF16, on processors that multiply such numbers.
-bool MatmulPass::multiplies_bf16_pairs(int type) const {
-  return type == static_cast<int>(kernels::TypeIndex::kBF16) && kernels_.matmul.multiply_bf16_pairs != nullptr &&
-         !ctx_.exact_products && cols_ % 2 == 0;
-}
-
 /// Few columns of codes, where the kernels have a way without a panel.
 bool MatmulPass::multiply_dots(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
                                int type) const {
@@ -295,9 +289,7 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std
     rows.ahead = few ? nullptr : (k + n == cols_ && next != nullptr) ? next : data + chunk_bytes;
     rows.ahead_stride = rows.row_bytes;
     rows.many_columns = !few;
-    if (multiplies_bf16_pairs(type)) {
-      kernels_.matmul.decode_bf16_pairs(panel, rows, n);
-    } else if (floats) {
+    if (floats) {
       decode_floats(panel, rows, n, type);
     } else {
       kernels_.matmul.decode[type](panel, rows, n);
@@ -306,7 +298,7 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std
       const PassGroup& group = groups_[segment.first_group + g];
       float* columns = acc + int64_t{group.first_col - segment.first_col} * kPanelRows;
       if (floats) {
-        multiply_float_group(columns, panel, group, k, n, type);
+        multiply_float_group(columns, panel, group, k, n);
         continue;
       }
       kernels::ActGroup acts = acts_of(group, k / kChunk);
@@ -320,13 +312,11 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const std
   }
 }
 
-void MatmulPass::multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n,
-                                      int type) const {
+void MatmulPass::multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k,
+                                      int64_t n) const {
   const float* x[kernels::kGroupCols] = {};
   for (int c = 0; c < group.n_cols; ++c) x[c] = columns_[group.first_col + c].x + k;
-  const auto multiply =
-      multiplies_bf16_pairs(type) ? kernels_.matmul.multiply_bf16_pairs : kernels_.matmul.multiply_floats;
-  multiply(acc, panel, x, group.n_cols, n, k == 0);
+  kernels_.matmul.multiply_floats(acc, panel, x, group.n_cols, n, k == 0);
 }
 
 }  // namespace hearth

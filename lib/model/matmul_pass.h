@@ -72,7 +72,6 @@ class MatmulPass {
   void pack_group(const PassGroup& group) const;
   kernels::ActGroup acts_of(const PassGroup& group, int64_t chunk) const;
   bool multiplies_floats(int type) const;
-  bool multiplies_bf16_pairs(int type) const;
   void multiply_unscaled(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
                          int worker) const;
   bool multiply_dots(float* acc, const PassTile& tile, const std::byte* next, const PassSegment& segment,
@@ -84,8 +83,7 @@ class MatmulPass {
   void decode_floats(float* panel, const kernels::WeightTile& rows, int64_t n, int type) const;
   void multiply_panels(float* acc, kernels::WeightTile rows, const std::byte* next, const PassSegment& segment,
                        int type, float* panel) const;
-  void multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n,
-                            int type) const;
+  void multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n) const;
 
   const MatmulContext& ctx_;
   const kernels::KernelTable& kernels_;

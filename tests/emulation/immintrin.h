@@ -185,40 +185,8 @@ inline Register fms(Register a, Register b, Register c) {
   return fused(1.0f, a, b, -1.0f, c);
 }
 
-/// Floats rounded to BF16, ties to even; not-a-number stays.
-inline Words16 bf16_of(__m512 a) {
-  return map<Words16>(Floats16(a), [](float x) {
-    uint32_t bits;
-    std::memcpy(&bits, &x, sizeof bits);
-    if (x == x) bits += 0x7fff + (bits >> 16 & 1);
-    return static_cast<int16_t>(bits >> 16);
-  });
-}
-/// sum + products of both BF16 numbers of each dword.
-template <typename Pairs>
-inline __m512 add_bf16_products(__m512 sum, const Pairs& a, const Pairs& b) {
-  const auto part = [](int32_t pair, int which) {
-    const uint32_t bits = which == 0 ? static_cast<uint32_t>(pair) << 16 : static_cast<uint32_t>(pair) & 0xffff0000u;
-    float x;
-    std::memcpy(&x, &bits, sizeof x);
-    return x;
-  };
-  Floats16 out(sum);
-  const Ints16 x(a), y(b);
-  for (int i = 0; i < 16; ++i) {
-    out.v[i] = std::fma(part(x.v[i], 1), part(y.v[i], 1), out.v[i]);
-    out.v[i] = std::fma(part(x.v[i], 0), part(y.v[i], 0), out.v[i]);
-  }
-  return out;
-}
-
 }  // namespace
 }  // namespace hearth_emulation
-
-#undef _mm512_cvtneps_pbh
-#define _mm512_cvtneps_pbh(...) hearth_emulation::bf16_of(__VA_ARGS__)
-#undef _mm512_dpbf16_ps
-#define _mm512_dpbf16_ps(...) hearth_emulation::add_bf16_products(__VA_ARGS__)
 
 // Whatever SIMDe has under these names.
 #undef _mm512_or_si512

@@ -81,41 +81,6 @@ TEST_P(MatmulKernelsOf, AgreeWithTheReference) {
   }
 }
 
-TEST_P(MatmulKernelsOf, Bf16PairsRoundActivationsAlone) {
-  if (isa().matmul.multiply_bf16_pairs == nullptr) GTEST_SKIP() << isa().isa << " has no such products";
-  std::mt19937 random = rng(26);
-  constexpr int kType = static_cast<int>(kernels::TypeIndex::kBF16);
-  const kernels::TypeKernels& bf16 = reference().types[kType];
-  for (const int64_t n : {int64_t{2}, int64_t{40}, int64_t{256}}) {
-    for (int n_cols = 1; n_cols <= kernels::kGroupCols; ++n_cols) {
-      const auto w = testing::random_floats(31 * n, random), x = testing::random_floats(n_cols * n, random);
-      std::vector<uint16_t> tile(w.size()), codes(x.size());
-      bf16.quantize(tile.data(), w.data(), 31 * n);
-      bf16.quantize(codes.data(), x.data(), n_cols * n);
-      std::vector<float> rounded(x.size());
-      bf16.dequantize(rounded.data(), codes.data(), n_cols * n);
-      const kernels::WeightTile rows = {tile.data(), 2 * n, 31};
-      Guarded<unsigned char> panel(static_cast<size_t>(kernels::kPanelBytes), 0);
-      Guarded<float> actual(static_cast<size_t>(n_cols * kPanelRows), 5), expected(actual.size(), 0);
-      const float *given[kernels::kGroupCols] = {}, *exact[kernels::kGroupCols] = {};
-      for (int c = 0; c < n_cols; ++c) given[c] = x.data() + c * n, exact[c] = rounded.data() + c * n;
-      isa().matmul.decode_bf16_pairs(panel.data(), rows, n);
-      isa().matmul.multiply_bf16_pairs(actual.data(), panel.data(), given, n_cols, n, true);
-      isa().matmul.multiply_bf16_pairs(actual.data(), panel.data(), given, n_cols, n, false);
-      EXPECT_TRUE(panel.intact() && actual.intact());
-      reference().matmul.decode[kType](panel.data(), rows, n);
-      reference().matmul.multiply_floats(expected.data(), panel.data(), exact, n_cols, n, true);
-      for (int c = 0; c < n_cols; ++c) {
-        for (int r = 0; r < 31; ++r) {
-          const auto at = static_cast<size_t>(c * kPanelRows + r);
-          ASSERT_NEAR(actual[at], 2 * expected[at], 2e-5 * static_cast<double>(n))
-              << n << " elements, row " << r << ", column " << c << " of " << n_cols;
-        }
-      }
-    }
-  }
-}
-
 TEST_P(MatmulKernelsOf, PanelsForManyColumnsGiveTheSameBits) {
   std::mt19937 random = rng(24);
   for (int type = 0; type < kernels::kTypeCount; ++type) {
