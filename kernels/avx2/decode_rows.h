@@ -23,7 +23,7 @@ struct DecodeRows {
     const auto block = [&rows, at](int r) -> const typename Row::Block& {
       return *static_cast<const typename Row::Block*>(static_cast<const void*>(rows.row(r) + at));
     };
-    // Once in a block, rows take turns: unrolled, these loops would make a third of the code.
+    // Once in a block, rows take turns in a loop: unrolled, one column is up to a tenth faster, and the library larger.
     typename Row::Prepared prepared[8];
 #pragma GCC unroll 1
     for (int r = 0; r < 8; ++r) Row::prepare(prepared[r], block(r));
