@@ -129,3 +129,15 @@ HEARTH_INLINE void dot_tile(float* out, int64_t ldo, const WeightTile& tile, con
 
 }  // namespace
 }  // namespace hearth::kernels::avx2
+
+/// Defines decode_<Name>, dot_columns_<Name> and dot_most_cols_<Name> in the namespace of a folder that has decode_tile
+/// and DotSinks.
+#define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                 \
+  void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                       \
+    decode_tile<Decoder>(panel, tile, n);                                                                    \
+  }                                                                                                          \
+  void dot_columns_##Name(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, \
+                          int64_t k, int n_cols) {                                                           \
+    dot_tile<DotSinks, Decoder>(out, ldo, tile, acts, stride, k, n_cols);                                    \
+  }                                                                                                          \
+  extern const int dot_most_cols_##Name = most_cols<DotSinks, Decoder>();

@@ -74,14 +74,3 @@ struct DotSinks {
 
 }  // namespace
 }  // namespace hearth::kernels::avx_vnni
-
-/// Defines decode_<Name>, dot_columns_<Name> and dot_most_cols_<Name> in namespace avx_vnni.
-#define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                 \
-  void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                       \
-    decode_tile<Decoder>(panel, tile, n);                                                                    \
-  }                                                                                                          \
-  void dot_columns_##Name(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, \
-                          int64_t k, int n_cols) {                                                           \
-    dot_tile<DotSinks, Decoder>(out, ldo, tile, acts, stride, k, n_cols);                                    \
-  }                                                                                                          \
-  extern const int dot_most_cols_##Name = most_cols<DotSinks, Decoder>();

@@ -94,17 +94,6 @@ HEARTH_INLINE void multiply(float* acc, const void* panel, const ActGroup& x, in
 
 }  // namespace
 
-void multiply_scale32(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
-  multiply<1, false>(acc, panel, x, nb, first);
-}
-void multiply_scale32_min(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
-  multiply<1, true>(acc, panel, x, nb, first);
-}
-void multiply_scale16(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
-  multiply<2, false>(acc, panel, x, nb, first);
-}
-void multiply_scale16_min(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
-  multiply<2, true>(acc, panel, x, nb, first);
-}
+#include "kernels/simd/define_multiply.inc"
 
 }  // namespace hearth::kernels::avx_vnni
