@@ -1,7 +1,6 @@
 // Random codes and sane scales, type by type. Block layouts: the GGUF specification.
 #include "random_blocks.h"
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -96,6 +95,7 @@ constexpr float kRmsIq4 = 68.4f, kRmsFp4 = 2.93f;
 constexpr float kRmsGrid2XXS = 23.1f, kRmsGrid2XS = 24.2f, kRmsGrid2S = 24.4f, kRmsGrid3XXS = 30.8f, kRmsGrid3S = 7.59f;
 constexpr float kRmsGrid1 = 0.78f, kRmsHalfOdd4 = 9.23f, kRmsOdd4 = 18.5f, kRmsOdd3 = 9.22f;
 constexpr float kRmsTernary = 0.816f;
+constexpr float kRmsTwoBits = 0.65f;  ///< of -1, 0, 0, 1, whose bits pick the lower of the scales
 
 /// d at `at`; codes around zero.
 void fill_symmetric(std::span<std::byte> out, size_t block_bytes, size_t at, float d) {
@@ -147,18 +147,24 @@ void fill_iq1_m(std::span<std::byte> out, float d) {
   });
 }
 
-/// Four unsigned E4M3 scales of about d, so that the block is worth sigma.
+/// The nearest of the unsigned E4M3 numbers below 16, whose bits are those of a float of fewer bits.
+uint8_t to_e4m3(float x) {
+  if (x < 0x1p-6f) return static_cast<uint8_t>(std::lround(x * 0x1p9f));
+  const int exponent = static_cast<int>(std::floor(std::log2(x)));
+  return static_cast<uint8_t>(((exponent + 7) << 3) + std::lround(std::ldexp(x, 3 - exponent)) - 8);
+}
+
 void fill_nvfp4(std::span<std::byte> out, float d) {
-  const int exponent = std::clamp(7 + static_cast<int>(std::lround(std::log2(d))), 1, 14);
-  for_each_block(out, 36, [&](uint8_t* block, unsigned) {
-    for (int i = 0; i < 4; ++i) block[i] = static_cast<uint8_t>(exponent << 3 | (block[i] & 3));
+  const Scales scales(d);
+  for_each_block(out, 36, [&](uint8_t* block, unsigned pick) {
+    for (unsigned i = 0; i < 4; ++i) block[i] = to_e4m3(scales.value[(pick + 5 * i) % 16]);
   });
 }
 
-/// Of four codes -1 to 2 the last becomes 1.
-void fill_q2_0(std::span<std::byte> out, float d) {
-  for (std::byte& b : out) b &= ~(b >> 1 & b & std::byte{0x55});
-  fill_symmetric(out, 18, 0, d);
+/// Of the codes -1 to 2 the last becomes 0.
+void fill_two_bits(std::span<std::byte> out, size_t block_bytes, size_t at, float d) {
+  for (std::byte& b : out) b &= ~(b << 1 & b & std::byte{0xaa});
+  fill_symmetric(out, block_bytes, at, d);
 }
 
 /// Digits to the base 3, five a byte.
@@ -217,9 +223,9 @@ bool fill_random_blocks(std::span<std::byte> out, TensorType type, float sigma, 
     case TensorType::kIQ3_S: fill_symmetric(out, bytes, 0, sigma / (kRmsGrid3S * kRmsOdd4)); return true;
     case TensorType::kNVFP4: fill_nvfp4(out, sigma / kRmsFp4); return true;
     case TensorType::kQ1_0: fill_symmetric(out, bytes, 0, sigma); return true;
-    case TensorType::kQ2_0: fill_q2_0(out, sigma / kRmsTernary); return true;
+    case TensorType::kQ2_0: fill_two_bits(out, bytes, 0, sigma / kRmsTwoBits); return true;
     case TensorType::kTQ1_0: fill_tq1_0(out, sigma / kRmsTernary); return true;
-    case TensorType::kTQ2_0: fill_symmetric(out, bytes, 64, sigma / kRmsTernary); return true;
+    case TensorType::kTQ2_0: fill_two_bits(out, bytes, 64, sigma / kRmsTwoBits); return true;
     default: return false;
   }
 }

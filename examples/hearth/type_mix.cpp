@@ -148,6 +148,10 @@ const TypeMix* find_type_mix(const std::string& name) {
   return nullptr;
 }
 
+std::span<const TypeMix> type_mixes() {
+  return kMixes;
+}
+
 std::string type_mix_names() {
   std::string names;
   for (const TypeMix& mix : kMixes) names += (names.empty() ? "" : ", ") + std::string(mix.name);

@@ -1,6 +1,7 @@
 // Which tensor gets which type in a quantised file: the mixes that llama.cpp's quantizer gives for a name.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "hearth/gguf.h"
@@ -17,6 +18,7 @@ struct TypeMix {
 
 /// nullptr when there is none; names compare without case.
 const TypeMix* find_type_mix(const std::string& name);
+std::span<const TypeMix> type_mixes();
 /// "f32, f16, ..."
 std::string type_mix_names();
 

@@ -44,7 +44,7 @@ struct DecodeRows {
   static constexpr bool kMin = false;
   static constexpr int64_t kBytes = sizeof(typename Row::Block);
 
-  /// The lines of a block of each of 16 rows; in a loop, for which there is time.
+  /// The lines of a block of each of 16 rows; a loop, since the code of all types adds up.
   static inline __attribute__((always_inline)) void prefetch(const uint8_t* p, int64_t stride) {
 #pragma GCC unroll 1
     for (int r = 0; r < 16; ++r, p += stride) {

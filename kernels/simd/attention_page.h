@@ -192,7 +192,7 @@ __attribute__((noinline)) void join_softmax(float* scores, float* keep, float* m
 }
 
 /// scores[kQ, 64] = q_i . k_t. This and what else depends on one type of cells alone stands apart: inlined into all
-/// pairs of types, it would make a tenth of the library.
+/// pairs of types, attention to a page was 78 KB instead of 47 (AVX2).
 template <int kQ, CellType kKey>
 __attribute__((noinline)) void score_page(float* scores, const float* q, const KvPage& page, int64_t k_dim,
                                           NextLines next) {

@@ -23,7 +23,8 @@ void embed(const ForwardContext& c, std::span<const BatchToken> batch) {
     float* x = c.scratch->x + int64_t{t} * c.hp->d_model;
     const BatchToken& token = batch[static_cast<size_t>(t)];
     dequantize(x, table.data + token.id * table.row_bytes, c.hp->d_model);
-    if (c.hp->embedding_scale != 1.0f) kernels().scale(x, c.hp->embedding_scale, c.hp->d_model);
+    const float scale = c.hp->embedding_scale * table.scale;
+    if (scale != 1.0f) kernels().scale(x, scale, c.hp->d_model);
     add_table_row(x, c.weights->token_types, 0, c.scratch->y + int64_t{t} * c.hp->d_model);
     add_table_row(x, c.weights->positions, token.pos, c.scratch->y + int64_t{t} * c.hp->d_model);
   });

@@ -35,7 +35,7 @@ void per_head(const ForwardContext& c, const ExpertLinear& w, const float* x, in
     s.latent_row[i] = i;
   }
   const ExpertProduct product{&w.w,         w.stride_bytes,       n_heads, w.bias(), s.latent_head,
-                              s.latent_row, int64_t{n} * n_heads, out,     w.w.rows};
+                              s.latent_row, int64_t{n} * n_heads, out,     w.w.rows, w.scales()};
   matmul_experts(c.matmul, x, ldx, int64_t{n} * n_heads, {&product, 1});
 }
 

@@ -30,16 +30,15 @@ std::vector<float> logits_of(const testing::TinyModel& tiny, int step) {
   return logits;
 }
 
-/// Gives every matrix of the layers a scale that is a power of two; `folded` has it in the weights.
-void scale_matrices(testing::TinyModel& scaled, testing::TinyModel& folded, int64_t n_experts) {
+/// Gives the embeddings and every matrix of the layers a scale that is a power of two; `folded` has it in the weights.
+void scale_matrices(testing::TinyModel& scaled, testing::TinyModel& folded) {
   const auto matrices = scaled.tensors;
   int i = 0;
   for (const auto& [name, matrix] : matrices) {
-    const bool experts = name.find("_exps.weight") != std::string::npos;
     const bool router = name.find("ffn_gate_inp") != std::string::npos;
-    if (name.find("blk.") != 0 || matrix.dims.size() < 2 || router) continue;
+    if (matrix.dims.size() < 2 || router || (name.find("blk.") != 0 && name != "token_embd.weight")) continue;
     const std::string base = name.substr(0, name.size() - std::string("weight").size());
-    const auto n = static_cast<size_t>(experts ? n_experts : 1);
+    const auto n = static_cast<size_t>(matrix.dims.size() == 3 ? matrix.dims[2] : 1);  // experts, or heads
     scaled.add(base + "scale", {static_cast<int64_t>(n)});
     scaled.add(base + "input_scale", {static_cast<int64_t>(n)});
     for (size_t e = 0; e < n; ++e, ++i) {
@@ -59,7 +58,7 @@ void expect_same(const char* name, const testing::FamilyOptions& options) {
   testing::TinyModel scaled = testing::FamilyModel(*arch, options).tiny;
   testing::TinyModel folded = scaled;
   const std::vector<float> plain = logits_of(scaled, kTokens);
-  scale_matrices(scaled, folded, testing::FamilyModel::kExperts);
+  scale_matrices(scaled, folded);
   for (const int step : {kTokens, 1}) {
     const std::vector<float> actual = logits_of(scaled, step);
     EXPECT_EQ(actual, logits_of(folded, step)) << name << " by " << step;
@@ -69,7 +68,15 @@ void expect_same(const char* name, const testing::FamilyOptions& options) {
 
 TEST(TensorScales, OfDenseLayers) {
   expect_same("llama", {});
-  expect_same("qwen3", {});
+  expect_same("qwen3", {.output = true});
+}
+
+TEST(TensorScales, OfFusedMatrices) {
+  expect_same("phi3", {.fused_qkv = true, .fused_up = true});
+}
+
+TEST(TensorScales, OfLatentAttention) {
+  expect_same("deepseek2", {.experts = true, .every = 2});
 }
 
 TEST(TensorScales, OfExpertsOneByOne) {
