@@ -4,6 +4,7 @@
 
 #include "tests/kernels/random_blocks.h"
 #include "tests/support/kernel_test.h"
+#include "tests/support/rounding.h"
 
 namespace hearth::test {
 namespace {
@@ -72,7 +73,7 @@ TEST_P(MatmulKernelsOf, AgreeWithTheReference) {
                                      x[static_cast<size_t>(c * kCols + k)]);
             }
             const auto at = static_cast<size_t>(c * kPanelRows + r);
-            ASSERT_NEAR(actual[at], expected[at], 2e-5 * magnitude)
+            ASSERT_NEAR(actual[at], expected[at], testing::sum_difference(kCols) * magnitude)
                 << "type " << type << ", row " << r << " of " << n_rows << ", column " << c << " of " << n_cols;
           }
         }
@@ -157,8 +158,14 @@ TEST_P(MatmulKernelsOf, RowsOfFloatsAgreeWithTheReference) {
         isa().matmul.dot_rows[type](actual.data(), {tile.data(), n * traits.block_bytes, n_rows}, x.data(), n);
         reference().matmul.dot_rows[type](expected.data(), {tile.data(), n * traits.block_bytes, n_rows}, x.data(), n);
         EXPECT_TRUE(actual.intact());
+        std::vector<float> weights(static_cast<size_t>(n_rows * n));
+        traits.dequantize(weights.data(), tile.data(), n_rows * n);
         for (size_t r = 0; r < actual.size(); ++r) {
-          ASSERT_TRUE(close(actual[r], expected[r], 1e-5f, 2e-6f * static_cast<float>(n))) << type << " " << n;
+          double magnitude = 0;
+          for (size_t k = 0; k < static_cast<size_t>(n); ++k)
+            magnitude += std::fabs(double{weights[r * static_cast<size_t>(n) + k]} * x[k]);
+          const double bound = testing::sum_difference(static_cast<double>(n)) * magnitude;
+          ASSERT_NEAR(actual[r], expected[r], bound) << type << " " << n;
         }
       }
     }

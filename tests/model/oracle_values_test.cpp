@@ -9,6 +9,7 @@
 #include <set>
 
 #include "model/oracle_cases.h"
+#include "support/rounding.h"
 
 namespace {
 
@@ -23,8 +24,10 @@ const OracleValues kValues[] = {
 #include "model/oracle_values.inc"
 };
 
-/// Sums of 32-bit floats in another order.
-constexpr double kRounding = 1e-9;
+/// Sums of 32-bit floats in another order, the longest over the feed-forward's width.
+const double kRounding =
+    hearth::testing::chain_nmse(hearth::testing::model_stages(hearth::testing::FamilyModel::kLayers),
+                                std::max(hearth::testing::FamilyModel::kFf, hearth::testing::kOracleTokens));
 
 class OracleCases : public ::testing::TestWithParam<OracleCase> {};
 

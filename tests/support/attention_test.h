@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tests/support/kernel_test.h"
+#include "tests/support/rounding.h"
 
 namespace hearth::test {
 
@@ -25,6 +26,26 @@ struct TestPage {
 
   Guarded<unsigned char> k, v;
 };
+
+/// Standard deviation of the elements of queries: that of scores is then about 1.5.
+inline float query_sigma(int k_dim) {
+  return 1.5f / std::sqrt(static_cast<float>(k_dim));
+}
+
+/// Largest difference of a score computed twice in floats; `bias`: the largest distance bias that is added to it. The
+/// magnitudes of its products add up to at most |q| |k|, about 1.5 sqrt(k_dim + 15) with one key element four times as
+/// large; a third more for chance.
+inline double score_difference(int k_dim, double bias = 0) {
+  return testing::sum_difference(k_dim) * 2 * std::sqrt(k_dim + 15.0) + 2 * testing::kRoundoff * bias;
+}
+
+/// Relative mean square difference of the same attention computed twice in floats. The error of a score (u sqrt(k_dim)
+/// of its size, here twice its deviation) is the relative error of its weight; exp adds 8 units, the sum over tokens
+/// u sqrt(n).
+inline double page_nmse(int k_dim, int n_tokens, double bias = 0) {
+  const double one = 3 * std::sqrt(double(k_dim)) + bias + 8 + std::sqrt(double(n_tokens));
+  return 4 * one * one * testing::kRoundoff * testing::kRoundoff;
+}
 
 /// Writes normal numbers into the slots of `held`; keys have some large elements, as real ones do.
 inline void fill_page(TestPage& page, const AttentionShape& shape, uint64_t held, std::mt19937& random) {

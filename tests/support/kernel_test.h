@@ -83,10 +83,11 @@ void fill_normal(Buffer& buffer, std::mt19937& random, float sigma = 1.0f) {
 }
 
 /// Both NaN, or equal infinities, or |a - b| <= absolute + relative * |b|.
-inline ::testing::AssertionResult close(float a, float b, float relative, float absolute) {
+inline ::testing::AssertionResult close(float a, float b, double relative, double absolute) {
   if (std::isnan(a) && std::isnan(b)) return ::testing::AssertionSuccess();
   if (a == b) return ::testing::AssertionSuccess();
-  if (std::fabs(a - b) <= absolute + relative * std::fabs(b)) return ::testing::AssertionSuccess();
+  if (std::fabs(double{a} - double{b}) <= absolute + relative * std::fabs(double{b}))
+    return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << a << " against " << b << " (difference " << a - b << ")";
 }
 
