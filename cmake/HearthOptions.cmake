@@ -10,8 +10,8 @@ option(HEARTH_INSTALL "Make install rules" ${HEARTH_TOP_LEVEL})
 option(HEARTH_OPENMP "Run parallel loops on OpenMP instead of our own threads" OFF)
 option(HEARTH_UNITY "Compile small source files together: less time for a whole build, more after a small change" ON)
 option(BUILD_SHARED_LIBS "Build a shared library" OFF)
-set(HEARTH_ISAS "avx2;avx_vnni;avx512" CACHE STRING
-  "Instruction sets to compile besides scalar (avx_vnni needs avx2); those of other processors are left out")
+set(HEARTH_ISAS all CACHE STRING
+  "Instruction sets to compile besides scalar: all that the target processor may have, or a list of names (cmake/HearthIsas.cmake)")
 option(HEARTH_EMULATE_ISAS "Test the kernels for AVX-VNNI and AVX-512 on any processor with AVX2 (SIMDe; slow)" OFF)
 set(HEARTH_SANITIZE "" CACHE STRING "Sanitizers, as a list for -fsanitize= (the asan, tsan and fuzz presets)")
 

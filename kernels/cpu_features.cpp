@@ -1,74 +1,99 @@
-// CPUID and XGETBV: which features exist, and which register files the operating system saves at a task switch.
-// Source: Intel 64 and IA-32 Architectures Software Developer's Manual, vol. 1, sections 13.3, 14.3 and 15.2.
+// The table of processor features, and how they are found: CPUID and XGETBV say which exist, and which register files
+// the operating system saves at a task switch. Source: Intel 64 and IA-32 Architectures Software Developer's Manual,
+// vol. 1, sections 13.3, 14.3 and 15.2, vol. 2, CPUID.
 #include "kernels/cpu_features.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-
-#include <cstdint>
 #endif
+
+#include <cstddef>
+#include <cstdint>
 
 namespace hearth::kernels {
 namespace {
 
 #if defined(__x86_64__)
-struct Registers {
-  uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+enum class Register { kEax, kEbx, kEcx, kEdx };
+
+/// Register files in XCR0: bit 1 SSE, 2 AVX (YMM), 5..7 AVX-512 (masks, ZMM_Hi256, Hi16_ZMM).
+constexpr uint64_t kYmm = 0x6, kZmm = 0xe6;
+
+/// A bit of CPUID, and the register files that the feature uses.
+struct Feature {
+  std::string_view name;
+  uint32_t leaf, subleaf;
+  Register word;
+  int bit;
+  uint64_t registers;
+};
+constexpr Feature kFeatures[] = {
+    {"AVX", 1, 0, Register::kEcx, 28, kYmm},      {"FMA", 1, 0, Register::kEcx, 12, kYmm},
+    {"F16C", 1, 0, Register::kEcx, 29, kYmm},     {"BMI1", 7, 0, Register::kEbx, 3, 0},
+    {"BMI2", 7, 0, Register::kEbx, 8, 0},         {"AVX2", 7, 0, Register::kEbx, 5, kYmm},
+    {"AVX-VNNI", 7, 1, Register::kEax, 4, kYmm},  {"AVX512F", 7, 0, Register::kEbx, 16, kZmm},
+    {"AVX512DQ", 7, 0, Register::kEbx, 17, kZmm}, {"AVX512BW", 7, 0, Register::kEbx, 30, kZmm},
+    {"AVX512VL", 7, 0, Register::kEbx, 31, kZmm}, {"AVX512-VNNI", 7, 0, Register::kEcx, 11, kZmm},
 };
 
-Registers cpuid(uint32_t leaf, uint32_t subleaf) {
-  Registers r;
-  if (__get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx) == 0) return {};
-  return r;
+/// The word of CPUID in one of its four registers; 0 for leaves that the processor does not have.
+uint32_t cpuid(uint32_t leaf, uint32_t subleaf, Register word) {
+  uint32_t r[4] = {};
+  if (__get_cpuid_count(leaf, subleaf, &r[0], &r[1], &r[2], &r[3]) == 0) return 0;
+  return r[static_cast<size_t>(word)];
 }
 
-/// XCR0: bit 1 SSE, 2 AVX (YMM), 5..7 AVX-512 (masks, ZMM_Hi256, Hi16_ZMM).
-uint64_t saved_state(uint32_t leaf1_ecx) {
+/// XCR0; 0 where the operating system does not let programs read it.
+uint64_t saved_registers() {
   constexpr uint32_t kOsxsave = 1u << 27;
-  if ((leaf1_ecx & kOsxsave) == 0) return 0;
+  if ((cpuid(1, 0, Register::kEcx) & kOsxsave) == 0) return 0;
   uint32_t low = 0, high = 0;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (uint64_t{high} << 32) | low;
 }
 
-bool has(uint32_t word, int bit) {
-  return ((word >> bit) & 1u) != 0;
-}
-
-CpuFeatures detect() {
-  const Registers one = cpuid(1, 0);
-  const Registers seven = cpuid(7, 0);
-  const Registers seven_1 = cpuid(7, 1);
-  const uint64_t saved = saved_state(one.ecx);
-  const bool os_ymm = (saved & 0x6) == 0x6;
-  const bool os_zmm = (saved & 0xe6) == 0xe6;
-
-  CpuFeatures f;
-  const bool fma = has(one.ecx, 12), avx = has(one.ecx, 28), f16c = has(one.ecx, 29);
-  const bool bmi1 = has(seven.ebx, 3), avx2 = has(seven.ebx, 5), bmi2 = has(seven.ebx, 8);
-  f.avx2 = os_ymm && avx && avx2 && fma && f16c && bmi1 && bmi2;
-  f.avx_vnni = f.avx2 && has(seven_1.eax, 4);
-  const bool avx512_base = has(seven.ebx, 16) && has(seven.ebx, 17) && has(seven.ebx, 30) && has(seven.ebx, 31);
-  f.avx512 = f.avx2 && os_zmm && avx512_base && has(seven.ecx, 11);
-#ifdef HEARTH_EMULATE_ISAS
-  f.avx_vnni = f.avx512 = f.avx2;
-#endif
-  f.avx512_bf16 = f.avx512 && has(seven_1.eax, 5);
-  f.avx512_fp16 = f.avx512 && has(seven.edx, 23);
-  f.avx512_vbmi = f.avx512 && has(seven.ecx, 1);
-  return f;
+bool has(const Feature& feature) {
+  if ((cpuid(feature.leaf, feature.subleaf, feature.word) >> feature.bit & 1u) == 0) return false;
+  return (saved_registers() & feature.registers) == feature.registers;
 }
 #else
-CpuFeatures detect() {
-  return {};
+struct Feature {
+  std::string_view name;
+};
+constexpr Feature kFeatures[] = {{"none"}};
+
+bool has(const Feature& /*feature*/) {
+  return false;
 }
 #endif
+
+const Feature* find(std::string_view name) {
+  for (const Feature& feature : kFeatures) {
+    if (feature.name == name) return &feature;
+  }
+  return nullptr;
+}
+
+/// Whether `test` holds for the feature of every name in the list; nullptr stands for a name that the table lacks.
+template <typename Test>
+bool all_of(std::string_view features, Test test) {
+  while (!features.empty()) {
+    const size_t end = features.find(' ');
+    const std::string_view name = features.substr(0, end);
+    features.remove_prefix(end == std::string_view::npos ? features.size() : end + 1);
+    if (!name.empty() && !test(find(name))) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
-const CpuFeatures& cpu_features() {
-  static const CpuFeatures features = detect();
-  return features;
+bool cpu_has(std::string_view features) {
+  return all_of(features, [](const Feature* feature) { return feature != nullptr && has(*feature); });
+}
+
+bool cpu_features_known(std::string_view features) {
+  return all_of(features, [](const Feature* feature) { return feature != nullptr; });
 }
 
 }  // namespace hearth::kernels

@@ -7,51 +7,24 @@
 #include <string>
 
 #include "hearth/cpu.h"
-#include "kernels/overlays.h"
+#include "kernels/cpu_features.h"
 
 namespace hearth::kernels {
+
+// overlay_<set>() puts the kernels of a set into a table that holds those of its base.
+void overlay_reference(KernelTable& table);
+#define HEARTH_ISA(name, base, needs) void overlay_##name(KernelTable& table);
+#include "isas.inc"
+#undef HEARTH_ISA
+
 namespace {
-
-bool always(const CpuFeatures&) {
-  return true;
-}
-
-void overlay_all_reference(KernelTable& table) {
-  overlay_reference(table);
-  overlay_matmul_reference(table);
-}
-#if defined(HEARTH_HAVE_AVX2)
-void overlay_all_avx2(KernelTable& table) {
-  overlay_avx2(table);
-  overlay_matmul_avx2(table);
-}
-#endif
-#if defined(HEARTH_HAVE_AVX_VNNI)
-void overlay_all_avx_vnni(KernelTable& table) {
-  overlay_avx_vnni(table);
-  overlay_matmul_avx_vnni(table);
-}
-#endif
-#if defined(HEARTH_HAVE_AVX512)
-void overlay_all_avx512(KernelTable& table) {
-  overlay_avx512(table);
-  overlay_matmul_avx512(table);
-}
-#endif
 
 /// Slowest first; each row is at least as fast as its base.
 constexpr IsaRow kIsaRows[] = {
-    {"scalar", "nothing", always, overlay_all_reference, nullptr},
-#if defined(HEARTH_HAVE_AVX2)
-    {"avx2", "AVX2, FMA, F16C, BMI2", [](const CpuFeatures& cpu) { return cpu.avx2; }, overlay_all_avx2, "scalar"},
-#endif
-#if defined(HEARTH_HAVE_AVX_VNNI)
-    {"avx_vnni", "AVX2, AVX-VNNI", [](const CpuFeatures& cpu) { return cpu.avx_vnni; }, overlay_all_avx_vnni, "avx2"},
-#endif
-#if defined(HEARTH_HAVE_AVX512)
-    {"avx512", "AVX-512 F, BW, DQ, VL, VNNI", [](const CpuFeatures& cpu) { return cpu.avx512; }, overlay_all_avx512,
-     "scalar"},
-#endif
+    {"scalar", "", nullptr, overlay_reference},
+#define HEARTH_ISA(name, base, needs) {#name, needs, #base, overlay_##name},
+#include "isas.inc"
+#undef HEARTH_ISA
 };
 constexpr int kIsaCount = static_cast<int>(std::size(kIsaRows));
 
@@ -62,6 +35,16 @@ int find_row(std::string_view name) {
   return -1;
 }
 
+/// Whether this machine can run the set of a row.
+bool usable(int row) {
+  static const std::array<bool, kIsaCount> all = [] {
+    std::array<bool, kIsaCount> u{};
+    for (size_t i = 0; i < u.size(); ++i) u[i] = cpu_has(kIsaRows[i].needs);
+    return u;
+  }();
+  return all[static_cast<size_t>(row)];
+}
+
 using Tables = std::array<KernelTable, kIsaCount>;
 
 /// The tables that this machine can run. Filling one executes code compiled for its set, so the others stay empty.
@@ -70,7 +53,7 @@ const Tables& tables() {
     Tables t{};
     for (int i = 0; i < kIsaCount; ++i) {
       const IsaRow& row = kIsaRows[i];
-      if (!row.usable(cpu_features())) continue;
+      if (!usable(i)) continue;
       if (row.base != nullptr) t[static_cast<size_t>(i)] = t[static_cast<size_t>(find_row(row.base))];
       row.overlay(t[static_cast<size_t>(i)]);
       t[static_cast<size_t>(i)].isa = row.name;
@@ -83,7 +66,7 @@ const Tables& tables() {
 int fastest_usable() {
   int best = 0;
   for (int i = 0; i < kIsaCount; ++i) {
-    if (kIsaRows[i].usable(cpu_features())) best = i;
+    if (usable(i)) best = i;
   }
   return best;
 }
@@ -91,9 +74,9 @@ int fastest_usable() {
 Result<int> choose(std::string_view name) {
   const int row = find_row(name);
   if (row < 0) return Error{ErrorCode::kNotFound, "unknown instruction set '" + std::string(name) + "'"};
-  if (!kIsaRows[row].usable(cpu_features())) {
+  if (!usable(row)) {
     return Error{ErrorCode::kUnsupported,
-                 "this machine cannot run '" + std::string(name) + "' (needs " + kIsaRows[row].requires_ + ")"};
+                 "this machine cannot run '" + std::string(name) + "' (needs " + kIsaRows[row].needs + ")"};
   }
   return row;
 }
@@ -140,7 +123,7 @@ const IsaRow& isa_row(int index) {
 }
 
 const KernelTable* isa_table(int index) {
-  if (index < 0 || index >= kIsaCount || !kIsaRows[index].usable(cpu_features())) return nullptr;
+  if (index < 0 || index >= kIsaCount || !usable(index)) return nullptr;
   return &tables()[static_cast<size_t>(index)];
 }
 
@@ -156,8 +139,9 @@ namespace hearth {
 std::vector<IsaInfo> list_isas() {
   std::vector<IsaInfo> infos;
   const std::string_view active = active_isa();
-  for (const kernels::IsaRow& row : kernels::kIsaRows) {
-    infos.push_back({row.name, row.requires_, row.usable(kernels::cpu_features()), active == row.name});
+  for (int i = 0; i < kernels::kIsaCount; ++i) {
+    const kernels::IsaRow& row = kernels::kIsaRows[i];
+    infos.push_back({row.name, *row.needs == 0 ? "nothing" : row.needs, kernels::usable(i), active == row.name});
   }
   return infos;
 }

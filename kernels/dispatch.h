@@ -1,18 +1,16 @@
-// The instruction sets of this build as rows of a table: the seam that a new kernel folder plugs into.
+// The instruction sets of this build as rows of a table; the list is in cmake/HearthIsas.cmake.
 #pragma once
 
-#include "kernels/cpu_features.h"
 #include "kernels/kernel_table.h"
 
 namespace hearth::kernels {
 
-/// A set of kernels: the table of the row it is based on, overlaid by its own folder.
+/// An instruction set: the kernels of the row it is based on, overlaid by its own.
 struct IsaRow {
   const char* name;
-  const char* requires_;  ///< for people
-  bool (*usable)(const CpuFeatures& cpu);
-  void (*overlay)(KernelTable& table);  ///< called on top of the row named by `base`
-  const char* base;                     ///< name of the row to start from; nullptr: an empty table
+  const char* needs;  ///< processor features, as cpu_has() takes them
+  const char* base;   ///< name of the row to start from; nullptr: an empty table
+  void (*overlay)(KernelTable& table);
 };
 
 int isa_count();

@@ -1,10 +1,10 @@
-// This folder's row of the kernel table, except matrix products (matmul_table.cpp).
+// The kernels of this instruction set in the kernel table.
 #include "kernels/avx2/overlay.h"
-#include "kernels/overlays.h"
 
 namespace hearth::kernels {
 
 void overlay_avx2(KernelTable& table) {
+  avx2::overlay_matmul(table);
   avx2::overlay_vector_ops(table);
   avx2::overlay_limits(table);
   avx2::overlay_attention(table);

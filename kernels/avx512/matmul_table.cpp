@@ -1,19 +1,17 @@
 // The AVX-512 rows of the table for tensor types and matrix products.
 #include "kernels/avx512/matmul.h"
-#include "kernels/kernel_table.h"
+#include "kernels/avx512/overlay.h"
 
-namespace hearth::kernels {
-namespace avx512 {
+namespace hearth::kernels::avx512 {
 namespace {
 
 #include "kernels/simd/overlay_matmul.inc"
 
 }  // namespace
-}  // namespace avx512
 
-void overlay_matmul_avx512(KernelTable& table) {
-  avx512::overlay_codes(table.matmul);
-  avx512::overlay_floats(table.matmul);
+void overlay_matmul(KernelTable& table) {
+  overlay_codes(table.matmul);
+  overlay_floats(table.matmul);
 }
 
-}  // namespace hearth::kernels
+}  // namespace hearth::kernels::avx512

@@ -5,6 +5,7 @@
 
 namespace hearth::kernels::avx512 {
 
+void overlay_matmul(KernelTable& table);
 void overlay_vector_ops(KernelTable& table);
 void overlay_limits(KernelTable& table);
 void overlay_attention(KernelTable& table);

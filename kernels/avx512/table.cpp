@@ -1,10 +1,10 @@
-// This folder's row of the kernel table, except matrix products (matmul_table.cpp).
+// The kernels of this instruction set in the kernel table.
 #include "kernels/avx512/overlay.h"
-#include "kernels/overlays.h"
 
 namespace hearth::kernels {
 
 void overlay_avx512(KernelTable& table) {
+  avx512::overlay_matmul(table);
   avx512::overlay_vector_ops(table);
   avx512::overlay_limits(table);
   avx512::overlay_attention(table);

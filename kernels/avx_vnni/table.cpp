@@ -1,7 +1,7 @@
-// This folder's row of the kernel table, except matrix products (matmul_table.cpp): the peak of 8-bit dot products
-// (VPDPBUSD, 32 multiply-adds each).
+// The kernels of this instruction set in the kernel table, and the peak of 8-bit dot products (VPDPBUSD, 32
+// multiply-adds each).
+#include "kernels/avx_vnni/overlay.h"
 #include "kernels/avx_vnni/values.h"
-#include "kernels/overlays.h"
 
 namespace hearth::kernels {
 namespace avx_vnni {
@@ -26,6 +26,7 @@ int64_t int8_peak(int64_t rounds) {
 }  // namespace avx_vnni
 
 void overlay_avx_vnni(KernelTable& table) {
+  avx_vnni::overlay_matmul(table);
   table.int8_peak = avx_vnni::int8_peak;
 }
 

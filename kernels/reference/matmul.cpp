@@ -5,9 +5,6 @@
 namespace hearth::kernels::reference {
 namespace {
 
-/// Elements unpacked at once; a multiple of every block size.
-constexpr int64_t kPiece = 256;
-
 Panel panel_at(void* memory) {
   auto* code = static_cast<int8_t*>(memory);
   constexpr int64_t kElements = int64_t{kPanelRows} * kPanelBlocks * kActBlock;

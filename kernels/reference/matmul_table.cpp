@@ -1,13 +1,9 @@
 // The reference rows of the table for tensor types and matrix products.
-#include "kernels/kernel_table.h"
 #include "kernels/reference/matmul.h"
 #include "kernels/reference/quants.h"
 
-namespace hearth::kernels {
+namespace hearth::kernels::reference {
 namespace {
-
-/// Elements unpacked at once; a multiple of every block size.
-constexpr int64_t kPiece = 256;
 
 template <void (*unpack)(const Unpacked&, const void*, int64_t), int block_size, int block_bytes>
 void dequantize_codes(float* out, const void* blocks, int64_t n) {
@@ -25,12 +21,12 @@ void dequantize_codes(float* out, const void* blocks, int64_t n) {
 
 template <void (*unpack)(const Unpacked&, const void*, int64_t), int block_size, int block_bytes>
 void decode_codes(void* panel, const WeightTile& tile, int64_t n) {
-  reference::decode_unpacked(panel, tile, n, unpack, block_size, block_bytes);
+  decode_unpacked(panel, tile, n, unpack, block_size, block_bytes);
 }
 
 template <void (*dequantize)(float*, const void*, int64_t), int element_bytes>
 void decode_float_type(void* panel, const WeightTile& tile, int64_t n) {
-  reference::decode_floats(panel, tile, n, dequantize, element_bytes);
+  decode_floats(panel, tile, n, dequantize, element_bytes);
 }
 
 template <void (*dequantize)(float*, const void*, int64_t), int element_bytes>
@@ -70,39 +66,38 @@ constexpr PanelKind kind_of(TypeIndex type) {
 
 }  // namespace
 
-void overlay_matmul_reference(KernelTable& table) {
-#define HEARTH_FLOAT_TYPE(Name, size, bytes)                                                                \
-  {                                                                                                         \
-    constexpr int i = static_cast<int>(TypeIndex::k##Name);                                                 \
-    table.types[i] = {                                                                                      \
-        reference::dequantize_##Name, reference::quantize_##Name, nullptr, PanelKind::kFloat, size, bytes}; \
-    table.matmul.decode[i] = decode_float_type<reference::dequantize_##Name, bytes>;                        \
-    table.matmul.dot_rows[i] = dot_float_rows<reference::dequantize_##Name, bytes>;                         \
+void overlay_matmul(KernelTable& table) {
+#define HEARTH_FLOAT_TYPE(Name, size, bytes)                                                        \
+  {                                                                                                 \
+    constexpr int i = static_cast<int>(TypeIndex::k##Name);                                         \
+    table.types[i] = {dequantize_##Name, quantize_##Name, nullptr, PanelKind::kFloat, size, bytes}; \
+    table.matmul.decode[i] = decode_float_type<dequantize_##Name, bytes>;                           \
+    table.matmul.dot_rows[i] = dot_float_rows<dequantize_##Name, bytes>;                            \
   }
-#define HEARTH_QUANT_TYPE(Name, size, bytes)                                      \
-  {                                                                               \
-    constexpr int i = static_cast<int>(TypeIndex::k##Name);                       \
-    table.types[i] = {dequantize_codes<reference::unpack_##Name, size, bytes>,    \
-                      nullptr,                                                    \
-                      reference::unpack_##Name,                                   \
-                      kind_of(TypeIndex::k##Name),                                \
-                      size,                                                       \
-                      bytes};                                                     \
-    table.matmul.decode[i] = decode_codes<reference::unpack_##Name, size, bytes>; \
-    table.matmul.dot_rows[i] = nullptr;                                           \
-    table.matmul.dot_columns[i] = nullptr;                                        \
-    table.matmul.dot_most_cols[i] = 0;                                            \
+#define HEARTH_QUANT_TYPE(Name, size, bytes)                           \
+  {                                                                    \
+    constexpr int i = static_cast<int>(TypeIndex::k##Name);            \
+    table.types[i] = {dequantize_codes<unpack_##Name, size, bytes>,    \
+                      nullptr,                                         \
+                      unpack_##Name,                                   \
+                      kind_of(TypeIndex::k##Name),                     \
+                      size,                                            \
+                      bytes};                                          \
+    table.matmul.decode[i] = decode_codes<unpack_##Name, size, bytes>; \
+    table.matmul.dot_rows[i] = nullptr;                                \
+    table.matmul.dot_columns[i] = nullptr;                             \
+    table.matmul.dot_most_cols[i] = 0;                                 \
   }
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE
 #undef HEARTH_QUANT_TYPE
 #undef HEARTH_STORE_TYPE
-  table.types[static_cast<int>(TypeIndex::kQ8_0)].quantize = reference::quantize_Q8_0;
+  table.types[static_cast<int>(TypeIndex::kQ8_0)].quantize = quantize_Q8_0;
   table.matmul.multiply[static_cast<int>(PanelKind::kFloat)] = nullptr;
-  for (int kind = 1; kind < kPanelKinds; ++kind) table.matmul.multiply[kind] = reference::multiply_codes;
-  table.matmul.multiply_floats = reference::multiply_floats;
-  table.matmul.pack_acts = reference::pack_acts;
+  for (int kind = 1; kind < kPanelKinds; ++kind) table.matmul.multiply[kind] = multiply_codes;
+  table.matmul.multiply_floats = multiply_floats;
+  table.matmul.pack_acts = pack_acts;
 }
 
-}  // namespace hearth::kernels
+}  // namespace hearth::kernels::reference

@@ -1,10 +1,11 @@
-// The reference row of the kernel table, except matrix products (matmul_table.cpp).
-#include "kernels/overlays.h"
+// The reference kernels in the kernel table.
+#include "kernels/reference/matmul.h"
 #include "kernels/reference/vector_ops.h"
 
 namespace hearth::kernels {
 
 void overlay_reference(KernelTable& table) {
+  reference::overlay_matmul(table);
   table.rms_norm = reference::rms_norm;
   table.layer_norm = reference::layer_norm;
   table.rope_pairs = reference::rope_pairs;

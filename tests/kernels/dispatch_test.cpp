@@ -5,6 +5,7 @@
 #include <string>
 
 #include "hearth/cpu.h"
+#include "kernels/cpu_features.h"
 #include "kernels/dispatch.h"
 
 namespace hearth {
@@ -67,6 +68,21 @@ TEST_F(Dispatch, EachSetRunsItsOwnKernels) {
     EXPECT_EQ(attends, name != "avx_vnni") << name;
     EXPECT_TRUE(multiplies) << name;
   }
+}
+
+TEST_F(Dispatch, RowsStandBehindTheirBaseAndNeedFeaturesThatTheTableKnows) {
+  for (int i = 0; i < kernels::isa_count(); ++i) {
+    const kernels::IsaRow& row = kernels::isa_row(i);
+    EXPECT_TRUE(kernels::cpu_features_known(row.needs)) << row.needs;
+    EXPECT_EQ(kernels::isa_table(i) != nullptr, kernels::cpu_has(row.needs));
+    EXPECT_EQ(row.base == nullptr, i == 0);
+    int before = 0;
+    for (int j = 0; j < i; ++j) before += std::string(row.base) == kernels::isa_row(j).name ? 1 : 0;
+    EXPECT_EQ(before, i == 0 ? 0 : 1) << row.name;
+  }
+  EXPECT_FALSE(kernels::cpu_features_known("AVX2 beads"));
+  EXPECT_FALSE(kernels::cpu_has("beads"));
+  EXPECT_TRUE(kernels::cpu_has(""));
 }
 
 TEST_F(Dispatch, AnUnknownNameChangesNothing) {

@@ -1,0 +1,29 @@
+# The instruction sets that hearth has kernels for: one row each, slowest first; a row comes after its base. From here CMake
+# compiles the folder kernels/<name>, and kernels/dispatch.cpp learns of it through the generated isas.inc.
+#
+# hearth_isa_row(name
+#   BASE set               whose kernels serve where this folder has none ("scalar": those of kernels/reference)
+#   NEEDS features         names from the table in kernels/cpu_features.cpp; the set runs where all of them are there
+#   PROCESSORS regex       of CMAKE_SYSTEM_PROCESSOR; without it the folder is compiled everywhere
+#   FLAGS flags            with which the folder is compiled, besides those of the library
+#   VECTORS folder         whose simd.h kernels/simd/ is compiled with in this folder (default: its own)
+#   EMULATED_NEEDS features, EMULATED_FLAGS flags   instead of the above when HEARTH_EMULATE_ISAS is on)
+# Nothing else in the build or in kernels/ names the sets.
+set(x86 "x86_64|AMD64|amd64")
+set(avx2_needs AVX2 FMA F16C BMI1 BMI2)
+set(avx2_flags -mavx2 -mfma -mf16c -mbmi -mbmi2)
+
+hearth_isa_row(avx2 BASE scalar PROCESSORS ${x86} NEEDS ${avx2_needs} FLAGS ${avx2_flags})
+
+hearth_isa_row(avx_vnni BASE avx2 PROCESSORS ${x86} VECTORS avx2
+  NEEDS ${avx2_needs} AVX-VNNI FLAGS ${avx2_flags} -mavxvnni
+  EMULATED_NEEDS ${avx2_needs} EMULATED_FLAGS ${avx2_flags})
+
+hearth_isa_row(avx512 BASE scalar PROCESSORS ${x86}
+  NEEDS ${avx2_needs} AVX512F AVX512BW AVX512DQ AVX512VL AVX512-VNNI
+  # GCC 12's own intrinsics start from undefined registers, and it warns of that (GCC bug 105593).
+  FLAGS -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni ${avx2_flags}
+    -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+  # AVX-512 as portable code through SIMDe.
+  EMULATED_NEEDS ${avx2_needs}
+  EMULATED_FLAGS -I${PROJECT_SOURCE_DIR}/tests/emulation -DSIMDE_NO_NATIVE -O1 -w -fpermissive -Wno-psabi ${avx2_flags})
