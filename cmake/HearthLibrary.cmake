@@ -28,7 +28,7 @@ function(hearth_part name level)
 endfunction()
 
 # Models wait for kernels and memory: what lib/ does besides is built for size, but for what runs for every byte or token.
-set(levels_of_lib arch:-Os cache:-O2 chat:-Os gguf:-Os io:-Os model:-Os runtime:-O2 sample:-O2 tokenizer:-O2)
+set(levels_of_lib arch:-Os cache:-O2 chat:-Os gguf:-Os io:-Os model:-Os runtime:-O2 sample:-O2 tokenizer:-O2 unicode:-O2)
 foreach(folder_and_level IN LISTS levels_of_lib)
   string(REPLACE ":" ";" pair ${folder_and_level})
   list(GET pair 0 folder)

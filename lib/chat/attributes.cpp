@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "lib/chat/interpreter.h"
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
 
 namespace hearth::jinja {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "lib/chat/number_format.h"
 #include "lib/chat/string_ops.h"
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
 
 namespace hearth::jinja {
 namespace {

@@ -3,7 +3,8 @@
 #include <cmath>
 
 #include "lib/chat/filters.h"
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
+#include "lib/unicode/properties.h"
 
 namespace hearth::jinja::filters {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "lib/chat/field_format.h"
 #include "lib/chat/number_format.h"
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
 
 namespace hearth::jinja {
 namespace {

@@ -1,6 +1,6 @@
 // iter(), next() and list(): passes over lists, texts, dictionaries and ranges, and the variable `loop`.
 #include "lib/chat/interpreter.h"
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
 
 namespace hearth::jinja {
 namespace {

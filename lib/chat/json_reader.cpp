@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "lib/chat/json.h"
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
 
 namespace hearth::jinja {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "lib/chat/json.h"
 #include "lib/chat/number_format.h"
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
 
 namespace hearth::jinja {
 namespace {

@@ -3,7 +3,8 @@
 
 #include "lib/chat/interpreter.h"
 #include "lib/chat/string_ops.h"
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
+#include "lib/unicode/properties.h"
 
 namespace hearth::jinja {
 namespace {

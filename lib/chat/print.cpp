@@ -1,7 +1,8 @@
 // str() and repr() of every value.
 #include "lib/chat/interpreter.h"
 #include "lib/chat/number_format.h"
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
+#include "lib/unicode/properties.h"
 
 namespace hearth::jinja {
 namespace {

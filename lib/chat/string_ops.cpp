@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
+#include "lib/unicode/properties.h"
 
 namespace hearth::jinja {
 namespace {

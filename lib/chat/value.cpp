@@ -1,7 +1,7 @@
 // Memory account, strings and sequences; the dictionary is in dict.cpp.
 #include "lib/chat/value.h"
 
-#include "lib/chat/unicode.h"
+#include "lib/unicode/characters.h"
 
 namespace hearth::jinja {
 

@@ -9,8 +9,9 @@
 #include "lib/tokenizer/pre_splitter.h"
 #include "lib/tokenizer/space_mark.h"
 #include "lib/tokenizer/text_encoder.h"
-#include "lib/tokenizer/unicode.h"
-#include "lib/tokenizer/utf8.h"
+#include "lib/unicode/normalize.h"
+#include "lib/unicode/properties.h"
+#include "lib/unicode/utf8.h"
 
 namespace hearth {
 namespace {
@@ -54,7 +55,10 @@ class BytePairEncoder final : public TextEncoder {
       text = copy;
     }
     if (!utf8::is_clean(text)) {
-      copy = utf8::cleaned(text);
+      copy = utf8::cleaned(text);  // which has no normal form
+      text = copy;
+    } else if (flag(PreRule::kNfc) && !unicode::is_surely_nfc(text)) {
+      copy = unicode::nfc(text);
       text = copy;
     }
     if (text.size() > kMaxMarkedText)
@@ -84,7 +88,7 @@ class BytePairEncoder final : public TextEncoder {
       const utf8::CodePoint c = utf8::decode_clean(text.data() + i);
       i += c.n_bytes;
       const bool space = unicode::category(c.value) == unicode::CharCategory::kSpace;
-      if (!space) utf8::append(word, vocab_.lowercase ? unicode::lower(c.value) : c.value);
+      if (!space) utf8::append(word, vocab_.lowercase ? unicode::simple_lower(c.value) : c.value);
       if (!space && i < text.size()) continue;
       splitter_.split(word, sink);
       word.clear();

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "lib/tokenizer/unicode.h"
+#include "lib/unicode/properties.h"
 
 namespace hearth {
 

@@ -3,7 +3,7 @@
 
 #include "lib/tokenizer/clean_spaces.h"
 #include "lib/tokenizer/tokenizer_impl.h"
-#include "lib/tokenizer/utf8.h"
+#include "lib/unicode/utf8.h"
 
 namespace hearth {
 

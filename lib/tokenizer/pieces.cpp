@@ -2,8 +2,8 @@
 #include <string>
 
 #include "lib/tokenizer/byte_letters.h"
-#include "lib/tokenizer/utf8.h"
 #include "lib/tokenizer/vocab.h"
+#include "lib/unicode/utf8.h"
 
 namespace hearth {
 namespace {

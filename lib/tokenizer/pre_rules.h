@@ -19,6 +19,7 @@ struct PreRule {
     kForceBos = 128,      ///< BOS even when the file says no
     kPlainBytes = 256,    ///< bytes are not mapped to letters: merges run on characters
     kKeepCase = 512,      ///< no lower-casing unless the file asks for it
+    kNfc = 1024,          ///< text is put into Unicode's form NFC first
   };
   static constexpr size_t kMaxNames = 12;
   static constexpr size_t kMaxSteps = 7;

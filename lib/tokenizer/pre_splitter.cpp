@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "lib/tokenizer/unicode.h"
-#include "lib/tokenizer/utf8.h"
+#include "lib/unicode/properties.h"
+#include "lib/unicode/utf8.h"
 
 namespace hearth {
 

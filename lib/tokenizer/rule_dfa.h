@@ -10,8 +10,8 @@
 #include "hearth/result.h"
 #include "lib/runtime/heap_bytes.h"
 #include "lib/tokenizer/rule_parser.h"
-#include "lib/tokenizer/unicode.h"
-#include "lib/tokenizer/utf8.h"
+#include "lib/unicode/properties.h"
+#include "lib/unicode/utf8.h"
 
 namespace hearth {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "lib/tokenizer/utf8.h"
+#include "lib/unicode/utf8.h"
 
 namespace hearth {
 namespace {

@@ -5,7 +5,7 @@
 #include "lib/tokenizer/merge_queue.h"
 #include "lib/tokenizer/space_mark.h"
 #include "lib/tokenizer/text_encoder.h"
-#include "lib/tokenizer/utf8.h"
+#include "lib/unicode/utf8.h"
 
 namespace hearth {
 namespace {

@@ -8,7 +8,7 @@
 #include "lib/tokenizer/byte_trie.h"
 #include "lib/tokenizer/char_map.h"
 #include "lib/tokenizer/text_encoder.h"
-#include "lib/tokenizer/utf8.h"
+#include "lib/unicode/utf8.h"
 
 namespace hearth {
 namespace {

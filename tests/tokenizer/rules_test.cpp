@@ -6,8 +6,6 @@
 
 #include "lib/tokenizer/pre_rules.h"
 #include "lib/tokenizer/pre_splitter.h"
-#include "lib/tokenizer/unicode.h"
-#include "lib/tokenizer/utf8.h"
 
 namespace hearth {
 namespace {
@@ -81,32 +79,6 @@ TEST(PreRules, SplitAsTheirModelsDo) {
   EXPECT_EQ(split("gemma4", "a b\n\nc"), "a b|\n\n|c");
   EXPECT_EQ(split("bloom", "Hi, you"), "Hi|,| you");
   EXPECT_EQ(split("jais-2", "a" + std::string(8, ' ') + "b \n  c"), "a|    |  | | b| \n| | c");
-}
-
-TEST(Unicode, PropertiesAndMappings) {
-  using unicode::CharCategory;
-  EXPECT_EQ(unicode::category('~'), CharCategory::kSymbol);
-  EXPECT_EQ(unicode::category(0x2FFC), CharCategory::kSymbol) << "new in Unicode 15.1";
-  EXPECT_EQ(unicode::category(0x3000), CharCategory::kSpace);
-  EXPECT_EQ(unicode::category(0x1C), CharCategory::kControl);
-  EXPECT_EQ(unicode::category(0x10FFFF), CharCategory::kUnassigned);
-  EXPECT_EQ(unicode::category(0xFFFFFFFF), CharCategory::kUnassigned);
-  EXPECT_EQ(unicode::lower(0x130), 0x69u);
-  EXPECT_EQ(unicode::lower(0x101), 0x101u);
-  EXPECT_EQ(unicode::lower(0x100), 0x101u);
-  EXPECT_EQ(unicode::base_letter(0xE9), static_cast<uint32_t>('e'));
-  EXPECT_EQ(unicode::base_letter(0xD55C), 0x1112u) << "the leading jamo";
-}
-
-TEST(Utf8, CleaningMakesEveryTextClean) {
-  for (const char* text : {"\xff", "\xc0\x80", "\xe2\x82", "\xf4\x90\x80\x80", "a\xed\xa0\x80z", "\xe0\x80\xaf"}) {
-    EXPECT_TRUE(utf8::is_clean(utf8::cleaned(text))) << text;
-  }
-  EXPECT_FALSE(utf8::is_clean("\xc0\x80"));
-  EXPECT_TRUE(utf8::is_clean("\xed\xa0\x80")) << "surrogates pass";
-  EXPECT_EQ(utf8::incomplete_tail("a\xe2\x82"), 2u);
-  EXPECT_EQ(utf8::incomplete_tail("a\xe2\x82\xac"), 0u);
-  EXPECT_EQ(utf8::incomplete_tail("\x82"), 0u);
 }
 
 }  // namespace

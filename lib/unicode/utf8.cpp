@@ -1,5 +1,5 @@
 // Lenient UTF-8: what byte-level tokenizers see of any bytes.
-#include "lib/tokenizer/utf8.h"
+#include "lib/unicode/utf8.h"
 
 #include <cstring>
 
