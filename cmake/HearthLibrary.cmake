@@ -28,7 +28,8 @@ function(hearth_part name level)
 endfunction()
 
 # Models wait for kernels and memory: what lib/ does besides is built for size, but for what runs for every byte or token.
-set(levels_of_lib arch:-Os cache:-O2 chat:-Os gguf:-Os io:-Os model:-Os runtime:-O2 sample:-O2 tokenizer:-O2 unicode:-O2)
+set(levels_of_lib base:-O2 io:-Os unicode:-O2 gguf:-Os tokenizer:-O2 chat:-Os arch:-Os cpu:-Os matmul:-Os cache:-O2 model:-Os sample:-O2
+  session:-O2)
 foreach(folder_and_level IN LISTS levels_of_lib)
   string(REPLACE ":" ";" pair ${folder_and_level})
   list(GET pair 0 folder)
@@ -52,8 +53,8 @@ set_target_properties(hearth PROPERTIES POSITION_INDEPENDENT_CODE ON
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 if(HEARTH_OPENMP)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
-  target_compile_definitions(hearth_runtime PRIVATE HEARTH_OPENMP=1)
-  target_link_libraries(hearth_runtime PRIVATE OpenMP::OpenMP_CXX)
+  target_compile_definitions(hearth_base PRIVATE HEARTH_OPENMP=1)
+  target_link_libraries(hearth_base PRIVATE OpenMP::OpenMP_CXX)
   target_link_libraries(hearth PRIVATE OpenMP::OpenMP_CXX)
 endif()
 

@@ -4,9 +4,8 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
-#include <string>
+#include <cstring>
 
-#include "hearth/cpu.h"
 #include "kernels/cpu_features.h"
 
 namespace hearth::kernels {
@@ -28,13 +27,6 @@ constexpr IsaRow kIsaRows[] = {
 };
 constexpr int kIsaCount = static_cast<int>(std::size(kIsaRows));
 
-int find_row(std::string_view name) {
-  for (int i = 0; i < kIsaCount; ++i) {
-    if (name == kIsaRows[i].name) return i;
-  }
-  return -1;
-}
-
 /// Whether this machine can run the set of a row.
 bool usable(int row) {
   static const std::array<bool, kIsaCount> all = [] {
@@ -54,7 +46,7 @@ const Tables& tables() {
     for (int i = 0; i < kIsaCount; ++i) {
       const IsaRow& row = kIsaRows[i];
       if (!usable(i)) continue;
-      if (row.base != nullptr) t[static_cast<size_t>(i)] = t[static_cast<size_t>(find_row(row.base))];
+      if (row.base != nullptr) t[static_cast<size_t>(i)] = t[static_cast<size_t>(find_isa(row.base))];
       row.overlay(t[static_cast<size_t>(i)]);
       t[static_cast<size_t>(i)].isa = row.name;
     }
@@ -71,32 +63,23 @@ int fastest_usable() {
   return best;
 }
 
-Result<int> choose(std::string_view name) {
-  const int row = find_row(name);
-  if (row < 0) return Error{ErrorCode::kNotFound, "unknown instruction set '" + std::string(name) + "'"};
-  if (!usable(row)) {
-    return Error{ErrorCode::kUnsupported,
-                 "this machine cannot run '" + std::string(name) + "' (needs " + kIsaRows[row].needs + ")"};
-  }
-  return row;
-}
-
 /// The choice of this process at first use: HEARTH_ISA, or else the fastest set.
 struct FirstChoice {
   int row = 0;
-  std::string error;
+  char ignored[64] = "";
 };
 
 const FirstChoice& first_choice() {
   static const FirstChoice choice = [] {
-    FirstChoice c{fastest_usable(), {}};
+    FirstChoice c;
+    c.row = fastest_usable();
     const char* wanted = std::getenv("HEARTH_ISA");
     if (wanted == nullptr || *wanted == '\0') return c;
-    const Result<int> row = choose(wanted);
-    if (row) {
-      c.row = *row;
+    const int row = find_isa(wanted);
+    if (row >= 0 && usable(row)) {
+      c.row = row;
     } else {
-      c.error = "HEARTH_ISA ignored: " + row.error().message;
+      std::strncpy(c.ignored, wanted, sizeof c.ignored - 1);
     }
     return c;
   }();
@@ -132,33 +115,19 @@ const KernelTable& kernels() {
   return active != nullptr ? *active : activate_first_choice();
 }
 
-}  // namespace hearth::kernels
-
-namespace hearth {
-
-std::vector<IsaInfo> list_isas() {
-  std::vector<IsaInfo> infos;
-  const std::string_view active = active_isa();
-  for (int i = 0; i < kernels::kIsaCount; ++i) {
-    const kernels::IsaRow& row = kernels::kIsaRows[i];
-    infos.push_back({row.name, *row.needs == 0 ? "nothing" : row.needs, kernels::usable(i), active == row.name});
+int find_isa(std::string_view name) {
+  for (int i = 0; i < kIsaCount; ++i) {
+    if (name == kIsaRows[i].name) return i;
   }
-  return infos;
+  return -1;
 }
 
-const char* active_isa() {
-  return kernels::kernels().isa;
+void activate_isa(int index) {
+  g_active.store(isa_table(index), std::memory_order_release);
 }
 
-Status force_isa(std::string_view name) {
-  const Result<int> row = kernels::choose(name);
-  if (!row) return row.error();
-  kernels::g_active.store(&kernels::tables()[static_cast<size_t>(*row)], std::memory_order_release);
-  return {};
+const char* ignored_override() {
+  return first_choice().ignored;
 }
 
-std::string isa_override_error() {
-  return kernels::first_choice().error;
-}
-
-}  // namespace hearth
+}  // namespace hearth::kernels

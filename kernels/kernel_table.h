@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/cell_types.h"
+#include "kernels/gate.h"
 #include "kernels/matmul_kernels.h"
 
 namespace hearth::kernels {
@@ -34,16 +35,6 @@ struct TypeKernels {
   PanelKind kind;
   int block_size;
   int block_bytes;
-};
-
-/// Gate activations of the feed-forward block.
-enum class Gate : uint8_t {
-  kSilu,     ///< x * sigmoid(x)
-  kGelu,     ///< tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-  kGeluErf,  ///< 0.5 x (1 + erf(x / sqrt 2))
-  kRelu,
-  kReluSquared,
-  kSwigluClamped,  ///< gpt-oss: g = min(g, 7); u = clamp(u, -7, 7); g * sigmoid(1.702 g) * (u + 1)
 };
 
 inline constexpr int kPageTokens = 64;  ///< positions of a KV page; equals KVCache::kPageTokens

@@ -1,7 +1,7 @@
 // The matrix-product part of the kernel table. A product y = x W^T runs over tiles of kPanelRows rows of W: the
 // tile is decoded, a chunk of columns at a time, into a panel (SIMD lane = row) that stays in cache, and groups
 // of activation columns pass over it. The same loop serves one column and thousands, so that a result never
-// depends on the columns beside it. lib/model/matmul.cpp drives it.
+// depends on the columns beside it. lib/matmul/matmul.cpp drives it.
 //
 // How an instruction set overlays: `decode[type]`, `multiply[kind]` and `pack_acts` share private layouts (codes
 // in the panel, the `init` and 256 planes of ActGroup), so a folder replaces all of them together in its

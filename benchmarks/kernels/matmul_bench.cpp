@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "hearth/cpu.h"
-#include "lib/model/matmul.h"
+#include "hearth/threads.h"
+#include "lib/matmul/matmul.h"
 #include "tests/kernels/random_blocks.h"
 
 namespace hearth {

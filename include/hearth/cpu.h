@@ -1,12 +1,9 @@
-// CPU: which instruction sets this build holds and this machine runs, and which one is in use; threads.
+// CPU: which instruction sets this build holds and this machine runs, and which one is in use; what it can do.
 //
 //   for (const hearth::IsaInfo& isa : hearth::list_isas()) std::printf("%s %d\n", isa.name, isa.usable);
 //   hearth::Status forced = hearth::force_isa("avx2");     // or the environment variable HEARTH_ISA
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,10 +31,6 @@ Status force_isa(std::string_view name);
 /// Empty, or why HEARTH_ISA was ignored.
 std::string isa_override_error();
 
-/// Threads worth using: physical (performance) cores this process may run on, limited by the cgroup's CPU
-/// quota. At least 1.
-int default_thread_count();
-
 /// What this machine can do with the set in use: the measures that speeds are compared with.
 struct MachineLimits {
   int n_threads = 1;
@@ -58,12 +51,5 @@ struct KernelCheck {
 /// Runs every kernel of every usable set against the reference on a few awkward sizes; well under a second.
 /// Sets that this machine cannot run are not listed.
 std::vector<KernelCheck> self_test();
-
-/// A host's own thread pool. `run(n_tasks, task)` must call task(i) exactly once for every i in
-/// [0, n_tasks) and return when all are done; calls may be concurrent. `n_threads` is its width.
-struct ThreadPool {
-  int n_threads = 1;
-  std::function<void(int n_tasks, const std::function<void(int)>& task)> run;
-};
 
 }  // namespace hearth

@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
-#include "hearth/cpu.h"
+#include "hearth/batch.h"
 #include "hearth/model.h"
 #include "hearth/result.h"
-#include "hearth/tokenizer.h"
+#include "hearth/threads.h"
 
 namespace hearth {
 

@@ -1,6 +1,7 @@
 // The whole public API of hearth.
 #pragma once
 
+#include "hearth/batch.h"
 #include "hearth/chat.h"
 #include "hearth/cpu.h"
 #include "hearth/embedder.h"
@@ -10,5 +11,6 @@
 #include "hearth/result.h"
 #include "hearth/sampler.h"
 #include "hearth/session.h"
+#include "hearth/threads.h"
 #include "hearth/tokenizer.h"
 #include "hearth/version.h"

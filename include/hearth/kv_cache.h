@@ -10,12 +10,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "hearth/batch.h"
 #include "hearth/result.h"
 
 namespace hearth {
-
-/// Names a sequence of a session: 0 <= id < SessionOptions::n_seqs.
-using SeqId = int32_t;
 
 /// How a cached key or value element is stored.
 enum class CellType : uint8_t { kF32, kF16, kBF16 };

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "hearth/gguf.h"
-#include "hearth/kv_cache.h"
 #include "hearth/result.h"
 #include "hearth/tokenizer.h"
 

@@ -13,11 +13,12 @@
 #include <string_view>
 #include <vector>
 
-#include "hearth/cpu.h"
+#include "hearth/batch.h"
 #include "hearth/kv_cache.h"
 #include "hearth/model.h"
 #include "hearth/result.h"
 #include "hearth/sampler.h"
+#include "hearth/threads.h"
 #include "hearth/tokenizer.h"
 
 namespace hearth {
@@ -35,14 +36,6 @@ struct SessionOptions {
   /// expansion gives but for the rounding of sums; generation is some forty times slower. kv_type rounds besides.
   bool exact_products = false;
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the session; then n_threads is ignored
-};
-
-/// One token to compute: where it stands, and whether its logits are wanted.
-struct BatchToken {
-  Token id = 0;
-  int32_t pos = 0;
-  SeqId seq = 0;
-  bool logits = false;
 };
 
 enum class StopReason : uint8_t { kLength, kEndToken, kStopText, kCallback, kContextFull };

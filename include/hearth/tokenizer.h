@@ -15,13 +15,11 @@
 #include <string_view>
 #include <vector>
 
+#include "hearth/batch.h"
 #include "hearth/gguf.h"
 #include "hearth/result.h"
 
 namespace hearth {
-
-/// A token id: an index into the vocabulary.
-using Token = int32_t;
 
 /// What a vocabulary entry is (tokenizer.ggml.token_type).
 enum class TokenKind : uint8_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };

@@ -11,10 +11,10 @@
 #include <span>
 #include <vector>
 
+#include "hearth/batch.h"
 #include "hearth/kv_cache.h"
-#include "hearth/session.h"
 #include "kernels/kernel_table.h"
-#include "lib/runtime/buffer.h"
+#include "lib/base/buffer.h"
 
 namespace hearth {
 

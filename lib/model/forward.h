@@ -8,14 +8,14 @@
 #include <span>
 #include <vector>
 
-#include "hearth/session.h"
+#include "hearth/batch.h"
+#include "lib/base/buffer.h"
+#include "lib/base/parallel.h"
 #include "lib/cache/kv_cache.h"
+#include "lib/matmul/matmul.h"
 #include "lib/model/hparams.h"
-#include "lib/model/matmul.h"
 #include "lib/model/rope.h"
 #include "lib/model/weights.h"
-#include "lib/runtime/buffer.h"
-#include "lib/runtime/parallel.h"
 
 namespace hearth {
 

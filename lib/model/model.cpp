@@ -66,23 +66,6 @@ ModelInfo describe(const GgufFile& file, const Architecture& arch, const HParams
   return info;
 }
 
-/// Everything but the vocabulary.
-Result<Model::Impl> bind_model(GgufFile file) {
-  Result<std::string_view> name = file.get_string("general.architecture");
-  if (!name) return name.error();
-  const Architecture* arch = find_architecture(*name);
-  if (!arch) {
-    return Error{ErrorCode::kUnsupported, "architecture \"" + std::string(name->substr(0, 64)) +
-                                              "\" is not supported; supported: " + joined(architecture_names())};
-  }
-  Result<HParams> hp = read_hparams(file, *arch);
-  if (!hp) return hp.error();
-  Result<Weights> weights = bind_weights(file, *arch, *hp);
-  if (!weights) return weights.error();
-  ModelInfo info = describe(file, *arch, *hp);
-  return Model::Impl{std::move(file), arch, std::move(*hp), std::move(*weights), std::move(info), std::nullopt};
-}
-
 /// Reads one byte of every page of the weights, with progress; false when cancelled.
 bool touch_weights(const GgufFile& file, const LoadProgress& progress) {
   constexpr uint64_t kPage = 4096;
@@ -102,6 +85,22 @@ bool touch_weights(const GgufFile& file, const LoadProgress& progress) {
 }
 
 }  // namespace
+
+Result<Model::Impl> bind_model(GgufFile file) {
+  Result<std::string_view> name = file.get_string("general.architecture");
+  if (!name) return name.error();
+  const Architecture* arch = find_architecture(*name);
+  if (!arch) {
+    return Error{ErrorCode::kUnsupported, "architecture \"" + std::string(name->substr(0, 64)) +
+                                              "\" is not supported; supported: " + joined(architecture_names())};
+  }
+  Result<HParams> hp = read_hparams(file, *arch);
+  if (!hp) return hp.error();
+  Result<Weights> weights = bind_weights(file, *arch, *hp);
+  if (!weights) return weights.error();
+  ModelInfo info = describe(file, *arch, *hp);
+  return Model::Impl{std::move(file), arch, std::move(*hp), std::move(*weights), std::move(info), std::nullopt};
+}
 
 struct ModelBuilder {
   static Result<Model> build(Result<GgufFile> file, const ModelOptions& options) {
@@ -141,25 +140,6 @@ const GgufFile& Model::file() const {
 }
 const Tokenizer& Model::tokenizer() const {
   return *impl_->tokenizer;
-}
-
-Result<MemoryPlan> Model::plan(const SessionOptions& options) const {
-  Result<SessionOptions> resolved = resolve_options(impl_->hp, options);
-  if (!resolved) return resolved.error();
-  return plan_memory(*impl_, *resolved);
-}
-
-Result<MemoryPlan> Model::plan(const std::string& path, const SessionOptions& options) {
-  Result<GgufFile> file = GgufFile::open(path, {.metadata_only = true});
-  if (!file) return file.error();
-  Result<Impl> impl = bind_model(std::move(*file));
-  if (!impl) return impl.error();
-  Result<Tokenizer> tokenizer = Tokenizer::from_gguf(impl->file);
-  if (!tokenizer) return tokenizer.error();
-  impl->tokenizer = std::move(*tokenizer);
-  Result<SessionOptions> resolved = resolve_options(impl->hp, options);
-  if (!resolved) return resolved.error();
-  return plan_memory(*impl, *resolved);
 }
 
 std::vector<std::string> Model::architectures() {

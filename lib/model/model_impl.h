@@ -5,10 +5,7 @@
 #include <string>
 
 #include "hearth/model.h"
-#include "hearth/session.h"
 #include "lib/arch/architecture.h"
-#include "lib/cache/kv_cache.h"
-#include "lib/model/forward.h"
 #include "lib/model/hparams.h"
 #include "lib/model/weights.h"
 
@@ -23,20 +20,7 @@ struct Model::Impl {
   std::optional<Tokenizer> tokenizer;  ///< absent only while planning from metadata
 };
 
-/// Options of a session with every default filled in. kInvalidArgument names one that is out of range.
-Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& options);
-
-/// Bytes of a session with resolved options.
-MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options);
-
-/// What the cache keeps of each layer.
-std::vector<CacheLayer> cache_layers(const HParams& hp);
-CacheOptions cache_options(const SessionOptions& options);
-ScratchSizes scratch_sizes(const HParams& hp, const SessionOptions& options);
-
-/// Encoders and sessions that only embed make none.
-inline bool makes_logits(const HParams& hp, const SessionOptions& options) {
-  return hp.causal && !options.hidden_only;
-}
+/// Everything but the vocabulary. Errors as Model::open.
+Result<Model::Impl> bind_model(GgufFile file);
 
 }  // namespace hearth

@@ -8,8 +8,8 @@
 #include "hearth/gguf.h"
 #include "hearth/result.h"
 #include "lib/arch/architecture.h"
+#include "lib/matmul/matmul.h"
 #include "lib/model/hparams.h"
-#include "lib/model/matmul.h"
 
 namespace hearth {
 

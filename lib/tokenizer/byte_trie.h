@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "lib/runtime/heap_bytes.h"
+#include "lib/base/heap_bytes.h"
 
 namespace hearth {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "hearth/gguf.h"
-#include "lib/runtime/heap_bytes.h"
+#include "lib/base/heap_bytes.h"
 #include "lib/tokenizer/pair_table.h"
 #include "lib/tokenizer/space_mark.h"
 #include "lib/tokenizer/vocab.h"

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "lib/runtime/heap_bytes.h"
+#include "lib/base/heap_bytes.h"
 
 namespace hearth {
 

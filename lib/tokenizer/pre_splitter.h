@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "hearth/result.h"
-#include "lib/runtime/heap_bytes.h"
+#include "lib/base/heap_bytes.h"
 #include "lib/tokenizer/pre_rules.h"
 #include "lib/tokenizer/rule_dfa.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "hearth/result.h"
-#include "lib/runtime/heap_bytes.h"
+#include "lib/base/heap_bytes.h"
 #include "lib/tokenizer/rule_parser.h"
 #include "lib/unicode/properties.h"
 #include "lib/unicode/utf8.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "hearth/tokenizer.h"
-#include "lib/runtime/heap_bytes.h"
+#include "lib/base/heap_bytes.h"
 #include "lib/tokenizer/byte_trie.h"
 
 namespace hearth {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lib/runtime/heap_bytes.h"
+#include "lib/base/heap_bytes.h"
 
 namespace hearth {
 

@@ -9,7 +9,7 @@
 
 #include "hearth/gguf.h"
 #include "hearth/tokenizer.h"
-#include "lib/runtime/heap_bytes.h"
+#include "lib/base/heap_bytes.h"
 #include "lib/tokenizer/pre_rules.h"
 #include "lib/tokenizer/string_table.h"
 

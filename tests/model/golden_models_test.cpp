@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hearth/hearth.h"
-#include "lib/runtime/session_impl.h"
+#include "lib/session/session_impl.h"
 #include "support/golden.h"
 #include "support/rounding.h"
 

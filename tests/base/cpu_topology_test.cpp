@@ -1,5 +1,5 @@
 // Thread counts on made-up /sys and /proc trees.
-#include "lib/runtime/cpu_topology.h"
+#include "lib/base/cpu_topology.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <fstream>
 #include <numeric>
 
-#include "hearth/cpu.h"
+#include "hearth/threads.h"
 
 namespace hearth {
 namespace {

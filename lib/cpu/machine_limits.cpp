@@ -6,8 +6,8 @@
 
 #include "hearth/cpu.h"
 #include "kernels/kernel_table.h"
-#include "lib/runtime/buffer.h"
-#include "lib/runtime/parallel.h"
+#include "lib/base/buffer.h"
+#include "lib/base/parallel.h"
 
 namespace hearth {
 namespace {

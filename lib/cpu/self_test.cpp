@@ -1,5 +1,5 @@
 // self_test(): every kernel of every usable instruction set against the reference.
-#include "kernels/self_test.h"
+#include "lib/cpu/self_test.h"
 
 #include <cstdio>
 

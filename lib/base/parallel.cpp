@@ -8,7 +8,7 @@
 //
 // The OpenMP backend (CMake option HEARTH_OPENMP) is for hosts that use OpenMP themselves. It is off by default:
 // an OpenMP runtime may end the process when it cannot start its threads, and its threads are shared with the host.
-#include "lib/runtime/parallel.h"
+#include "lib/base/parallel.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +19,7 @@
 #include <new>
 #include <string>
 
-#include "lib/runtime/spin_wait.h"
+#include "lib/base/spin_wait.h"
 
 #if defined(HEARTH_OPENMP)
 #include <omp.h>

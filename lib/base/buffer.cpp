@@ -1,5 +1,5 @@
 // Anonymous mappings where the system has them, aligned nothrow allocation elsewhere.
-#include "lib/runtime/buffer.h"
+#include "lib/base/buffer.h"
 
 #include <cstring>
 #include <new>

@@ -8,7 +8,7 @@
 
 #include "hearth/session.h"
 #include "lib/model/model_impl.h"
-#include "lib/runtime/session_impl.h"
+#include "lib/session/session_impl.h"
 
 namespace hearth {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <string>
 
-#include "lib/model/model_impl.h"
-#include "lib/runtime/session_impl.h"
+#include "lib/session/plan.h"
+#include "lib/session/session_impl.h"
 
 namespace hearth {
 

@@ -1,6 +1,6 @@
 // Thread count detection from Linux's /sys and /proc: what the kernel documents in
 // Documentation/admin-guide/cputopology.rst, cgroup-v2.rst and cgroup-v1/cpu (scheduler/sched-bwc.rst).
-#include "lib/runtime/cpu_topology.h"
+#include "lib/base/cpu_topology.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 #include <optional>
 #include <string_view>
 
-#include "hearth/cpu.h"
+#include "hearth/threads.h"
 
 namespace hearth {
 namespace {

@@ -1,8 +1,8 @@
 // The memory plan: the same layouts that allocate, run without memory.
+#include "lib/session/plan.h"
+
 #include <algorithm>
 #include <string>
-
-#include "lib/model/model_impl.h"
 
 namespace hearth {
 namespace {
@@ -82,6 +82,25 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) 
   if (model.tokenizer) plan.tables_bytes += model.tokenizer->memory_bytes();
   plan.process_bytes = kProgramBytes + static_cast<uint64_t>(options.n_threads) * kThreadBytes;
   return plan;
+}
+
+Result<MemoryPlan> Model::plan(const SessionOptions& options) const {
+  Result<SessionOptions> resolved = resolve_options(impl_->hp, options);
+  if (!resolved) return resolved.error();
+  return plan_memory(*impl_, *resolved);
+}
+
+Result<MemoryPlan> Model::plan(const std::string& path, const SessionOptions& options) {
+  Result<GgufFile> file = GgufFile::open(path, {.metadata_only = true});
+  if (!file) return file.error();
+  Result<Impl> impl = bind_model(std::move(*file));
+  if (!impl) return impl.error();
+  Result<Tokenizer> tokenizer = Tokenizer::from_gguf(impl->file);
+  if (!tokenizer) return tokenizer.error();
+  impl->tokenizer = std::move(*tokenizer);
+  Result<SessionOptions> resolved = resolve_options(impl->hp, options);
+  if (!resolved) return resolved.error();
+  return plan_memory(*impl, *resolved);
 }
 
 }  // namespace hearth

@@ -5,8 +5,8 @@
 #include <memory>
 #include <type_traits>
 
-#include "hearth/cpu.h"
 #include "hearth/result.h"
+#include "hearth/threads.h"
 
 namespace hearth {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_table.h"
-#include "lib/model/matmul.h"
+#include "lib/matmul/matmul.h"
 
 namespace hearth {
 

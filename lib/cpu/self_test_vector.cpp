@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/self_test.h"
+#include "lib/cpu/self_test.h"
 
 namespace hearth::kernels {
 namespace {

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <string>
 
-#include "lib/runtime/session_impl.h"
+#include "lib/session/session_impl.h"
 
 namespace hearth {
 namespace {

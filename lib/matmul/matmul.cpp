@@ -1,12 +1,12 @@
 // Matrix products over threads: which columns form a pass, which row tiles form a task, and what becomes of a
 // finished tile (bias, gate, place in the output).
-#include "lib/model/matmul.h"
+#include "lib/matmul/matmul.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "lib/model/matmul_pass.h"
-#include "lib/model/tile_queue.h"
+#include "lib/matmul/matmul_pass.h"
+#include "lib/matmul/tile_queue.h"
 
 namespace hearth {
 namespace {

@@ -3,7 +3,7 @@
 #include <limits>
 #include <string>
 
-#include "kernels/self_test.h"
+#include "lib/cpu/self_test.h"
 
 namespace hearth::kernels {
 namespace {

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "hearth/session.h"
+#include "lib/base/buffer.h"
+#include "lib/base/parallel.h"
 #include "lib/cache/kv_cache.h"
 #include "lib/model/forward.h"
-#include "lib/runtime/buffer.h"
-#include "lib/runtime/parallel.h"
 
 namespace hearth {
 

@@ -1,5 +1,5 @@
 // One pass of a matrix product: scratch layout, grouping, quantisation, and a row tile times all columns.
-#include "lib/model/matmul_pass.h"
+#include "lib/matmul/matmul_pass.h"
 
 #include <algorithm>
 

@@ -9,7 +9,7 @@
 
 #include "hearth/gguf.h"
 #include "kernels/kernel_table.h"
-#include "lib/runtime/parallel.h"
+#include "lib/base/parallel.h"
 
 namespace hearth {
 

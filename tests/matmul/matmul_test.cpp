@@ -1,5 +1,5 @@
 // matmul, matmul_gated and matmul_experts against a double-precision oracle, for every type and number of tokens.
-#include "lib/model/matmul.h"
+#include "lib/matmul/matmul.h"
 
 #include <gtest/gtest.h>
 

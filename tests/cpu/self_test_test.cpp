@@ -5,7 +5,7 @@
 
 #include "hearth/cpu.h"
 #include "kernels/dispatch.h"
-#include "kernels/self_test.h"
+#include "lib/cpu/self_test.h"
 
 namespace hearth {
 namespace {

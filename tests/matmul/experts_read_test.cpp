@@ -7,7 +7,7 @@
 #include <cstring>
 #include <memory>
 
-#include "lib/model/matmul.h"
+#include "lib/matmul/matmul.h"
 #include "tests/kernels/random_blocks.h"
 
 namespace hearth {

@@ -1,5 +1,5 @@
 // The pool: every task once, distinct workers, many forks, hosts' pools.
-#include "lib/runtime/parallel.h"
+#include "lib/base/parallel.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,0 +1,50 @@
+// The public face of kernels/dispatch: which instruction sets there are, which one runs, and forcing another.
+#include <string>
+
+#include "hearth/cpu.h"
+#include "kernels/dispatch.h"
+
+namespace hearth {
+namespace {
+
+Result<int> choose(std::string_view name) {
+  const int row = kernels::find_isa(name);
+  if (row < 0) return Error{ErrorCode::kNotFound, "unknown instruction set '" + std::string(name) + "'"};
+  if (kernels::isa_table(row) == nullptr) {
+    return Error{ErrorCode::kUnsupported,
+                 "this machine cannot run '" + std::string(name) + "' (needs " + kernels::isa_row(row).needs + ")"};
+  }
+  return row;
+}
+
+}  // namespace
+
+std::vector<IsaInfo> list_isas() {
+  std::vector<IsaInfo> infos;
+  const std::string_view active = active_isa();
+  for (int i = 0; i < kernels::isa_count(); ++i) {
+    const kernels::IsaRow& row = kernels::isa_row(i);
+    infos.push_back(
+        {row.name, *row.needs == 0 ? "nothing" : row.needs, kernels::isa_table(i) != nullptr, active == row.name});
+  }
+  return infos;
+}
+
+const char* active_isa() {
+  return kernels::kernels().isa;
+}
+
+Status force_isa(std::string_view name) {
+  const Result<int> row = choose(name);
+  if (!row) return row.error();
+  kernels::activate_isa(*row);
+  return {};
+}
+
+std::string isa_override_error() {
+  const char* name = kernels::ignored_override();
+  if (*name == '\0') return {};
+  return "HEARTH_ISA ignored: " + choose(name).error().message;
+}
+
+}  // namespace hearth
