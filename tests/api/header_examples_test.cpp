@@ -54,6 +54,23 @@ void tokenizer_h() {
   for (hearth::Token id : *ids) std::fputs(std::string(stream.push(id)).c_str(), stdout);
 }
 
+void batch_h(hearth::Session& session) {
+  std::vector<hearth::BatchToken> batch{{.id = 17, .pos = 0, .seq = 0}, {.id = 4, .pos = 1, .seq = 0, .logits = true}};
+  hearth::Status done = session.decode(batch);
+}
+
+struct MyPool {
+  void run(int n, const std::function<void(int)>& task) {
+    for (int i = 0; i < n; ++i) task(i);
+  }
+};
+
+void threads_h(const hearth::Result<hearth::Model>& model, MyPool& mine) {
+  auto run = [&](int n, const std::function<void(int)>& task) { mine.run(n, task); };
+  hearth::ThreadPool pool{.n_threads = 4, .run = run};
+  auto session = hearth::Session::create(*model, {.pool = &pool});
+}
+
 void kv_cache_h(hearth::Session& session) {
   hearth::Status shared = session.cache().copy(0, 1);
   hearth::Status removed = session.cache().remove(1, 10, -1);
@@ -139,7 +156,8 @@ TEST(HeaderExamples, TheOthersAreLinked) {
       reinterpret_cast<const void*>(&tokenizer_h), reinterpret_cast<const void*>(&kv_cache_h),
       reinterpret_cast<const void*>(&sampler_h),   reinterpret_cast<const void*>(&session_h),
       reinterpret_cast<const void*>(&chat_h),      reinterpret_cast<const void*>(&cpu_h),
-      reinterpret_cast<const void*>(&embedder_h),
+      reinterpret_cast<const void*>(&embedder_h),  reinterpret_cast<const void*>(&batch_h),
+      reinterpret_cast<const void*>(&threads_h),
   };
   for (const void* function : functions) EXPECT_NE(function, nullptr);
 }
