@@ -1,7 +1,8 @@
 // Threads: how many are worth using, and a host's own pool in place of hearth's.
 //
-//   hearth::ThreadPool pool{.n_threads = 4, .run = [&](int n, const std::function<void(int)>& task) { mine.run(n,
-//   task); }}; auto session = hearth::Session::create(*model, {.pool = &pool});
+//   auto run = [&](int n, const std::function<void(int)>& task) { mine.run(n, task); };
+//   hearth::ThreadPool pool{.n_threads = 4, .run = run};
+//   auto session = hearth::Session::create(*model, {.pool = &pool});
 #pragma once
 
 #include <functional>
