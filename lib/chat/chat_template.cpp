@@ -2,10 +2,10 @@
 #include <ctime>
 
 #include "hearth/chat.h"
-#include "lib/chat/interpreter.h"
-#include "lib/chat/json.h"
 #include "lib/chat/messages.h"
-#include "lib/chat/parser.h"
+#include "lib/jinja/interpreter.h"
+#include "lib/jinja/json_values.h"
+#include "lib/jinja/parser.h"
 
 namespace hearth {
 
@@ -43,12 +43,6 @@ std::vector<ChatPrompt::Piece> pieces_of(const jinja::Text& text) {
 }
 
 }  // namespace
-
-std::string ChatPrompt::text() const {
-  std::string out;
-  for (const Piece& piece : pieces) out += piece.text;
-  return out;
-}
 
 Result<ChatTemplate> ChatTemplate::compile(std::string_view source, std::string_view bos, std::string_view eos) {
   auto impl = std::make_shared<Impl>();
@@ -98,7 +92,7 @@ Result<ChatPrompt> ChatTemplate::render(const std::vector<ChatMessage>& messages
   run.now = seconds_of(options.now);
   run.extensions = true;
   Interpreter interpreter(with_tools ? *impl_->tool_use : *impl_->main, run);
-  auto variables = jinja::make_variables(interpreter.heap(), messages, options, impl_->bos, impl_->eos);
+  auto variables = make_variables(interpreter.heap(), messages, options, impl_->bos, impl_->eos);
   if (!variables) return variables.error();
   auto text = interpreter.run(*std::move(variables));
   if (!text) return text.error();

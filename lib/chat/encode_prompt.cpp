@@ -1,7 +1,13 @@
-// ChatTemplate::encode: special tokens from what the template wrote, plain text from everything else.
+// Rendered prompts to tokens: special tokens from what the template wrote, plain text from everything else.
 #include "hearth/chat.h"
 
 namespace hearth {
+
+std::string ChatPrompt::text() const {
+  std::string out;
+  for (const Piece& piece : pieces) out += piece.text;
+  return out;
+}
 
 Result<std::vector<Token>> ChatTemplate::encode(const ChatPrompt& prompt, const Tokenizer& tokenizer) const {
   std::string text;

@@ -1,10 +1,18 @@
 // Variables of a conversation, named and nested as Hugging Face's apply_chat_template has them.
 #include "lib/chat/messages.h"
 
-#include "lib/chat/json.h"
+#include "lib/jinja/json_values.h"
 
-namespace hearth::jinja {
+namespace hearth {
 namespace {
+
+using jinja::Dict;
+using jinja::Heap;
+using jinja::Kind;
+using jinja::Sequence;
+using jinja::String;
+using jinja::Text;
+using jinja::Value;
 
 class Builder {
  public:
@@ -20,7 +28,7 @@ class Builder {
   // JSON text as a value; an error names the member.
   bool parse(std::string_view json, const std::string& member, Value& out) {
     std::string problem;
-    if (read_json(heap_, json, false, out, problem)) return true;
+    if (jinja::read_json(heap_, json, false, out, problem)) return true;
     error = {ErrorCode::kInvalidArgument, member + ": " + problem};
     return false;
   }
@@ -106,4 +114,4 @@ Result<Value> make_variables(Heap& heap, const std::vector<ChatMessage>& message
   return variables;
 }
 
-}  // namespace hearth::jinja
+}  // namespace hearth

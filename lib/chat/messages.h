@@ -4,13 +4,13 @@
 #include <string>
 
 #include "hearth/chat.h"
-#include "lib/chat/value.h"
+#include "lib/jinja/value.h"
 
-namespace hearth::jinja {
+namespace hearth {
 
 /// Builds the variables `messages`, `tools`, `documents`, `add_generation_prompt`, the special tokens' texts, and
 /// options.variables. kInvalidArgument names a member whose JSON is malformed or of the wrong kind.
-Result<Value> make_variables(Heap& heap, const std::vector<ChatMessage>& messages, const ChatOptions& options,
-                             std::string_view bos, std::string_view eos);
+Result<jinja::Value> make_variables(jinja::Heap& heap, const std::vector<ChatMessage>& messages,
+                                    const ChatOptions& options, std::string_view bos, std::string_view eos);
 
-}  // namespace hearth::jinja
+}  // namespace hearth
