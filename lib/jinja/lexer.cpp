@@ -9,7 +9,7 @@
 
 namespace hearth::jinja {
 
-std::string normalise_source(std::string_view source) {
+std::string normalize_source(std::string_view source) {
   std::string out;
   out.reserve(source.size());
   for (size_t i = 0; i < source.size(); ++i) {

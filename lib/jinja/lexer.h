@@ -41,7 +41,7 @@ struct SyntaxError {
 };
 
 /// Line ends become "\n" and one at the very end is dropped, as Jinja does.
-std::string normalise_source(std::string_view source);
+std::string normalize_source(std::string_view source);
 /// Line and column (in characters) of an offset.
 Position position_of(std::string_view source, uint32_t offset);
 

@@ -332,7 +332,7 @@ Result<std::shared_ptr<const Template>> compile_template(std::string_view source
   constexpr size_t kMaxSource = size_t{16} << 20;
   if (source.size() > kMaxSource) return Error{ErrorCode::kLimit, "the template is larger than 16 MiB"};
   auto tmpl = std::make_shared<Template>();
-  tmpl->source = normalise_source(source);
+  tmpl->source = normalize_source(source);
   SyntaxError error;
   std::vector<LexToken> tokens;
   if (!tokenize(tmpl->source, tokens, error) || !Parser(*tmpl, std::move(tokens), error).parse() ||
