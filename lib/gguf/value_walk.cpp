@@ -26,7 +26,7 @@ bool skip_bools(Cursor& cursor, uint64_t count, WalkProblem& problem) {
 }
 
 bool skip_strings(Cursor& cursor, uint64_t count, WalkProblem& problem) {
-  // Every string has a length of 8 bytes, so a count beyond that is a lie found without walking.
+  // Every string has a length of 8 bytes, so a larger count is refused without a walk.
   if (count > cursor.remaining() / sizeof(uint64_t)) {
     return fail(problem, cursor, "more strings than the file has room for", count);
   }

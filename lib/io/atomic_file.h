@@ -14,7 +14,7 @@ namespace hearth {
 /// Writes front to back into a temporary beside the target, which commit() renames over it. Without a successful
 /// commit() the temporary is removed and an older file of that name stays as it was. Errors are kIo (kNotFound for
 /// a folder that does not exist) and name the path and the system's reason; after one, every call repeats it.
-/// Not synchronised with the disk: a power failure soon after commit() may lose the data. One thread at a time.
+/// Not synchronized with the disk: a power failure soon after commit() may lose the data. One thread at a time.
 class AtomicFile {
  public:
   /// `path` may exist as a regular file or a link to one, and is then replaced at commit().

@@ -49,7 +49,7 @@ class FileBytes {
 void advise_will_need(std::span<const std::byte> bytes);
 
 /// Reads one byte of each page, so that a mapping is resident when this returns. The result is meaningless; it is
-/// there so that the reads are not optimised away.
+/// there so that the reads are not optimized away.
 unsigned touch_pages(std::span<const std::byte> bytes);
 
 }  // namespace hearth

@@ -150,7 +150,7 @@ struct Stmt {
 };
 
 struct Template {
-  std::string source;  // normalised
+  std::string source;  // normalized
   std::deque<Expr> exprs;
   std::deque<Stmt> stmts;
   std::vector<Constant> constants;

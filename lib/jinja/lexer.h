@@ -25,7 +25,7 @@ enum class TokenType : uint8_t {
 struct LexToken {
   TokenType type;
   std::string text;  ///< data, name, operator; a string's value; an integer's digits with its prefix
-  uint32_t offset;   ///< into the normalised source
+  uint32_t offset;   ///< into the normalized source
   double number = 0;
 };
 
@@ -45,7 +45,7 @@ std::string normalize_source(std::string_view source);
 /// Line and column (in characters) of an offset.
 Position position_of(std::string_view source, uint32_t offset);
 
-/// Splits a normalised source; the last token is kEnd. False with `error`.
+/// Splits a normalized source; the last token is kEnd. False with `error`.
 bool tokenize(std::string_view source, std::vector<LexToken>& tokens, SyntaxError& error);
 
 }  // namespace hearth::jinja

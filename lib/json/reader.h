@@ -1,5 +1,5 @@
-// Reader: one JSON document (RFC 8259) as a row of events, in one pass and without a tree. For hostile input: depth is
-// bounded, nothing recurses, and an error names line and column.
+// Reader: one JSON document (RFC 8259) as a sequence of events, in one pass and without a tree. For hostile input:
+// depth is bounded, nothing recurses, and an error names line and column.
 //
 //   json::Reader reader(text);
 //   for (json::Event event = reader.next(); event != json::Event::kEnd; event = reader.next()) {

@@ -27,7 +27,7 @@ constexpr size_t kStride = 64;
 
 bool any_above(std::span<const float> logits, size_t begin, size_t end, float threshold) {
   int any = 0;
-  if (end - begin == kStride) {  // a constant count vectorises
+  if (end - begin == kStride) {  // a constant count vectorizes
     for (size_t i = 0; i < kStride; ++i) any |= logits[begin + i] > threshold ? 1 : 0;
     return any != 0;
   }
@@ -43,7 +43,7 @@ bool has_infinity(std::span<const float> logits) {
 
 /// The k largest of `logits` that are > -inf, sorted.
 void gather_best(std::vector<Candidate>& items, std::span<const float> logits, size_t k) {
-  const size_t limit = 2 * k + 64;  // cut back to k when so many are waiting
+  const size_t limit = 2 * k + 64;  // when it is reached, only the best k stay
   float threshold = -kFloatInfinity;
   const auto cut = [&] {
     std::nth_element(items.begin(), items.begin() + static_cast<ptrdiff_t>(k) - 1, items.end(), is_better);
@@ -139,7 +139,7 @@ size_t draw(const Candidates& candidates, Rng& rng) {
     left -= p;
     last_possible = i;
   }
-  return last_possible;  // rounding left a crumb
+  return last_possible;  // rounding may leave the sum below the draw
 }
 
 }  // namespace sample

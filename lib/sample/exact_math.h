@@ -12,7 +12,7 @@ namespace hearth::sample {
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 inline constexpr double kLn2 = 0.693147180559945309417;
 
-/// e^x. Results below the smallest normal double are 0; NaN gives NaN. Free of branches, so that loops of it vectorise.
+/// e^x. Results below the smallest normal double are 0; NaN gives NaN. Free of branches, so that loops of it vectorize.
 inline double exact_exp(double x) {
   constexpr double kLn2High = 0x1.62e42fee00000p-1;  // 32 bits, so that n * kLn2High is exact
   constexpr double kLn2Low = 0x1.a39ef35793c76p-33;

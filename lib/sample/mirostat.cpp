@@ -10,7 +10,7 @@ namespace {
 /// Tokens from which Zipf's exponent is estimated (the paper's m).
 constexpr size_t kEstimateTokens = 100;
 
-/// Zipf's exponent by least squares over neighbouring pairs (eq. 30 of the paper):
+/// Zipf's exponent by least squares over neighboring pairs (eq. 30 of the paper):
 /// sum(t_i b_i) / sum(t_i^2), t_i = log((i+2)/(i+1)), b_i = log(p_i / p_{i+1}).
 double zipf_exponent(std::span<const Candidate> best) {
   double sum_tb = 0, sum_tt = 0;

@@ -129,7 +129,7 @@ struct Mirostat {
   void observe(double p, float tau, float eta);
 };
 
-/// Draws an index by `p` (need not be normalised, is not reordered).
+/// Draws an index by `p` (need not be normalized, is not reordered).
 size_t draw(const Candidates& candidates, Rng& rng);
 
 // --- options ------------------------------------------------------------------------------------------

@@ -42,8 +42,8 @@ class BytePairEncoder final : public TextEncoder {
     for (size_t b = 0; b < 256; ++b) {
       const std::string byte(1, static_cast<char>(b));
       first_symbols_[b] = merges_.symbol(vocab, plain() ? byte : letter_text(b));
-      const std::string spelt = {'<', '0', 'x', kHex[b >> 4], kHex[b & 15], '>'};
-      fallback_[b] = vocab.by_raw.find(plain() ? spelt : byte);
+      const std::string spelled = {'<', '0', 'x', kHex[b >> 4], kHex[b & 15], '>'};
+      fallback_[b] = vocab.by_raw.find(plain() ? spelled : byte);
     }
     if (flag(PreRule::kWholeWordFirst)) index_words();
   }

@@ -1,4 +1,4 @@
-// Look-up in the precompiled normalisation rules; every index is checked, a broken table matches nothing.
+// Look-up in the precompiled normalization rules; every index is checked, a broken table matches nothing.
 #include "lib/tokenizer/char_map.h"
 
 #include <cstring>

@@ -1,4 +1,4 @@
-// CharMap: SentencePiece's precompiled normalisation rules (precompiled_charsmap): longest prefix to replacement.
+// CharMap: SentencePiece's precompiled normalization rules (precompiled_charsmap): longest prefix to replacement.
 //
 // Layout: uint32 n; n bytes of a double-array trie (uint32 units, the format of Darts-clone); then the replacement
 // strings, each ended by a zero byte. A unit holds: bits 0-7 the label, bit 8 whether a value hangs below, bit 9 the

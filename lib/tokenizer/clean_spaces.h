@@ -1,4 +1,4 @@
-// clean_up_tokenization_spaces of the Transformers library, as the GGUF world applies it.
+// clean_up_tokenization_spaces of the Transformers library, as llama.cpp applies it.
 #pragma once
 
 #include <string>

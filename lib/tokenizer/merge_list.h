@@ -23,7 +23,7 @@ class MergeList {
   /// Reads the merges of `file`; views into it are kept.
   static Result<MergeList> read(const GgufFile& file, const Vocab& vocab);
 
-  /// Symbol spelt `raw` as the file spells tokens, or kNoSymbol.
+  /// Symbol spelled `raw` as the file spells tokens, or kNoSymbol.
   uint32_t symbol(const Vocab& vocab, std::string_view raw) const {
     const Token id = vocab.by_raw.find(raw);
     return static_cast<uint32_t>(id >= 0 ? id : extra_.find(raw));

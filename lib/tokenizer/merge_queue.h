@@ -1,4 +1,4 @@
-// Merging of neighbouring symbols, best pair first, leftmost of equals first: the loop that byte-pair and
+// Merging of neighboring symbols, best pair first, leftmost of equals first: the loop that byte-pair and
 // SentencePiece vocabularies share. Short words scan for the best pair; long ones keep the pairs in a heap, so that a
 // word of n characters costs O(n log n).
 #pragma once
@@ -13,7 +13,7 @@ namespace hearth {
 struct MergeSymbol {
   uint32_t id;     ///< what the rule knows it by
   uint32_t begin;  ///< offset of its first byte
-  uint32_t size;   ///< bytes; 0: merged into its left neighbour
+  uint32_t size;   ///< bytes; 0: merged into its left neighbor
 };
 
 /// A Rule offers

@@ -66,7 +66,7 @@ Status build_pieces(Vocab& v) {
       const int value = byte_token_value(v.raw[i]);
       if (value < 0) {
         return Error{ErrorCode::kFormat,
-                     "tokenizer.ggml.tokens: entry " + std::to_string(i) + " is a byte but not spelt <0xHH>"};
+                     "tokenizer.ggml.tokens: entry " + std::to_string(i) + " is a byte but not spelled <0xHH>"};
       }
       bytes += static_cast<char>(value);
     }

@@ -1,4 +1,4 @@
-// The pre-tokenizers of byte-pair vocabularies (tokenizer.ggml.pre) as a table: one row a behaviour.
+// The pre-tokenizers of byte-pair vocabularies (tokenizer.ggml.pre) as a table: one row per behavior.
 #pragma once
 
 #include <array>

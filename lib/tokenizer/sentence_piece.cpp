@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint32_t kNoToken = 0xFFFFFFFF;
 
-/// Two neighbours merge when their text together is a token.
+/// Two neighbors merge when their text together is a token.
 struct ScoreRule {
   using Priority = float;
   const Vocab& vocab;
@@ -34,8 +34,8 @@ class SentencePieceEncoder final : public TextEncoder {
   explicit SentencePieceEncoder(const Vocab& vocab) : vocab_(vocab) {
     constexpr char kHex[] = "0123456789ABCDEF";
     for (size_t b = 0; b < 256; ++b) {
-      const std::string spelt = {'<', '0', 'x', kHex[b >> 4], kHex[b & 15], '>'};
-      Token id = vocab.by_raw.find(spelt);
+      const std::string spelled = {'<', '0', 'x', kHex[b >> 4], kHex[b & 15], '>'};
+      Token id = vocab.by_raw.find(spelled);
       if (id < 0) id = vocab.by_raw.find(std::string(1, static_cast<char>(b)));
       byte_tokens_[b] = id >= 0 ? id : vocab.special_id(SpecialId::kUnk);
     }

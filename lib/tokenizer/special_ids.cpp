@@ -20,7 +20,7 @@ constexpr struct {
     {"tokenizer.ggml.eot_token_id", SpecialId::kEot, WhenBad::kError},
     {"tokenizer.ggml.eom_token_id", SpecialId::kEom, WhenBad::kError},
     {"tokenizer.ggml.unknown_token_id", SpecialId::kUnk, WhenBad::kError},
-    {"tokenizer.ggml.seperator_token_id", SpecialId::kSep, WhenBad::kError},  // spelt so in the format
+    {"tokenizer.ggml.seperator_token_id", SpecialId::kSep, WhenBad::kError},  // spelled so in the format
     {"tokenizer.ggml.padding_token_id", SpecialId::kPad, WhenBad::kIgnore},   // seen in published files
     {"tokenizer.ggml.mask_token_id", SpecialId::kMask, WhenBad::kIgnore},
     {"tokenizer.ggml.fim_pre_token_id", SpecialId::kFimPre, WhenBad::kIgnore},

@@ -1,4 +1,4 @@
-// Unigram (T5, XLM-R): normalise, then the segmentation with the highest sum of scores (Kudo, "Subword
+// Unigram (T5, XLM-R): normalize, then the segmentation with the highest sum of scores (Kudo, "Subword
 // Regularization", 2018, section 3.2, by Viterbi's algorithm).
 #include <algorithm>
 #include <limits>
@@ -14,7 +14,7 @@ namespace hearth {
 namespace {
 
 constexpr float kUnknownPenalty = 10.0f;  // below the worst score
-constexpr size_t kMaxGrowth = 32;         // bytes of normalised text a byte of text; real maps need 11
+constexpr size_t kMaxGrowth = 32;         // bytes of normalized text per byte of text; real maps need 11
 
 class UnigramEncoder final : public TextEncoder {
  public:
@@ -34,7 +34,7 @@ class UnigramEncoder final : public TextEncoder {
 
   Status encode(std::string_view text, bool, WordCache&, TokenSink& out) const override {
     std::string normal;
-    if (!normalise(text, normal)) {
+    if (!normalize(text, normal)) {
       return Error{ErrorCode::kLimit, "tokenizer.ggml.precompiled_charsmap: the text grows too much"};
     }
     return normal.empty() ? Status{} : segment(normal, out);
@@ -69,7 +69,7 @@ class UnigramEncoder final : public TextEncoder {
     return {c.n_bytes, broken ? std::string_view("\xEF\xBF\xBD") : rest.substr(0, c.n_bytes)};
   }
 
-  bool normalise(std::string_view text, std::string& out) const {
+  bool normalize(std::string_view text, std::string& out) const {
     const std::string_view space = vocab_.escape_spaces ? kSpaceMark : std::string_view(" ");
     const size_t limit = kMaxGrowth * text.size() + 1024;
     bool prefixed = false, in_word = false;
@@ -95,7 +95,7 @@ class UnigramEncoder final : public TextEncoder {
   }
 
   Status segment(const std::string& text, TokenSink& out) const {
-    if (text.size() > UINT32_MAX) return Error{ErrorCode::kLimit, "text: longer than 4 GiB when normalised"};
+    if (text.size() > UINT32_MAX) return Error{ErrorCode::kLimit, "text: longer than 4 GiB when normalized"};
     const Token unknown = vocab_.special_id(SpecialId::kUnk);
     const std::unique_ptr<Best[]> best(new (std::nothrow) Best[text.size() + 1]);  // by position
     if (!best) return Error{ErrorCode::kOutOfMemory, "text: no memory for its segmentation"};
@@ -117,7 +117,7 @@ class UnigramEncoder final : public TextEncoder {
       if (!covered) offer(best[next], score + unknown_score_, unknown, begin);
       begin = next;
     }
-    // Neighbouring unknown tokens become one.
+    // Neighboring unknown tokens become one.
     std::vector<Token> tokens;
     bool after_unknown = false;
     for (size_t end = text.size(); end > 0; end = best[end].begin) {

@@ -91,7 +91,7 @@ struct Vocab {
   bool add_space_prefix = false;
   bool remove_extra_spaces = false;
   bool escape_spaces = true;  ///< "▁" in entries stands for a space
-  bool drop_spaces = false;   ///< white space only separates (and case is normalised) before byte-pair merging
+  bool drop_spaces = false;   ///< white space only separates (and case is normalized) before byte-pair merging
   bool clean_spaces = false;
   bool lowercase = true;
   bool strip_accents = true;

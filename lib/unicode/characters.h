@@ -1,4 +1,4 @@
-// Any byte string as a row of characters: what is not UTF-8 is kept, so that the string can be put together again.
+// Any byte string as a sequence of characters: what is not UTF-8 is kept, so that the string can be put together again.
 // (utf8.h decodes otherwise: there, what is broken becomes U+FFFD.)
 #pragma once
 

@@ -48,13 +48,13 @@ class Decomposer {
   }
 
   std::vector<uint32_t> parts_;
-  std::vector<Mark> pending_;  // marks in a row
+  std::vector<Mark> pending_;  // consecutive marks
 };
 
 /// True when `text` is its own NFC by a look at single characters; false means that only nfc() can say. `text` is clean
 /// UTF-8 (utf8::is_clean), here and below.
 bool is_surely_nfc(std::string_view text);
-/// NFC; takes time in proportion to the text but for long rows of combining marks (n log n).
+/// NFC; takes time in proportion to the text but for long runs of combining marks (n log n).
 std::string nfc(std::string_view text);
 
 }  // namespace hearth::unicode

@@ -9,7 +9,7 @@ namespace {
 using namespace hearth::testing;
 
 /// Tokens by their spelling in the file, joined by '|'.
-std::string spelt(const Tokenizer& tokenizer, std::string_view text, const EncodeOptions& options = {}) {
+std::string spelled(const Tokenizer& tokenizer, std::string_view text, const EncodeOptions& options = {}) {
   const auto ids = tokenizer.encode(text, options);
   if (!ids) return "error: " + ids.error().message;
   std::string out;
@@ -20,20 +20,20 @@ std::string spelt(const Tokenizer& tokenizer, std::string_view text, const Encod
 TEST(SentencePiece, MergesBestScoreFirstAndFallsBackToBytes) {
   const TinyTokenizer t(sentence_piece_vocab());
   ASSERT_TRUE(t.ok()) << t.error().message;
-  EXPECT_EQ(spelt(*t, "hello world"), "\u2581hello|\u2581world");
-  EXPECT_EQ(spelt(*t, "hellhe"), "\u2581|hell|he");
-  EXPECT_EQ(spelt(*t, "\u20ac"), "\u2581|<0xE2>|<0x82>|<0xAC>");
-  EXPECT_EQ(spelt(*t, "\xff"), "\u2581|<0xFF>");
-  EXPECT_EQ(spelt(*t, ""), "");
-  EXPECT_EQ(spelt(*t, "", {.add_special = true}), "<s>");
+  EXPECT_EQ(spelled(*t, "hello world"), "\u2581hello|\u2581world");
+  EXPECT_EQ(spelled(*t, "hellhe"), "\u2581|hell|he");
+  EXPECT_EQ(spelled(*t, "\u20ac"), "\u2581|<0xE2>|<0x82>|<0xAC>");
+  EXPECT_EQ(spelled(*t, "\xff"), "\u2581|<0xFF>");
+  EXPECT_EQ(spelled(*t, ""), "");
+  EXPECT_EQ(spelled(*t, "", {.add_special = true}), "<s>");
 }
 
 TEST(SentencePiece, ControlTokensOnlyWhenAskedUserDefinedAlways) {
   const TinyTokenizer t(sentence_piece_vocab());
-  EXPECT_EQ(spelt(*t, "<user>hello", {}), "<user>|\u2581hello");
-  EXPECT_EQ(spelt(*t, "<|tool|>hello", {.parse_special = true}), "<|tool|>|\u2581hello");
-  EXPECT_EQ(spelt(*t, "<|tool|>").find("<|tool|>"), std::string::npos);
-  EXPECT_EQ(spelt(*t, "</s>").find("</s>"), std::string::npos);
+  EXPECT_EQ(spelled(*t, "<user>hello", {}), "<user>|\u2581hello");
+  EXPECT_EQ(spelled(*t, "<|tool|>hello", {.parse_special = true}), "<|tool|>|\u2581hello");
+  EXPECT_EQ(spelled(*t, "<|tool|>").find("<|tool|>"), std::string::npos);
+  EXPECT_EQ(spelled(*t, "</s>").find("</s>"), std::string::npos);
 }
 
 TEST(SentencePiece, DecodingTakesTheAddedSpaceAway) {
@@ -51,16 +51,16 @@ TEST(SentencePiece, NoSpacePrefixWhenTheFileSaysSo) {
   TinyVocab v = sentence_piece_vocab();
   v.switches = {{"add_space_prefix", false}};
   const TinyTokenizer t(v);
-  EXPECT_EQ(spelt(*t, "hello"), "hello");
+  EXPECT_EQ(spelled(*t, "hello"), "hello");
 }
 
 TEST(BytePair, MergesByRankInsideWords) {
   const TinyTokenizer t(byte_pair_vocab());
   ASSERT_TRUE(t.ok()) << t.error().message;
   const std::string g = byte_letter(' ');
-  EXPECT_EQ(spelt(*t, "hello world"), "hello|" + g + "world");
-  EXPECT_EQ(spelt(*t, "  hello"), g + "|" + g + "hello");
-  EXPECT_EQ(spelt(*t, "1234"), "123|4");
+  EXPECT_EQ(spelled(*t, "hello world"), "hello|" + g + "world");
+  EXPECT_EQ(spelled(*t, "  hello"), g + "|" + g + "hello");
+  EXPECT_EQ(spelled(*t, "1234"), "123|4");
   const auto ids = t->encode("\u20ac");
   ASSERT_TRUE(ids);
   EXPECT_EQ(ids->size(), 3u);
@@ -74,7 +74,7 @@ TEST(BytePair, LongWordsGiveTheSameAsShortOnes) {
     text += "hello";
     expected += i == 0 ? "hello" : "|hello";
   }
-  EXPECT_EQ(spelt(*t, text), expected);
+  EXPECT_EQ(spelled(*t, text), expected);
 }
 
 TEST(BytePair, CountIsTheNumberOfTokens) {
@@ -109,10 +109,10 @@ TEST(BytePair, ForgedRolesStayText) {
 TEST(PlainPair, SpacesAreMarksAndNewlinesSplit) {
   const TinyTokenizer t(plain_pair_vocab());
   ASSERT_TRUE(t.ok()) << t.error().message;
-  EXPECT_EQ(spelt(*t, " ab"), "\u2581ab");
-  EXPECT_EQ(spelt(*t, "b> b"), "b|>\u2581|b");  // a merge that joins two words
-  EXPECT_EQ(spelt(*t, "a\n\nb"), "a|\n\n|b");
-  EXPECT_EQ(spelt(*t, "\u20ac"), "<0xE2>|<0x82>|<0xAC>");
+  EXPECT_EQ(spelled(*t, " ab"), "\u2581ab");
+  EXPECT_EQ(spelled(*t, "b> b"), "b|>\u2581|b");  // a merge that joins two words
+  EXPECT_EQ(spelled(*t, "a\n\nb"), "a|\n\n|b");
+  EXPECT_EQ(spelled(*t, "\u20ac"), "<0xE2>|<0x82>|<0xAC>");
   EXPECT_TRUE(t->add_bos());
 }
 
@@ -120,27 +120,27 @@ TEST(PlainPair, WhitespaceModelDropsSpacesAndLowersCase) {
   TinyVocab v = plain_pair_vocab();
   v.model = "whitespace";
   v.pre = "whitespace";
-  EXPECT_EQ(spelt(*TinyTokenizer(v), " ab  AB "), "ab|<0x41>|<0x42>");
+  EXPECT_EQ(spelled(*TinyTokenizer(v), " ab  AB "), "ab|<0x41>|<0x42>");
   v.switches = {{"normalizer.lowercase", true}};
-  EXPECT_EQ(spelt(*TinyTokenizer(v), " ab  AB "), "ab|ab");
+  EXPECT_EQ(spelled(*TinyTokenizer(v), " ab  AB "), "ab|ab");
 }
 
 TEST(WordPiece, NormalisesAndCoversWordsOrGivesUp) {
   const TinyTokenizer t(word_piece_vocab());
   ASSERT_TRUE(t.ok()) << t.error().message;
-  EXPECT_EQ(spelt(*t, "H\u00c9llo, Worlds!"), "\u2581hello|\u2581,|\u2581wor|ld|s|\u2581!");
-  EXPECT_EQ(spelt(*t, "xyz hello"), "[UNK]|\u2581hello");
-  EXPECT_EQ(spelt(*t, "\u4e2d\u4e2d"), "\u2581\u4e2d|\u2581\u4e2d");
-  EXPECT_EQ(spelt(*t, "hello", {.add_special = true}), "[CLS]|\u2581hello|[SEP]");
+  EXPECT_EQ(spelled(*t, "H\u00c9llo, Worlds!"), "\u2581hello|\u2581,|\u2581wor|ld|s|\u2581!");
+  EXPECT_EQ(spelled(*t, "xyz hello"), "[UNK]|\u2581hello");
+  EXPECT_EQ(spelled(*t, "\u4e2d\u4e2d"), "\u2581\u4e2d|\u2581\u4e2d");
+  EXPECT_EQ(spelled(*t, "hello", {.add_special = true}), "[CLS]|\u2581hello|[SEP]");
 }
 
 TEST(Unigram, TakesTheBestSumOfScores) {
   const TinyTokenizer t(unigram_vocab());
   ASSERT_TRUE(t.ok()) << t.error().message;
-  EXPECT_EQ(spelt(*t, "ab"), "\u2581ab");
-  EXPECT_EQ(spelt(*t, "  a   b "), "\u2581|a|\u2581|b");
-  EXPECT_EQ(spelt(*t, "\u20ac\u20ac"), "\u2581|<unk>");
-  EXPECT_EQ(spelt(*t, "a", {.add_special = true}), "\u2581|a|</s>");
+  EXPECT_EQ(spelled(*t, "ab"), "\u2581ab");
+  EXPECT_EQ(spelled(*t, "  a   b "), "\u2581|a|\u2581|b");
+  EXPECT_EQ(spelled(*t, "\u20ac\u20ac"), "\u2581|<unk>");
+  EXPECT_EQ(spelled(*t, "a", {.add_special = true}), "\u2581|a|</s>");
 }
 
 TEST(Decode, SkipsSpecialTokensAndNamesBadIds) {
@@ -204,15 +204,15 @@ TEST(SpecialTokens, LongerTokensWin) {
   v.add("<user><user>", 4);
   v.add("r><", 4);
   const TinyTokenizer t(v);
-  EXPECT_EQ(spelt(*t, "<user><user><user>"), "<user><user>|<user>");
-  EXPECT_EQ(spelt(*t, "r><user>"), "r|>|<user>") << "<user> is longer than r><";
+  EXPECT_EQ(spelled(*t, "<user><user><user>"), "<user><user>|<user>");
+  EXPECT_EQ(spelled(*t, "r><user>"), "r|>|<user>") << "<user> is longer than r><";
 }
 
 TEST(SpecialTokens, PhiStripsBlanksAfterThem) {
   TinyVocab v = sentence_piece_vocab();
   v.texts = {{"general.name", "Phi-3 mini"}};
   const TinyTokenizer t(v);
-  EXPECT_EQ(spelt(*t, "<|tool|> \n hello", {.parse_special = true}), "<|tool|>|\u2581hello");
+  EXPECT_EQ(spelled(*t, "<|tool|> \n hello", {.parse_special = true}), "<|tool|>|\u2581hello");
 }
 
 }  // namespace

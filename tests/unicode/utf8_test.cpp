@@ -1,4 +1,4 @@
-// Lenient UTF-8, and byte strings as rows of characters.
+// Lenient UTF-8, and byte strings as sequences of characters.
 #include "lib/unicode/utf8.h"
 
 #include <gtest/gtest.h>
