@@ -39,8 +39,7 @@ int make_model(const MakeModelOptions& options) {
   progress.clear();
   if (!n_parameters && interrupted()) return fail_interrupted("; nothing was written to " + options.output);
   if (!n_parameters) return fail(n_parameters.error());
-  print(options.output + ": " + shape.title + ", " + mix->title + ", " + format_count(*n_parameters) +
-        " parameters\n");
+  print(options.output + ": " + shape.title + ", " + mix->title + ", " + format_count(*n_parameters) + " parameters\n");
   return finish_output();
 }
 
