@@ -14,7 +14,7 @@ namespace hearth::kernels {
 /// Index of a computable tensor type in KernelTable::types: the order of quant_types.inc.
 enum class TypeIndex : int {
 #define HEARTH_FLOAT_TYPE(Name, size, bytes) k##Name,
-#define HEARTH_QUANT_TYPE(Name, size, bytes) k##Name,
+#define HEARTH_QUANT_TYPE(Name, size, bytes, kind) k##Name,
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE

@@ -3,11 +3,11 @@
 // of activation columns pass over it. The same loop serves one column and thousands, so that a result never
 // depends on the columns beside it. lib/matmul/matmul.cpp drives it.
 //
-// How an instruction set overlays: `decode[type]`, `multiply[kind]` and `pack_acts` share private layouts (codes
-// in the panel, the `init` and 256 planes of ActGroup), so a folder replaces all of them together in its
-// overlay_matmul_<isa>(), and has a decoder for every type. One whose codes are decoded in step for all rows is written
-// for the folder's registers; of the others simd/row_codes.h describes a row, for all folders at once. ActGroup's other
-// planes have the layout stated here on every instruction set.
+// How an instruction set overlays: `decode[type]`, `put_block`, `multiply[kind]` and `pack_acts` share private layouts
+// (codes in the panel, the `init` and 256 planes of ActGroup), so a set replaces all of them together. It has decoders
+// of its own for the types that are worth it; the others go through unpack and put_block. A decoder that handles
+// all rows in step is written for the set's registers; of the other types simd/row_codes.h describes a row, for all
+// sets at once. ActGroup's other planes have the layout stated here on every instruction set.
 #pragma once
 
 #include <cstdint>
@@ -58,7 +58,7 @@ inline constexpr int kPanelKinds = static_cast<int>(PanelKind::kCount);
 /// operations, is the value that the format defines, bit-exactly.
 struct Unpacked {
   int8_t* code;  ///< [n]
-  float* scale;  ///< [n / 16]
+  float* scale;  ///< [n / 16], at most 22 significant bits (a half times an integer): sums are scaled exactly by them
   float* min;    ///< [n / 16]; all zero for kinds without minimum
 };
 
@@ -154,6 +154,9 @@ struct MatmulKernels {
   int dot_most_cols[kMaxTypes];
   /// out[r] = row r times x[0..n): one column of a float type at the memory's speed; nullptr for integer codes.
   void (*dot_rows[kMaxTypes])(float* out, const WeightTile& tile, const float* x, int64_t n);
+  /// Puts 32 unpacked elements of row `row` into a panel of this instruction set, as those of its block `block`: by
+  /// this alone a set serves every type that it has no decoder for (reference/generic_decode.h).
+  void (*put_block)(void* panel, PanelKind kind, int64_t block, int row, const Unpacked& values);
 };
 
 }  // namespace hearth::kernels

@@ -3,6 +3,7 @@
 
 #include "kernels/avx2/decode.h"
 #include "kernels/blocks.h"
+#include "kernels/x86/decoder_list.h"
 
 namespace hearth::kernels::avx2 {
 namespace {
@@ -137,7 +138,3 @@ struct DecodeQ8_0 {
 
 }  // namespace
 }  // namespace hearth::kernels::avx2
-
-/// X(type, its decoder).
-#define HEARTH_BLOCKS32_DECODERS(X) \
-  X(Q4_0, DecodeQ4_0) X(Q4_1, DecodeQ4_1) X(Q5_0, DecodeQ5_0) X(Q5_1, DecodeQ5_1) X(Q8_0, DecodeQ8_0)

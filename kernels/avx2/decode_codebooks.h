@@ -4,6 +4,7 @@
 #include "kernels/avx2/decode.h"
 #include "kernels/blocks.h"
 #include "kernels/reference/quants.h"
+#include "kernels/x86/decoder_list.h"
 
 namespace hearth::kernels::avx2 {
 namespace {
@@ -100,6 +101,3 @@ struct DecodeIQ4XS {
 
 }  // namespace
 }  // namespace hearth::kernels::avx2
-
-/// X(type, its decoder).
-#define HEARTH_CODEBOOKS_DECODERS(X) X(IQ4_NL, DecodeIQ4NL) X(IQ4_XS, DecodeIQ4XS) X(MXFP4, DecodeMXFP4)

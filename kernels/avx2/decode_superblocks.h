@@ -3,6 +3,7 @@
 
 #include "kernels/avx2/decode.h"
 #include "kernels/blocks.h"
+#include "kernels/x86/decoder_list.h"
 
 namespace hearth::kernels::avx2 {
 namespace {
@@ -247,7 +248,3 @@ struct DecodeQ2K {
 
 }  // namespace
 }  // namespace hearth::kernels::avx2
-
-/// X(type, its decoder).
-#define HEARTH_SUPERBLOCKS_DECODERS(X) \
-  X(Q2_K, DecodeQ2K) X(Q3_K, DecodeQ3K) X(Q4_K, DecodeQ4K) X(Q5_K, DecodeQ5K) X(Q6_K, DecodeQ6K)

@@ -309,7 +309,7 @@ HEARTH_INLINE void multiply(float* acc, const void* panel, const ActGroup& x, in
   const auto* p = static_cast<const char*>(panel);
   switch (load_header(panel)) {
     case Codes::kSigned:
-      if constexpr (!kMin) multiply_codes<Codes::kSigned, kHalves, kMin>(acc, p, x, nb, first);
+      multiply_codes<Codes::kSigned, kHalves, kMin>(acc, p, x, nb, first);  // put_block writes these for every kind
       return;
     case Codes::kWords:
       if constexpr (!kMin) multiply_codes<Codes::kWords, kHalves, kMin>(acc, p, x, nb, first);

@@ -6,7 +6,7 @@
 namespace hearth::kernels::avx2 {
 
 #define HEARTH_DEFINE_ROW_KERNELS(Name, Row) HEARTH_DEFINE_KERNELS(Name, DecodeRows<Row>)
-HEARTH_ROW_TYPES(HEARTH_DEFINE_ROW_KERNELS)
+HEARTH_ROW_DECODERS(HEARTH_DEFINE_ROW_KERNELS)
 #undef HEARTH_DEFINE_ROW_KERNELS
 
 }  // namespace hearth::kernels::avx2

@@ -5,6 +5,6 @@
 
 namespace hearth::kernels::avx2 {
 
-HEARTH_SUPERBLOCKS_DECODERS(HEARTH_DEFINE_KERNELS)
+HEARTH_SUPERBLOCK_DECODERS(HEARTH_DEFINE_KERNELS)
 
 }  // namespace hearth::kernels::avx2

@@ -2,9 +2,12 @@
 #pragma once
 
 #include "kernels/matmul_kernels.h"
+#include "kernels/x86/decoder_list.h"
 
 namespace hearth::kernels::avx512 {
 
+/// The types that this set has decoders for, in superblocks.cpp, blocks32.cpp, codebooks.cpp and rows.cpp.
+#define HEARTH_DECODED_TYPES(X) HEARTH_DECODERS(X)
 #include "kernels/simd/declare_matmul.inc"
 
 }  // namespace hearth::kernels::avx512

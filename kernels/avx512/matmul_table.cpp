@@ -1,6 +1,8 @@
 // The AVX-512 rows of the table for tensor types and matrix products.
 #include "kernels/avx512/matmul.h"
 #include "kernels/avx512/overlay.h"
+#include "kernels/reference/generic_decode.h"
+#include "kernels/reference/quants.h"
 
 namespace hearth::kernels::avx512 {
 namespace {

@@ -80,7 +80,7 @@ struct DecodeRows {
 }  // namespace
 
 #define HEARTH_DEFINE_ROW_KERNELS(Name, Row) HEARTH_DEFINE_KERNELS(Name, DecodeRows<Row>)
-HEARTH_ROW_TYPES(HEARTH_DEFINE_ROW_KERNELS)
+HEARTH_ROW_DECODERS(HEARTH_DEFINE_ROW_KERNELS)
 #undef HEARTH_DEFINE_ROW_KERNELS
 
 }  // namespace hearth::kernels::avx512

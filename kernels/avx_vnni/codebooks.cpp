@@ -5,6 +5,6 @@
 
 namespace hearth::kernels::avx_vnni {
 
-HEARTH_CODEBOOKS_DECODERS(HEARTH_DEFINE_KERNELS)
+HEARTH_CODEBOOK_DECODERS(HEARTH_DEFINE_KERNELS)
 
 }  // namespace hearth::kernels::avx_vnni

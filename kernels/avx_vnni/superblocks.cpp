@@ -5,6 +5,6 @@
 
 namespace hearth::kernels::avx_vnni {
 
-HEARTH_SUPERBLOCKS_DECODERS(HEARTH_DEFINE_KERNELS)
+HEARTH_SUPERBLOCK_DECODERS(HEARTH_DEFINE_KERNELS)
 
 }  // namespace hearth::kernels::avx_vnni

@@ -14,25 +14,12 @@ Panel panel_at(void* memory) {
 
 }  // namespace
 
-void decode_unpacked(void* memory, const WeightTile& tile, int64_t n,
-                     void (*unpack)(const Unpacked& out, const void* blocks, int64_t n), int64_t block_size,
-                     int64_t block_bytes) {
+void put_block(void* memory, PanelKind /*kind*/, int64_t block, int row, const Unpacked& values) {
   const Panel panel = panel_at(memory);
-  int8_t code[kPiece];
-  float scale[kPiece / 16];
-  float min[kPiece / 16];
-  for (int r = 0; r < kPanelRows; ++r) {
-    const int row = (r < tile.n_rows) ? r : tile.n_rows - 1;
-    const char* data = static_cast<const char*>(tile.data) + row * tile.row_bytes;
-    for (int64_t i = 0; i < n; i += kPiece) {
-      const int64_t length = (n - i < kPiece) ? n - i : kPiece;
-      unpack({code, scale, min}, data + i / block_size * block_bytes, length);
-      for (int64_t j = 0; j < length; ++j) panel.code[(i + j) * kPanelRows + r] = code[j];
-      for (int64_t j = 0; j < length / 16; ++j) {
-        panel.scale[(i / 16 + j) * kPanelRows + r] = scale[j];
-        panel.min[(i / 16 + j) * kPanelRows + r] = min[j];
-      }
-    }
+  for (int64_t i = 0; i < kActBlock; ++i) panel.code[(block * kActBlock + i) * kPanelRows + row] = values.code[i];
+  for (int64_t half = 0; half < 2; ++half) {
+    panel.scale[(block * 2 + half) * kPanelRows + row] = values.scale[half];
+    panel.min[(block * 2 + half) * kPanelRows + row] = values.min[half];
   }
 }
 

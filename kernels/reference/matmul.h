@@ -15,10 +15,7 @@ struct Panel {
   float* min;
 };
 
-/// Decodes any integer type through its unpack function.
-void decode_unpacked(void* panel, const WeightTile& tile, int64_t n,
-                     void (*unpack)(const Unpacked& out, const void* blocks, int64_t n), int64_t block_size,
-                     int64_t block_bytes);
+void put_block(void* panel, PanelKind kind, int64_t block, int row, const Unpacked& values);
 /// Decodes any float type through its dequantize function: panel [n][kPanelRows] floats.
 void decode_floats(void* panel, const WeightTile& tile, int64_t n,
                    void (*dequantize)(float* out, const void* blocks, int64_t n), int64_t element_bytes);

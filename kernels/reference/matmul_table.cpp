@@ -1,11 +1,12 @@
 // The reference rows of the table for tensor types and matrix products.
+#include "kernels/reference/generic_decode.h"
 #include "kernels/reference/matmul.h"
 #include "kernels/reference/quants.h"
 
 namespace hearth::kernels::reference {
 namespace {
 
-template <void (*unpack)(const Unpacked&, const void*, int64_t), int block_size, int block_bytes>
+template <Unpack unpack, int block_size, int block_bytes>
 void dequantize_codes(float* out, const void* blocks, int64_t n) {
   int8_t code[kPiece];
   float scale[kPiece / 16];
@@ -19,9 +20,9 @@ void dequantize_codes(float* out, const void* blocks, int64_t n) {
   }
 }
 
-template <void (*unpack)(const Unpacked&, const void*, int64_t), int block_size, int block_bytes>
+template <Unpack unpack, int block_size, int block_bytes, PanelKind kind>
 void decode_codes(void* panel, const WeightTile& tile, int64_t n) {
-  decode_unpacked(panel, tile, n, unpack, block_size, block_bytes);
+  decode_unpacked(panel, tile, n, kind, unpack, block_size, block_bytes, put_block);
 }
 
 template <void (*dequantize)(float*, const void*, int64_t), int element_bytes>
@@ -44,26 +45,6 @@ void dot_float_rows(float* out, const WeightTile& tile, const float* x, int64_t 
   }
 }
 
-constexpr PanelKind kind_of(TypeIndex type) {
-  switch (type) {
-    case TypeIndex::kF32:
-    case TypeIndex::kF16:
-    case TypeIndex::kBF16: return PanelKind::kFloat;
-    case TypeIndex::kQ4_1:
-    case TypeIndex::kQ5_1:
-    case TypeIndex::kQ4_K:
-    case TypeIndex::kQ5_K: return PanelKind::kScale32Min;
-    case TypeIndex::kQ3_K:
-    case TypeIndex::kQ6_K:
-    case TypeIndex::kIQ1_M:
-    case TypeIndex::kIQ2_XS:
-    case TypeIndex::kIQ2_S:
-    case TypeIndex::kNVFP4: return PanelKind::kScale16;
-    case TypeIndex::kQ2_K: return PanelKind::kScale16Min;
-    default: return PanelKind::kScale32;
-  }
-}
-
 }  // namespace
 
 void overlay_matmul(KernelTable& table) {
@@ -74,19 +55,15 @@ void overlay_matmul(KernelTable& table) {
     table.matmul.decode[i] = decode_float_type<dequantize_##Name, bytes>;                           \
     table.matmul.dot_rows[i] = dot_float_rows<dequantize_##Name, bytes>;                            \
   }
-#define HEARTH_QUANT_TYPE(Name, size, bytes)                           \
-  {                                                                    \
-    constexpr int i = static_cast<int>(TypeIndex::k##Name);            \
-    table.types[i] = {dequantize_codes<unpack_##Name, size, bytes>,    \
-                      nullptr,                                         \
-                      unpack_##Name,                                   \
-                      kind_of(TypeIndex::k##Name),                     \
-                      size,                                            \
-                      bytes};                                          \
-    table.matmul.decode[i] = decode_codes<unpack_##Name, size, bytes>; \
-    table.matmul.dot_rows[i] = nullptr;                                \
-    table.matmul.dot_columns[i] = nullptr;                             \
-    table.matmul.dot_most_cols[i] = 0;                                 \
+#define HEARTH_QUANT_TYPE(Name, size, bytes, kind)                                                           \
+  {                                                                                                          \
+    constexpr int i = static_cast<int>(TypeIndex::k##Name);                                                  \
+    table.types[i] = {                                                                                       \
+        dequantize_codes<unpack_##Name, size, bytes>, nullptr, unpack_##Name, PanelKind::kind, size, bytes}; \
+    table.matmul.decode[i] = decode_codes<unpack_##Name, size, bytes, PanelKind::kind>;                      \
+    table.matmul.dot_rows[i] = nullptr;                                                                      \
+    table.matmul.dot_columns[i] = nullptr;                                                                   \
+    table.matmul.dot_most_cols[i] = 0;                                                                       \
   }
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
@@ -98,6 +75,7 @@ void overlay_matmul(KernelTable& table) {
   for (int kind = 1; kind < kPanelKinds; ++kind) table.matmul.multiply[kind] = multiply_codes;
   table.matmul.multiply_floats = multiply_floats;
   table.matmul.pack_acts = pack_acts;
+  table.matmul.put_block = put_block;
 }
 
 }  // namespace hearth::kernels::reference

@@ -12,7 +12,8 @@ namespace hearth::kernels::reference {
 #define HEARTH_FLOAT_TYPE(Name, size, bytes)                         \
   void dequantize_##Name(float* out, const void* blocks, int64_t n); \
   void quantize_##Name(void* blocks, const float* x, int64_t n);
-#define HEARTH_QUANT_TYPE(Name, size, bytes) void unpack_##Name(const Unpacked& out, const void* blocks, int64_t n);
+#define HEARTH_QUANT_TYPE(Name, size, bytes, kind) \
+  void unpack_##Name(const Unpacked& out, const void* blocks, int64_t n);
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE

@@ -16,6 +16,7 @@
 #include "kernels/blocks.h"
 #include "kernels/reference/grids.h"
 #include "kernels/reference/quants.h"
+#include "kernels/x86/decoder_list.h"
 
 namespace hearth::kernels {
 namespace {
@@ -415,13 +416,5 @@ struct RowNVFP4 {
 };
 
 }  // namespace
-
-// The types described here: X(type, its description).
-// clang-format off
-#define HEARTH_ROW_TYPES(X) \
-  X(IQ1_S, RowIQ1_S) X(IQ1_M, RowIQ1_M) X(IQ2_XXS, RowIQ2_XXS) X(IQ2_XS, RowIQ2_XS) \
-  X(IQ2_S, RowIQ2_S) X(IQ3_XXS, RowIQ3_XXS) X(IQ3_S, RowIQ3_S) X(NVFP4, RowNVFP4) \
-  X(Q1_0, RowQ1_0) X(Q2_0, RowQ2_0) X(TQ1_0, RowTQ1_0) X(TQ2_0, RowTQ2_0)
-// clang-format on
 
 }  // namespace hearth::kernels

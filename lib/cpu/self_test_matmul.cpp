@@ -13,7 +13,7 @@ constexpr int64_t kElements = int64_t{kPanelBlocks} * kActBlock;
 
 constexpr const char* kTypeNames[] = {
 #define HEARTH_FLOAT_TYPE(Name, size, bytes) #Name,
-#define HEARTH_QUANT_TYPE(Name, size, bytes) #Name,
+#define HEARTH_QUANT_TYPE(Name, size, bytes, kind) #Name,
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE

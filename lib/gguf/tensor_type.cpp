@@ -11,7 +11,7 @@ const TensorTypeInfo* tensor_type_info(TensorType type) {
     return &kInfo;                                                    \
   }
 #define HEARTH_FLOAT_TYPE HEARTH_TYPE_CASE
-#define HEARTH_QUANT_TYPE HEARTH_TYPE_CASE
+#define HEARTH_QUANT_TYPE(Name, elements, bytes, kind) HEARTH_TYPE_CASE(Name, elements, bytes)
 #define HEARTH_STORE_TYPE HEARTH_TYPE_CASE
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE

@@ -12,7 +12,7 @@ int type_index(TensorType type) {
 #define HEARTH_FLOAT_TYPE(Name, size, bytes)     \
   if (type == TensorType::k##Name) return index; \
   ++index;
-#define HEARTH_QUANT_TYPE(Name, size, bytes) HEARTH_FLOAT_TYPE(Name, size, bytes)
+#define HEARTH_QUANT_TYPE(Name, size, bytes, kind) HEARTH_FLOAT_TYPE(Name, size, bytes)
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE

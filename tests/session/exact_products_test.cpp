@@ -18,7 +18,7 @@ using hearth::testing::TinyModel;
 constexpr int kTokens = 24, kVocab = 300, kLayers = 2, kWidth = 256, kFf = 512;
 constexpr hearth::TensorType kTypes[] = {
 #define HEARTH_FLOAT_TYPE(Name, size, bytes) hearth::TensorType::k##Name,
-#define HEARTH_QUANT_TYPE(Name, size, bytes) hearth::TensorType::k##Name,
+#define HEARTH_QUANT_TYPE(Name, size, bytes, kind) hearth::TensorType::k##Name,
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE
