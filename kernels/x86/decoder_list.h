@@ -1,5 +1,5 @@
-// Which types have decoders of 256 bits, for every x86 set with such registers: X(type, what decodes it). The types of the
-// first three lists are decoded for all rows of a group in step, those of the last row by row.
+// Which types have decoders of 256 bits, for every x86 set with such registers: X(type, what decodes it). The types of
+// the first three lists are decoded for all rows of a group in step, those of the last row by row.
 #pragma once
 
 // clang-format off
