@@ -12,16 +12,6 @@ namespace {
 using kernels::kernels;
 using kernels::kPageTokens;
 
-/// q = h Wq, k = h Wk, v = h Wv in one fork-join; k and v only where the layer has them.
-void project(const ForwardContext& c, const LayerWeights& w, const QkvRow& row, int n) {
-  float* qkv = c.scratch->qkv;
-  const bool gated = c.arch->gated_queries;
-  const Product products[3] = {{&w.q.w, gated ? c.scratch->gated_q : qkv, gated ? w.q.w.rows : row.width, w.q.bias()},
-                               {&w.k.w, qkv + row.k, row.width, w.k.bias()},
-                               {&w.v.w, qkv + row.v, row.width, w.v.bias()}};
-  matmul(c.matmul.before({&w.o.w}), c.scratch->h, c.hp->d_model, n, std::span(products, w.v ? 3 : w.k ? 2 : 1));
-}
-
 /// Normalises heads of one row, each by itself or all together, as the norm's length says.
 void norm_heads(const ForwardContext& c, float* x, const Norm& norm, int n_heads, int dim) {
   if (!norm) return;
@@ -96,10 +86,17 @@ void attention(const ForwardContext& c, int layer, std::span<const BatchToken> b
   const LayerShape& shape = c.hp->layers[static_cast<size_t>(layer)];
   const QkvRow row(shape);
   const bool latent = c.hp->latent.kv_rank > 0;
+  const auto n = static_cast<int>(batch.size());
+  float* qkv = c.scratch->qkv;
   if (latent) {
-    project_latent(c, layer, static_cast<int>(batch.size()));
-  } else {
-    project(c, w, row, static_cast<int>(batch.size()));
+    project_latent(c, layer, n);
+  } else {  // q = h Wq, k = h Wk, v = h Wv; k and v only where the layer has them
+    const bool gated = c.arch->gated_queries;
+    linear(c, {c.scratch->h, c.hp->d_model, n},
+           {{&w.q, gated ? c.scratch->gated_q : qkv, gated ? w.q.w.rows : row.width},
+            {&w.k, qkv + row.k, row.width},
+            {&w.v, qkv + row.v, row.width}},
+           {&w.o});
   }
   position_and_store(c, layer, row, batch);
   if (rows.empty()) return;
@@ -107,9 +104,8 @@ void attention(const ForwardContext& c, int layer, std::span<const BatchToken> b
   if (c.arch->gated_queries) gate_heads(c, shape, rows);
   keep_rows(c.scratch->heads, int64_t{shape.n_heads} * shape.v_dim, rows);
   const float* heads = latent ? expand_values(c, layer, static_cast<int>(rows.size())) : c.scratch->heads;
-  const Product product{&w.o.w, c.scratch->y, c.hp->d_model, w.o.bias()};
-  matmul(c.matmul.before({w.gate ? &w.gate.w : &w.up.w}), heads, w.o.w.cols, static_cast<int64_t>(rows.size()),
-         {&product, 1});
+  linear(c, {heads, w.o.w.cols, static_cast<int64_t>(rows.size())}, {{&w.o, c.scratch->y, c.hp->d_model}},
+         {w.gate ? &w.gate : &w.up});
 }
 
 }  // namespace hearth

@@ -60,8 +60,10 @@ void Binder::matrix(Matrix& out, const std::string& name, int64_t cols, int64_t 
 }
 
 void Binder::linear(Linear& out, const std::string& base, int64_t cols, int64_t rows, bool required) {
-  matrix(out.w, base + ".weight", cols, rows, required);
+  const GgufTensor* weight = take(base + ".weight", {cols, rows}, required);
+  fill(out.w, weight, cols, rows);
   if (!out.w) return;
+  out.name = weight->name;
   floats(out.b, base + ".bias", rows, false);
   if (const GgufTensor* tensor = take_scale(base, 1)) read_floats(&out.w.scale, *tensor);
 }
@@ -74,15 +76,19 @@ void Binder::fused(std::initializer_list<std::pair<Linear*, int64_t>> parts, con
   int64_t at = 0;
   for (const auto& [out, n] : parts) {
     if (whole) out->w = rows_of(whole.w, at, n);
+    out->name = whole.name;
+    out->first_row = at;
     if (!whole.b.empty()) out->b.assign(whole.b.begin() + at, whole.b.begin() + at + n);
     at += n;
   }
 }
 
 void Binder::experts(ExpertLinear& out, const std::string& base, int64_t cols, int64_t rows, int64_t n) {
-  fill(out.w, take(base + ".weight", {cols, rows, n}, true), cols, rows);
+  const GgufTensor* weight = take(base + ".weight", {cols, rows, n}, true);
+  fill(out.w, weight, cols, rows);
   out.stride_bytes = out.w.row_bytes * rows;
   if (!out.w) return;
+  out.name = weight->name;
   if (const GgufTensor* bias = take(base + ".bias", {rows, n}, false)) copy(out.b, *bias);
   if (const GgufTensor* tensor = take_scale(base, n)) copy(out.scale, *tensor);
 }
@@ -91,8 +97,8 @@ void Binder::fused_experts(ExpertLinear& gate, ExpertLinear& up, const std::stri
                            int64_t n) {
   ExpertLinear whole;
   experts(whole, base, cols, 2 * rows, n);
-  gate = {rows_of(whole.w, 0, rows), whole.stride_bytes, {}, whole.scale};
-  up = {rows_of(whole.w, rows, rows), whole.stride_bytes, {}, whole.scale};
+  gate = {rows_of(whole.w, 0, rows), whole.stride_bytes, {}, whole.scale, whole.name, 0};
+  up = {rows_of(whole.w, rows, rows), whole.stride_bytes, {}, whole.scale, whole.name, rows};
   for (int64_t e = 0; !whole.b.empty() && e < n; ++e) {
     const auto from = whole.b.begin() + e * 2 * rows;
     gate.b.insert(gate.b.end(), from, from + rows);

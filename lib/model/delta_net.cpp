@@ -33,12 +33,12 @@ void project(const ForwardContext& c, const RecurrentWeights& w, int n) {
   const RecurrentParams& p = c.hp->recurrent;
   Scratch& s = *c.scratch;
   const int64_t ba_width = 2 * int64_t{p.n_v_heads};
-  const Product both{&w.beta_alpha.w, s.recurrent_ba, ba_width, w.beta_alpha.bias()};
-  const Product products[4] = {{&w.qkv.w, s.recurrent_in, p.channels(), w.qkv.bias()},
-                               {&w.z.w, s.recurrent_z, p.v_width(), w.z.bias()},
-                               w.beta_alpha ? both : Product{&w.beta.w, s.recurrent_ba, ba_width, w.beta.bias()},
-                               {&w.alpha.w, s.recurrent_ba + p.n_v_heads, ba_width, w.alpha.bias()}};
-  matmul(c.matmul, s.h, c.hp->d_model, n, std::span(products, w.beta_alpha ? 3 : 4));
+  linear(c, {s.h, c.hp->d_model, n},
+         {{&w.qkv, s.recurrent_in, p.channels()},
+          {&w.z, s.recurrent_z, p.v_width()},
+          {&w.beta_alpha, s.recurrent_ba, ba_width},  // or the next two
+          {&w.beta, s.recurrent_ba, ba_width},
+          {&w.alpha, s.recurrent_ba + p.n_v_heads, ba_width}});
 }
 
 /// qkv[t, ch] = silu(sum_j conv[ch, j] in[t - width + 1 + j, ch]); the state holds the inputs before the batch,
@@ -159,8 +159,8 @@ void delta_net(const ForwardContext& c, int layer, std::span<const BatchToken> b
   });
   if (rows.empty()) return;
   keep_rows(c.scratch->heads, p.v_width(), rows);
-  const Product product{&w.out.w, c.scratch->y, c.hp->d_model, w.out.bias()};
-  matmul(c.matmul, c.scratch->heads, p.v_width(), static_cast<int64_t>(rows.size()), {&product, 1});
+  linear(c, {c.scratch->heads, p.v_width(), static_cast<int64_t>(rows.size())},
+         {{&w.out, c.scratch->y, c.hp->d_model}});
 }
 
 }  // namespace hearth

@@ -89,8 +89,7 @@ void block(const ForwardContext& c, int l, std::span<const BatchToken> batch, st
 /// logits = h W_out^T, scaled and capped.
 void output_logits(const ForwardContext& c, float* logits, int n) {
   const int64_t n_vocab = c.hp->n_vocab;
-  const Product product{&c.weights->output.w, logits, n_vocab, c.weights->output.bias()};
-  matmul(c.matmul, c.scratch->h, c.hp->d_model, n, {&product, 1});
+  linear(c, {c.scratch->h, c.hp->d_model, n}, {{&c.weights->output, logits, n_vocab}});
   if (c.hp->logit_scale == 1.0f && c.hp->final_soft_cap == 0.0f) return;
   for_rows(c, n, n_vocab, [&](int t) {
     if (c.hp->logit_scale != 1.0f) kernels().scale(logits + t * n_vocab, c.hp->logit_scale, n_vocab);

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "lib/cache/kv_cache.h"
 #include "lib/matmul/matmul.h"
 #include "lib/model/hparams.h"
+#include "lib/model/linear.h"
 #include "lib/model/rope.h"
 #include "lib/model/weights.h"
 
@@ -88,9 +88,6 @@ struct Scratch {
 int64_t widest_matmul_input(const HParams& hp);
 int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes);
 
-/// Told of every choice of experts: chosen [n tokens, n_used], best first. For tests.
-using ExpertObserver = std::function<void(int layer, std::span<const int32_t> chosen)>;
-
 /// Everything that stages need, borrowed from the session for the time of one pass.
 struct ForwardContext {
   const Architecture* arch = nullptr;
@@ -103,7 +100,7 @@ struct ForwardContext {
   MatmulContext matmul;
   kernels::CellType cell_type = kernels::CellType::kF16;
   bool causal = true;
-  const ExpertObserver* observe_experts = nullptr;
+  const LinearObserver* observe_linear = nullptr;  ///< sees every linear layer; nullptr: none
 };
 
 /// Computes a batch whose positions the cache has reserved. Writes rows `first_row`... of scratch->hidden and, where

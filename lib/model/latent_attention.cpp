@@ -15,28 +15,25 @@ void project_down(const ForwardContext& c, const LayerWeights& layer, int n, int
   Scratch& s = *c.scratch;
   const bool low = p.q_rank > 0;
   const Linear& q = low ? w.q_down : layer.q;
-  const Product products[2] = {
-      {&w.kv_down.w, s.latent_kv, p.kv_rank + p.rope_dim, w.kv_down.bias()},
-      {&q.w, low ? s.latent_low : s.latent_q, low ? p.q_rank : q_width, q.bias()},
-  };
-  matmul(c.matmul, s.h, c.hp->d_model, n, products);
+  linear(c, {s.h, c.hp->d_model, n},
+         {{&w.kv_down, s.latent_kv, p.kv_rank + p.rope_dim},
+          {&q, low ? s.latent_low : s.latent_q, low ? p.q_rank : q_width}});
   if (!low) return;
   norm_rows(c, s.latent_low, s.latent_low, w.q_down_norm, n, p.q_rank);
-  const Product up{&w.q_up.w, s.latent_q, q_width, w.q_up.bias()};
-  matmul(c.matmul, s.latent_low, p.q_rank, n, {&up, 1});
+  linear(c, {s.latent_low, p.q_rank, n}, {{&w.q_up, s.latent_q, q_width}});
 }
 
-/// out[t, h] = W_h x[t, h]: one matrix a head.
+/// out[t, h] = W_h x[t, h]: one matrix per head.
 void per_head(const ForwardContext& c, const ExpertLinear& w, const float* x, int64_t ldx, float* out, int n,
               int n_heads) {
   Scratch& s = *c.scratch;
-  for (int32_t i = 0; i < n * n_heads; ++i) {
+  const int32_t rows = n * n_heads;
+  for (int32_t i = 0; i < rows; ++i) {
     s.latent_head[i] = i % n_heads;
     s.latent_row[i] = i;
   }
-  const ExpertProduct product{&w.w,         w.stride_bytes,       n_heads, w.bias(), s.latent_head,
-                              s.latent_row, int64_t{n} * n_heads, out,     w.w.rows, w.scales()};
-  matmul_experts(c.matmul, x, ldx, int64_t{n} * n_heads, {&product, 1});
+  const auto n_rows = static_cast<size_t>(rows);
+  expert_linear(c, {x, ldx, rows}, {{s.latent_head, n_rows}, {s.latent_row, n_rows}, n_heads}, {{&w, out, w.w.rows}});
 }
 
 }  // namespace

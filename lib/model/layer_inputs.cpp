@@ -14,8 +14,7 @@ void prepare_layer_inputs(const ForwardContext& c, std::span<const BatchToken> b
   const int64_t d_in = c.hp->d_layer_input;
   const int64_t width = c.hp->n_layers * d_in;
   const Matrix& table = w.layer_embedding;
-  const Product product{&w.layer_projection.w, s.layer_inputs, width, w.layer_projection.bias()};
-  matmul(c.matmul, s.x, c.hp->d_model, n, {&product, 1});
+  linear(c, {s.x, c.hp->d_model, n}, {{&w.layer_projection, s.layer_inputs, width}});
   for_rows(c, n, width, [&](int t) {
     float* out = s.layer_inputs + t * width;
     float* row = s.layer_rows + t * width;
@@ -35,15 +34,13 @@ void end_layer(const ForwardContext& c, int layer, std::span<const int32_t> rows
   const int64_t d = c.hp->d_model;
   if (w.input_gate) {
     const int64_t d_in = c.hp->d_layer_input;
-    const Product gate{&w.input_gate.w, s.layer_gate, d_in, w.input_gate.bias()};
-    matmul(c.matmul, s.h, d, n, {&gate, 1});
+    linear(c, {s.h, d, n}, {{&w.input_gate, s.layer_gate, d_in}});
     for (int i = 0; i < n; ++i) {
       const int64_t input = int64_t{rows[static_cast<size_t>(i)]} * c.hp->n_layers + layer;
       kernels::kernels().gate_mul(s.layer_gate + i * d_in, s.layer_gate + i * d_in, s.layer_inputs + input * d_in, d_in,
                                   c.arch->gate);
     }
-    const Product up{&w.input_up.w, s.y, d, w.input_up.bias()};
-    matmul(c.matmul, s.layer_gate, d_in, n, {&up, 1});
+    linear(c, {s.layer_gate, d_in, n}, {{&w.input_up, s.y, d}});
     norm_rows(c, s.y, s.y, w.input_post_norm, n, c.hp->d_model);
     add_norm_rows(c, s.x, s.y, 1.0f, s.h, {}, n);
   }

@@ -74,37 +74,30 @@ void route(const ForwardContext& c, int layer, const float* input, int n) {
   const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
   Scratch& s = *c.scratch;
   const ExpertParams& moe = c.hp->experts;
-  const Product router{&w.router.w, s.router, moe.n_experts, w.router.bias()};
-  matmul(c.matmul, input, c.hp->d_model, n, {&router, 1});
+  linear(c, {input, c.hp->d_model, n}, {{&w.router, s.router, moe.n_experts}});
   for_rows(c, n, int64_t{moe.n_experts} * moe.n_used, [&](int t) {
     choose_experts(c, w, s.router + int64_t{t} * moe.n_experts, s.chosen + int64_t{t} * moe.n_used,
                    s.chosen_weight + int64_t{t} * moe.n_used);
     std::fill_n(s.entry_row + int64_t{t} * moe.n_used, moe.n_used, t);
   });
-  if (c.observe_experts)
-    (*c.observe_experts)(layer, {s.chosen, static_cast<size_t>(n) * static_cast<size_t>(moe.n_used)});
 }
 
 /// expert_out[entry] = W_down(gate(W_gate h) * W_up h) of the entry's expert.
 void run_experts(const ForwardContext& c, const LayerWeights& w, int64_t entries, int n) {
   Scratch& s = *c.scratch;
   const ExpertParams& moe = c.hp->experts;
-  const auto product = [&](const ExpertLinear& linear, const int32_t* row, float* out, int64_t ldo) {
-    return ExpertProduct{&linear.w, linear.stride_bytes, moe.n_experts, linear.bias(), s.chosen, row, entries, out,
-                         ldo,       linear.scales()};
-  };
+  const auto n_entries = static_cast<size_t>(entries);
+  const Routing routing{{s.chosen, n_entries}, {s.entry_row, n_entries}, moe.n_experts};
   const bool gated = static_cast<bool>(w.expert_gate.w);
-  const ExpertProduct in[2] = {product(w.expert_up, s.entry_row, s.expert_up, moe.d_ff),
-                               product(w.expert_gate, s.entry_row, s.expert_gate, moe.d_ff)};
-  matmul_experts(c.matmul, s.h, c.hp->d_model, n, std::span(in, gated ? 2 : 1));
+  expert_linear(c, {s.h, c.hp->d_model, n}, routing,
+                {{&w.expert_up, s.expert_up, moe.d_ff}, {&w.expert_gate, s.expert_gate, moe.d_ff}});
   for_rows(c, static_cast<int>(entries), moe.d_ff, [&](int i) {
     float* u = s.expert_up + int64_t{i} * moe.d_ff;
     const float* g = gated ? s.expert_gate + int64_t{i} * moe.d_ff : u;
     kernels::kernels().gate_mul(u, g, gated ? u : nullptr, moe.d_ff, c.arch->gate);
     s.entry_row[i] = i;  // from here on every entry has a row of its own
   });
-  const ExpertProduct out = product(w.expert_down, s.entry_row, s.expert_out, c.hp->d_model);
-  matmul_experts(c.matmul, s.expert_up, moe.d_ff, entries, {&out, 1});
+  expert_linear(c, {s.expert_up, moe.d_ff, entries}, routing, {{&w.expert_down, s.expert_out, c.hp->d_model}});
 }
 
 /// y = W_down(gate(W_gate h) * W_up h) of the experts that every token visits, times sigmoid(h w) where the file has w;
@@ -113,13 +106,10 @@ bool run_shared_experts(const ForwardContext& c, const LayerWeights& w, int n) {
   if (!w.shared_up) return false;
   Scratch& s = *c.scratch;
   const int64_t d_ff = w.shared_up.w.rows;
-  matmul_gated(c.matmul, s.h, c.hp->d_model, n,
-               {&w.shared_gate.w, &w.shared_up.w, w.shared_gate.bias(), w.shared_up.bias(), s.ff, d_ff, c.arch->gate});
-  const Product down{&w.shared_down.w, s.y, c.hp->d_model, w.shared_down.bias()};
-  matmul(c.matmul, s.ff, d_ff, n, {&down, 1});
+  gated_linear(c, {s.h, c.hp->d_model, n}, {&w.shared_gate, &w.shared_up, s.ff, d_ff});
+  linear(c, {s.ff, d_ff, n}, {{&w.shared_down, s.y, c.hp->d_model}});
   if (!w.shared_scale) return true;
-  const Product scale{&w.shared_scale.w, s.shared_scale, 1, w.shared_scale.bias()};
-  matmul(c.matmul, s.h, c.hp->d_model, n, {&scale, 1});
+  linear(c, {s.h, c.hp->d_model, n}, {{&w.shared_scale, s.shared_scale, 1}});
   for (int t = 0; t < n; ++t) {
     kernels::kernels().scale(s.y + int64_t{t} * c.hp->d_model, 1.0f / (1.0f + std::exp(-s.shared_scale[t])),
                              c.hp->d_model);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "hearth/gguf.h"
@@ -16,10 +17,12 @@ namespace hearth {
 /// A small vector of floats owned by the model; empty when the file has none.
 using Floats = std::vector<float>;
 
-/// y = x W^T + b; b may be empty.
+/// y = x W^T + b; b may be empty. linear() computes it.
 struct Linear {
   Matrix w;
   Floats b;
+  std::string_view name;  ///< of the weights' tensor, e.g. "blk.0.attn_q.weight"; owned by the file
+  int64_t first_row = 0;  ///< of that tensor, where the layer is a part of it
   const float* bias() const { return b.empty() ? nullptr : b.data(); }
   explicit operator bool() const { return static_cast<bool>(w); }
 };
@@ -34,8 +37,10 @@ struct Norm {
 struct ExpertLinear {
   Matrix w;  ///< shape of one expert, data of expert 0
   int64_t stride_bytes = 0;
-  Floats b;      ///< [n_experts, rows] or empty
-  Floats scale;  ///< [n_experts] or empty
+  Floats b;               ///< [n_experts, rows] or empty
+  Floats scale;           ///< [n_experts] or empty
+  std::string_view name;  ///< as of Linear
+  int64_t first_row = 0;  ///< of each expert's rows in that tensor
   const float* bias() const { return b.empty() ? nullptr : b.data(); }
   const float* scales() const { return scale.empty() ? nullptr : scale.data(); }
 };

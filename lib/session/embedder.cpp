@@ -16,10 +16,9 @@ namespace {
 constexpr int32_t kMaxTexts = 64;  ///< of one batch
 
 /// y = x W^T + b for one row.
-std::vector<float> apply(const ForwardContext& c, const Linear& linear, std::span<const float> x) {
-  std::vector<float> y(static_cast<size_t>(linear.w.rows));
-  const Product product{&linear.w, y.data(), linear.w.rows, linear.bias()};
-  matmul(c.matmul, x.data(), linear.w.cols, 1, {&product, 1});
+std::vector<float> apply(const ForwardContext& c, const Linear& w, std::span<const float> x) {
+  std::vector<float> y(static_cast<size_t>(w.w.rows));
+  linear(c, {x.data(), w.w.cols, 1}, {{&w, y.data(), w.w.rows}});
   return y;
 }
 

@@ -25,7 +25,7 @@ ForwardContext Session::Impl::context() {
           {parallel.get(), &matmul_scratch, options.batch_invariant, options.exact_products},
           static_cast<kernels::CellType>(options.kv_type),
           m.hp.causal,
-          observe_experts ? &observe_experts : nullptr};
+          observe_linear ? &observe_linear : nullptr};
 }
 
 Status Session::Impl::check(std::span<const BatchToken> batch) const {

@@ -29,8 +29,8 @@ struct Session::Impl {
   Scratch scratch;
   MatmulScratch matmul_scratch;
   std::vector<RopeTable> ropes;
-  int n_rows = 0;                  ///< rows of logits that the last decode() left
-  ExpertObserver observe_experts;  ///< may be empty
+  int n_rows = 0;                 ///< rows of logits that the last decode() left
+  LinearObserver observe_linear;  ///< may be empty
 };
 
 /// The way into a session for other parts of the library and for tests.

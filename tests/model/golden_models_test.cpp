@@ -221,8 +221,10 @@ void GoldenModels::expect_experts(const hearth::SessionOptions& options, bool in
   std::map<int, std::vector<int32_t>> chosen;  // of each layer
   auto session = hearth::Session::create(*model_, options);
   ASSERT_TRUE(session) << session.error().message;
-  hearth::SessionInternals::of(*session).observe_experts = [&](int layer, std::span<const int32_t> experts) {
-    chosen[layer].assign(experts.begin(), experts.end());
+  hearth::SessionInternals::of(*session).observe_linear = [&](const hearth::LinearCall& call) {
+    if (call.name.find("_exps.") == std::string_view::npos) return;
+    const int layer = std::stoi(std::string(call.name.substr(std::string_view("blk.").size())));
+    chosen[layer].assign(call.routing->expert.begin(), call.routing->expert.end());
   };
   std::vector<hearth::BatchToken> batch;
   for (const hearth::Token id : golden_.tokens) batch.push_back({id, static_cast<int32_t>(batch.size()), 0, true});

@@ -1,0 +1,84 @@
+// Hands linear layers to the matrix product, after the observer has seen them.
+#include "lib/model/linear.h"
+
+#include <utility>
+
+#include "lib/model/forward.h"
+
+namespace hearth {
+namespace {
+
+constexpr size_t kMostOutputs = 8;  // of one fork-join
+
+template <typename AnyLinear>
+void observe(const ForwardContext& c, const AnyLinear& w, const Activations& x, const Routing* routing = nullptr) {
+  if (c.observe_linear != nullptr) (*c.observe_linear)({w.name, w.first_row, w.w.cols, x, routing});
+}
+
+/// The context of a product after which the weights of `next` are read.
+MatmulContext before(const ForwardContext& c, const NextLinears& next) {
+  MatmulContext context = c.matmul;
+  for (size_t i = 0; i < next.size(); ++i) context.following[i] = next[i] != nullptr ? &next[i]->w : nullptr;
+  return context;
+}
+
+ExpertProduct product_of(const ExpertOutput& output, const Routing& routing) {
+  const ExpertLinear& w = *output.linear;
+  return {&w.w,
+          w.stride_bytes,
+          routing.n_experts,
+          w.bias(),
+          routing.expert.data(),
+          routing.row.data(),
+          static_cast<int64_t>(routing.expert.size()),
+          output.out,
+          output.ldo,
+          w.scales()};
+}
+
+}  // namespace
+
+void linear(const ForwardContext& c, const Activations& x, std::initializer_list<LinearOutput> outputs,
+            const NextLinears& next) {
+  const MatmulContext context = before(c, next);
+  Product products[kMostOutputs];
+  size_t n = 0;
+  for (const LinearOutput& output : outputs) {
+    const Linear& w = *output.linear;
+    if (!w) continue;
+    observe(c, w, x);
+    if (n == kMostOutputs) matmul(context, x.x, x.ld, x.n, {products, std::exchange(n, 0)});
+    products[n++] = {&w.w, output.out, output.ldo, w.bias()};
+  }
+  matmul(context, x.x, x.ld, x.n, {products, n});
+}
+
+void gated_linear(const ForwardContext& c, const Activations& x, const GatedOutput& output, const NextLinears& next) {
+  const Linear &gate = *output.gate, &up = *output.up;
+  if (!gate) {
+    linear(c, x, {{&up, output.out, output.ldo}}, next);
+    return for_rows(c, static_cast<int>(x.n), up.w.rows, [&](int t) {
+      float* row = output.out + t * output.ldo;
+      kernels::kernels().gate_mul(row, row, nullptr, up.w.rows, c.arch->gate);
+    });
+  }
+  observe(c, gate, x);
+  observe(c, up, x);
+  matmul_gated(before(c, next), x.x, x.ld, x.n,
+               {&gate.w, &up.w, gate.bias(), up.bias(), output.out, output.ldo, c.arch->gate});
+}
+
+void expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing,
+                   std::initializer_list<ExpertOutput> outputs) {
+  ExpertProduct products[kMostOutputs];
+  size_t n = 0;
+  for (const ExpertOutput& output : outputs) {
+    if (!output.linear->w) continue;
+    observe(c, *output.linear, x, &routing);
+    if (n == kMostOutputs) matmul_experts(c.matmul, x.x, x.ld, x.n, {products, std::exchange(n, 0)});
+    products[n++] = product_of(output, routing);
+  }
+  matmul_experts(c.matmul, x.x, x.ld, x.n, {products, n});
+}
+
+}  // namespace hearth
