@@ -12,21 +12,20 @@ namespace {
 
 using kernels::kernels;
 
-/// Tokens of one sequence in a batch.
-struct SequenceRows {
-  SeqId seq = 0;
-  bool starts = false;  ///< its first token stands at position 0
-  std::vector<int> rows;
-};
-
-std::vector<SequenceRows> split_by_sequence(std::span<const BatchToken> batch) {
-  std::vector<SequenceRows> all;
-  for (size_t t = 0; t < batch.size(); ++t) {
-    auto at = std::find_if(all.begin(), all.end(), [&](const SequenceRows& s) { return s.seq == batch[t].seq; });
-    if (at == all.end()) at = all.insert(all.end(), {batch[t].seq, batch[t].pos == 0, {}});
-    at->rows.push_back(static_cast<int>(t));
+/// The sequences of a batch in the order of their first tokens, each with its rows. Lies in scratch memory.
+std::span<const SequenceRows> split_by_sequence(const Scratch& s, std::span<const BatchToken> batch) {
+  int32_t* row = s.sequence_rows;
+  size_t n = 0;
+  for (const BatchToken& first : batch) {
+    const bool known = std::any_of(s.sequences, s.sequences + n, [&](const auto& q) { return q.seq == first.seq; });
+    if (known) continue;
+    const int32_t* begin = row;
+    for (size_t t = 0; t < batch.size(); ++t) {
+      if (batch[t].seq == first.seq) *row++ = static_cast<int32_t>(t);
+    }
+    s.sequences[n++] = {first.seq, first.pos == 0, {begin, row}};
   }
-  return all;
+  return {s.sequences, n};
 }
 
 void project(const ForwardContext& c, const RecurrentWeights& w, int n) {
@@ -145,7 +144,7 @@ void delta_net(const ForwardContext& c, int layer, std::span<const BatchToken> b
   const RecurrentWeights& w = c.weights->layers[static_cast<size_t>(layer)].recurrent;
   const int n = static_cast<int>(batch.size());
   project(c, w, n);
-  const std::vector<SequenceRows> sequences = split_by_sequence(batch);
+  const std::span<const SequenceRows> sequences = split_by_sequence(*c.scratch, batch);
   for (const SequenceRows& seq : sequences) {
     float* state = c.cache->state(layer, seq.seq);
     if (seq.starts) std::fill_n(state, p.state_floats(), 0.0f);

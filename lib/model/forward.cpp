@@ -2,6 +2,7 @@
 #include "lib/model/forward.h"
 
 #include <cstring>
+#include <numeric>
 
 namespace hearth {
 namespace {
@@ -114,17 +115,14 @@ int forward(const ForwardContext& c, std::span<const BatchToken> batch, int firs
   for (int t = 0; t < n; ++t) {
     if (batch[static_cast<size_t>(t)].logits) s.rows[n_rows++] = t;
   }
-  std::vector<int32_t> all(static_cast<size_t>(n));
-  for (int t = 0; t < n; ++t) all[static_cast<size_t>(t)] = t;
+  std::iota(s.all_rows, s.all_rows + n, 0);
 
   embed(c, batch);
   position_angles(c, batch);
   if (c.hp->d_layer_input > 0) prepare_layer_inputs(c, batch);
   norm_rows(c, s.h, s.x, c.weights->layers[0].attn_norm, n, c.hp->d_model);
-  for (int l = 0; l < c.hp->n_layers; ++l) {
-    const bool last = l + 1 == c.hp->n_layers;
-    block(c, l, batch, last ? std::span<const int32_t>(s.rows, static_cast<size_t>(n_rows)) : all);
-  }
+  const std::span<const int32_t> all(s.all_rows, batch.size()), wanted(s.rows, static_cast<size_t>(n_rows));
+  for (int l = 0; l < c.hp->n_layers; ++l) block(c, l, batch, l + 1 == c.hp->n_layers ? wanted : all);
   if (n_rows == 0) return 0;
   std::memcpy(s.hidden + int64_t{first_row} * c.hp->d_model, s.h,
               static_cast<size_t>(n_rows) * static_cast<size_t>(c.hp->d_model) * sizeof(float));

@@ -29,6 +29,20 @@ struct ScratchSizes {
   bool logits = true;  ///< false: hidden states only
 };
 
+/// A few neighboring tokens of one sequence: with the heads of a group, the queries of one attention task.
+struct TokenBlock {
+  int first = 0;  ///< row of the batch
+  int count = 0;
+  bool run = false;  ///< goes through attend_run
+};
+
+/// Tokens of one sequence in a batch, for recurrent layers.
+struct SequenceRows {
+  SeqId seq = 0;
+  bool starts = false;            ///< its first token stands at position 0
+  std::span<const int32_t> rows;  ///< of the batch, in order
+};
+
 /// Memory that one worker uses inside an attention task.
 struct AttentionWorkspace {
   float* q = nullptr;           ///< [kRunMaxQueries, k_dim]
@@ -44,44 +58,50 @@ struct AttentionWorkspace {
 
 /// Work memory of a session, cut from one block. Everything that forward() writes lies here or in the KV cache.
 struct Scratch {
-  float* x = nullptr;              ///< [n_batch, d_model] residual stream
-  float* h = nullptr;              ///< [n_batch, d_model] normed input of a stage
-  float* y = nullptr;              ///< [n_batch, d_model] output of a stage
-  float* qkv = nullptr;            ///< [n_batch, q | k | v]
-  float* heads = nullptr;          ///< [n_batch, n_heads * v_dim] attention output
-  float* gated_q = nullptr;        ///< [n_batch, n_heads, query | gate]
-  float* latent_q = nullptr;       ///< [n_batch, n_heads * (nope + rope)], and values after attention
-  float* latent_low = nullptr;     ///< [n_batch, q_rank]
-  float* latent_kv = nullptr;      ///< [n_batch, kv_rank + rope]
-  int32_t* latent_head = nullptr;  ///< [n_batch * n_heads]
-  int32_t* latent_row = nullptr;   ///< [n_batch * n_heads]
-  float* recurrent_in = nullptr;   ///< [n_batch, channels]
-  float* recurrent_qkv = nullptr;  ///< [n_batch, channels], convolved
-  float* recurrent_z = nullptr;    ///< [n_batch, n_v_heads * v_dim]
-  float* recurrent_ba = nullptr;   ///< [n_batch, 2 n_v_heads]
-  float* ff = nullptr;             ///< [n_batch, d_ff]
-  float* dense = nullptr;          ///< [n_batch, d_model] dense feed-forward beside experts
-  float* shared_scale = nullptr;   ///< [n_batch]
-  float* layer_inputs = nullptr;   ///< [n_batch, n_layers, d_layer_input] per-layer embeddings
-  float* layer_rows = nullptr;     ///< the same shape, rows of the table
-  float* layer_gate = nullptr;     ///< [n_batch, d_layer_input]
-  float* router = nullptr;         ///< [n_batch, n_experts]
-  int32_t* chosen = nullptr;       ///< [n_batch, n_used] experts of each token, best first
-  int32_t* entry_row = nullptr;    ///< [n_batch * n_used] row of x that an entry reads
-  float* chosen_weight = nullptr;  ///< [n_batch, n_used]
-  float* expert_gate = nullptr;    ///< [n_batch * n_used, expert d_ff]
+  float* x = nullptr;                 ///< [n_batch, d_model] residual stream
+  float* h = nullptr;                 ///< [n_batch, d_model] normed input of a stage
+  float* y = nullptr;                 ///< [n_batch, d_model] output of a stage
+  float* qkv = nullptr;               ///< [n_batch, q | k | v]
+  float* heads = nullptr;             ///< [n_batch, n_heads * v_dim] attention output
+  float* gated_q = nullptr;           ///< [n_batch, n_heads, query | gate]
+  float* latent_q = nullptr;          ///< [n_batch, n_heads * (nope + rope)], and values after attention
+  float* latent_low = nullptr;        ///< [n_batch, q_rank]
+  float* latent_kv = nullptr;         ///< [n_batch, kv_rank + rope]
+  int32_t* latent_head = nullptr;     ///< [n_batch * n_heads]
+  int32_t* latent_row = nullptr;      ///< [n_batch * n_heads]
+  float* recurrent_in = nullptr;      ///< [n_batch, channels]
+  float* recurrent_qkv = nullptr;     ///< [n_batch, channels], convolved
+  float* recurrent_z = nullptr;       ///< [n_batch, n_v_heads * v_dim]
+  float* recurrent_ba = nullptr;      ///< [n_batch, 2 n_v_heads]
+  SequenceRows* sequences = nullptr;  ///< [min(n_seqs, n_batch)] of the batch
+  int32_t* sequence_rows = nullptr;   ///< [n_batch] rows of the batch, sequence by sequence
+  float* ff = nullptr;                ///< [n_batch, d_ff]
+  float* dense = nullptr;             ///< [n_batch, d_model] dense feed-forward beside experts
+  float* shared_scale = nullptr;      ///< [n_batch]
+  float* layer_inputs = nullptr;      ///< [n_batch, n_layers, d_layer_input] per-layer embeddings
+  float* layer_rows = nullptr;        ///< the same shape, rows of the table
+  float* layer_gate = nullptr;        ///< [n_batch, d_layer_input]
+  float* router = nullptr;            ///< [n_batch, n_experts]
+  float* router_choice = nullptr;     ///< [n_batch, n_experts] scores by which experts are chosen
+  float* router_groups = nullptr;     ///< [n_batch, n_groups]
+  int32_t* chosen = nullptr;          ///< [n_batch, n_used] experts of each token, best first
+  int32_t* entry_row = nullptr;       ///< [n_batch * n_used] row of x that an entry reads
+  float* chosen_weight = nullptr;     ///< [n_batch, n_used]
+  float* expert_gate = nullptr;       ///< [n_batch * n_used, expert d_ff]
   float* expert_up = nullptr;
-  float* expert_out = nullptr;  ///< [n_batch * n_used, d_model]
-  float* cos_sin[2] = {};       ///< [n_batch, n_rot/2, 2] of each rope
-  float* partial = nullptr;     ///< attention states of pieces, when one token's pieces are shared out
+  float* expert_out = nullptr;   ///< [n_batch * n_used, d_model]
+  float* cos_sin[2] = {};        ///< [n_batch, n_rot/2, 2] of each rope
+  float* partial = nullptr;      ///< attention states of pieces, when one token's pieces are shared out
+  TokenBlock* blocks = nullptr;  ///< [n_batch] of an attention stage
   std::vector<AttentionWorkspace> workers;
   std::byte* matmul = nullptr;
-  int32_t* rows = nullptr;  ///< [n_batch] tokens whose logits are wanted
-  float* hidden = nullptr;  ///< [n_logits, d_model]
-  float* logits = nullptr;  ///< [n_logits, n_vocab]
+  int32_t* rows = nullptr;      ///< [n_batch] tokens whose logits are wanted
+  int32_t* all_rows = nullptr;  ///< [n_batch] 0, 1, 2, ...
+  float* hidden = nullptr;      ///< [n_logits, d_model]
+  float* logits = nullptr;      ///< [n_logits, n_vocab]
 
   /// Cuts the arrays; with a counting Layout only the sizes matter.
-  static Scratch lay_out(Layout& layout, const HParams& hp, const ScratchSizes& sizes);
+  static Scratch lay_out(Layout& layout, const Architecture& arch, const HParams& hp, const ScratchSizes& sizes);
 };
 
 /// Longest row and largest number of rows that enter a product of matrices.

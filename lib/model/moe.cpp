@@ -18,40 +18,49 @@ void router_scores(const ForwardContext& c, float* scores, int n_experts) {
   for (int e = 0; e < n_experts; ++e) scores[e] = 1.0f / (1.0f + std::exp(-scores[e]));
 }
 
-/// Forbids every expert outside the best groups; a group is as good as its two best experts (DeepSeek-V3,
-/// section 2.1.2).
-void limit_to_groups(float* choice, const ExpertParams& moe) {
+/// A group is as good as its two best experts.
+float group_score(const float* choice, int size) {
+  float best = kMinusInfinity, second = kMinusInfinity;
+  for (int e = 0; e < size; ++e) {
+    if (choice[e] > best) {
+      second = best;
+      best = choice[e];
+    } else if (choice[e] > second) {
+      second = choice[e];
+    }
+  }
+  return size > 1 ? best + second : best;
+}
+
+/// Forbids every expert outside the best groups (DeepSeek-V3, section 2.1.2; ties: the earlier group).
+void limit_to_groups(float* choice, float* groups, const ExpertParams& moe) {
   if (moe.n_groups <= 1 || moe.n_groups_used >= moe.n_groups) return;
   const int size = moe.n_experts / moe.n_groups;
-  std::vector<std::pair<float, int>> groups;
+  for (int g = 0; g < moe.n_groups; ++g) groups[g] = group_score(choice + int64_t{g} * size, size);
   for (int g = 0; g < moe.n_groups; ++g) {
-    float best = kMinusInfinity, second = kMinusInfinity;
-    for (int e = g * size; e < (g + 1) * size; ++e) {
-      if (choice[e] > best) {
-        second = best;
-        best = choice[e];
-      } else if (choice[e] > second) {
-        second = choice[e];
-      }
+    int rank = 0;  // groups that come before this one
+    for (int other = 0; other < moe.n_groups; ++other) {
+      rank += groups[other] > groups[g] || (groups[other] == groups[g] && other < g);
     }
-    groups.emplace_back(size > 1 ? best + second : best, g);
-  }
-  std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-  for (size_t i = static_cast<size_t>(moe.n_groups_used); i < groups.size(); ++i) {
-    std::fill_n(choice + groups[i].second * size, size, kMinusInfinity);
+    if (rank >= moe.n_groups_used) std::fill_n(choice + int64_t{g} * size, size, kMinusInfinity);
   }
 }
 
-/// The n_used best experts of one token, best first (ties: lower index), and their weights.
-void choose_experts(const ForwardContext& c, const LayerWeights& w, float* scores, int32_t* chosen, float* weight) {
+/// The n_used best experts of token t, best first (ties: lower index), and their weights.
+void choose_experts(const ForwardContext& c, const LayerWeights& w, int64_t t) {
   const ExpertParams& moe = c.hp->experts;
+  const Scratch& s = *c.scratch;
+  float* scores = s.router + t * moe.n_experts;
+  float* choice = s.router_choice + t * moe.n_experts;
+  float* weight = s.chosen_weight + t * moe.n_used;
+  int32_t* chosen = s.chosen + t * moe.n_used;
   router_scores(c, scores, moe.n_experts);
-  std::vector<float> choice(scores, scores + moe.n_experts);
+  std::copy_n(scores, moe.n_experts, choice);
   for (size_t e = 0; e < w.router_selection_bias.size(); ++e) choice[e] += w.router_selection_bias[e];
-  limit_to_groups(choice.data(), moe);
+  limit_to_groups(choice, s.router_groups + t * moe.n_groups, moe);
   for (int i = 0; i < moe.n_used; ++i) {
-    const auto best = std::max_element(choice.begin(), choice.end());
-    chosen[i] = static_cast<int32_t>(best - choice.begin());
+    float* best = std::max_element(choice, choice + moe.n_experts);
+    chosen[i] = static_cast<int32_t>(best - choice);
     weight[i] = scores[chosen[i]];
     *best = kMinusInfinity;
     // An expert that was ruled out must not come twice when fewer than n_used are finite.
@@ -76,8 +85,7 @@ void route(const ForwardContext& c, int layer, const float* input, int n) {
   const ExpertParams& moe = c.hp->experts;
   linear(c, {input, c.hp->d_model, n}, {{&w.router, s.router, moe.n_experts}});
   for_rows(c, n, int64_t{moe.n_experts} * moe.n_used, [&](int t) {
-    choose_experts(c, w, s.router + int64_t{t} * moe.n_experts, s.chosen + int64_t{t} * moe.n_used,
-                   s.chosen_weight + int64_t{t} * moe.n_used);
+    choose_experts(c, w, t);
     std::fill_n(s.entry_row + int64_t{t} * moe.n_used, moe.n_used, t);
   });
 }

@@ -30,13 +30,6 @@ constexpr int kRunPages = 64;
 /// Blocks are cut so that each thread has about so many tasks, or more.
 constexpr int kTasksPerThread = 8;
 
-/// A few neighbouring tokens of one sequence: the queries of one attention task, together with heads of a group.
-struct TokenBlock {
-  int first = 0;  ///< row of the batch
-  int count = 0;
-  bool run = false;  ///< goes through attend_run
-};
-
 /// One attention task: these tokens, these query heads (all of one KV head's group).
 struct Queries {
   TokenBlock tokens;
@@ -80,6 +73,7 @@ class PagedAttention {
         batch_(batch),
         shape_(c.hp->layers[static_cast<size_t>(layer)]),
         row_(shape_),
+        blocks_(c.scratch->blocks),
         kernel_shape_(cell_shape(c, shape_)),
         // A query sees this many positions before and after its own.
         before_(c.arch->window_symmetric ? shape_.window / 2 : shape_.window - 1),
@@ -119,13 +113,13 @@ class PagedAttention {
       const bool run = may_run_ && (last - first) * heads_per_task_ >= kRunMinQueries;
       const int per_block =
           std::max(1, (run ? block_queries() : ::hearth::kernels::kAttendMaxQueries) / heads_per_task_);
-      for (int t = first; t < last; t += per_block) blocks_.push_back({t, std::min(per_block, last - t), run});
+      for (int t = first; t < last; t += per_block) blocks_[n_blocks_++] = {t, std::min(per_block, last - t), run};
     }
     for (const BatchToken& token : batch_) {
       const int64_t seen = c_.causal ? token.pos + 1 : static_cast<int64_t>(c_.cache->options.n_ctx);
       longest_pieces_ = std::max(longest_pieces_, static_cast<int>(attention_pieces(seen)));
     }
-    single_tokens_ = blocks_.size() == batch_.size() && static_cast<int>(batch_.size()) <= c_.cache->options.n_seqs;
+    single_tokens_ = n_blocks_ == n && n <= c_.cache->options.n_seqs;
   }
 
   Queries queries(int task) const {
@@ -133,10 +127,9 @@ class PagedAttention {
     const int kv_head = task / tasks_per_kv_head_ % shape_.n_kv_heads;
     const int block = task / tasks_per_kv_head_ / shape_.n_kv_heads;
     const int first = part * heads_per_task_;
-    return {blocks_[static_cast<size_t>(block)], kv_head, kv_head * group_ + first,
-            std::min(heads_per_task_, group_ - first)};
+    return {blocks_[block], kv_head, kv_head * group_ + first, std::min(heads_per_task_, group_ - first)};
   }
-  int n_query_tasks() const { return static_cast<int>(blocks_.size()) * shape_.n_kv_heads * tasks_per_kv_head_; }
+  int n_query_tasks() const { return n_blocks_ * shape_.n_kv_heads * tasks_per_kv_head_; }
 
   /// One task a block and KV head, all of its pieces in order.
   void run_blocks() {
@@ -330,6 +323,8 @@ class PagedAttention {
   std::span<const BatchToken> batch_;
   const LayerShape& shape_;
   QkvRow row_;
+  TokenBlock* blocks_;  ///< [n_blocks_] in scratch memory
+  int n_blocks_ = 0;
   ::hearth::kernels::AttentionShape kernel_shape_;
   int32_t before_, after_;
   int group_ = 1;
@@ -338,7 +333,6 @@ class PagedAttention {
   int longest_pieces_ = 1;
   bool single_tokens_ = false;
   bool may_run_ = false;  ///< large blocks take attend_run, whose 16-bit numbers are not those of attend_page
-  std::vector<TokenBlock> blocks_;
 };
 
 }  // namespace

@@ -41,6 +41,8 @@ void lay_out_experts(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
   if (moe.n_experts == 0) return;
   const int64_t entries = n * moe.n_used;
   s.router = layout.take<float>(n * moe.n_experts);
+  s.router_choice = layout.take<float>(n * moe.n_experts);
+  s.router_groups = layout.take<float>(n * moe.n_groups);
   s.chosen = layout.take<int32_t>(entries);
   s.entry_row = layout.take<int32_t>(entries);
   s.chosen_weight = layout.take<float>(entries);
@@ -62,14 +64,15 @@ void lay_out_latent(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
   s.latent_row = layout.take<int32_t>(n * n_heads);
 }
 
-void lay_out_recurrent(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
+void lay_out_recurrent(Scratch& s, Layout& layout, const HParams& hp, int64_t n, int64_t n_seqs) {
   const RecurrentParams& p = hp.recurrent;
   if (p.conv_width == 0) return;
-  s.gated_q = layout.take<float>(n * max_over_layers(hp, [](const LayerShape& l) { return 2 * l.n_heads * l.k_dim; }));
   s.recurrent_in = layout.take<float>(n * p.channels());
   s.recurrent_qkv = layout.take<float>(n * p.channels());
   s.recurrent_z = layout.take<float>(n * p.v_width());
   s.recurrent_ba = layout.take<float>(n * 2 * p.n_v_heads);
+  s.sequences = layout.take<SequenceRows>(std::min(n, n_seqs));
+  s.sequence_rows = layout.take<int32_t>(n);
 }
 
 void lay_out_layer_inputs(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
@@ -93,7 +96,7 @@ int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes) {
   return int64_t{sizes.n_batch} * std::max(1, hp.experts.n_used);
 }
 
-Scratch Scratch::lay_out(Layout& layout, const HParams& hp, const ScratchSizes& sizes) {
+Scratch Scratch::lay_out(Layout& layout, const Architecture& arch, const HParams& hp, const ScratchSizes& sizes) {
   Scratch s;
   const int64_t n = sizes.n_batch;
   s.x = layout.take<float>(n * hp.d_model);
@@ -108,7 +111,11 @@ Scratch Scratch::lay_out(Layout& layout, const HParams& hp, const ScratchSizes& 
   const int64_t d_ff = max_over_layers(hp, [](const LayerShape& l) { return l.d_ff; });
   s.ff = layout.take<float>(n * std::max<int64_t>(d_ff, hp.experts.d_ff_shared));
   lay_out_latent(s, layout, hp, n);
-  lay_out_recurrent(s, layout, hp, n);
+  if (arch.gated_queries) {
+    s.gated_q =
+        layout.take<float>(n * max_over_layers(hp, [](const LayerShape& l) { return 2 * l.n_heads * l.k_dim; }));
+  }
+  lay_out_recurrent(s, layout, hp, n, sizes.n_seqs);
   lay_out_experts(s, layout, hp, n);
   lay_out_layer_inputs(s, layout, hp, n);
   for (size_t i = 0; i < hp.ropes.size() && i < 2; ++i) s.cos_sin[i] = layout.take<float>(n * hp.ropes[i].n_rot);
@@ -119,7 +126,9 @@ Scratch Scratch::lay_out(Layout& layout, const HParams& hp, const ScratchSizes& 
   lay_out_workers(s, layout, hp, sizes.n_threads);
   s.matmul = layout.take<std::byte>(static_cast<int64_t>(
       MatmulScratch::bytes_needed(matmul_rows(hp, sizes), widest_matmul_input(hp), sizes.n_threads)));
+  s.blocks = layout.take<TokenBlock>(n);
   s.rows = layout.take<int32_t>(n);
+  s.all_rows = layout.take<int32_t>(n);
   s.hidden = layout.take<float>(int64_t{sizes.n_logits} * hp.d_model);
   s.logits = layout.take<float>(sizes.logits ? int64_t{sizes.n_logits} * hp.n_vocab : 0);
   return s;

@@ -76,7 +76,7 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) 
   plan.weights_bytes = model.file.file_bytes();
   plan.kv_cache_bytes = KVCache::Impl::bytes_needed(cache_layers(model.hp), cache_options(options));
   Layout layout(nullptr);
-  Scratch::lay_out(layout, model.hp, scratch_sizes(model.hp, options));
+  Scratch::lay_out(layout, *model.arch, model.hp, scratch_sizes(model.hp, options));
   plan.scratch_bytes = layout.used();
   plan.tables_bytes = model.weights.copied_bytes + model.weights.layers.size() * sizeof(LayerWeights);
   if (model.tokenizer) plan.tables_bytes += model.tokenizer->memory_bytes();

@@ -93,12 +93,12 @@ Result<Session> Session::create(const Model& model, const SessionOptions& wanted
 
   const ScratchSizes sizes = scratch_sizes(m.hp, *options);
   Layout counting(nullptr);
-  Scratch::lay_out(counting, m.hp, sizes);
+  Scratch::lay_out(counting, *m.arch, m.hp, sizes);
   Result<AlignedBuffer> memory = AlignedBuffer::allocate(counting.used(), "the session's scratch memory");
   if (!memory) return memory.error();
   impl->memory = std::move(*memory);
   Layout layout(impl->memory.data());
-  impl->scratch = Scratch::lay_out(layout, m.hp, sizes);
+  impl->scratch = Scratch::lay_out(layout, *m.arch, m.hp, sizes);
   impl->matmul_scratch.bind(impl->scratch.matmul, matmul_rows(m.hp, sizes), widest_matmul_input(m.hp), sizes.n_threads);
 
   for (const RopeParams& rope : m.hp.ropes) impl->ropes.push_back(make_rope_table(rope, m.weights, options->n_ctx));
