@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "lib/runtime/session_impl.h"
+#include "lib/session/session_impl.h"
 #include "support/family_model.h"
 
 namespace {

@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-#include "lib/runtime/session_impl.h"
+#include "lib/session/session_impl.h"
 #include "support/family_model.h"
 
 namespace hearth {
