@@ -129,7 +129,7 @@ void product(benchmark::State& state, int type) {
     matrix.data = reinterpret_cast<const std::byte*>(w.data()) + copy * kSide * matrix.row_bytes;
     copy = (copy + 1) % copies;
     const Product p = {&matrix, out.data(), kSide, nullptr};
-    matmul(context, x.data(), kSide, n_tokens, {&p, 1});
+    matmul(context, {x.data(), kSide, n_tokens}, {&p, 1});
   }
   set_rate(state, "MAC", static_cast<double>(kSide * kSide * n_tokens));
   set_rate(state, "bytes", static_cast<double>(kSide * matrix.row_bytes));

@@ -1,4 +1,4 @@
-// Matrix products over threads: which columns form a pass, which row tiles form a task, and what becomes of a
+// Matrix products over threads: which tokens form a pass, which row tiles form a task, and what becomes of a
 // finished tile (bias, gate, place in the output).
 #include "lib/matmul/matmul.h"
 
@@ -28,13 +28,15 @@ bool wants_codes(const MatmulContext& ctx, const Matrix& w) {
 }
 
 /// Where a worker will begin in the product that follows; nullptr when nothing is said of it.
-const std::byte* following_data(const MatmulContext& ctx, const MatmulPass& pass, int worker) {
+const std::byte* following_data(const MatmulContext& ctx, const Following& following, const MatmulPass& pass,
+                                int worker) {
+  const int n_threads = ctx.parallel->n_threads();
   int64_t n_tiles = 0;
-  for (const Matrix* w : ctx.following) n_tiles += (w != nullptr) ? tiles_of(pass, *w) : 0;
+  for (const Matrix* w : following) n_tiles += (w != nullptr) ? tiles_of(pass, *w) : 0;
   if (n_tiles == 0) return nullptr;
-  const int stretch = worker % TileQueue::count(n_tiles, threads_of(ctx));
-  int64_t tile = TileQueue::begin(n_tiles, threads_of(ctx), stretch);
-  for (const Matrix* w : ctx.following) {
+  const int partition = worker % TileQueue::count(n_tiles, n_threads);
+  int64_t tile = TileQueue::begin(n_tiles, n_threads, partition);
+  for (const Matrix* w : following) {
     if (w == nullptr) continue;
     if (tile < tiles_of(pass, *w)) return tile_at(pass, *w, tile, 0).data;
     tile -= tiles_of(pass, *w);
@@ -43,68 +45,63 @@ const std::byte* following_data(const MatmulContext& ctx, const MatmulPass& pass
 }
 
 /// Runs body(tile, next, worker) for every tile in [0, n_tiles); next is the tile that probably follows, or -1. A
-/// worker begins with the stretch of its own number.
+/// worker begins with the partition of its own number.
 template <typename Body>
 void for_tiles(const MatmulContext& ctx, int64_t n_tiles, const Body& body) {
-  TileQueue queue(n_tiles, threads_of(ctx));
-  run_tasks(ctx, queue.n_stretches(), [&](int, int worker) {
-    queue.drain(worker % queue.n_stretches(), [&](int64_t tile, int64_t next) { body(tile, next, worker); });
+  TileQueue queue(n_tiles, ctx.parallel->n_threads());
+  ctx.parallel->run(queue.n_partitions(), [&](int, int worker) {
+    queue.drain(worker % queue.n_partitions(), [&](int64_t tile, int64_t next) { body(tile, next, worker); });
   });
 }
 
-/// Copies a finished tile to the output rows of its columns.
+/// Copies a finished tile to the output rows of its tokens.
 void store_tile(const MatmulPass& pass, const PassSegment& segment, const float* acc, int n_rows, float* out,
                 int64_t ldo) {
-  constexpr int kAhead = 8;  // columns: their lines are far apart and mostly not in the near caches
-  for (int c = 0; c < segment.n_cols; ++c) {
-    const PassColumn* column = &pass.column(segment.first_col + c);
-    if (c + kAhead < segment.n_cols) {
-      float* later = out + column[kAhead].out_row * ldo;
+  constexpr int kAhead = 8;  // tokens: their lines are far apart and mostly not in the near caches
+  for (int t = 0; t < segment.n_tokens; ++t) {
+    const PassToken* token = &pass.token(segment.first_token + t);
+    if (t + kAhead < segment.n_tokens) {
+      float* later = out + token[kAhead].out_row * ldo;
       __builtin_prefetch(later, 1);
       __builtin_prefetch(later + n_rows - 1, 1);
     }
-    std::copy_n(acc + c * MatmulPass::row_stride(n_rows), n_rows, out + column->out_row * ldo);
+    std::copy_n(acc + t * MatmulPass::row_stride(n_rows), n_rows, out + token->out_row * ldo);
   }
 }
 
-/// Adds a bias to every column of a tile.
+/// Adds a bias to every token of a tile.
 void add_tile_bias(const PassSegment& segment, float* acc, const float* bias, int n_rows) {
-  for (int c = 0; c < segment.n_cols; ++c, acc += MatmulPass::row_stride(n_rows)) {
+  for (int t = 0; t < segment.n_tokens; ++t, acc += MatmulPass::row_stride(n_rows)) {
     for (int r = 0; r < n_rows; ++r) acc[r] += bias[r];
   }
 }
 
 /// Fills the pass with tokens [first, ...) as one segment; returns how many it took.
-int64_t take_tokens(MatmulPass& pass, const float* x, int64_t ldx, int64_t first, int64_t n_tokens) {
-  const int64_t n = std::min<int64_t>(n_tokens - first, pass.capacity());
+int64_t take_tokens(MatmulPass& pass, const Activations& x, int64_t first) {
+  const int64_t n = std::min<int64_t>(x.n - first, pass.capacity());
   pass.clear();
   pass.begin_segment(0);
-  for (int64_t t = first; t < first + n; ++t) pass.add_column(x + t * ldx, t);
+  for (int64_t t = first; t < first + n; ++t) pass.add_token(x.x + t * x.ld, t);
   return n;
-}
-
-bool same_routing(const ExpertProduct& a, const ExpertProduct& b) {
-  return a.expert == b.expert && a.row == b.row && a.n_entries == b.n_entries && a.n_experts == b.n_experts &&
-         a.experts->cols == b.experts->cols;
 }
 
 /// Where the walk over the entries of all experts stands.
 struct RoutingCursor {
   int expert = 0;
-  int64_t entry = 0;
+  size_t entry = 0;
 };
 
-/// Fills the pass with entries in the order of their experts; one segment an expert.
-void take_entries(MatmulPass& pass, const ExpertProduct& routing, const float* x, int64_t ldx, RoutingCursor& at) {
+/// Fills the pass with entries in the order of their experts; one segment per expert.
+void take_entries(MatmulPass& pass, const Routing& routing, const Activations& x, RoutingCursor& at) {
   pass.clear();
   for (; at.expert < routing.n_experts; ++at.expert, at.entry = 0) {
     bool open = false;
-    for (; at.entry < routing.n_entries; ++at.entry) {
+    for (; at.entry < routing.expert.size(); ++at.entry) {
       if (routing.expert[at.entry] != at.expert) continue;
-      if (pass.n_columns() == pass.capacity()) return;
+      if (pass.n_tokens() == pass.capacity()) return;
       if (!open) pass.begin_segment(at.expert);
       open = true;
-      pass.add_column(x + routing.row[at.entry] * ldx, at.entry);
+      pass.add_token(x.x + routing.row[at.entry] * x.ld, static_cast<int64_t>(at.entry));
     }
   }
 }
@@ -126,7 +123,7 @@ void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span
     const PassSegment& segment = pass.segment(static_cast<int>(index / tiles_per_segment));
     const auto [p, tile] = place(index);
     float* acc = pass.accumulator(worker, 0);
-    pass.multiply(acc, tile, next < 0 ? nullptr : place(next).second.data, segment, worker);
+    pass.multiply(acc, tile, segment, worker, {next < 0 ? nullptr : place(next).second.data});
     if (p->bias != nullptr) {
       add_tile_bias(segment, acc, p->bias + segment.expert * p->experts->rows + tile.row, tile.n_rows);
     }
@@ -136,8 +133,8 @@ void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span
 
 }  // namespace
 
-void matmul(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tokens,
-            std::span<const Product> products) {
+void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Product> products,
+            const Following& following) {
   if (products.empty()) return;
   bool codes = false;
   for (const Product& p : products) codes = codes || wants_codes(ctx, *p.w);
@@ -147,8 +144,8 @@ void matmul(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tok
     for (; index >= tiles_of(pass, *p->w); ++p) index -= tiles_of(pass, *p->w);
     return std::pair(p, tile_at(pass, *p->w, index, 0));
   };
-  for (int64_t first = 0; first < n_tokens;) {
-    first += take_tokens(pass, x, ldx, first, n_tokens);
+  for (int64_t first = 0; first < x.n;) {
+    first += take_tokens(pass, x, first);
     pass.pack(codes);
     const PassSegment& segment = pass.segment(0);
     int64_t n_tiles = 0;
@@ -156,20 +153,21 @@ void matmul(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tok
     for_tiles(ctx, n_tiles, [&](int64_t index, int64_t next, int worker) {
       const auto [p, tile] = place(index);
       float* acc = pass.accumulator(worker, 0);
-      pass.multiply(acc, tile, next < 0 ? following_data(ctx, pass, worker) : place(next).second.data, segment, worker);
+      pass.multiply(acc, tile, segment, worker,
+                    {next < 0 ? following_data(ctx, following, pass, worker) : place(next).second.data});
       if (p->bias != nullptr) add_tile_bias(segment, acc, p->bias + tile.row, tile.n_rows);
       store_tile(pass, segment, acc, tile.n_rows, p->out + tile.row, p->ldo);
     });
   }
 }
 
-void matmul_gated(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tokens,
-                  const GatedProduct& product) {
+void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedProduct& product,
+                  const Following& following) {
   const Matrix& gate = *product.gate;
   const Matrix& up = *product.up;
   MatmulPass pass(ctx, gate.cols);
-  for (int64_t first = 0; first < n_tokens;) {
-    first += take_tokens(pass, x, ldx, first, n_tokens);
+  for (int64_t first = 0; first < x.n;) {
+    first += take_tokens(pass, x, first);
     pass.pack(wants_codes(ctx, gate) || wants_codes(ctx, up));
     const PassSegment& segment = pass.segment(0);
     for_tiles(ctx, tiles_of(pass, gate), [&](int64_t index, int64_t next, int worker) {
@@ -177,33 +175,28 @@ void matmul_gated(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t
       const PassTile up_tile = tile_at(pass, up, index, 0);
       float* g = pass.accumulator(worker, 0);
       float* u = pass.accumulator(worker, 1);
-      pass.multiply(g, gate_tile, up_tile.data, segment, worker);
-      pass.multiply(u, up_tile, next < 0 ? following_data(ctx, pass, worker) : tile_at(pass, gate, next, 0).data,
-                    segment, worker);
+      pass.multiply(g, gate_tile, segment, worker, {up_tile.data});
+      pass.multiply(u, up_tile, segment, worker,
+                    {next < 0 ? following_data(ctx, following, pass, worker) : tile_at(pass, gate, next, 0).data});
       if (product.gate_bias != nullptr) add_tile_bias(segment, g, product.gate_bias + gate_tile.row, gate_tile.n_rows);
       if (product.up_bias != nullptr) add_tile_bias(segment, u, product.up_bias + gate_tile.row, gate_tile.n_rows);
       kernels::kernels().gate_mul(
-          g, g, u, (segment.n_cols - 1) * MatmulPass::row_stride(gate_tile.n_rows) + gate_tile.n_rows, product.kind);
+          g, g, u, (segment.n_tokens - 1) * MatmulPass::row_stride(gate_tile.n_rows) + gate_tile.n_rows, product.kind);
       store_tile(pass, segment, g, gate_tile.n_rows, product.out + gate_tile.row, product.ldo);
     });
   }
 }
 
-void matmul_experts(const MatmulContext& ctx, const float* x, int64_t ldx, [[maybe_unused]] int64_t n_tokens,
+void matmul_experts(const MatmulContext& ctx, const Activations& x, const Routing& routing,
                     std::span<const ExpertProduct> products) {
-  for (size_t first = 0; first < products.size();) {
-    size_t end = first + 1;
-    while (end < products.size() && same_routing(products[first], products[end])) ++end;
-    const std::span<const ExpertProduct> shared = products.subspan(first, end - first);
-    bool codes = false;
-    for (const ExpertProduct& p : shared) codes = codes || wants_codes(ctx, *p.experts);
-    MatmulPass pass(ctx, shared[0].experts->cols);
-    for (RoutingCursor at; at.expert < shared[0].n_experts;) {
-      take_entries(pass, shared[0], x, ldx, at);
-      pass.pack(codes);
-      run_expert_pass(ctx, pass, shared);
-    }
-    first = end;
+  if (products.empty()) return;
+  bool codes = false;
+  for (const ExpertProduct& p : products) codes = codes || wants_codes(ctx, *p.experts);
+  MatmulPass pass(ctx, products[0].experts->cols);
+  for (RoutingCursor at; at.expert < routing.n_experts;) {
+    take_entries(pass, routing, x, at);
+    pass.pack(codes);
+    run_expert_pass(ctx, pass, products);
   }
 }
 

@@ -1,5 +1,7 @@
 // Products of weight matrices with activations: y = x W^T. Splits rows over threads and picks the kernel path by
-// the number of columns; knows nothing of layers.
+// the number of tokens; knows nothing of layers.
+//
+// n is the number of tokens (rows of x), k the length of a row of x and of W.
 #pragma once
 
 #include <array>
@@ -27,20 +29,31 @@ struct Matrix {
 /// Scratch memory of matmul for one session, sized before the first use.
 class MatmulScratch {
  public:
-  /// Bytes for products with up to max_tokens rows of up to max_cols elements on n_threads workers.
-  static uint64_t bytes_needed(int64_t max_tokens, int64_t max_cols, int n_threads);
+  /// Bytes for products with up to max_tokens rows of up to max_k elements on n_threads workers.
+  static uint64_t bytes_needed(int64_t max_tokens, int64_t max_k, int n_threads);
   /// `memory` is 64-byte aligned and bytes_needed() long; it is borrowed.
-  void bind(std::byte* memory, int64_t max_tokens, int64_t max_cols, int n_threads);
+  void bind(std::byte* memory, int64_t max_tokens, int64_t max_k, int n_threads);
 
  private:
   friend class MatmulPass;
   std::byte* memory_ = nullptr;
   int64_t max_tokens_ = 0;
-  int64_t max_cols_ = 0;
+  int64_t max_k_ = 0;
   int n_threads_ = 0;
 };
 
-/// One product of a fused call: out[t * ldo + r] = sum_c x[t, c] w[r, c] (+ bias[r]).
+/// Input of a product: n tokens, each a row of k elements; row t at x + t * ld.
+struct Activations {
+  const float* x = nullptr;
+  int64_t ld = 0;
+  int64_t n = 0;
+};
+
+/// Matrices that the next product will read, or nullptr: at the end of its share each thread prefetches where it will
+/// begin there, which keeps memory busy during the stages between.
+using Following = std::array<const Matrix*, 3>;
+
+/// One product of a fused call: out[t * ldo + r] = sum_i x[t, i] w[r, i] (+ bias[r]).
 struct Product {
   const Matrix* w = nullptr;
   float* out = nullptr;
@@ -49,25 +62,16 @@ struct Product {
 };
 
 struct MatmulContext {
-  Parallel* parallel = nullptr;  ///< nullptr: the calling thread alone
+  Parallel* parallel = nullptr;
   MatmulScratch* scratch = nullptr;
   bool batch_invariant = false;  ///< one kernel path for every number of tokens
-  bool exact_products = false;   ///< integer codes are expanded to floats; activations are not quantised
-  /// What the product that follows will read, or nullptr: at its own end each thread prefetches where it will begin
-  /// there, so that memory does not rest during the stages between.
-  std::array<const Matrix*, 3> following{};
-
-  /// This context with other followers.
-  MatmulContext before(std::array<const Matrix*, 3> matrices) const {
-    MatmulContext context = *this;
-    context.following = matrices;
-    return context;
-  }
+  bool exact_products = false;   ///< integer codes are expanded to floats; activations are not quantized
 };
 
-/// Products of the same input x [n_tokens, cols] (row stride ldx floats) with one or several matrices of equal
-/// cols, in one fork-join: x is quantised once. Rows of any type. Results do not depend on the thread count.
-void matmul(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tokens, std::span<const Product> products);
+/// Products of the same input with one or several matrices of equal k, in one fork-join: x is quantized once. Rows of
+/// any type. Results do not depend on the thread count.
+void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Product> products,
+            const Following& following = {});
 
 /// Gated feed-forward input: out[t, r] = gate(x W_gate^T) * (x W_up^T), one fork-join, no second pass.
 struct GatedProduct {
@@ -79,24 +83,29 @@ struct GatedProduct {
   int64_t ldo = 0;
   kernels::Gate kind{};
 };
-void matmul_gated(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tokens, const GatedProduct& product);
+void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedProduct& product,
+                  const Following& following = {});
 
-/// Products of a mixture of experts: `experts` holds n_experts matrices one after the other (GGUF dims {cols,
-/// rows, n_experts}). Entry i computes out row i: out[i * ldo ..] = experts[expert[i]] x[row[i]].
-/// Tokens are grouped by expert, so that each expert's weights are read once a call.
+/// Which expert an entry visits with which row of the input.
+struct Routing {
+  std::span<const int32_t> expert;  ///< [n_entries]
+  std::span<const int32_t> row;     ///< [n_entries] of x
+  int n_experts = 0;
+};
+
+/// One product of a mixture of experts: `experts` holds n_experts matrices one after the other (GGUF dims {cols, rows,
+/// n_experts}). Entry i computes row i: out[i * ldo ..] = experts[expert[i]] x[row[i]].
 struct ExpertProduct {
   const Matrix* experts = nullptr;  ///< shape of one expert; data of expert 0
   int64_t expert_stride_bytes = 0;
-  int n_experts = 0;
-  const float* bias = nullptr;      ///< [n_experts, rows] or nullptr
-  const int32_t* expert = nullptr;  ///< [n_entries]
-  const int32_t* row = nullptr;     ///< [n_entries] row of x
-  int64_t n_entries = 0;
+  const float* bias = nullptr;  ///< [n_experts, rows] or nullptr
   float* out = nullptr;
   int64_t ldo = 0;
   const float* scales = nullptr;  ///< [n_experts] as Matrix::scale, or nullptr
 };
-void matmul_experts(const MatmulContext& ctx, const float* x, int64_t ldx, int64_t n_tokens,
+/// Products of the same input with experts of equal k. Entries are grouped by expert, so that each expert's weights are
+/// read once per call.
+void matmul_experts(const MatmulContext& ctx, const Activations& x, const Routing& routing,
                     std::span<const ExpertProduct> products);
 
 }  // namespace hearth

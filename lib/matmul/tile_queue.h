@@ -1,5 +1,5 @@
-// Hands out row tiles to workers: each has its own stretch of consecutive tiles, so that it can prefetch the next
-// one, and takes from the stretches of others when its own is done, so that all finish together.
+// Hands out row tiles to workers: each has its own partition of consecutive tiles, so that it can prefetch the next
+// one, and takes from the partitions of others when its own is done, so that all finish together.
 #pragma once
 
 #include <atomic>
@@ -9,46 +9,46 @@ namespace hearth {
 
 class TileQueue {
  public:
-  static constexpr int kMaxStretches = 64;
+  static constexpr int kMaxPartitions = 64;
 
   TileQueue(int64_t n_tiles, int n_threads) {
     n_ = count(n_tiles, n_threads);
     for (int i = 0; i < n_; ++i) {
-      stretches_[i].next.store(begin(n_tiles, n_threads, i), std::memory_order_relaxed);
-      stretches_[i].end = begin(n_tiles, n_threads, i + 1);
+      partitions_[i].next.store(begin(n_tiles, n_threads, i), std::memory_order_relaxed);
+      partitions_[i].end = begin(n_tiles, n_threads, i + 1);
     }
   }
 
-  /// Number of stretches.
+  /// Number of partitions.
   static int count(int64_t n_tiles, int n_threads) {
-    const int64_t n = (n_threads < kMaxStretches) ? n_threads : kMaxStretches;
+    const int64_t n = (n_threads < kMaxPartitions) ? n_threads : kMaxPartitions;
     return static_cast<int>((n_tiles < n) ? n_tiles : n);
   }
-  /// First tile of stretch i, 0 <= i <= count.
+  /// First tile of partition i, 0 <= i <= count.
   static int64_t begin(int64_t n_tiles, int n_threads, int i) { return n_tiles * i / count(n_tiles, n_threads); }
 
-  int n_stretches() const { return n_; }
+  int n_partitions() const { return n_; }
 
-  /// Calls body(tile, next) for tiles of stretch `own`, then of the others, until none is left. `next` is the tile
+  /// Calls body(tile, next) for tiles of partition `own`, then of the others, until none is left. `next` is the tile
   /// that probably follows, or -1.
   template <typename Body>
   void drain(int own, const Body& body) {
     for (int i = 0; i < n_; ++i) {
-      Stretch& stretch = stretches_[(own + i) % n_];
+      Partition& partition = partitions_[(own + i) % n_];
       for (;;) {
-        const int64_t tile = stretch.next.fetch_add(1, std::memory_order_relaxed);
-        if (tile >= stretch.end) break;
-        body(tile, (tile + 1 < stretch.end) ? tile + 1 : -1);
+        const int64_t tile = partition.next.fetch_add(1, std::memory_order_relaxed);
+        if (tile >= partition.end) break;
+        body(tile, (tile + 1 < partition.end) ? tile + 1 : -1);
       }
     }
   }
 
  private:
-  struct alignas(64) Stretch {
+  struct alignas(64) Partition {
     std::atomic<int64_t> next{0};
     int64_t end = 0;
   };
-  Stretch stretches_[kMaxStretches];
+  Partition partitions_[kMaxPartitions];
   int n_ = 0;
 };
 

@@ -15,42 +15,27 @@ void observe(const ForwardContext& c, const AnyLinear& w, const Activations& x, 
   if (c.observe_linear != nullptr) (*c.observe_linear)({w.name, w.first_row, w.w.cols, x, routing});
 }
 
-/// The context of a product after which the weights of `next` are read.
-MatmulContext before(const ForwardContext& c, const NextLinears& next) {
-  MatmulContext context = c.matmul;
-  for (size_t i = 0; i < next.size(); ++i) context.following[i] = next[i] != nullptr ? &next[i]->w : nullptr;
-  return context;
-}
-
-ExpertProduct product_of(const ExpertOutput& output, const Routing& routing) {
-  const ExpertLinear& w = *output.linear;
-  return {&w.w,
-          w.stride_bytes,
-          routing.n_experts,
-          w.bias(),
-          routing.expert.data(),
-          routing.row.data(),
-          static_cast<int64_t>(routing.expert.size()),
-          output.out,
-          output.ldo,
-          w.scales()};
+Following matrices_of(const NextLinears& next) {
+  Following matrices{};
+  for (size_t i = 0; i < next.size(); ++i) matrices[i] = next[i] != nullptr ? &next[i]->w : nullptr;
+  return matrices;
 }
 
 }  // namespace
 
 void linear(const ForwardContext& c, const Activations& x, std::initializer_list<LinearOutput> outputs,
             const NextLinears& next) {
-  const MatmulContext context = before(c, next);
+  const Following following = matrices_of(next);
   Product products[kMostOutputs];
   size_t n = 0;
   for (const LinearOutput& output : outputs) {
     const Linear& w = *output.linear;
     if (!w) continue;
     observe(c, w, x);
-    if (n == kMostOutputs) matmul(context, x.x, x.ld, x.n, {products, std::exchange(n, 0)});
+    if (n == kMostOutputs) matmul(c.matmul, x, {products, std::exchange(n, 0)});
     products[n++] = {&w.w, output.out, output.ldo, w.bias()};
   }
-  matmul(context, x.x, x.ld, x.n, {products, n});
+  matmul(c.matmul, x, {products, n}, following);
 }
 
 void gated_linear(const ForwardContext& c, const Activations& x, const GatedOutput& output, const NextLinears& next) {
@@ -64,8 +49,8 @@ void gated_linear(const ForwardContext& c, const Activations& x, const GatedOutp
   }
   observe(c, gate, x);
   observe(c, up, x);
-  matmul_gated(before(c, next), x.x, x.ld, x.n,
-               {&gate.w, &up.w, gate.bias(), up.bias(), output.out, output.ldo, c.arch->gate});
+  matmul_gated(c.matmul, x, {&gate.w, &up.w, gate.bias(), up.bias(), output.out, output.ldo, c.arch->gate},
+               matrices_of(next));
 }
 
 void expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing,
@@ -73,12 +58,13 @@ void expert_linear(const ForwardContext& c, const Activations& x, const Routing&
   ExpertProduct products[kMostOutputs];
   size_t n = 0;
   for (const ExpertOutput& output : outputs) {
-    if (!output.linear->w) continue;
-    observe(c, *output.linear, x, &routing);
-    if (n == kMostOutputs) matmul_experts(c.matmul, x.x, x.ld, x.n, {products, std::exchange(n, 0)});
-    products[n++] = product_of(output, routing);
+    const ExpertLinear& w = *output.linear;
+    if (!w.w) continue;
+    observe(c, w, x, &routing);
+    if (n == kMostOutputs) matmul_experts(c.matmul, x, routing, {products, std::exchange(n, 0)});
+    products[n++] = {&w.w, w.stride_bytes, w.bias(), output.out, output.ldo, w.scales()};
   }
-  matmul_experts(c.matmul, x.x, x.ld, x.n, {products, n});
+  matmul_experts(c.matmul, x, routing, {products, n});
 }
 
 }  // namespace hearth

@@ -9,25 +9,12 @@
 #include <span>
 #include <string_view>
 
+#include "lib/matmul/matmul.h"
 #include "lib/model/weights.h"
 
 namespace hearth {
 
 struct ForwardContext;
-
-/// Input of a linear layer: n rows, row t at x + t * ld.
-struct Activations {
-  const float* x = nullptr;
-  int64_t ld = 0;
-  int64_t n = 0;
-};
-
-/// Which expert an entry visits with which row of the input.
-struct Routing {
-  std::span<const int32_t> expert;  ///< [n_entries]
-  std::span<const int32_t> row;     ///< [n_entries]
-  int n_experts = 0;
-};
 
 /// One meeting of weights and activations.
 struct LinearCall {

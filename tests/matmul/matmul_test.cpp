@@ -134,7 +134,7 @@ TEST_P(MatmulTypes, AgreesWithDoublePrecision) {
         const auto bias = testing::random_floats(rows, random);
         std::vector<float> out(static_cast<size_t>(n_tokens * ldo), std::nanf(""));
         const Product product{&w.matrix, out.data(), ldo, bias.data()};
-        matmul(place.context(), x.data(), ldx, n_tokens, {&product, 1});
+        matmul(place.context(), {x.data(), ldx, n_tokens}, {&product, 1});
         for (int64_t t = 0; t < n_tokens; ++t) {
           for (int64_t r = 0; r < ldo; ++r) {
             const float actual = out[static_cast<size_t>(t * ldo + r)];
@@ -163,7 +163,7 @@ TEST_P(MatmulTypes, ExactProductsRoundOnlySums) {
       const auto x = testing::random_floats(n_tokens * cols, random);
       std::vector<float> out(static_cast<size_t>(n_tokens * rows), std::nanf(""));
       const Product product{&w.matrix, out.data(), rows, nullptr};
-      matmul(place.context(false, true), x.data(), cols, n_tokens, {&product, 1});
+      matmul(place.context(false, true), {x.data(), cols, n_tokens}, {&product, 1});
       for (int64_t t = 0; t < n_tokens; ++t) {
         for (int64_t r = 0; r < rows; ++r) {
           const Expected e = expect(w, r, x.data() + t * cols, true);
@@ -186,7 +186,7 @@ TEST_P(MatmulTypes, IsTheSameForAnyNumberOfThreads) {
       Workplace place(n_threads);
       std::vector<float> out(static_cast<size_t>(n_tokens * rows), std::nanf(""));
       const Product product{&w.matrix, out.data(), rows, nullptr};
-      matmul(place.context(), x.data(), cols, n_tokens, {&product, 1});
+      matmul(place.context(), {x.data(), cols, n_tokens}, {&product, 1});
       results.push_back(out);
     }
     EXPECT_EQ(results[0], results[1]);
@@ -205,7 +205,7 @@ TEST_P(MatmulTypes, BatchInvariantResultsDoNotDependOnOtherColumns) {
   auto run = [&](int64_t first, int64_t n) {
     std::vector<float> out(static_cast<size_t>(n * rows), std::nanf(""));
     const Product product{&w.matrix, out.data(), rows, nullptr};
-    matmul(place.context(true), x.data() + first * cols, cols, n, {&product, 1});
+    matmul(place.context(true), {x.data() + first * cols, cols, n}, {&product, 1});
     return out;
   };
   const auto all = run(0, n_tokens);
@@ -233,7 +233,7 @@ TEST_P(MatmulTypes, GatedIsTheGateOfTwoProducts) {
     std::vector<float> u(size);
     std::vector<float> out(size, std::nanf(""));
     const Product products[] = {{&gate.matrix, g.data(), rows, bias.data()}, {&up.matrix, u.data(), rows, nullptr}};
-    matmul(place.context(), x.data(), cols, n_tokens, products);
+    matmul(place.context(), {x.data(), cols, n_tokens}, products);
     GatedProduct gated;
     gated.gate = &gate.matrix;
     gated.up = &up.matrix;
@@ -241,7 +241,7 @@ TEST_P(MatmulTypes, GatedIsTheGateOfTwoProducts) {
     gated.out = out.data();
     gated.ldo = rows;
     gated.kind = kernels::Gate::kSilu;
-    matmul_gated(place.context(), x.data(), cols, n_tokens, gated);
+    matmul_gated(place.context(), {x.data(), cols, n_tokens}, gated);
     for (size_t i = 0; i < size; ++i) {
       const double expected = g[i] / (1.0 + std::exp(-static_cast<double>(g[i]))) * u[i];
       // exp hands on the rounding of its argument; it, the sum, the quotient and the product have up to 4 units each.
@@ -276,21 +276,17 @@ TEST_P(MatmulTypes, ExpertsEqualTheirOwnProducts) {
   ExpertProduct product;
   product.experts = &one;
   product.expert_stride_bytes = rows * one.row_bytes;
-  product.n_experts = n_experts;
   product.bias = bias.data();
-  product.expert = expert.data();
-  product.row = row.data();
-  product.n_entries = n_entries;
   product.out = out.data();
   product.ldo = rows;
-  matmul_experts(place.context(true), x.data(), cols, n_tokens, {&product, 1});
+  matmul_experts(place.context(true), {x.data(), cols, n_tokens}, {expert, row, n_experts}, {&product, 1});
   for (int64_t i = 0; i < n_entries; ++i) {
     Matrix w = one;
     const size_t e = static_cast<size_t>(i);
     w.data += expert[e] * product.expert_stride_bytes;
     std::vector<float> expected(static_cast<size_t>(rows));
     const Product alone{&w, expected.data(), rows, bias.data() + expert[e] * rows};
-    matmul(place.context(true), x.data() + row[e] * cols, cols, 1, {&alone, 1});
+    matmul(place.context(true), {x.data() + row[e] * cols, cols, 1}, {&alone, 1});
     for (int64_t r = 0; r < rows; ++r) {
       ASSERT_EQ(out[static_cast<size_t>(i * rows + r)], expected[static_cast<size_t>(r)]) << i << "," << r;
     }
@@ -313,7 +309,7 @@ TEST(Matmul, SeveralProductsOfMixedTypesShareOneCall) {
     products.push_back({&matrices[i].matrix, outs[i].data(), matrices[i].matrix.rows, nullptr});
   }
   Workplace place(2);
-  matmul(place.context(), x.data(), cols, n_tokens, products);
+  matmul(place.context(), {x.data(), cols, n_tokens}, products);
   for (size_t i = 0; i < matrices.size(); ++i) {
     for (int64_t t = 0; t < n_tokens; ++t) {
       for (int64_t r = 0; r < matrices[i].matrix.rows; ++r) {
