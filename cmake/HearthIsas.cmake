@@ -13,6 +13,9 @@ set(x86 "x86_64|AMD64|amd64")
 set(avx2_needs AVX2 FMA F16C BMI1 BMI2)
 set(avx2_flags -mavx2 -mfma -mf16c -mbmi -mbmi2)
 
+# What compilers make of short vectors on any target: SSE2, NEON, SIMD128.
+hearth_isa_row(portable BASE scalar FLAGS -O3 -Wno-psabi)
+
 hearth_isa_row(avx2 BASE scalar PROCESSORS ${x86} NEEDS ${avx2_needs} FLAGS ${avx2_flags})
 
 hearth_isa_row(avx_vnni BASE avx2 PROCESSORS ${x86} VECTORS avx2
