@@ -1,7 +1,10 @@
 // The kernels of matrix products at the table's level: every instruction set against the reference, for every type,
 // number of rows and columns, with guards around what is written.
+#include <cstring>
+#include <string>
 #include <tuple>
 
+#include "kernels/blocks.h"
 #include "tests/kernels/random_blocks.h"
 #include "tests/support/kernel_test.h"
 #include "tests/support/rounding.h"
@@ -144,6 +147,59 @@ TEST_P(MatmulKernelsOf, FewColumnsAreBitForBitWhatPanelsGive) {
   }
 }
 
+/// The portable kernels promise the reference's bits.
+class PortableMatmul : public MatmulKernelsOf {
+ protected:
+  void SetUp() override {
+    MatmulKernelsOf::SetUp();
+    if (!IsSkipped() && std::string(isa().isa) != "portable") GTEST_SKIP() << "other sets sum in another order";
+  }
+};
+
+TEST_P(PortableMatmul, GivesTheBitsOfTheReference) {
+  std::mt19937 random = rng(25);
+  for (int type = 0; type < kernels::kTypeCount; ++type) {
+    const kernels::TypeKernels& traits = reference().types[type];
+    if (traits.kind == PanelKind::kFloat) continue;
+    const auto tile = testing::random_blocks(traits, 32 * kCols, random);
+    std::vector<float> actual(kCols), expected(kCols);
+    isa().types[type].dequantize(actual.data(), tile.data(), kCols);
+    traits.dequantize(expected.data(), tile.data(), kCols);
+    EXPECT_EQ(actual, expected) << "type " << type;
+    for (const int n_cols : {1, 5}) {
+      auto x = testing::random_floats(n_cols * kCols, random);
+      for (int i = 0; i < 64; ++i) x[static_cast<size_t>(i)] = 0.0f;  // blocks without a scale
+      EXPECT_EQ(product(isa(), type, tile, 31, x, n_cols), product(reference(), type, tile, 31, x, n_cols))
+          << "type " << type;
+    }
+  }
+}
+
+TEST_P(PortableMatmul, LargestCodesDoNotOverflowWords) {
+  const std::vector<float> x(static_cast<size_t>(kCols), 1.0f);  // coded as 127
+  kernels::BlockQ8_0 bytes = {0x3c00, {}};
+  std::memset(bytes.qs, 0x80, sizeof bytes.qs);  // -128
+  kernels::BlockQ6_K sixes = {};
+  std::memset(sixes.scales, 1, sizeof sixes.scales);
+  sixes.d = 0x3c00;  // codes -32
+  kernels::BlockQ4_K fours = {0x3c00, 0x3c00, {}, {}};
+  std::memset(fours.scales, 0xff, sizeof fours.scales);
+  std::memset(fours.qs, 0xff, sizeof fours.qs);  // 15
+  const auto rows_of = [](const auto& block, int64_t n) {
+    std::vector<uint8_t> tile(static_cast<size_t>(32 * n) * sizeof block);
+    for (size_t i = 0; i < tile.size(); i += sizeof block) std::memcpy(tile.data() + i, &block, sizeof block);
+    return tile;
+  };
+  const std::tuple<kernels::TypeIndex, std::vector<uint8_t>> cases[] = {
+      {kernels::TypeIndex::kQ8_0, rows_of(bytes, kCols / 32)},
+      {kernels::TypeIndex::kQ6_K, rows_of(sixes, kCols / 256)},
+      {kernels::TypeIndex::kQ4_K, rows_of(fours, kCols / 256)}};
+  for (const auto& [type, tile] : cases) {
+    EXPECT_EQ(product(isa(), static_cast<int>(type), tile, 32, x, 1),
+              product(reference(), static_cast<int>(type), tile, 32, x, 1));
+  }
+}
+
 TEST_P(MatmulKernelsOf, RowsOfFloatsAgreeWithTheReference) {
   std::mt19937 random = rng(22);
   for (int type = 0; type < kernels::kTypeCount; ++type) {
@@ -173,6 +229,7 @@ TEST_P(MatmulKernelsOf, RowsOfFloatsAgreeWithTheReference) {
 }
 
 HEARTH_INSTANTIATE_EVERY_ISA(MatmulKernelsOf);
+HEARTH_INSTANTIATE_EVERY_ISA(PortableMatmul);
 
 }  // namespace
 }  // namespace hearth::test
