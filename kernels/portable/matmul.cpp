@@ -120,6 +120,16 @@ void decode_codes(void* memory, const WeightTile& tile, int64_t n, Unpack unpack
   *panel.run = run_of((most > -least) ? most : -least);
 }
 
+void put_block(void* memory, PanelKind /*kind*/, int64_t block, int row, const Unpacked& values) {
+  const Panel panel = panel_at(memory);
+  for (int64_t i = 0; i < kActBlock; ++i) panel.code[(block * kActBlock + i) * kPanelRows + row] = values.code[i];
+  for (int64_t i = 0; i < 2; ++i) {
+    panel.scale[(2 * block + i) * kPanelRows + row] = values.scale[i];
+    panel.min[(2 * block + i) * kPanelRows + row] = values.min[i];
+  }
+  *panel.run = 2;  // right for codes of any size
+}
+
 void multiply_codes(float* acc, const void* memory, const ActGroup& x, int64_t nb, bool first) {
   const Panel panel = panel_at(const_cast<void*>(memory));
   for (int c = 0; c < x.n_cols; ++c, acc += kPanelRows) {

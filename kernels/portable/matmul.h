@@ -15,6 +15,8 @@ inline constexpr int64_t kUnit = 256;
 /// Decodes any integer type through its unpack function.
 void decode_codes(void* panel, const WeightTile& tile, int64_t n, Unpack unpack, int64_t block_size,
                   int64_t block_bytes);
+/// One block of one row: see MatmulKernels::put_block.
+void put_block(void* panel, PanelKind kind, int64_t block, int row, const Unpacked& values);
 /// One column without a panel: see MatmulKernels::dot_columns.
 void dot_codes(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k, Unpack unpack,
                int64_t block_size, int64_t block_bytes);

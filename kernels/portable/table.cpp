@@ -54,7 +54,7 @@ void overlay_matmul(KernelTable& table) {
   MatmulKernels& m = table.matmul;
 #define HEARTH_FLOAT_TYPE(Name, size, bytes) \
   m.dot_rows[static_cast<int>(TypeIndex::k##Name)] = dot_rows<reference::dequantize_##Name, bytes>;
-#define HEARTH_QUANT_TYPE(Name, size, bytes)                                     \
+#define HEARTH_QUANT_TYPE(Name, size, bytes, kind)                               \
   {                                                                              \
     constexpr int i = static_cast<int>(TypeIndex::k##Name);                      \
     table.types[i].unpack = fastest::unpack_##Name;                              \
@@ -69,6 +69,7 @@ void overlay_matmul(KernelTable& table) {
 #undef HEARTH_QUANT_TYPE
 #undef HEARTH_STORE_TYPE
   for (int kind = 1; kind < kPanelKinds; ++kind) m.multiply[kind] = multiply_codes;
+  m.put_block = put_block;
   m.multiply_floats = multiply_floats;
   m.pack_acts = pack_acts;
 }
@@ -77,6 +78,7 @@ void overlay_matmul(KernelTable& table) {
 
 void overlay_portable(KernelTable& table) {
   portable::overlay_matmul(table);
+  portable::overlay_peaks(table);
 }
 
 }  // namespace hearth::kernels

@@ -65,7 +65,7 @@ TEST_F(Dispatch, EachSetRunsItsOwnKernels) {
                             table->matmul.multiply[1] != base->matmul.multiply[1] &&
                             table->int8_peak != base->int8_peak;
     const std::string name = table->isa;
-    EXPECT_EQ(attends, name != "avx_vnni") << name;
+    EXPECT_EQ(attends, name != "avx_vnni" && name != "portable") << name;  // these two have matrix products alone
     EXPECT_TRUE(multiplies) << name;
   }
 }
