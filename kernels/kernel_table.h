@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "kernels/cell_types.h"
 #include "kernels/gate.h"
+#include "kernels/kv_types.h"
 #include "kernels/matmul_kernels.h"
 
 namespace hearth::kernels {
@@ -37,10 +37,8 @@ struct TypeKernels {
   int block_bytes;
 };
 
-inline constexpr int kPageTokens = 64;  ///< positions of a KV page; equals KVCache::kPageTokens
-
-/// One page of keys and values of one KV head. Layout (private to the kernels; written by store_kv):
-/// keys transposed, [k_dim, 64], so that a SIMD lane is a token; values [64, v_dim].
+/// One page of keys and values of one KV head, laid out as kv_types.h says: keys transposed, so that a SIMD lane is a
+/// token.
 struct KvPage {
   void* k = nullptr;
   void* v = nullptr;
@@ -50,7 +48,7 @@ struct KvPage {
 struct AttentionShape {
   int k_dim;  ///< of queries and keys
   int v_dim;  ///< of values
-  CellType k_type, v_type;
+  KvType k_type, v_type;
   float soft_cap;  ///< 0: off; else s = cap * tanh(s / cap)
 };
 
@@ -69,7 +67,6 @@ struct PageRun {
   int n_pages;
   const int32_t* first;  ///< [nq] counted from slot 0 of page 0
   const int32_t* end;    ///< [nq]
-  const float* alibi;    ///< nullptr, or [nq] pairs (slope, distance of slot 0 of page 0 from the query)
 };
 
 struct KernelTable {
@@ -102,11 +99,8 @@ struct KernelTable {
   /// Reads n bytes (64-byte aligned, n a multiple of 256) once; returns a mix of them.
   uint64_t (*read_once)(const void* bytes, int64_t n);
 
-  // --- KV cells ---------------------------------------------------------------------------------------
-  /// Writes one position of one KV head into a page. k: [k_dim], v: [v_dim]; either may be nullptr (left as it is).
-  void (*store_kv)(const KvPage& page, const AttentionShape& shape, int slot, const float* k, const float* v);
-  /// Reads it back (for shifting and tests).
-  void (*load_kv)(float* k, float* v, const KvPage& page, const AttentionShape& shape, int slot);
+  // --- KV pages ---------------------------------------------------------------------------------------
+  KvTypeKernels kv_types[kKvTypeCount];
   /// Lets nq queries attend to one page. q: [nq, k_dim], already scaled. visible[i]: bit t set when query i
   /// sees slot t (a query that sees nothing is left unchanged). alibi: nullptr, or [nq] pairs (slope,
   /// distance of slot 0 from the query): slope * (distance + t) is added to the score.
@@ -116,11 +110,24 @@ struct KernelTable {
                       const AttentionShape& shape, const uint64_t* visible, const float* alibi, float* scratch);
   /// Lets many queries (prompts) attend to a run of pages, nq <= kRunMaxQueries, each page decoded once. May
   /// multiply in 16-bit integers with a scale per query, key and value column: its error (relative, mean square) is
-  /// below 1e-6 (k_dim <= 256), about that of 16-bit cells, but its numbers are not those of attend_page. scratch: at
-  /// least attend_run_scratch_bytes(), 64-byte aligned. The result for a query does not depend on the others.
+  /// below 1e-6 (k_dim <= 256), about that of 16-bit elements, but its numbers are not those of attend_page. scratch:
+  /// at least attend_run_scratch_bytes(), 64-byte aligned. The result for a query does not depend on the others.
   void (*attend_run)(const AttentionState& state, const float* q, int nq, const PageRun& run,
                      const AttentionShape& shape, void* scratch);
 };
+
+/// Writes one position of one KV head into a page. k: [k_dim], v: [v_dim]; either may be nullptr (left as it is).
+inline void store_kv(const KernelTable& table, const KvPage& page, const AttentionShape& shape, int slot,
+                     const float* k, const float* v) {
+  if (k != nullptr) table.kv_types[static_cast<int>(shape.k_type)].store_key(page.k, slot, k, shape.k_dim);
+  if (v != nullptr) table.kv_types[static_cast<int>(shape.v_type)].store_value(page.v, slot, v, shape.v_dim);
+}
+/// Reads it back.
+inline void load_kv(const KernelTable& table, float* k, float* v, const KvPage& page, const AttentionShape& shape,
+                    int slot) {
+  if (k != nullptr) table.kv_types[static_cast<int>(shape.k_type)].load_key(k, page.k, slot, shape.k_dim);
+  if (v != nullptr) table.kv_types[static_cast<int>(shape.v_type)].load_value(v, page.v, slot, shape.v_dim);
+}
 
 /// Largest nq of one attend_page call.
 inline constexpr int kAttendMaxQueries = 64;
@@ -134,7 +141,7 @@ inline constexpr int64_t attend_run_scratch_bytes(int nq, int k_dim, int v_dim) 
   const int64_t lanes = (int64_t{nq} + 31) / 32 * 32;  // queries, in whole vectors
   const int64_t keys = (int64_t{k_dim} + 1) / 2 + 1;   // pairs of elements
   const int64_t values = (int64_t{v_dim} + 15) / 16 * 16;
-  return 4 * (lanes * (keys + values + 8) + kPageTokens * keys + (kPageTokens / 2 + 2) * values + 64 * 128 + 1024);
+  return 4 * (lanes * (keys + values + 6) + kPageTokens * keys + (kPageTokens / 2 + 2) * values + 64 * 128 + 1024);
 }
 
 /// The table in use (see hearth/cpu.h).

@@ -104,7 +104,7 @@ Status bench_threads(const hearth::Model& model, const BenchOptions& o, hearth::
   const int n_threads = session->options().n_threads;
   const auto limits = hearth::measure_machine_limits(n_threads);
   if (!limits) return limits.error();
-  const ModelCosts costs = count_costs(model, options.kv_type);
+  const ModelCosts costs = count_costs(model, options.k_type, options.v_type);
   if (!o.json) print_limits(*limits);
   Json list = Json::array();
   for (const BenchTest& test : tests) {
@@ -170,7 +170,7 @@ Action setup_bench(Options& options) {
   options.add("-t,--threads", values->threads, "Numbers of threads (0: the physical cores that this process may use)");
   options.add("-r,--repetitions", values->repetitions, "Repetitions of each test");
   options.add("--json", values->json, "Print one JSON object");
-  options.add("--kv", values->session.kv, "Type of the cached keys and values: f16, bf16 or f32");
+  values->session.declare_kv_types(options);
   options.add("--batch-size", values->session.n_batch, "Prompt tokens computed at a time");
   options.add("--exact", values->session.exact, "Multiply quantised weights by float activations, not 8-bit ones");
   options.add("--isa", values->session.isa, "Instruction set to use instead of the best one");

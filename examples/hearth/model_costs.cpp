@@ -5,7 +5,7 @@
 
 namespace hearth_tool {
 
-ModelCosts count_costs(const hearth::Model& model, hearth::CellType kv_type) {
+ModelCosts count_costs(const hearth::Model& model, hearth::KVType k_type, hearth::KVType v_type) {
   const hearth::ModelInfo& info = model.info();
   const hearth::GgufFile& file = model.file();
   const bool is_tied = file.tensor("output.weight") == nullptr;
@@ -28,7 +28,9 @@ ModelCosts count_costs(const hearth::Model& model, hearth::CellType kv_type) {
     }
   }
   if (info.n_experts > 0) costs.expert_share = static_cast<double>(info.n_experts_used) / info.n_experts;
-  costs.kv_bytes_per_position = 2.0 * info.n_layers * info.n_kv_heads * info.head_dim * hearth::cell_bytes(kv_type);
+  const uint64_t head_bytes =
+      hearth::kv_position_bytes(k_type, info.head_dim) + hearth::kv_position_bytes(v_type, info.head_dim);
+  costs.kv_bytes_per_position = static_cast<double>(head_bytes) * info.n_layers * info.n_kv_heads;
   return costs;
 }
 

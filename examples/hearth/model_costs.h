@@ -14,7 +14,7 @@ struct ModelCosts {
   double kv_bytes_per_position = 0;          ///< read by a token for each position that it attends to
 };
 
-ModelCosts count_costs(const hearth::Model& model, hearth::CellType kv_type);
+ModelCosts count_costs(const hearth::Model& model, hearth::KVType k_type, hearth::KVType v_type);
 
 /// Bytes of weights that one batch reads: all matrices once, of the experts those that are likely hit.
 double batch_weight_bytes(const ModelCosts& costs, double n_tokens);

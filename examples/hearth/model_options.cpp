@@ -29,20 +29,34 @@ Result<hearth::Model> load_model(const std::string& path) {
 void SessionSettings::declare(Options& options, bool has_batch_size) {
   options.add("-c,--ctx", n_ctx, "Context: positions that fit (0: the model's own, at most 4096)");
   options.add("-t,--threads", n_threads, "Threads (0: the physical cores that this process may use)");
-  options.add("--kv", kv, "Type of the cached keys and values: f16, bf16 or f32");
+  declare_kv_types(options);
   if (has_batch_size) options.add("--batch-size", n_batch, "Prompt tokens computed at a time");
   options.add("--exact", exact, "Multiply quantised weights by float activations, not 8-bit ones (slower)");
   options.add("--isa", isa, "Instruction set to use instead of the best one, e.g. scalar or avx2");
 }
 
+void SessionSettings::declare_kv_types(Options& options) {
+  std::string types;
+  for (const hearth::KVType type : hearth::list_kv_types()) {
+    types += (types.empty() ? "" : ", ") + std::string(hearth::kv_type_name(type));
+  }
+  options.add("--kv", kv, ("Type of the cached keys and values: " + types).c_str());
+  options.add("--ctk,--cache-type-k", k_type, "Type of the cached keys alone (also written -ctk)");
+  options.add("--ctv,--cache-type-v", v_type, "Type of the cached values alone (also written -ctv)");
+}
+
 Result<hearth::SessionOptions> SessionSettings::resolve() const {
   hearth::SessionOptions result;
-  if (kv == "f32") {
-    result.kv_type = hearth::CellType::kF32;
-  } else if (kv == "bf16") {
-    result.kv_type = hearth::CellType::kBF16;
-  } else if (kv != "f16") {
-    return Error{ErrorCode::kInvalidArgument, "--kv: unknown type '" + kv + "'; known: f16, bf16, f32"};
+  const struct {
+    const char* flag;
+    const std::string& name;
+    hearth::KVType& type;
+  } kv_types[] = {{"-ctk", k_type, result.k_type}, {"-ctv", v_type, result.v_type}};
+  for (const auto& [flag, name, type] : kv_types) {
+    const auto parsed = hearth::parse_kv_type(name.empty() ? kv : name);
+    if (!parsed)
+      return Error{ErrorCode::kInvalidArgument, (name.empty() ? "--kv" : flag) + (": " + parsed.error().message)};
+    type = *parsed;
   }
   if (!isa.empty()) {
     if (Status forced = hearth::force_isa(isa); !forced) return forced.error();

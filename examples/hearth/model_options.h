@@ -13,13 +13,14 @@ namespace hearth_tool {
 /// Opens a model with progress on a terminal; Ctrl-C cancels it.
 hearth::Result<hearth::Model> load_model(const std::string& path);
 
-/// -c, -t, --kv, --batch-size, --exact, --isa
+/// -c, -t, --kv, -ctk, -ctv, --batch-size, --exact, --isa
 struct SessionSettings {
   int32_t n_ctx = 0, n_threads = 0, n_batch = 512;
-  std::string kv = "f16", isa;
+  std::string kv = "f16", k_type, v_type, isa;
   bool exact = false;
 
   void declare(Options& options, bool has_batch_size = true);
+  void declare_kv_types(Options& options);
   /// Checks the settings and forces the instruction set.
   hearth::Result<hearth::SessionOptions> resolve() const;
 };

@@ -68,6 +68,16 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
   return fail_usage(command + error.what() + " (see " + hint + ")");
 }
 
+/// Arguments in the reverse order that CLI11 wants; -ctk and -ctv, which other programs have, as it can read them.
+std::vector<std::string> read_arguments(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) {
+    const std::string argument = argv[i];
+    arguments.push_back(argument == "-ctk" || argument == "-ctv" ? "-" + argument : argument);
+  }
+  return arguments;
+}
+
 }  // namespace
 
 int parse_and_run(int argc, char** argv) {
@@ -85,7 +95,7 @@ int parse_and_run(int argc, char** argv) {
     actions.emplace_back(sub, command.setup(*options.back()));
   }
   try {
-    app.parse(argc, argv);
+    app.parse(read_arguments(argc, argv));
     for (const auto& [sub, action] : actions) {
       if (sub->parsed()) exit_code = action();
     }

@@ -75,15 +75,15 @@ class TemporaryFolder {
   std::string path_;
 };
 
-/// Logits of a prompt of 37 tokens computed at once and 6 more one at a time, over both kinds of cache cells.
+/// Logits of a prompt of 37 tokens computed at once and 6 more one at a time, over two KV types.
 Result<std::vector<float>> run_model(const Model& model) {
   constexpr int32_t kPrompt = 37, kMore = 6;
   std::vector<float> all;
-  for (hearth::CellType kv : {hearth::CellType::kF16, hearth::CellType::kF32}) {
+  for (hearth::KVType kv : {hearth::KVType::kF16, hearth::KVType::kF32}) {
     hearth::SessionOptions options;
     options.n_ctx = 64;
     options.n_logits = kPrompt;
-    options.kv_type = kv;
+    options.k_type = options.v_type = kv;
     auto session = hearth::Session::create(model, options);
     if (!session) return session.error();
     hearth::Rng rng(3);

@@ -9,19 +9,27 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "hearth/batch.h"
 #include "hearth/result.h"
 
 namespace hearth {
 
-/// How a cached key or value element is stored.
-enum class CellType : uint8_t { kF32, kF16, kBF16 };
+/// How the elements of cached keys or values are stored.
+enum class KVType : uint8_t { kF32, kF16, kBF16 };
 
-/// Bytes an element.
-uint32_t cell_bytes(CellType type);
+/// Every type, in the order of the enum.
+std::vector<KVType> list_kv_types();
+/// "f32", "f16", ...
+const char* kv_type_name(KVType type);
+/// The type of that name; kInvalidArgument lists the known ones.
+Result<KVType> parse_kv_type(std::string_view name);
+/// Bytes of the keys (or the values) of one position of one KV head with `dim` elements.
+uint64_t kv_position_bytes(KVType type, int64_t dim);
 
-/// Numbers of a cache for people and tests.
+/// Statistics of a cache.
 struct KVCacheStats {
   int64_t pages_total = 0;
   int64_t pages_used = 0;    ///< referenced by at least one sequence

@@ -24,16 +24,18 @@
 namespace hearth {
 
 struct SessionOptions {
-  int32_t n_ctx = 0;      ///< positions that fit, over all sequences; 0: the model's own, at most 4096
-  int32_t n_seqs = 1;     ///< sequences that may exist at once
-  int32_t n_batch = 512;  ///< tokens computed at a time; decode() splits larger batches
-  int32_t n_logits = 0;   ///< rows of logits that one decode() may ask for; 0: n_seqs
-  CellType kv_type = CellType::kF16;
+  int32_t n_ctx = 0;             ///< positions that fit, over all sequences; 0: the model's own, at most 4096
+  int32_t n_seqs = 1;            ///< sequences that may exist at once
+  int32_t n_batch = 512;         ///< tokens computed at a time; decode() splits larger batches
+  int32_t n_logits = 0;          ///< rows of logits that one decode() may ask for; 0: n_seqs
+  KVType k_type = KVType::kF16;  ///< how cached keys are stored
+  KVType v_type = KVType::kF16;  ///< how cached values are stored; any pair of types goes together
   int n_threads = 0;             ///< 0: default_thread_count(). Results do not depend on it.
   bool hidden_only = false;      ///< decode() leaves hidden states but no logits (embeddings)
   bool batch_invariant = false;  ///< results do not depend on how tokens are grouped into batches either (slower)
   /// Quantised weights meet activations in 32-bit floats instead of 8-bit integers, so that a file gives what its F32
-  /// expansion gives but for the rounding of sums; generation is some forty times slower. kv_type rounds besides.
+  /// expansion gives but for the rounding of sums; generation is some forty times slower. k_type and v_type round
+  /// besides.
   bool exact_products = false;
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the session; then n_threads is ignored
 };

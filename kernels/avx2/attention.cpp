@@ -1,9 +1,9 @@
-// KV cells and attention to single pages.
+// KV types and attention to single pages.
 #include "kernels/avx2/simd.h"
 //
 #include "kernels/avx2/overlay.h"
 #include "kernels/simd/attention_page.h"
-#include "kernels/simd/kv_cells.h"
+#include "kernels/simd/kv_types.h"
 
 namespace hearth::kernels::avx2 {
 
@@ -13,7 +13,7 @@ void attend_page(const AttentionState& state, const float* q, int nq, const KvPa
 }
 
 void overlay_attention(KernelTable& table) {
-  table.store_kv = store_kv_cells;
+  overlay_kv_types(table.kv_types);
   table.attend_page = attend_page;
 }
 

@@ -2,13 +2,18 @@
 #include "kernels/avx2/simd.h"
 //
 #include "kernels/avx2/matmul.h"
-#include "kernels/simd/cells.h"
+#include "kernels/simd/elements.h"
 
 namespace hearth::kernels::avx2 {
 namespace {
 
 const uint8_t* row_of(const WeightTile& tile, int r) {
   return static_cast<const uint8_t*>(tile.data) + (r < tile.n_rows ? r : tile.n_rows - 1) * tile.row_bytes;
+}
+
+template <typename Elements>
+const typename Elements::Stored* elements_of(const uint8_t* row) {
+  return reinterpret_cast<const typename Elements::Stored*>(row);
 }
 
 /// 8x8 transposition in place.
@@ -33,7 +38,7 @@ inline void transpose_8(Floats v[8]) {
   }
 }
 
-template <CellType kType>
+template <typename Elements>
 inline void decode_floats(void* panel, const WeightTile& tile, int64_t n) {
   auto* out = static_cast<float*>(panel);
   for (int g = 0; g < kPanelRows; g += kLanes) {
@@ -41,7 +46,7 @@ inline void decode_floats(void* panel, const WeightTile& tile, int64_t n) {
     for (int r = 0; r < kLanes; ++r) rows[r] = row_of(tile, g + r);
     for_each_vector(n, [&](int64_t k, int64_t count) {
       Floats v[kLanes];
-      for (int r = 0; r < kLanes; ++r) v[r] = load_cells_up_to<kType>(rows[r], k, count);
+      for (int r = 0; r < kLanes; ++r) v[r] = load_elements_up_to<Elements>(elements_of<Elements>(rows[r]) + k, count);
       transpose_8(v);
       for (int64_t i = 0; i < count; ++i) store(out + (k + i) * kPanelRows + g, v[i]);
     });
@@ -74,13 +79,14 @@ inline void multiply_cols(float* acc, const float* panel, const float* const* x,
 }
 
 /// One row times x: four sums, in an order of its own.
-template <CellType kType>
+template <typename Elements>
 inline void dot_rows(float* out, const WeightTile& tile, const float* x, int64_t n) {
+  constexpr int64_t kAhead = 1024 / sizeof(typename Elements::Stored);
   for (int r = 0; r < tile.n_rows; ++r) {
-    const uint8_t* row = row_of(tile, r);
+    const auto* row = elements_of<Elements>(row_of(tile, r));
     out[r] = sum_row(n, [=](int64_t i, int64_t m, Floats sum) {
-      __builtin_prefetch(row + i * cell_bytes(kType) + 1024);
-      return fma(load_cells_up_to<kType>(row, i, m), load_up_to(x + i, m), sum);
+      __builtin_prefetch(row + i + kAhead);
+      return fma(load_elements_up_to<Elements>(row + i, m), load_up_to(x + i, m), sum);
     });
   }
 }
@@ -88,22 +94,22 @@ inline void dot_rows(float* out, const WeightTile& tile, const float* x, int64_t
 }  // namespace
 
 void decode_F32(void* panel, const WeightTile& tile, int64_t n) {
-  decode_floats<CellType::kF32>(panel, tile, n);
+  decode_floats<F32Elements>(panel, tile, n);
 }
 void decode_F16(void* panel, const WeightTile& tile, int64_t n) {
-  decode_floats<CellType::kF16>(panel, tile, n);
+  decode_floats<F16Elements>(panel, tile, n);
 }
 void decode_BF16(void* panel, const WeightTile& tile, int64_t n) {
-  decode_floats<CellType::kBF16>(panel, tile, n);
+  decode_floats<BF16Elements>(panel, tile, n);
 }
 void dot_rows_F32(float* out, const WeightTile& tile, const float* x, int64_t n) {
-  dot_rows<CellType::kF32>(out, tile, x, n);
+  dot_rows<F32Elements>(out, tile, x, n);
 }
 void dot_rows_F16(float* out, const WeightTile& tile, const float* x, int64_t n) {
-  dot_rows<CellType::kF16>(out, tile, x, n);
+  dot_rows<F16Elements>(out, tile, x, n);
 }
 void dot_rows_BF16(float* out, const WeightTile& tile, const float* x, int64_t n) {
-  dot_rows<CellType::kBF16>(out, tile, x, n);
+  dot_rows<BF16Elements>(out, tile, x, n);
 }
 
 void multiply_floats(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first) {

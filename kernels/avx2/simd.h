@@ -134,7 +134,7 @@ inline void interleave(Floats e, Floats o, Floats* low, Floats* high) {
   *high = _mm256_permute2f128_ps(a, b, 0x31);
 }
 
-/// 16-bit cells.
+/// 16-bit elements.
 inline __m128i load_words_n(const uint16_t* p, int64_t n) {
   alignas(16) uint16_t words[8] = {};
   for (int64_t i = 0; i < n; ++i) words[i] = p[i];

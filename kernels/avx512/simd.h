@@ -117,7 +117,7 @@ inline void interleave(Floats e, Floats o, Floats* low, Floats* high) {
   *high = _mm512_permutex2var_ps(e, second, o);
 }
 
-/// 16-bit cells.
+/// 16-bit elements.
 inline Floats load_half(const uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }

@@ -4,7 +4,7 @@
 // Milakov & Gimelshein 2018, "Online normalizer calculation for softmax"; Press et al. 2021 (ALiBi).
 #include <cmath>
 
-#include "kernels/reference/kv_cells.h"
+#include "kernels/reference/kv_types.h"
 #include "kernels/reference/vector_ops.h"
 
 namespace hearth::kernels::reference {
@@ -15,10 +15,9 @@ bool sees(uint64_t visible, int slot) {
 }
 
 double score(const float* q, const KvPage& page, const AttentionShape& shape, int slot) {
+  const auto key = kv_elements(shape.k_type).key;
   double sum = 0;
-  for (int64_t d = 0; d < shape.k_dim; ++d) {
-    sum += double{q[d]} * double{load_cell(page.k, shape.k_type, d * kPageTokens + slot)};
-  }
+  for (int64_t d = 0; d < shape.k_dim; ++d) sum += double{q[d]} * double{key(page.k, shape.k_dim, slot, d)};
   if (shape.soft_cap > 0) sum = double{shape.soft_cap} * std::tanh(sum / double{shape.soft_cap});
   return sum;
 }
@@ -38,14 +37,14 @@ void attend_one(float* max, float* sum, float* acc, const float* q, const KvPage
 
   const double keep = std::exp(double{*max} - double{new_max});
   for (int64_t d = 0; d < shape.v_dim; ++d) acc[d] = static_cast<float>(double{acc[d]} * keep);
+  const auto value = kv_elements(shape.v_type).value;
   double new_sum = double{*sum} * keep;
   for (int t = 0; t < kPageTokens; ++t) {
     if (!sees(visible, t)) continue;
     const double p = std::exp(double{scores[t]} - double{new_max});
     new_sum += p;
     for (int64_t d = 0; d < shape.v_dim; ++d) {
-      acc[d] = static_cast<float>(double{acc[d]} +
-                                  p * double{load_cell(page.v, shape.v_type, t * int64_t{shape.v_dim} + d)});
+      acc[d] = static_cast<float>(double{acc[d]} + p * double{value(page.v, shape.v_dim, t, d)});
     }
   }
   *max = new_max;

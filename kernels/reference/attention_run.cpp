@@ -23,13 +23,7 @@ void attend_run(const AttentionState& state, const float* q, int nq, const PageR
     for (int64_t p = 0; p < run.n_pages; ++p) {
       uint64_t visible = slots_between(run.first[i], run.end[i], p);
       if (run.held != nullptr) visible &= run.held[p];
-      float alibi[2] = {};
-      if (run.alibi != nullptr) {
-        alibi[0] = run.alibi[2 * i];
-        alibi[1] = run.alibi[2 * i + 1] + static_cast<float>(p * kPageTokens);
-      }
-      attend_page(one, q + i * shape.k_dim, 1, run.pages[p], shape, &visible, run.alibi != nullptr ? alibi : nullptr,
-                  static_cast<float*>(scratch));
+      attend_page(one, q + i * shape.k_dim, 1, run.pages[p], shape, &visible, nullptr, static_cast<float*>(scratch));
     }
   }
 }

@@ -20,8 +20,7 @@ void overlay_reference(KernelTable& table) {
   table.softmax = reference::softmax;
   table.int8_peak = reference::int8_peak;
   table.read_once = reference::read_once;
-  table.store_kv = reference::store_kv;
-  table.load_kv = reference::load_kv;
+  reference::overlay_kv_types(table.kv_types);
   table.attend_page = reference::attend_page;
   table.attend_run = reference::attend_run;
 }

@@ -1,4 +1,4 @@
-// Declarations of the reference kernels for rows of floats, KV cells and attention; kernel_table.h says what each does.
+// Declarations of the reference kernels for rows of floats, KV types and attention; kernel_table.h says what each does.
 #pragma once
 
 #include "kernels/kernel_table.h"
@@ -18,8 +18,8 @@ float dot(const float* x, const float* y, int64_t n);
 void soft_cap(float* y, float cap, int64_t n);
 void softmax(float* y, int64_t n);
 
-void store_kv(const KvPage& page, const AttentionShape& shape, int slot, const float* k, const float* v);
-void load_kv(float* k, float* v, const KvPage& page, const AttentionShape& shape, int slot);
+/// Fills the rows of all KV types, [kKvTypeCount].
+void overlay_kv_types(KvTypeKernels* rows);
 void attend_page(const AttentionState& state, const float* q, int nq, const KvPage& page, const AttentionShape& shape,
                  const uint64_t* visible, const float* alibi, float* scratch);
 void attend_run(const AttentionState& state, const float* q, int nq, const PageRun& run, const AttentionShape& shape,

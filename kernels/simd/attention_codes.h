@@ -5,7 +5,7 @@
 #pragma once
 
 #include "kernels/kernel_table.h"
-#include "kernels/simd/cells.h"
+#include "kernels/simd/kv_types.h"
 
 namespace hearth::kernels {
 namespace {
@@ -15,20 +15,20 @@ constexpr int kTileQueries = kQueryVectors * kLanes;
 constexpr int kPagePairs = kPageTokens / 2;
 constexpr float kWeightCodes = 8191.0f;
 constexpr float kValueCodes = 4095.0f;
-constexpr float kLargestElement = 1e9f;  // of keys, values and queries; beyond, pages go the float way
+constexpr float kLargestElement = 1e9f;  // of keys, values and queries; beyond, pages fall back to f32
+
+constexpr int kTileRows = 6;  // arrays of a tile that have one number per query
 
 /// Running state of one tile of queries; a lane is a query.
 struct QueryTile {
-  float* scale;     ///< [kTileQueries] of the codes
-  float* max;       ///< [kTileQueries]
-  float* sum;       ///< [kTileQueries]
-  float* first;     ///< [kTileQueries] range of slots seen
-  float* end;       ///< [kTileQueries]
-  float* slope;     ///< [kTileQueries] alibi
-  float* distance;  ///< [kTileQueries] alibi
-  float* bounds;    ///< lowest first, highest first, lowest end, highest end
-  float* acc;       ///< [v_padded, kTileQueries]
-  int32_t* q;       ///< [k_pairs, kTileQueries] codes
+  float* scale;   ///< [kTileQueries] of the codes
+  float* max;     ///< [kTileQueries]
+  float* sum;     ///< [kTileQueries]
+  float* first;   ///< [kTileQueries] range of slots seen
+  float* end;     ///< [kTileQueries]
+  float* bounds;  ///< lowest first, highest first, lowest end, highest end
+  float* acc;     ///< [v_padded, kTileQueries]
+  int32_t* q;     ///< [k_pairs, kTileQueries] codes
 };
 
 /// Sizes and places of one call.
@@ -73,9 +73,9 @@ inline RunScratch carve_scratch(void* memory, int nq, const AttentionShape& shap
 }
 
 inline QueryTile tile_at(const RunScratch& s, int index) {
-  float* p = s.tiles + index * kTileQueries * (8 + s.v_padded + s.k_pairs);
+  float* p = s.tiles + index * kTileQueries * (kTileRows + s.v_padded + s.k_pairs);
   const auto row = [p](int64_t i) { return p + i * kTileQueries; };
-  return {row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7), row(8), as_ints(row(8 + s.v_padded))};
+  return {row(0), row(1), row(2), row(3), row(4), row(5), row(kTileRows), as_ints(row(kTileRows + s.v_padded))};
 }
 
 /// codes / largest; 0 for 0.
@@ -108,16 +108,16 @@ inline bool encode_query(const RunScratch& s, const QueryTile& tile, int lane, c
 }
 
 /// Codes of a page's keys, a scale per token. Slots that are not held may hold anything: their scale is 0. False
-/// when a held cell is not finite or too large.
-template <CellType kType>
-inline bool encode_keys(const RunScratch& s, const void* cells, int64_t k_dim, uint64_t held) {
+/// when a held element is not finite or too large.
+template <typename Type>
+inline bool encode_keys(const RunScratch& s, const void* keys, int64_t k_dim, uint64_t held) {
   constexpr int kVectors = kPageTokens / kLanes;
   Floats inverse[kVectors];
   for (int j = 0; j < kVectors; ++j) inverse[j] = zero();
   for (int64_t d = 0; d < k_dim; ++d) {
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      inverse[j] = max_magnitude(load_cells<kType>(cells, d * kPageTokens + j * kLanes), inverse[j]);
+      inverse[j] = max_magnitude(Type::key(keys, k_dim, d, j * kLanes), inverse[j]);
     }
   }
   bool fine = true;
@@ -128,13 +128,12 @@ inline bool encode_keys(const RunScratch& s, const void* cells, int64_t k_dim, u
     inverse[j] = inverse_scale(largest, s.query_codes);
   }
   for (int64_t pair = 0; pair < s.k_pairs; ++pair) {
-    const int64_t row = 2 * pair * kPageTokens;
     const bool last = 2 * pair + 1 == k_dim;
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      const Ints low = to_ints(mul(load_cells<kType>(cells, row + j * kLanes), inverse[j]));
+      const Ints low = to_ints(mul(Type::key(keys, k_dim, 2 * pair, j * kLanes), inverse[j]));
       Ints high = zero_ints();
-      if (!last) high = to_ints(mul(load_cells<kType>(cells, row + kPageTokens + j * kLanes), inverse[j]));
+      if (!last) high = to_ints(mul(Type::key(keys, k_dim, 2 * pair + 1, j * kLanes), inverse[j]));
       store_ints(s.k + pair * kPageTokens + j * kLanes, make_pairs(low, high));
     }
   }
@@ -142,13 +141,13 @@ inline bool encode_keys(const RunScratch& s, const void* cells, int64_t k_dim, u
 }
 
 /// Codes of a page's values, a scale per column; rows that are not held get codes that no query may weigh. False
-/// when a held cell is not finite or too large.
-template <CellType kType>
-inline bool encode_values(const RunScratch& s, const void* cells, int64_t v_dim, uint64_t held) {
+/// when a held element is not finite or too large.
+template <typename Type>
+inline bool encode_values(const RunScratch& s, const void* values, int64_t v_dim, uint64_t held) {
   bool fine = true;
   for (int64_t d = 0; d < s.v_padded; d += kLanes) {
     const int64_t n = v_dim - d;
-    const auto row = [&](int64_t t) { return n > 0 ? load_cells_up_to<kType>(cells, t * v_dim + d, n) : zero(); };
+    const auto row = [&](int64_t t) { return n > 0 ? Type::value_up_to(values, v_dim, t, d, n) : zero(); };
     Floats largest = zero();
     for (int64_t t = 0; t < kPageTokens; ++t) {
       if (((held >> t) & 1u) != 0) largest = max_magnitude(row(t), largest);
@@ -164,22 +163,21 @@ inline bool encode_values(const RunScratch& s, const void* cells, int64_t v_dim,
   return fine;
 }
 
-inline bool encode_page_keys(const RunScratch& s, const KvPage& page, const AttentionShape& shape, uint64_t held) {
-  switch (shape.k_type) {
-    case CellType::kF32: return encode_keys<CellType::kF32>(s, page.k, shape.k_dim, held);
-    case CellType::kF16: return encode_keys<CellType::kF16>(s, page.k, shape.k_dim, held);
-    case CellType::kBF16: return encode_keys<CellType::kBF16>(s, page.k, shape.k_dim, held);
-  }
-  return false;
-}
+/// The two for one KV type.
+struct EncodeKernels {
+  bool (*keys)(const RunScratch& s, const void* keys, int64_t k_dim, uint64_t held);
+  bool (*values)(const RunScratch& s, const void* values, int64_t v_dim, uint64_t held);
+};
 
-inline bool encode_page_values(const RunScratch& s, const KvPage& page, const AttentionShape& shape, uint64_t held) {
-  switch (shape.v_type) {
-    case CellType::kF32: return encode_values<CellType::kF32>(s, page.v, shape.v_dim, held);
-    case CellType::kF16: return encode_values<CellType::kF16>(s, page.v, shape.v_dim, held);
-    case CellType::kBF16: return encode_values<CellType::kBF16>(s, page.v, shape.v_dim, held);
-  }
-  return false;
+constexpr EncodeKernels kEncodeKernels[] = {
+#define HEARTH_KV_TYPE(Name, name, block_size, block_bytes) {encode_keys<Kv##Name>, encode_values<Kv##Name>},
+#include "kernels/kv_types.inc"
+#undef HEARTH_KV_TYPE
+};
+
+inline bool encode_page(const RunScratch& s, const KvPage& page, const AttentionShape& shape, uint64_t held) {
+  return kEncodeKernels[static_cast<int>(shape.k_type)].keys(s, page.k, shape.k_dim, held) &&
+         kEncodeKernels[static_cast<int>(shape.v_type)].values(s, page.v, shape.v_dim, held);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/kernel_table.h"
-#include "kernels/simd/cells.h"
+#include "kernels/simd/kv_types.h"
 #include "kernels/simd/math.h"
 
 namespace hearth::kernels {
@@ -36,7 +36,7 @@ inline void for_each_tile(int64_t n, F&& f) {
   }
 }
 
-/// Prefetches what comes next, line by line, about as fast as cells are used.
+/// Prefetches what comes next, line by line, about as fast as elements are used.
 struct NextLines {
   const char* at;
   int64_t left;
@@ -44,9 +44,9 @@ struct NextLines {
   NextLines(const void* first, int64_t bytes)
       : at(static_cast<const char*>(first)), left(first != nullptr ? (bytes + 63) / 64 : 0) {}
   /// To be called once for a tile's vectors of one row.
-  template <CellType kType>
+  template <KvType kType>
   void advance() {
-    constexpr int64_t kLines = (kTileVectors * kLanes * cell_bytes(kType) + 63) / 64;
+    constexpr int64_t kLines = (kv_position_bytes(kType, kTileVectors * kLanes) + 63) / 64;
 #pragma GCC unroll 4
     for (int64_t i = 0; i < kLines; ++i) {
       if (left <= 0) return;
@@ -58,8 +58,8 @@ struct NextLines {
 };
 
 /// scores[i][tokens of kVectors vectors from t on] = q_i . k_t for kQ queries.
-template <int kQ, int kVectors, CellType kType>
-inline void score_tokens(float* scores, const float* q, const KvPage& page, int64_t k_dim, int64_t t, NextLines& next) {
+template <int kQ, int kVectors, KvType kType, typename Type>
+inline void score_tokens(float* scores, const float* q, const void* keys, int64_t k_dim, int64_t t, NextLines& next) {
   Floats sum[kQ][kVectors];
 #pragma GCC unroll 4
   for (int i = 0; i < kQ; ++i) {
@@ -70,7 +70,7 @@ inline void score_tokens(float* scores, const float* q, const KvPage& page, int6
     next.advance<kType>();
     Floats k[kVectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) k[j] = load_cells<kType>(page.k, d * kPageTokens + t + j * kLanes);
+    for (int j = 0; j < kVectors; ++j) k[j] = Type::key(keys, k_dim, d, t + j * kLanes);
 #pragma GCC unroll 4
     for (int i = 0; i < kQ; ++i) {
       const Floats element = splat(q[i * k_dim + d]);
@@ -86,8 +86,8 @@ inline void score_tokens(float* scores, const float* q, const KvPage& page, int6
 }
 
 /// acc_i[kVectors vectors from element d] = acc_i * keep_i + sum over `tokens` of p_it v_t. `lanes`: of each vector.
-template <int kQ, int kVectors, CellType kType>
-inline void add_values(float* acc, int64_t v_dim, const float* keep, const float* p, const void* v, int64_t d,
+template <int kQ, int kVectors, KvType kType, typename Type>
+inline void add_values(float* acc, int64_t v_dim, const float* keep, const float* p, const void* values, int64_t d,
                        uint64_t tokens, int64_t lanes, NextLines& next) {
   Floats sum[kQ][kVectors];
 #pragma GCC unroll 4
@@ -102,7 +102,7 @@ inline void add_values(float* acc, int64_t v_dim, const float* keep, const float
     next.advance<kType>();
     Floats value[kVectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) value[j] = load_cells_up_to<kType>(v, t * v_dim + d + j * kLanes, lanes);
+    for (int j = 0; j < kVectors; ++j) value[j] = Type::value_up_to(values, v_dim, t, d + j * kLanes, lanes);
 #pragma GCC unroll 4
     for (int i = 0; i < kQ; ++i) {
       const Floats weight = splat(p[i * kPageTokens + t]);
@@ -117,14 +117,15 @@ inline void add_values(float* acc, int64_t v_dim, const float* keep, const float
   }
 }
 
-template <int kQ, CellType kType>
+/// acc_i = acc_i * keep_i + sum over `tokens` of p_it v_t for kQ queries.
+template <int kQ, KvType kType, typename Type>
 __attribute__((noinline)) void add_all_values(float* acc, int64_t v_dim, const float* keep, const float* p,
-                                              const KvPage& page, uint64_t tokens, NextLines next) {
+                                              const void* values, uint64_t tokens, NextLines next) {
   for_each_tile(v_dim / kLanes, [&]<int kVectors>(int64_t vector) {
-    add_values<kQ, kVectors, kType>(acc, v_dim, keep, p, page.v, vector * kLanes, tokens, kLanes, next);
+    add_values<kQ, kVectors, kType, Type>(acc, v_dim, keep, p, values, vector * kLanes, tokens, kLanes, next);
   });
   const int64_t last = v_dim % kLanes;
-  if (last != 0) add_values<kQ, 1, kType>(acc, v_dim, keep, p, page.v, v_dim - last, tokens, last, next);
+  if (last != 0) add_values<kQ, 1, kType, Type>(acc, v_dim, keep, p, values, v_dim - last, tokens, last, next);
 }
 
 /// Applies the soft cap and alibi to the scores of one query, makes those that it does not see -inf, and returns the
@@ -191,66 +192,63 @@ __attribute__((noinline)) void join_softmax(float* scores, float* keep, float* m
   }
 }
 
-/// scores[kQ, 64] = q_i . k_t. This and what else depends on one type of cells alone stands apart: inlined into all
-/// pairs of types, attention to a page was 78 KB instead of 47 (AVX2).
-template <int kQ, CellType kKey>
-__attribute__((noinline)) void score_page(float* scores, const float* q, const KvPage& page, int64_t k_dim,
+/// scores[kQ, 64] = q_i . k_t.
+template <int kQ, KvType kType, typename Type>
+__attribute__((noinline)) void score_page(float* scores, const float* q, const void* keys, int64_t k_dim,
                                           NextLines next) {
   for_each_tile(kPageTokens / kLanes, [&]<int kVectors>(int64_t vector) {
-    score_tokens<kQ, kVectors, kKey>(scores, q, page, k_dim, vector * kLanes, next);
+    score_tokens<kQ, kVectors, kType, Type>(scores, q, keys, k_dim, vector * kLanes, next);
   });
 }
 
-template <int kQ, CellType kKey, CellType kValue>
+/// Attention's part of a KV type: scores and weighted sums of 1, 2 and kBlockQueries queries.
+struct PageKernels {
+  using Score = decltype(&score_page<1, KvType::kF32, KvF32>);
+  using AddValues = decltype(&add_all_values<1, KvType::kF32, KvF32>);
+  Score score[3];
+  AddValues add_values[3];
+};
+
+template <KvType kType, typename Type>
+inline constexpr PageKernels kPageKernelsOf = {
+    {score_page<1, kType, Type>, score_page<2, kType, Type>, score_page<kBlockQueries, kType, Type>},
+    {add_all_values<1, kType, Type>, add_all_values<2, kType, Type>, add_all_values<kBlockQueries, kType, Type>}};
+
+constexpr PageKernels kPageKernels[] = {
+#define HEARTH_KV_TYPE(Name, name, block_size, block_bytes) kPageKernelsOf<KvType::k##Name, Kv##Name>,
+#include "kernels/kv_types.inc"
+#undef HEARTH_KV_TYPE
+};
+
+template <int kQ>
 inline void attend_block(const AttentionState& state, int64_t first, const float* q, const KvPage& page,
                          const AttentionShape& shape, const uint64_t* visible, const float* alibi, float* scratch) {
+  constexpr int kIndex = kQ / 2;
   uint64_t tokens = 0;
   for (int i = 0; i < kQ; ++i) tokens |= visible[first + i];
   if (tokens == 0) return;
-  score_page<kQ, kKey>(scratch, q + first * shape.k_dim, page, shape.k_dim,
-                       {page.v, int64_t{kPageTokens} * shape.v_dim * cell_bytes(kValue)});
+  const auto score = kPageKernels[static_cast<int>(shape.k_type)].score[kIndex];
+  const auto add_values = kPageKernels[static_cast<int>(shape.v_type)].add_values[kIndex];
+  score(scratch, q + first * shape.k_dim, page.k, shape.k_dim, {page.v, kv_page_bytes(shape.v_type, shape.v_dim)});
   float keep[kQ];
   join_softmax<kQ>(scratch, keep, state.max + first, state.sum + first, visible + first,
                    alibi != nullptr ? alibi + 2 * first : nullptr, shape.soft_cap);
-  add_all_values<kQ, kValue>(state.acc + first * shape.v_dim, shape.v_dim, keep, scratch, page, tokens,
-                             {page.next, int64_t{kPageTokens} * shape.k_dim * cell_bytes(kKey)});
-}
-
-template <CellType kKey, CellType kValue>
-inline void attend_page_cells(const AttentionState& state, const float* q, int nq, const KvPage& page,
-                              const AttentionShape& shape, const uint64_t* visible, const float* alibi,
-                              float* scratch) {
-  int64_t i = 0;
-  for (; i + kBlockQueries <= nq; i += kBlockQueries) {
-    attend_block<kBlockQueries, kKey, kValue>(state, i, q, page, shape, visible, alibi, scratch);
-  }
-  if (i + 2 <= nq) {
-    attend_block<2, kKey, kValue>(state, i, q, page, shape, visible, alibi, scratch);
-    i += 2;
-  }
-  if (i < nq) attend_block<1, kKey, kValue>(state, i, q, page, shape, visible, alibi, scratch);
-}
-
-template <CellType kKey>
-inline void attend_page_keys(const AttentionState& state, const float* q, int nq, const KvPage& page,
-                             const AttentionShape& shape, const uint64_t* visible, const float* alibi, float* scratch) {
-  switch (shape.v_type) {
-    case CellType::kF32:
-      return attend_page_cells<kKey, CellType::kF32>(state, q, nq, page, shape, visible, alibi, scratch);
-    case CellType::kF16:
-      return attend_page_cells<kKey, CellType::kF16>(state, q, nq, page, shape, visible, alibi, scratch);
-    case CellType::kBF16:
-      return attend_page_cells<kKey, CellType::kBF16>(state, q, nq, page, shape, visible, alibi, scratch);
-  }
+  add_values(state.acc + first * shape.v_dim, shape.v_dim, keep, scratch, page.v, tokens,
+             {page.next, kv_page_bytes(shape.k_type, shape.k_dim)});
 }
 
 inline void attend_page_f32(const AttentionState& state, const float* q, int nq, const KvPage& page,
                             const AttentionShape& shape, const uint64_t* visible, const float* alibi, float* scratch) {
-  switch (shape.k_type) {
-    case CellType::kF32: return attend_page_keys<CellType::kF32>(state, q, nq, page, shape, visible, alibi, scratch);
-    case CellType::kF16: return attend_page_keys<CellType::kF16>(state, q, nq, page, shape, visible, alibi, scratch);
-    case CellType::kBF16: return attend_page_keys<CellType::kBF16>(state, q, nq, page, shape, visible, alibi, scratch);
+  static_assert(kBlockQueries == 4);
+  int64_t i = 0;
+  for (; i + kBlockQueries <= nq; i += kBlockQueries) {
+    attend_block<kBlockQueries>(state, i, q, page, shape, visible, alibi, scratch);
   }
+  if (i + 2 <= nq) {
+    attend_block<2>(state, i, q, page, shape, visible, alibi, scratch);
+    i += 2;
+  }
+  if (i < nq) attend_block<1>(state, i, q, page, shape, visible, alibi, scratch);
 }
 
 }  // namespace

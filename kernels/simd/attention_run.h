@@ -3,7 +3,7 @@
 // Queries, keys, weights and values are codes with a scale each (attention_codes.h); products of codes are summed
 // exactly in 32 bits. A lane is a query: kTileQueries of them run together, keys and values are splat from memory,
 // and neither the maximum nor the sum of a softmax crosses lanes. A page is encoded once for all queries of the
-// call. Pages with cells that no code can stand for go through the folder's attend_page.
+// call. Pages with elements that no code can stand for go through attend_page.
 #pragma once
 
 #include "kernels/simd/attention_codes.h"
@@ -66,26 +66,25 @@ inline TileFloats score_page(const RunScratch& s, const QueryTile& tile) {
   return largest;
 }
 
-/// Applies scale, soft cap, alibi and visibility to the scores; returns the largest.
-inline TileFloats adjust_scores(const RunScratch& s, const QueryTile& tile, const AttentionShape& shape,
-                                const float* alibi, int64_t slot0, uint64_t held) {
+/// Applies scale, soft cap and visibility to the scores; returns the largest.
+inline TileFloats adjust_scores(const RunScratch& s, const QueryTile& tile, const AttentionShape& shape, int64_t slot0,
+                                uint64_t held) {
   TileFloats largest;
   for (int i = 0; i < kQueryVectors; ++i) {
     const int at = i * kLanes;
     const Floats scale = load(tile.scale + at), first = load(tile.first + at), end = load(tile.end + at);
     largest.v[i] = splat(kUnseen);
     for (int t = 0; t < kPageTokens; ++t) {
-      float* cell = s.scores + t * kTileQueries + at;
-      Floats score = mul(load(cell), scale);
+      float* at_slot = s.scores + t * kTileQueries + at;
+      Floats score = mul(load(at_slot), scale);
       if (shape.soft_cap > 0) score = mul(splat(shape.soft_cap), tanh(div(score, splat(shape.soft_cap))));
       const Floats slot = splat(static_cast<float>(slot0 + t));
-      if (alibi != nullptr) score = fma(load(tile.slope + at), add(load(tile.distance + at), slot), score);
       const Floats unseen = splat(kUnseen);
       score = select(less(slot, first), unseen, score);
       score = select(less(slot, end), score, unseen);
       if (((held >> t) & 1u) == 0) score = unseen;
       largest.v[i] = max(score, largest.v[i]);
-      store(cell, score);
+      store(at_slot, score);
     }
   }
   return largest;
@@ -143,15 +142,15 @@ inline void add_page_values(const RunScratch& s, const QueryTile& tile, const Ti
 }
 
 /// One tile of queries and the page that is encoded in the scratch. slot0: number of the page's first slot.
-inline void attend_tile(const RunScratch& s, const QueryTile& tile, const AttentionShape& shape, const float* alibi,
-                        int64_t slot0, uint64_t held) {
+inline void attend_tile(const RunScratch& s, const QueryTile& tile, const AttentionShape& shape, int64_t slot0,
+                        uint64_t held) {
   const auto begin = static_cast<float>(slot0), past = static_cast<float>(slot0 + kPageTokens);
   if (tile.bounds[3] <= begin || tile.bounds[0] >= past) return;
   const bool all_seen = held == ~uint64_t{0} && tile.bounds[1] <= begin && tile.bounds[2] >= past;
   TileFloats largest = score_page(s, tile), unit;
   for (int i = 0; i < kQueryVectors; ++i) unit.v[i] = load(tile.scale + i * kLanes);
-  if (!all_seen || shape.soft_cap > 0 || alibi != nullptr) {
-    largest = adjust_scores(s, tile, shape, alibi, slot0, held);
+  if (!all_seen || shape.soft_cap > 0) {
+    largest = adjust_scores(s, tile, shape, slot0, held);
     for (int i = 0; i < kQueryVectors; ++i) unit.v[i] = splat(1.0f);
   }
   const TileFloats codes = weigh_page(s, unit, largest);
@@ -184,8 +183,6 @@ inline bool start_tiles(const RunScratch& s, const float* q, int nq, const PageR
       tile.sum[lane] = 0;
       tile.first[lane] = static_cast<float>(run.first[i]);
       tile.end[lane] = static_cast<float>(run.end[i]);
-      tile.slope[lane] = run.alibi != nullptr ? run.alibi[2 * i] : 0.0f;
-      tile.distance[lane] = run.alibi != nullptr ? run.alibi[2 * i + 1] : 0.0f;
       bounds[0] = tile.first[lane] < bounds[0] ? tile.first[lane] : bounds[0];
       bounds[1] = tile.first[lane] > bounds[1] ? tile.first[lane] : bounds[1];
       bounds[2] = tile.end[lane] < bounds[2] ? tile.end[lane] : bounds[2];
@@ -233,7 +230,7 @@ inline uint64_t slots_between(int64_t first, int64_t end, int64_t slot0) {
 
 using AttendPage = decltype(KernelTable::attend_page);
 
-/// One page in f32, for queries or cells without codes. scratch: of attend_page.
+/// One page in f32, for queries or elements without codes. scratch: of attend_page.
 template <AttendPage kAttendPage>
 inline void attend_run_page_f32(const AttentionState& state, const float* q, int nq, const PageRun& run, int p,
                                 const AttentionShape& shape, float* scratch) {
@@ -241,13 +238,8 @@ inline void attend_run_page_f32(const AttentionState& state, const float* q, int
   for (int64_t i = 0; i < nq; ++i) {
     uint64_t visible = slots_between(run.first[i], run.end[i], slot0);
     if (run.held != nullptr) visible &= run.held[p];
-    float alibi[2] = {};
-    if (run.alibi != nullptr) {
-      alibi[0] = run.alibi[2 * i];
-      alibi[1] = run.alibi[2 * i + 1] + static_cast<float>(slot0);
-    }
     kAttendPage({state.max + i, state.sum + i, state.acc + i * shape.v_dim}, q + i * shape.k_dim, 1, run.pages[p],
-                shape, &visible, run.alibi != nullptr ? alibi : nullptr, scratch);
+                shape, &visible, nullptr, scratch);
   }
 }
 
@@ -262,13 +254,13 @@ inline void attend_run_codes(const AttentionState& state, const float* q, int nq
   for (int p = 0; p < run.n_pages; ++p) {
     const uint64_t held = run.held != nullptr ? run.held[p] : ~uint64_t{0};
     if (held == 0) continue;
-    if (!encode_page_keys(s, run.pages[p], shape, held) || !encode_page_values(s, run.pages[p], shape, held)) {
+    if (!encode_page(s, run.pages[p], shape, held)) {
       merge_tiles(s, state, nq, shape.v_dim);
       attend_run_page_f32<kAttendPage>(state, q, nq, run, p, shape, s.scores);
       continue;
     }
     for (int index = 0; index < s.n_tiles; ++index) {
-      attend_tile(s, tile_at(s, index), shape, run.alibi, int64_t{p} * kPageTokens, held);
+      attend_tile(s, tile_at(s, index), shape, int64_t{p} * kPageTokens, held);
     }
   }
   merge_tiles(s, state, nq, shape.v_dim);

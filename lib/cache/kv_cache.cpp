@@ -35,7 +35,6 @@ uint64_t range_mask(int64_t index, int64_t p0, int64_t p1) {
 
 /// Groups by window and places of layers; the same for counting and for creating.
 void lay_out(KVCache::Impl& impl, std::span<const CacheLayer> layers) {
-  const uint64_t cell = cell_bytes(impl.options.type);
   for (const CacheLayer& layer : layers) {
     KVCache::Impl::LayerPlace place;
     if (layer.state_floats > 0) {
@@ -53,8 +52,8 @@ void lay_out(KVCache::Impl& impl, std::span<const CacheLayer> layers) {
       }
       place.group = static_cast<int>(g);
       place.offset = impl.groups[g].page_bytes;
-      place.head_bytes_k = cell * kPage * static_cast<uint64_t>(layer.k_dim);
-      place.head_bytes_v = cell * kPage * static_cast<uint64_t>(layer.v_dim);
+      place.head_bytes_k = kPage * kv_position_bytes(impl.options.k_type, layer.k_dim);
+      place.head_bytes_v = kPage * kv_position_bytes(impl.options.v_type, layer.v_dim);
       place.n_kv_heads = layer.n_kv_heads;
       impl.groups[g].page_bytes += static_cast<uint64_t>(layer.n_kv_heads) * (place.head_bytes_k + place.head_bytes_v);
     }
@@ -63,10 +62,6 @@ void lay_out(KVCache::Impl& impl, std::span<const CacheLayer> layers) {
 }
 
 }  // namespace
-
-uint32_t cell_bytes(CellType type) {
-  return type == CellType::kF32 ? 4 : 2;
-}
 
 uint64_t KVCache::Impl::bytes_needed(std::span<const CacheLayer> layers, const CacheOptions& options) {
   Impl impl;

@@ -32,7 +32,8 @@ struct CacheOptions {
   int64_t n_ctx = 0;
   int n_seqs = 1;
   int n_batch = 1;
-  CellType type = CellType::kF16;
+  KVType k_type = KVType::kF16;
+  KVType v_type = KVType::kF16;
 };
 
 /// One entry of a page table.

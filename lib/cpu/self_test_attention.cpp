@@ -1,4 +1,4 @@
-// Checks of KV cells and attention.
+// Checks of KV types and attention.
 #include <cmath>
 #include <limits>
 #include <string>
@@ -14,13 +14,13 @@ constexpr int kQueries = 37, kPages = 2;
 struct Attention {
   Attention(const KernelTable& isa, const AttentionShape& shape_) : table(isa), shape(shape_) {
     for (int p = 0; p < kPages; ++p) {
-      k.emplace_back(static_cast<size_t>(shape.k_dim) * kPageTokens);  // floats: enough for any cell
+      k.emplace_back(static_cast<size_t>(shape.k_dim) * kPageTokens);  // floats: enough for any type
       v.emplace_back(static_cast<size_t>(shape.v_dim) * kPageTokens);
       pages[p] = {k.back().data(), v.back().data()};
       for (int t = 0; t < kPageTokens; ++t) {
         const auto seed = static_cast<uint32_t>(100 * p + t);
-        table.store_kv(pages[p], shape, t, sample_floats(static_cast<size_t>(shape.k_dim), seed, 1.0f).data(),
-                       sample_floats(static_cast<size_t>(shape.v_dim), seed + 1000, 1.0f).data());
+        store_kv(table, pages[p], shape, t, sample_floats(static_cast<size_t>(shape.k_dim), seed, 1.0f).data(),
+                 sample_floats(static_cast<size_t>(shape.v_dim), seed + 1000, 1.0f).data());
       }
     }
     q = sample_floats(size_t{kQueries} * static_cast<size_t>(shape.k_dim), 9, 0.2f);
@@ -37,7 +37,7 @@ struct Attention {
     if (whole_run) {
       std::vector<int32_t> first(kQueries, 0), end(kQueries);
       for (int i = 0; i < kQueries; ++i) end[static_cast<size_t>(i)] = kPages * kPageTokens - kQueries + i + 1;
-      const PageRun all{pages, nullptr, kPages, first.data(), end.data(), nullptr};
+      const PageRun all{pages, nullptr, kPages, first.data(), end.data()};
       table.attend_run(state(), q.data(), kQueries, all, shape, scratch.get());
       return true;
     }
@@ -73,21 +73,18 @@ double error_of(const Attention& actual, const Attention& expected) {
 }  // namespace
 
 void check_attention_kernels(std::vector<KernelCheck>& checks, const KernelTable& isa, const KernelTable& reference) {
-  constexpr struct {
-    CellType type;
-    const char* name;
-  } kCells[] = {{CellType::kF32, " f32"}, {CellType::kF16, " f16"}, {CellType::kBF16, " bf16"}};
-  for (const auto& cell : kCells) {
+  for (int i = 0; i < kKvTypeCount; ++i) {
+    const auto type = static_cast<KvType>(i);
     for (const bool whole_run : {false, true}) {
       double worst = 0;
       for (const int dim : {64, 40}) {
-        Attention actual(isa, {dim, dim, cell.type, cell.type, 0});
+        Attention actual(isa, {dim, dim, type, type, 0});
         Attention expected(reference, actual.shape);
         const bool ran = actual.run(whole_run) && expected.run(whole_run);
         const double error = ran ? error_of(actual, expected) : NAN;
         worst = error > worst || std::isnan(error) ? error : worst;
       }
-      const std::string name = std::string(whole_run ? "attend_run" : "attend_page") + cell.name;
+      const std::string name = std::string(whole_run ? "attend_run" : "attend_page") + " " + kv_type_info(type).name;
       report_check(checks, isa, name.c_str(), worst, whole_run ? 1e-6 : 1e-11);
     }
   }

@@ -1,4 +1,4 @@
-// The attention stage: project, normalise and rotate queries and keys, store the cells, attend, project out.
+// The attention stage: project, normalise and rotate queries and keys, store keys and values, attend, project out.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -47,7 +47,7 @@ void gate_heads(const ForwardContext& c, const LayerShape& shape, std::span<cons
 }
 
 /// Norms and rotates keys, and writes keys and values into the token's page.
-void store_cells(const ForwardContext& c, int layer, const QkvRow& row, const BatchToken& token, int t) {
+void store_position(const ForwardContext& c, int layer, const QkvRow& row, const BatchToken& token, int t) {
   const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
   const LayerShape& shape = c.hp->layers[static_cast<size_t>(layer)];
   float* k = c.scratch->qkv + t * row.width + row.k;
@@ -62,8 +62,8 @@ void store_cells(const ForwardContext& c, int layer, const QkvRow& row, const Ba
   rotate_heads(c, k, shape.rope, t, shape.n_kv_heads, shape.k_dim);
   const PageRef& ref = c.cache->table(layer, token.seq)[static_cast<size_t>(token.pos / kPageTokens)];
   for (int h = 0; h < shape.n_kv_heads; ++h) {
-    kernels().store_kv(c.cache->page(layer, ref.page, h), cell_shape(c, shape), token.pos % kPageTokens,
-                       k + int64_t{h} * shape.k_dim, v + int64_t{h} * shape.v_dim);
+    store_kv(kernels(), c.cache->page(layer, ref.page, h), attention_shape(c, shape), token.pos % kPageTokens,
+             k + int64_t{h} * shape.k_dim, v + int64_t{h} * shape.v_dim);
   }
 }
 
@@ -75,7 +75,7 @@ void position_and_store(const ForwardContext& c, int layer, const QkvRow& row, s
     if (c.arch->gated_queries) take_queries(c, q, t, shape.n_heads, shape.k_dim);
     norm_heads(c, q, w.q_norm, shape.n_heads, shape.k_dim);
     rotate_heads(c, q, shape.rope, t, shape.n_heads, shape.k_dim);
-    if (shape.kv_layer == layer) store_cells(c, layer, row, batch[static_cast<size_t>(t)], t);
+    if (shape.kv_layer == layer) store_position(c, layer, row, batch[static_cast<size_t>(t)], t);
   });
 }
 

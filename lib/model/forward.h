@@ -118,7 +118,8 @@ struct ForwardContext {
   KVCache::Impl* cache = nullptr;
   Parallel* parallel = nullptr;
   MatmulContext matmul;
-  kernels::CellType cell_type = kernels::CellType::kF16;
+  kernels::KvType k_type = kernels::KvType::kF16;
+  kernels::KvType v_type = kernels::KvType::kF16;
   bool causal = true;
   const LinearObserver* observe_linear = nullptr;  ///< sees every linear layer; nullptr: none
 };

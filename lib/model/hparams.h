@@ -43,7 +43,7 @@ struct LayerShape {
   bool experts = false;    ///< the feed-forward is a mixture of experts
 
   /// Whether cells of this layer have the sizes of the other's.
-  bool same_cells(const LayerShape& other) const {
+  bool same_kv(const LayerShape& other) const {
     return n_kv_heads == other.n_kv_heads && k_dim == other.k_dim && v_dim == other.v_dim && window == other.window;
   }
 };

@@ -74,13 +74,13 @@ class PagedAttention {
         shape_(c.hp->layers[static_cast<size_t>(layer)]),
         row_(shape_),
         blocks_(c.scratch->blocks),
-        kernel_shape_(cell_shape(c, shape_)),
+        kernel_shape_(attention_shape(c, shape_)),
         // A query sees this many positions before and after its own.
         before_(c.arch->window_symmetric ? shape_.window / 2 : shape_.window - 1),
         after_(c.arch->window_symmetric ? shape_.window / 2 : std::numeric_limits<int32_t>::max()) {
     group_ = shape_.n_heads / shape_.n_kv_heads;
-    may_run_ =
-        !c.matmul.batch_invariant && c.cell_type != ::hearth::kernels::CellType::kF32 && c.arch->alibi_max_bias <= 0;
+    may_run_ = !c.matmul.batch_invariant && c.k_type != ::hearth::kernels::KvType::kF32 &&
+               c.v_type != ::hearth::kernels::KvType::kF32 && c.arch->alibi_max_bias <= 0;
     heads_per_task_ = std::min(group_, ::hearth::kernels::kAttendMaxQueries);
     tasks_per_kv_head_ = (group_ + heads_per_task_ - 1) / heads_per_task_;
     cut_blocks();
@@ -270,7 +270,7 @@ class PagedAttention {
       std::fill_n(space.first + t * q.n_heads, q.n_heads, static_cast<int32_t>(std::clamp<int64_t>(first, 0, n_slots)));
       std::fill_n(space.end + t * q.n_heads, q.n_heads, static_cast<int32_t>(std::clamp<int64_t>(past, 0, n_slots)));
     }
-    const ::hearth::kernels::PageRun run{pages, held, end - begin, space.first, space.end, nullptr};
+    const ::hearth::kernels::PageRun run{pages, held, end - begin, space.first, space.end};
     kernels().attend_run(state, space.q, q.count(), run, kernel_shape_, space.kernel);
   }
 

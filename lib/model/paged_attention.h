@@ -16,11 +16,11 @@ struct QkvRow {
         width(v + int64_t{s.n_kv_heads} * s.v_dim) {}
 };
 
-inline kernels::AttentionShape cell_shape(const ForwardContext& c, const LayerShape& shape) {
-  return {shape.k_dim, shape.v_dim, c.cell_type, c.cell_type, c.hp->attention_soft_cap};
+inline kernels::AttentionShape attention_shape(const ForwardContext& c, const LayerShape& shape) {
+  return {shape.k_dim, shape.v_dim, c.k_type, c.v_type, c.hp->attention_soft_cap};
 }
 
-/// heads[t] = softmax(q k^T * scale + mask) v over the cells that each token sees; q lies in scratch.qkv.
+/// heads[t] = softmax(q k^T * scale + mask) v over the positions that each token sees; q lies in scratch.qkv.
 void attend(const ForwardContext& c, int layer, std::span<const BatchToken> batch);
 
 }  // namespace hearth

@@ -81,7 +81,7 @@ Status Embedder::Impl::make_session(int32_t n_tokens) {
   wanted.n_ctx = std::max(n_tokens, options.batch_tokens);
   wanted.n_seqs = kMaxTexts;
   wanted.n_logits = pooling == Pooling::kMean ? wanted.n_ctx : std::min(wanted.n_ctx, kMaxTexts);
-  wanted.kv_type = CellType::kF32;
+  wanted.k_type = wanted.v_type = KVType::kF32;
   wanted.n_threads = options.n_threads;
   wanted.exact_products = options.exact_products;
   wanted.hidden_only = true;

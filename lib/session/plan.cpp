@@ -35,8 +35,9 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
   o.n_batch = std::min(o.n_batch, o.n_ctx);
   if (o.n_logits == 0) o.n_logits = o.n_seqs;
   if (o.n_logits < 1 || o.n_logits > o.n_ctx) return out_of_range("n_logits", o.n_logits, 1, o.n_ctx);
-  if (o.kv_type != CellType::kF32 && o.kv_type != CellType::kF16 && o.kv_type != CellType::kBF16) {
-    return out_of_range("kv_type", static_cast<int64_t>(o.kv_type), 0, 2);
+  for (const auto& [name, type] : {std::pair("k_type", o.k_type), std::pair("v_type", o.v_type)}) {
+    if (static_cast<int>(type) < kernels::kKvTypeCount) continue;
+    return out_of_range(name, static_cast<int64_t>(type), 0, kernels::kKvTypeCount - 1);
   }
   if (o.pool) o.n_threads = o.pool->n_threads;
   if (o.n_threads == 0) o.n_threads = default_thread_count();
@@ -54,9 +55,10 @@ std::vector<CacheLayer> cache_layers(const HParams& hp) {
       continue;
     }
     int source = layer.kv_layer;
-    // An encoder computes a text at once, so that no layer's cells are needed when the next layer writes its own.
+    // An encoder computes a text at once, so that no layer's keys and values are needed when the next layer writes its
+    // own.
     for (int j = 0; !hp.causal && j < source; ++j) {
-      if (hp.layers[static_cast<size_t>(j)].same_cells(layer)) source = j;
+      if (hp.layers[static_cast<size_t>(j)].same_kv(layer)) source = j;
     }
     layers.push_back({layer.n_kv_heads, layer.k_dim, layer.v_dim, layer.window, source < i ? source : -1, 0});
   }
@@ -64,7 +66,7 @@ std::vector<CacheLayer> cache_layers(const HParams& hp) {
 }
 
 CacheOptions cache_options(const SessionOptions& o) {
-  return {o.n_ctx, o.n_seqs, o.n_batch, o.kv_type};
+  return {o.n_ctx, o.n_seqs, o.n_batch, o.k_type, o.v_type};
 }
 
 ScratchSizes scratch_sizes(const HParams& hp, const SessionOptions& o) {

@@ -9,10 +9,6 @@
 
 namespace hearth {
 
-static_assert(static_cast<int>(CellType::kF32) == static_cast<int>(kernels::CellType::kF32));
-static_assert(static_cast<int>(CellType::kF16) == static_cast<int>(kernels::CellType::kF16));
-static_assert(static_cast<int>(CellType::kBF16) == static_cast<int>(kernels::CellType::kBF16));
-
 ForwardContext Session::Impl::context() {
   const Model::Impl& m = model.impl();
   return {m.arch,
@@ -23,7 +19,8 @@ ForwardContext Session::Impl::context() {
           &cache->impl(),
           parallel.get(),
           {parallel.get(), &matmul_scratch, options.batch_invariant, options.exact_products},
-          static_cast<kernels::CellType>(options.kv_type),
+          static_cast<kernels::KvType>(options.k_type),
+          static_cast<kernels::KvType>(options.v_type),
           m.hp.causal,
           observe_linear ? &observe_linear : nullptr};
 }

@@ -25,7 +25,7 @@ KVCache make(std::vector<CacheLayer> layers, hearth::CacheOptions options) {
 }
 
 KVCache plain(int64_t n_ctx, int n_seqs) {
-  return make({{2, 8, 8, 0}, {2, 8, 8, 0}}, {n_ctx, n_seqs, 64, hearth::CellType::kF16});
+  return make({{2, 8, 8, 0}, {2, 8, 8, 0}}, {n_ctx, n_seqs, 64, hearth::KVType::kF16, hearth::KVType::kF16});
 }
 
 TEST(KvCache, HoldsWhatWasReserved) {
@@ -104,7 +104,7 @@ TEST(KvCache, RefusesBadTokens) {
 }
 
 TEST(KvCache, WindowsKeepOnlyTheirPages) {
-  KVCache cache = make({{1, 8, 8, 0}, {1, 8, 8, 32}}, {4096, 1, 64, hearth::CellType::kF32});
+  KVCache cache = make({{1, 8, 8, 0}, {1, 8, 8, 32}}, {4096, 1, 64, hearth::KVType::kF32, hearth::KVType::kF32});
   const auto& sliding = cache.impl().groups[1];
   EXPECT_LT(sliding.n_pages, cache.impl().groups[0].n_pages);
   for (int at = 0; at < 4096; at += 64) ASSERT_TRUE(cache.impl().reserve(span_of(at, at + 64))) << at;
@@ -142,7 +142,8 @@ TEST(KvCache, UnreserveTakesBack) {
 
 /// One layer with cells, two that keep a state of 5 floats a sequence.
 KVCache hybrid(int n_seqs) {
-  return make({{0, 0, 0, 0, -1, 5}, {2, 8, 8, 0}, {0, 0, 0, 0, -1, 5}}, {256, n_seqs, 64, hearth::CellType::kF16});
+  return make({{0, 0, 0, 0, -1, 5}, {2, 8, 8, 0}, {0, 0, 0, 0, -1, 5}},
+              {256, n_seqs, 64, hearth::KVType::kF16, hearth::KVType::kF16});
 }
 
 TEST(RecurrentState, EverySequenceHasItsOwn) {
@@ -190,7 +191,7 @@ TEST(RecurrentState, IsCopiedWithTheWholeSequenceOnly) {
 }
 
 TEST(KvCache, LayersMayUseTheCellsOfAnother) {
-  KVCache cache = make({{2, 8, 8, 0}, {2, 8, 8, 0, 0}}, {128, 1, 64, hearth::CellType::kF16});
+  KVCache cache = make({{2, 8, 8, 0}, {2, 8, 8, 0, 0}}, {128, 1, 64, hearth::KVType::kF16, hearth::KVType::kF16});
   EXPECT_EQ(cache.stats().bytes_total, 2u * 2 * 64 * 16 * 2);  // pages, heads, tokens, k and v, bytes: one layer's
   EXPECT_EQ(cache.impl().page(0, 1, 1).k, cache.impl().page(1, 1, 1).k);
 }

@@ -1,4 +1,4 @@
-// attend_page and the KV cells: every instruction set against the reference.
+// attend_page and the KV types: every instruction set against the reference.
 #include "tests/support/attention_test.h"
 
 namespace hearth::test {
@@ -54,13 +54,11 @@ class AttentionPage : public EveryIsa {
   }
 };
 
-constexpr CellType kTypes[] = {CellType::kF32, CellType::kF16, CellType::kBF16};
-
 TEST_P(AttentionPage, HeadSizes) {
   const std::pair<int, int> sizes[] = {{64, 64}, {128, 128}, {80, 80}, {96, 96},   {192, 128},
                                        {40, 24}, {1, 1},     {7, 5},   {256, 256}, {576, 512}};
   for (const auto& [k_dim, v_dim] : sizes) {
-    for (CellType type : kTypes) {
+    for (KvType type : all_kv_types()) {
       const AttentionShape shape{k_dim, v_dim, type, type, 0};
       run(shape, 5, random_masks(5, 3, 1), nullptr, 7);
     }
@@ -69,14 +67,14 @@ TEST_P(AttentionPage, HeadSizes) {
 
 TEST_P(AttentionPage, CountsOfQueries) {
   for (int nq : {1, 2, 3, 4, 6, 7, 8, 13, 64}) {
-    const AttentionShape shape{64, 64, CellType::kF16, CellType::kF16, 0};
+    const AttentionShape shape{64, 64, KvType::kF16, KvType::kF16, 0};
     run(shape, nq, random_masks(nq, 3, 2), nullptr, 8);
   }
 }
 
-TEST_P(AttentionPage, MixedCells) {
-  for (CellType k_type : kTypes) {
-    for (CellType v_type : kTypes) {
+TEST_P(AttentionPage, MixedTypes) {
+  for (KvType k_type : all_kv_types()) {
+    for (KvType v_type : all_kv_types()) {
       run({32, 48, k_type, v_type, 0}, 3, random_masks(3, 3, 3), nullptr, 9);
     }
   }
@@ -88,24 +86,24 @@ TEST_P(AttentionPage, SoftCapAndAlibi) {
     alibi.push_back(0.5f / static_cast<float>(1 << i));
     alibi.push_back(static_cast<float>(-70 + i));
   }
-  run({64, 64, CellType::kF16, CellType::kF16, 2.0f}, 6, random_masks(6, 3, 4), nullptr, 10);
-  run({64, 64, CellType::kF16, CellType::kF16, 0}, 6, random_masks(6, 3, 4), alibi.data(), 10);
-  run({64, 64, CellType::kF16, CellType::kF16, 3.0f}, 6, random_masks(6, 3, 4), alibi.data(), 10);
+  run({64, 64, KvType::kF16, KvType::kF16, 2.0f}, 6, random_masks(6, 3, 4), nullptr, 10);
+  run({64, 64, KvType::kF16, KvType::kF16, 0}, 6, random_masks(6, 3, 4), alibi.data(), 10);
+  run({64, 64, KvType::kF16, KvType::kF16, 3.0f}, 6, random_masks(6, 3, 4), alibi.data(), 10);
 }
 
 TEST_P(AttentionPage, NothingVisibleChangesNothing) {
-  const AttentionShape shape{64, 64, CellType::kF16, CellType::kF16, 0};
+  const AttentionShape shape{64, 64, KvType::kF16, KvType::kF16, 0};
   const std::vector<uint64_t> none(10, 0);
   run(shape, 5, none, nullptr, 11);
 }
 
 TEST_P(AttentionPage, ScoresOfMinusInfinityWeighNothing) {
-  const AttentionShape shape{2, 2, CellType::kF32, CellType::kF32, 0};
+  const AttentionShape shape{2, 2, KvType::kF32, KvType::kF32, 0};
   TestPage page(shape);
   for (int t = 0; t < kPageTokens; ++t) {
     const float k[2] = {t == 5 ? 1.0f : -std::numeric_limits<float>::infinity(), 0.0f},
                 v[2] = {static_cast<float>(t), 1.0f};
-    isa().store_kv(page.page(), shape, t, k, v);
+    store_kv(isa(), page.page(), shape, t, k, v);
   }
   const float q[4] = {1, 0, 1, 0};
   const uint64_t visible[2] = {~uint64_t{0}, 0xf};  // the second sees slots of -inf alone
@@ -120,7 +118,7 @@ TEST_P(AttentionPage, ScoresOfMinusInfinityWeighNothing) {
 }
 
 TEST_P(AttentionPage, AQueryDoesNotDependOnTheOthers) {
-  const AttentionShape shape{64, 80, CellType::kF16, CellType::kF16, 0};
+  const AttentionShape shape{64, 80, KvType::kF16, KvType::kF16, 0};
   std::mt19937 random = rng(12);
   TestPage page(shape);
   fill_page(page, shape, ~uint64_t{0}, random);
@@ -138,9 +136,9 @@ TEST_P(AttentionPage, AQueryDoesNotDependOnTheOthers) {
   }
 }
 
-TEST_P(AttentionPage, CellsAreStoredAsTheReferenceStoresThem) {
+TEST_P(AttentionPage, ElementsAreStoredAsTheReferenceStoresThem) {
   std::mt19937 random = rng(14);
-  for (CellType type : kTypes) {
+  for (KvType type : all_kv_types()) {
     for (int dim : {1, 7, 8, 16, 33, 64, 100, 128}) {
       const AttentionShape shape{dim, dim, type, type, 0};
       TestPage actual(shape), expected(shape);
@@ -150,11 +148,11 @@ TEST_P(AttentionPage, CellsAreStoredAsTheReferenceStoresThem) {
         fill_normal(v, random, 1e-6f);
         k[0] = 1e9f;
         v[0] = -std::numeric_limits<float>::infinity();
-        isa().store_kv(actual.page(), shape, slot, k.data(), nullptr);
-        isa().store_kv(actual.page(), shape, slot, nullptr, v.data());
-        reference().store_kv(expected.page(), shape, slot, k.data(), v.data());
-        isa().load_kv(k.data(), v.data(), actual.page(), shape, slot);
-        reference().load_kv(k2.data(), v2.data(), expected.page(), shape, slot);
+        store_kv(isa(), actual.page(), shape, slot, k.data(), nullptr);
+        store_kv(isa(), actual.page(), shape, slot, nullptr, v.data());
+        store_kv(reference(), expected.page(), shape, slot, k.data(), v.data());
+        load_kv(isa(), k.data(), v.data(), actual.page(), shape, slot);
+        load_kv(reference(), k2.data(), v2.data(), expected.page(), shape, slot);
         EXPECT_EQ(k, k2);
         EXPECT_EQ(v, v2);
       }

@@ -98,9 +98,11 @@ TEST_F(Dispatch, EveryTableIsComplete) {
     const kernels::KernelTable* t = kernels::isa_table(i);
     if (t == nullptr) continue;
     EXPECT_TRUE(t->rms_norm && t->layer_norm && t->rope_pairs && t->rope_halves && t->gate_mul && t->add && t->mul &&
-                t->scale && t->axpy && t->dot && t->soft_cap && t->softmax && t->store_kv && t->load_kv &&
-                t->attend_page)
+                t->scale && t->axpy && t->dot && t->soft_cap && t->softmax && t->attend_page && t->attend_run)
         << t->isa;
+    for (const kernels::KvTypeKernels& type : t->kv_types) {
+      EXPECT_TRUE(type.store_key && type.store_value && type.load_key && type.load_value) << t->isa;
+    }
   }
 }
 

@@ -41,8 +41,12 @@ double relative(std::span<const float> a, std::span<const float> b) {
 
 /// Logits of all tokens, `step` tokens a decode(); with `strangers`, beside a second sequence.
 std::vector<float> run(const hearth::Model& model, const std::vector<Token>& tokens, size_t step, bool strangers) {
-  auto session = hearth::Session::create(
-      model, {.n_ctx = 400, .n_seqs = 2, .n_logits = 200, .kv_type = hearth::CellType::kF32, .n_threads = 1});
+  auto session = hearth::Session::create(model, {.n_ctx = 400,
+                                                 .n_seqs = 2,
+                                                 .n_logits = 200,
+                                                 .k_type = hearth::KVType::kF32,
+                                                 .v_type = hearth::KVType::kF32,
+                                                 .n_threads = 1});
   EXPECT_TRUE(session) << session.error().message;
   std::vector<float> logits;
   for (size_t at = 0; at < tokens.size(); at += step) {

@@ -115,7 +115,7 @@ class GoldenModels : public ::testing::TestWithParam<std::string> {
     model_.emplace(std::move(*model));
     options_.n_ctx = golden_.json["n_ctx"].get<int32_t>();
     options_.n_logits = static_cast<int32_t>(golden_.tokens.size());
-    options_.kv_type = hearth::CellType::kF32;
+    options_.k_type = options_.v_type = hearth::KVType::kF32;
     options_.n_threads = 2;
   }
   /// Relative mean square error of sums of floats in another order, the longest over the feed-forward's width or the
@@ -179,7 +179,7 @@ TEST_P(GoldenModels, LogitsTokenByToken) {
 }
 
 TEST_P(GoldenModels, HalfPrecisionCells) {
-  options_.kv_type = hearth::CellType::kF16;
+  options_.k_type = options_.v_type = hearth::KVType::kF16;
   const auto logits = run(*model_, golden_.tokens, options_, golden_.tokens.size());
   const double noise = golden_.json["noise_nmse"].value("kv_f16", 1e-6);
   const double flips = quantised() && model_->info().n_experts > 0 ? 10 : 1.1;  // another expert may be chosen

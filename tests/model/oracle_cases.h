@@ -236,8 +236,11 @@ inline std::vector<float> oracle_compute(const OracleCase& c, std::string& error
     if (!made) return error = made.error().message, std::vector<float>();
     return made->front().values;
   }
-  auto session = Session::create(
-      *model, {.n_ctx = kOracleTokens, .n_logits = kOracleTokens, .kv_type = CellType::kF32, .n_threads = 1});
+  auto session = Session::create(*model, {.n_ctx = kOracleTokens,
+                                          .n_logits = kOracleTokens,
+                                          .k_type = KVType::kF32,
+                                          .v_type = KVType::kF32,
+                                          .n_threads = 1});
   if (!session) return error = session.error().message, std::vector<float>();
   std::vector<BatchToken> batch;
   for (const Token id : tokens) batch.push_back({id, static_cast<int32_t>(batch.size()), 0, true});

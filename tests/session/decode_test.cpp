@@ -72,7 +72,7 @@ class Decode : public ::testing::Test {
 TEST_F(Decode, PromptMatchesTheOracle) {
   const auto tokens = some_tokens(150, 300, 7);
   const auto oracle = tiny_.logits(tokens);
-  auto s = session({.kv_type = hearth::CellType::kF32});
+  auto s = session({.k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32});
   ASSERT_TRUE(s.decode(batch(tokens, 0, 150)));
   ASSERT_EQ(s.n_logits(), 150u);
   for (size_t t = 0; t < 150; ++t) expect_row(oracle, t, s.logits(t));
@@ -82,7 +82,7 @@ TEST_F(Decode, AnyGroupingGivesTheSame) {
   const auto tokens = some_tokens(100, 300, 8);
   const auto oracle = tiny_.logits(tokens);
   for (const int step : {1, 3, 17, 64}) {
-    auto s = session({.kv_type = hearth::CellType::kF32});
+    auto s = session({.k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32});
     for (int at = 0; at < 100; at += step) {
       const int end = std::min(100, at + step);
       ASSERT_TRUE(s.decode(batch(tokens, at, end)));
@@ -94,7 +94,7 @@ TEST_F(Decode, AnyGroupingGivesTheSame) {
 TEST_F(Decode, BatchesLargerThanNBatchAreSplit) {
   const auto tokens = some_tokens(100, 300, 9);
   const auto oracle = tiny_.logits(tokens);
-  auto s = session({.n_batch = 16, .kv_type = hearth::CellType::kF32});
+  auto s = session({.n_batch = 16, .k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32});
   ASSERT_TRUE(s.decode(batch(tokens, 0, 100)));
   for (size_t t = 0; t < 100; ++t) expect_row(oracle, t, s.logits(t));
 }
@@ -102,7 +102,7 @@ TEST_F(Decode, BatchesLargerThanNBatchAreSplit) {
 TEST_F(Decode, StrangersInABatchDoNotMatter) {
   const auto a = some_tokens(40, 300, 10), b = some_tokens(40, 300, 11);
   const auto oracle_a = tiny_.logits(a), oracle_b = tiny_.logits(b);
-  auto s = session({.n_seqs = 2, .kv_type = hearth::CellType::kF32});
+  auto s = session({.n_seqs = 2, .k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32});
   std::vector<BatchToken> mixed;
   for (int i = 0; i < 40; ++i) {
     mixed.push_back({a[static_cast<size_t>(i)], i, 0, true});
@@ -118,7 +118,7 @@ TEST_F(Decode, StrangersInABatchDoNotMatter) {
 TEST_F(Decode, OnlyWantedLogitsAreComputed) {
   const auto tokens = some_tokens(30, 300, 12);
   const auto oracle = tiny_.logits(tokens);
-  auto s = session({.kv_type = hearth::CellType::kF32});
+  auto s = session({.k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32});
   auto wanted = batch(tokens, 0, 30);
   for (BatchToken& token : wanted) token.logits = token.pos == 4 || token.pos == 29;
   ASSERT_TRUE(s.decode(wanted));
@@ -133,7 +133,7 @@ TEST_F(Decode, CopiedSequencesGoTheirOwnWay) {
   auto b = a;
   for (size_t i = 70; i < 90; ++i) b[i] = (b[i] + 17) % 300;
   const auto oracle_a = tiny_.logits(a), oracle_b = tiny_.logits(b);
-  auto s = session({.n_seqs = 2, .kv_type = hearth::CellType::kF32});
+  auto s = session({.n_seqs = 2, .k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32});
   ASSERT_TRUE(s.decode(batch(a, 0, 80)));
   ASSERT_TRUE(s.cache().copy(0, 1, 0, 70));  // ends inside a shared page
   EXPECT_GT(s.cache().stats().pages_shared, 0);
@@ -146,7 +146,7 @@ TEST_F(Decode, CopiedSequencesGoTheirOwnWay) {
 
 TEST_F(Decode, TrimmedPositionsAreComputedAnew) {
   const auto a = some_tokens(50, 300, 14);
-  auto s = session({.kv_type = hearth::CellType::kF32});
+  auto s = session({.k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32});
   auto other = a;
   for (size_t i = 20; i < 50; ++i) other[i] = (other[i] + 5) % 300;
   ASSERT_TRUE(s.decode(batch(other, 0, 50)));
@@ -165,8 +165,11 @@ TEST_F(Decode, LongContextsInPiecesMatch) {
   ASSERT_TRUE(model) << model.error().message;
   const auto tokens = some_tokens(1300, 300, 15);
   const auto oracle = tiny.logits(tokens);
-  auto s = hearth::Session::create(
-      *model, {.n_ctx = 1400, .n_logits = 1400, .kv_type = hearth::CellType::kF32, .n_threads = 2});
+  auto s = hearth::Session::create(*model, {.n_ctx = 1400,
+                                            .n_logits = 1400,
+                                            .k_type = hearth::KVType::kF32,
+                                            .v_type = hearth::KVType::kF32,
+                                            .n_threads = 2});
   ASSERT_TRUE(s);
   ASSERT_TRUE(s->decode(batch(tokens, 0, 1299)));
   expect_row(oracle, 1298, s->logits(1298));
@@ -177,11 +180,11 @@ TEST_F(Decode, LongContextsInPiecesMatch) {
 TEST_F(Decode, HalfCellsAreClose) {
   const auto tokens = some_tokens(64, 300, 16);
   const auto oracle = tiny_.logits(tokens);
-  for (const auto type : {hearth::CellType::kF16, hearth::CellType::kBF16}) {
-    auto s = session({.kv_type = type});
+  for (const auto type : {hearth::KVType::kF16, hearth::KVType::kBF16}) {
+    auto s = session({.k_type = type, .v_type = type});
     ASSERT_TRUE(s.decode(batch(tokens, 0, 64)));
     const double roundoff =
-        type == hearth::CellType::kF16 ? hearth::testing::kF16Roundoff : hearth::testing::kBF16Roundoff;
+        type == hearth::KVType::kF16 ? hearth::testing::kF16Roundoff : hearth::testing::kBF16Roundoff;
     const double tolerance = hearth::testing::entries_nmse(hearth::testing::TinyShape{}.n_layers, roundoff);
     for (size_t t = 0; t < 64; ++t) expect_row(oracle, t, s.logits(t), tolerance);
   }
@@ -215,7 +218,7 @@ TEST_F(Decode, BatchInvariantOptionGivesEqualBits) {
 
 TEST_F(Decode, ErrorsLeaveTheSessionUsable) {
   const auto tokens = some_tokens(64, 300, 19);
-  auto s = session({.n_ctx = 40, .n_logits = 40, .kv_type = hearth::CellType::kF32});
+  auto s = session({.n_ctx = 40, .n_logits = 40, .k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32});
   ASSERT_TRUE(s.decode(batch(tokens, 0, 30)));
   const auto full = s.decode(batch(tokens, 30, 50));
   ASSERT_FALSE(full);
@@ -259,7 +262,7 @@ TEST_F(Decode, PlanIsWhatASessionAllocates) {
 }
 
 TEST_F(Decode, GreedyGenerationIsTheOraclesArgmax) {
-  auto s = session({.kv_type = hearth::CellType::kF32});
+  auto s = session({.k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32});
   hearth::GenerateOptions options;
   options.max_tokens = 20;
   options.sampler.greedy = true;

@@ -36,7 +36,8 @@ class Embedding : public ::testing::Test {
   }
   /// Hidden states [n, d_model] of one sequence.
   std::vector<std::vector<float>> hidden(const std::vector<Token>& ids) {
-    auto session = hearth::Session::create(*model_, {.n_ctx = 256, .n_logits = 256, .kv_type = hearth::CellType::kF32});
+    auto session = hearth::Session::create(
+        *model_, {.n_ctx = 256, .n_logits = 256, .k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32});
     std::vector<hearth::BatchToken> batch;
     for (const Token id : ids) batch.push_back({id, static_cast<int32_t>(batch.size()), 0, true});
     EXPECT_TRUE(session->decode(batch));

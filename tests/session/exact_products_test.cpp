@@ -65,7 +65,7 @@ class ExactProducts : public ::testing::TestWithParam<int> {
 
   std::vector<float> run(hearth::SessionOptions options, int step) const {
     options.n_ctx = options.n_logits = kTokens;
-    options.kv_type = hearth::CellType::kF32;
+    options.k_type = options.v_type = hearth::KVType::kF32;
     const auto model = hearth::Model::open_memory(bytes_);
     EXPECT_TRUE(model) << model.error().message;
     auto session = hearth::Session::create(*model, options);

@@ -10,15 +10,15 @@ namespace hearth::test {
 
 using kernels::AttentionShape;
 using kernels::AttentionState;
-using kernels::CellType;
 using kernels::kPageTokens;
 using kernels::KvPage;
+using kernels::KvType;
 
-/// One page of cells; slots that are not filled hold NaN.
+/// One page; slots that are not filled hold NaN.
 struct TestPage {
   explicit TestPage(const AttentionShape& shape)
-      : k(static_cast<size_t>(shape.k_dim) * kPageTokens * static_cast<size_t>(cell_bytes(shape.k_type)), 0),
-        v(static_cast<size_t>(shape.v_dim) * kPageTokens * static_cast<size_t>(cell_bytes(shape.v_type)), 0) {
+      : k(static_cast<size_t>(kernels::kv_page_bytes(shape.k_type, shape.k_dim)), 0),
+        v(static_cast<size_t>(kernels::kv_page_bytes(shape.v_type, shape.v_dim)), 0) {
     std::memset(k.data(), 0xff, k.size());
     std::memset(v.data(), 0xff, v.size());
   }
@@ -55,8 +55,15 @@ inline void fill_page(TestPage& page, const AttentionShape& shape, uint64_t held
     for (float& x : k) x = normal(random);
     for (float& x : v) x = normal(random);
     k[k.size() / 3] *= 4.0f;
-    if (((held >> t) & 1u) != 0) kernels::isa_table(0)->store_kv(page.page(), shape, t, k.data(), v.data());
+    if (((held >> t) & 1u) != 0) store_kv(*kernels::isa_table(0), page.page(), shape, t, k.data(), v.data());
   }
+}
+
+/// Every KV type.
+inline std::vector<KvType> all_kv_types() {
+  std::vector<KvType> types;
+  for (int i = 0; i < kernels::kKvTypeCount; ++i) types.push_back(static_cast<KvType>(i));
+  return types;
 }
 
 /// State of nq queries, guarded.

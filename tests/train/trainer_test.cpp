@@ -88,8 +88,9 @@ double logits_error(const std::string& path, const Layout& layout, const Floats&
   const auto model = hearth::Model::open(path);
   EXPECT_TRUE(model) << model.error().message;
   const auto n = static_cast<int32_t>(shard.ids.size());
-  auto session =
-      hearth::Session::create(*model, {.n_ctx = 128, .n_logits = n, .kv_type = hearth::CellType::kF32, .n_threads = 1});
+  auto session = hearth::Session::create(
+      *model,
+      {.n_ctx = 128, .n_logits = n, .k_type = hearth::KVType::kF32, .v_type = hearth::KVType::kF32, .n_threads = 1});
   EXPECT_TRUE(session) << session.error().message;
   std::vector<hearth::BatchToken> batch;
   for (int32_t i = 0; i < n; ++i) batch.push_back({shard.ids[static_cast<size_t>(i)], i, 0, true});

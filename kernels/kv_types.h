@@ -1,0 +1,65 @@
+// KV types: how elements of cached keys and values are stored, and what a page of them looks like.
+//
+// A page holds 64 positions of one KV head. Its layout is a contract: saved caches and shifting rely on it.
+//   keys of a plain type (block_size 1):    elements [k_dim, 64]: element d of position t stands at d * 64 + t
+//   values of a plain type:                 elements [64, v_dim]
+//   keys of a block type:                   codes [k_padded, 64], then scales [k_padded / block_size, 64]
+//   values of a block type:                 codes [64, v_padded], then scales [64, v_padded / block_size]
+// where padded means rounded up to whole blocks. Codes narrower than a byte share one with neighbors of the same
+// position (d, d + 1, ...), never with another position, so that a position is written without reading others.
+// Either way a page takes 64 times the bytes of one position, and every array in it begins at a multiple of 64 bytes.
+// Numbers are little-endian.
+#pragma once
+
+#include <cstdint>
+
+namespace hearth::kernels {
+
+/// In the order of kv_types.inc; mirrored by hearth::KVType (checked in lib/cache).
+enum class KvType : uint8_t {
+#define HEARTH_KV_TYPE(Name, name, block_size, block_bytes) k##Name,
+#include "kernels/kv_types.inc"
+#undef HEARTH_KV_TYPE
+};
+
+struct KvTypeInfo {
+  const char* name;
+  int block_size;   ///< elements of a position that share a scale; 1: none do
+  int block_bytes;  ///< of a block's codes and scale
+};
+
+inline constexpr KvTypeInfo kKvTypeInfos[] = {
+#define HEARTH_KV_TYPE(Name, name, block_size, block_bytes) {name, block_size, block_bytes},
+#include "kernels/kv_types.inc"
+#undef HEARTH_KV_TYPE
+};
+inline constexpr int kKvTypeCount = static_cast<int>(sizeof(kKvTypeInfos) / sizeof(kKvTypeInfos[0]));
+
+constexpr const KvTypeInfo& kv_type_info(KvType type) {
+  return kKvTypeInfos[static_cast<int>(type)];
+}
+
+inline constexpr int kPageTokens = 64;  ///< positions of a page; equals KVCache::kPageTokens
+
+/// Bytes of the keys or the values of one position of one head.
+constexpr int64_t kv_position_bytes(KvType type, int64_t dim) {
+  const KvTypeInfo& info = kv_type_info(type);
+  return (dim + info.block_size - 1) / info.block_size * info.block_bytes;
+}
+
+/// Bytes of the keys or the values of one page of one head.
+constexpr int64_t kv_page_bytes(KvType type, int64_t dim) {
+  return kPageTokens * kv_position_bytes(type, dim);
+}
+
+/// What each KV type can do with a page of keys (or of values) of one head. slot: position within the page.
+struct KvTypeKernels {
+  /// Writes one position without touching others. k: [k_dim], v: [v_dim].
+  void (*store_key)(void* keys, int slot, const float* k, int64_t k_dim);
+  void (*store_value)(void* values, int slot, const float* v, int64_t v_dim);
+  /// Reads it back: the floats that the stored elements stand for, exactly.
+  void (*load_key)(float* k, const void* keys, int slot, int64_t k_dim);
+  void (*load_value)(float* v, const void* values, int slot, int64_t v_dim);
+};
+
+}  // namespace hearth::kernels
