@@ -33,7 +33,8 @@ class StageWorld {
     EXPECT_TRUE(weights) << weights.error().message;
     if (!weights) return;
     weights_ = std::move(*weights);
-    make_session({.n_ctx = n_ctx, .n_seqs = 2, .n_batch = 64, .n_logits = 64, .kv_type = CellType::kF32});
+    make_session(
+        {.n_ctx = n_ctx, .n_seqs = 2, .n_batch = 64, .n_logits = 64, .k_type = KVType::kF32, .v_type = KVType::kF32});
   }
 
   ForwardContext c;
@@ -65,7 +66,7 @@ class StageWorld {
     matmul_.bind(scratch_.matmul, matmul_rows(hp_, sizes), widest_matmul_input(hp_), sizes.n_threads);
     for (const RopeParams& rope : hp_.ropes) ropes_.push_back(make_rope_table(rope, weights_, options->n_ctx));
     c = {&arch_, &hp_, &weights_, ropes_, &scratch_, cache_.get(), parallel_.get(), {parallel_.get(), &matmul_}};
-    c.cell_type = kernels::CellType::kF32;
+    c.k_type = c.v_type = kernels::KvType::kF32;
     c.causal = hp_.causal;
   }
 
