@@ -30,30 +30,24 @@ class TestRun {
   hearth::Token random_token() {
     return static_cast<hearth::Token>(rng_.next() % static_cast<uint64_t>(session_.model().info().n_vocab));
   }
-  Status decode_prompt(int32_t seq, int32_t begin, int32_t n);
+  Status decode_prompt(int32_t seq, int32_t n);
   Status run_once();
 
   Session& session_;
   const BenchTest& test_;
   hearth::Rng rng_;
   std::vector<BatchToken> batch_;
+  std::vector<hearth::Token> prompt_;
 };
 
-Status TestRun::decode_prompt(int32_t seq, int32_t begin, int32_t n) {
-  const int32_t n_batch = session_.options().n_batch;
-  for (int32_t done = 0; done < n; done += n_batch) {
-    if (interrupted()) return Error{ErrorCode::kCancelled, "interrupted"};
-    batch_.clear();
-    for (int32_t i = done; i < std::min(done + n_batch, n); ++i) {
-      batch_.push_back({random_token(), begin + i, seq, i + 1 == n});
-    }
-    if (Status status = session_.decode(batch_); !status) return status;
-  }
-  return {};
+Status TestRun::decode_prompt(int32_t seq, int32_t n) {
+  prompt_.clear();
+  for (int32_t i = 0; i < n; ++i) prompt_.push_back(random_token());
+  return prompt_.empty() ? Status() : session_.prefill(prompt_, {.seq = seq, .cancel = interrupt_flag()});
 }
 
 Status TestRun::run_once() {
-  if (test_.is_prompt) return decode_prompt(0, test_.depth, test_.n_tokens);
+  if (test_.is_prompt) return decode_prompt(0, test_.n_tokens);
   for (int32_t i = 0; i < test_.n_tokens; ++i) {
     batch_.clear();
     for (int32_t seq = 0; seq < test_.n_seqs; ++seq) batch_.push_back({random_token(), test_.depth + i, seq, true});
@@ -81,7 +75,7 @@ Status TestRun::prepare() {
   if (!is_filled) {
     session_.cache().clear();
     for (int32_t seq = 0; seq < test_.n_seqs; ++seq) {
-      if (Status status = decode_prompt(seq, 0, test_.depth); !status) return status;
+      if (Status status = decode_prompt(seq, test_.depth); !status) return status;
     }
   }
   const auto warm_up = repeat();

@@ -36,22 +36,17 @@ Status check_tokens(const std::vector<int32_t>& tokens, int32_t n_vocab) {
   return {};
 }
 
-Status write_logits(Session& session, const std::vector<int32_t>& tokens, size_t batch_tokens, OutputFile& out) {
+Status write_logits(Session& session, const std::vector<int32_t>& tokens, OutputFile& out) {
   Progress progress("computing");
-  std::vector<hearth::BatchToken> batch;
-  for (size_t begin = 0; begin < tokens.size(); begin += batch.size()) {
-    if (interrupted()) return Error{ErrorCode::kCancelled, "interrupted"};
-    batch.clear();
-    for (size_t i = begin; i < std::min(begin + batch_tokens, tokens.size()); ++i) {
-      batch.push_back({tokens[i], static_cast<int32_t>(i), 0, true});
-    }
-    if (Status status = session.decode(batch); !status) return status;
-    for (size_t i = 0; i < batch.size(); ++i) {
-      if (Status status = out.write(std::as_bytes(session.logits(i))); !status) return status;
-    }
-    progress.update(begin + batch.size(), tokens.size());
-  }
-  return {};
+  Status written;
+  const auto write_rows = [&](int32_t done, int32_t total) {
+    for (size_t i = 0; written && i < session.n_logits(); ++i) written = out.write(std::as_bytes(session.logits(i)));
+    progress.update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
+    return written.ok();
+  };
+  const Status computed =
+      session.prefill(tokens, {.all_logits = true, .on_progress = write_rows, .cancel = interrupt_flag()});
+  return written ? computed : written;
 }
 
 int logits(const LogitsOptions& o) {
@@ -75,7 +70,7 @@ int logits(const LogitsOptions& o) {
   if (!session) return fail(session.error());
   OutputFile out;
   Status status = out.open(o.output);
-  if (status) status = write_logits(*session, o.tokens, static_cast<size_t>(batch_tokens), out);
+  if (status) status = write_logits(*session, o.tokens, out);
   if (status) status = out.commit();
   if (!status && interrupted()) return fail_interrupted("; nothing was written to " + o.output);
   return status ? 0 : fail(status.error());

@@ -51,14 +51,14 @@ void report_timings(const Generation& g, int n_threads) {
                "%.3f s, %d threads, stop: %s\n",
                t.prompt_tokens, t.prompt_seconds, per_second(t.prompt_tokens, t.prompt_seconds), t.generated_tokens,
                t.generate_seconds, per_second(tokens_after_first(t), t.generate_seconds), t.first_token_seconds,
-               n_threads, interrupted() ? "interrupted" : hearth::stop_reason_name(g.stop));
+               n_threads, interrupted() ? "interrupted" : hearth::stop_reason_name(g.stop_reason));
 }
 
 Json to_json(const Generation& g, const std::string& model, int n_threads) {
   const hearth::Timings& t = g.timings;
   Json result = {{"model", model}, {"prompt_ids", g.prompt_ids}, {"ids", g.ids}, {"text", g.text}};
   if (!check_utf8(g.text, "")) result["text_hex"] = to_hex(g.text);  // "text" has U+FFFD for what is not UTF-8
-  result["stop"] = interrupted() ? "interrupted" : hearth::stop_reason_name(g.stop);
+  result["stop"] = interrupted() ? "interrupted" : hearth::stop_reason_name(g.stop_reason);
   result["timings"] = {{"prompt_tokens", t.prompt_tokens},
                        {"prompt_seconds", t.prompt_seconds},
                        {"prompt_tokens_per_second", per_second(t.prompt_tokens, t.prompt_seconds)},
@@ -83,7 +83,8 @@ int run(const RunOptions& o) {
   options.ignore_end = o.ignore_eos;
   options.parse_special = o.special;
   options.add_special = !o.no_bos;
-  options.stop = o.stop;
+  options.stop_texts = o.stop;
+  options.cancel = interrupt_flag();
   const auto session_options = o.session.resolve();
   if (!session_options) return fail(session_options.error());
 
@@ -97,12 +98,12 @@ int run(const RunOptions& o) {
   options.on_prompt = [&](int32_t done, int32_t total) {
     progress.update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
     if (done == total) progress.clear();
-    return !interrupted();
+    return true;
   };
   bool ends_line = true;
   const auto made = session->generate(*prompt, options, [&](std::string_view piece) {
     if (!piece.empty()) ends_line = piece.back() == '\n';
-    return (o.json || print(piece)) && !interrupted();
+    return o.json || print(piece);
   });
   progress.clear();
   if (!made && interrupted()) return fail_interrupted();

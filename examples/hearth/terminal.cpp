@@ -13,11 +13,13 @@ namespace hearth_tool {
 namespace {
 
 std::atomic<int> caught_signal{0};
-static_assert(std::atomic<int>::is_always_lock_free);
+std::atomic<bool> is_interrupted{false};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 int output_errno = 0;
 
 void on_signal(int number) {
   if (caught_signal.exchange(number) != 0) _exit(128 + number);
+  is_interrupted = true;
 }
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
@@ -53,6 +55,10 @@ void catch_interrupts() {
 
 bool interrupted() {
   return caught_signal.load(std::memory_order_relaxed) != 0;
+}
+
+const std::atomic<bool>* interrupt_flag() {
+  return &is_interrupted;
 }
 
 int interrupted_exit_code() {

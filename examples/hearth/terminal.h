@@ -1,6 +1,7 @@
 // What the commands share of the terminal: one-line errors, exit codes, progress, Ctrl-C, and checked output.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -23,6 +24,8 @@ int fail_usage(std::string_view message);
 /// Makes Ctrl-C (and SIGTERM) ask for a clean end; a second one ends the process at once.
 void catch_interrupts();
 bool interrupted();
+/// The same as a flag that hearth can look at while it computes.
+const std::atomic<bool>* interrupt_flag();
 /// Exit code for the signal that came: 130 or 143.
 int interrupted_exit_code();
 /// One line that says so, and that code.

@@ -68,8 +68,8 @@ class ChatTemplate {
   Result<ChatPrompt> render(const std::vector<ChatMessage>& messages, const ChatOptions& options = {}) const;
   /// Renders with exactly these variables (a JSON object), as the golden cases and tools need it.
   Result<std::string> render_json(std::string_view variables_json, int64_t now = -1) const;
-  /// Token ids of a rendered prompt. Adds BOS only if the template did not write it.
-  Result<std::vector<Token>> encode(const ChatPrompt& prompt, const Tokenizer& tokenizer) const;
+  /// Token ids of a prompt that any template rendered. Adds BOS only if the template did not write it.
+  static Result<std::vector<Token>> encode(const ChatPrompt& prompt, const Tokenizer& tokenizer);
 
   std::string_view source() const;
   std::string_view warning() const;

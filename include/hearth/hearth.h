@@ -5,6 +5,7 @@
 #include "hearth/chat.h"
 #include "hearth/cpu.h"
 #include "hearth/embedder.h"
+#include "hearth/generator.h"
 #include "hearth/gguf.h"
 #include "hearth/kv_cache.h"
 #include "hearth/model.h"

@@ -2,7 +2,7 @@
 //
 //   hearth::SamplerOptions options;            // the field's defaults
 //   options.temperature = 0.7f;
-//   auto sampler = hearth::Sampler::create(tokenizer.n_vocab(), options);
+//   auto sampler = hearth::Sampler::create(model.info().n_vocab, options, &model.tokenizer());
 //   auto next = sampler->sample(session.logits(0));   // Result<Token>
 //   sampler->accept(*next);
 #pragma once
@@ -52,8 +52,9 @@ class Rng {
 
 /// Every stage's setting with its neutral value ("off") in the comment. Defaults are the field's.
 struct SamplerOptions {
-  uint64_t seed = 0xFFFFFFFFu;  ///< equal seeds give equal text
-  bool greedy = false;          ///< take the highest logit after penalties and bias; ties: lowest id
+  uint64_t seed =
+      0xFFFFFFFFu;      ///< equal seeds give equal text; the default is fixed too, so that a program repeats itself
+  bool greedy = false;  ///< take the highest logit after penalties and bias; ties: lowest id
 
   std::vector<std::pair<Token, float>> logit_bias{};  ///< added to logits; -inf forbids (off: empty)
 
@@ -96,9 +97,10 @@ enum class StagePosition { kBeforeTruncation, kAfterTruncation, kLast };
 class Sampler {
  public:
   /// Order: logit bias, penalties, DRY, top-n-sigma, top-k, typical, top-p, min-p, XTC, temperature, draw.
-  /// kInvalidArgument names a setting that is NaN or out of range, or a bias on an id >= n_vocab.
-  /// `tokenizer`, when given, is used to find DRY's breakers; it is copied (cheap).
-  static Result<Sampler> create(int32_t n_vocab, const SamplerOptions& options, const Tokenizer* tokenizer = nullptr);
+  /// kInvalidArgument names a setting that is NaN or out of range, or a bias on an id that is no token.
+  /// `n_logits` is ModelInfo::n_vocab. A model may give logits for more ids than its vocabulary has tokens (rows that
+  /// pad its embedding): with `tokenizer` those are never chosen. It also serves to find DRY's breakers.
+  static Result<Sampler> create(int32_t n_logits, const SamplerOptions& options, const Tokenizer* tokenizer = nullptr);
   Sampler(Sampler&&) noexcept;
   Sampler& operator=(Sampler&&) noexcept;
   ~Sampler();
@@ -106,8 +108,8 @@ class Sampler {
 
   void add_stage(StagePosition where, SamplerStage stage);
 
-  /// Chooses a token from `logits` [n_vocab]. NaN counts as -inf; +inf wins; if nothing is finite the
-  /// lowest id that is not forbidden is taken. kInvalidArgument when the length is not n_vocab.
+  /// Chooses a token from `logits` [n_logits]. NaN counts as -inf; +inf wins; if nothing is finite the
+  /// lowest id that is not forbidden is taken. kInvalidArgument when the length is not n_logits.
   Result<Token> sample(std::span<const float> logits);
   /// Tells the chain what was taken (also for tokens of the prompt, so that penalties see them).
   void accept(Token id);

@@ -5,6 +5,7 @@
 //                                 [](std::string_view piece) { std::cout << piece << std::flush; return true; });
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +15,8 @@
 #include <vector>
 
 #include "hearth/batch.h"
+#include "hearth/chat.h"
+#include "hearth/generator.h"
 #include "hearth/kv_cache.h"
 #include "hearth/model.h"
 #include "hearth/result.h"
@@ -40,18 +43,14 @@ struct SessionOptions {
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the session; then n_threads is ignored
 };
 
-enum class StopReason : uint8_t { kLength, kEndToken, kStopText, kCallback, kContextFull };
-const char* stop_reason_name(StopReason reason);
-
-struct GenerateOptions {
-  int32_t max_tokens = 128;  ///< < 0: until an end token or the context is full
-  SamplerOptions sampler{};
-  bool add_special = true;          ///< begin the prompt as the vocabulary asks (BOS)
-  bool parse_special = false;       ///< control tokens written in the prompt count as such
-  bool ignore_end = false;          ///< go on past end tokens
-  std::vector<std::string> stop{};  ///< texts that end generation; not part of the result
-  /// Called as the prompt is computed, after every n_batch tokens; return false to end with kCancelled. May be empty.
-  std::function<bool(int32_t done_tokens, int32_t total_tokens)> on_prompt{};
+/// How prefill() computes a prompt.
+struct PrefillOptions {
+  SeqId seq = 0;
+  bool all_logits =
+      false;  ///< true: logits of every token (n_logits >= n_batch), to be read in on_progress; false: of the last
+  /// Called after every n_batch tokens; return false to end with kCancelled. Off: empty.
+  std::function<bool(int32_t done_tokens, int32_t total_tokens)> on_progress{};
+  const std::atomic<bool>* cancel = nullptr;  ///< as for decode(); off: nullptr
 };
 
 struct Timings {
@@ -65,8 +64,8 @@ struct Timings {
 struct Generation {
   std::vector<Token> prompt_ids;
   std::vector<Token> ids;  ///< without the end token
-  std::string text;
-  StopReason stop = StopReason::kLength;
+  std::string text;        ///< as the callbacks got it
+  StopReason stop_reason = StopReason::kLength;
   Timings timings;
 };
 
@@ -86,8 +85,13 @@ class Session {
   /// Computes a batch. Tokens of one sequence must stand in order, at positions that the cache does not
   /// hold; a token sees the earlier positions of its own sequence (encoders: all of its sequence in the
   /// batch). On any error the cache is as it was: kInvalidArgument (id, position or sequence out of range,
-  /// position taken), kContextFull.
-  Status decode(std::span<const BatchToken> batch);
+  /// position taken), kContextFull. `cancel`, if not null, is looked at between two layers of the model: kCancelled
+  /// once it is true; the batch's tokens are not held then, and its sequences, if the model has sliding windows or
+  /// recurrent layers, are forgotten altogether.
+  Status decode(std::span<const BatchToken> batch, const std::atomic<bool>* cancel = nullptr);
+  /// Computes tokens at the positions that follow those of a sequence, n_batch at a time. Errors as decode(); what was
+  /// computed before an error stays. kInvalidArgument for no tokens.
+  Status prefill(std::span<const Token> tokens, const PrefillOptions& options = {});
   /// Logits [n_vocab] of the i-th token of the last decode() that asked for them; empty when there is no
   /// such row. Valid until the next decode().
   std::span<const float> logits(size_t i) const;
@@ -95,8 +99,14 @@ class Session {
   /// Final normed hidden state [d_model] of the same row.
   std::span<const float> hidden(size_t i) const;
 
-  /// Clears sequence 0, tokenizes and computes the prompt, then samples until something stops it.
+  /// Clears sequence 0, computes the prompt, then samples until something stops it. The prompt is text, a rendered
+  /// conversation (in which only the template's own markers are special), or tokens. kUnsupported for an encoder;
+  /// kContextFull for a prompt that does not fit; kCancelled while the prompt is computed.
   Result<Generation> generate(std::string_view prompt, const GenerateOptions& options = {},
+                              const TextCallback& on_text = {});
+  Result<Generation> generate(const ChatPrompt& prompt, const GenerateOptions& options = {},
+                              const TextCallback& on_text = {});
+  Result<Generation> generate(std::span<const Token> prompt, const GenerateOptions& options = {},
                               const TextCallback& on_text = {});
 
   KVCache& cache();

@@ -9,7 +9,7 @@ std::string ChatPrompt::text() const {
   return out;
 }
 
-Result<std::vector<Token>> ChatTemplate::encode(const ChatPrompt& prompt, const Tokenizer& tokenizer) const {
+Result<std::vector<Token>> ChatTemplate::encode(const ChatPrompt& prompt, const Tokenizer& tokenizer) {
   std::string text;
   std::vector<TextSpan> special;
   for (const ChatPrompt::Piece& piece : prompt.pieces) {

@@ -122,7 +122,10 @@ int forward(const ForwardContext& c, std::span<const BatchToken> batch, int firs
   if (c.hp->d_layer_input > 0) prepare_layer_inputs(c, batch);
   norm_rows(c, s.h, s.x, c.weights->layers[0].attn_norm, n, c.hp->d_model);
   const std::span<const int32_t> all(s.all_rows, batch.size()), wanted(s.rows, static_cast<size_t>(n_rows));
-  for (int l = 0; l < c.hp->n_layers; ++l) block(c, l, batch, l + 1 == c.hp->n_layers ? wanted : all);
+  for (int l = 0; l < c.hp->n_layers; ++l) {
+    if (c.cancel && c.cancel->load(std::memory_order_relaxed)) return -1;
+    block(c, l, batch, l + 1 == c.hp->n_layers ? wanted : all);
+  }
   if (n_rows == 0) return 0;
   std::memcpy(s.hidden + int64_t{first_row} * c.hp->d_model, s.h,
               static_cast<size_t>(n_rows) * static_cast<size_t>(c.hp->d_model) * sizeof(float));

@@ -3,6 +3,7 @@
 // Shapes: n tokens of a batch; x is the residual stream [n, d_model].
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -122,10 +123,12 @@ struct ForwardContext {
   kernels::KvType v_type = kernels::KvType::kF16;
   bool causal = true;
   const LinearObserver* observe_linear = nullptr;  ///< sees every linear layer; nullptr: none
+  const std::atomic<bool>* cancel = nullptr;       ///< looked at before every layer; may be nullptr
 };
 
 /// Computes a batch whose positions the cache has reserved. Writes rows `first_row`... of scratch->hidden and, where
-/// `want_logits`, scratch->logits for the tokens that ask for them. Returns how many rows.
+/// `want_logits`, scratch->logits for the tokens that ask for them. Returns how many rows;
+/// -1 when cancelled before the last layer.
 int forward(const ForwardContext& c, std::span<const BatchToken> batch, int first_row, bool want_logits);
 
 // --- stages, in the order of a block --------------------------------------------------------------------------------

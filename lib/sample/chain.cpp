@@ -28,7 +28,8 @@ bool uses_dry(const SamplerOptions& o) {
 }  // namespace
 
 struct Sampler::Impl {
-  int32_t n_vocab = 0;
+  int32_t n_logits = 0;  ///< that sample() gets
+  int32_t n_vocab = 0;   ///< of these, are tokens
   SamplerOptions options;
   std::vector<sample::DryBreaker> breakers;
   std::vector<HostStage> host_stages;
@@ -170,10 +171,12 @@ Sampler::Sampler(Sampler&&) noexcept = default;
 Sampler& Sampler::operator=(Sampler&&) noexcept = default;
 Sampler::~Sampler() = default;
 
-Result<Sampler> Sampler::create(int32_t n_vocab, const SamplerOptions& options, const Tokenizer* tokenizer) {
+Result<Sampler> Sampler::create(int32_t n_logits, const SamplerOptions& options, const Tokenizer* tokenizer) {
+  const int32_t n_vocab = tokenizer ? std::min(n_logits, tokenizer->n_vocab()) : n_logits;
   if (auto checked = sample::check_options(options, n_vocab); !checked) return checked.error();
   std::unique_ptr<Impl> impl(new (std::nothrow) Impl);
   if (!impl) return Error{ErrorCode::kOutOfMemory, "sampler: no memory"};
+  impl->n_logits = n_logits;
   impl->n_vocab = n_vocab;
   impl->options = options;
   if (uses_penalties(options)) impl->window = sample::TokenCounts(static_cast<size_t>(n_vocab));
@@ -194,12 +197,12 @@ void Sampler::add_stage(StagePosition where, SamplerStage stage) {
 
 Result<Token> Sampler::sample(std::span<const float> logits) {
   Impl& impl = *impl_;
-  if (static_cast<int64_t>(logits.size()) != impl.n_vocab) {
+  if (static_cast<int64_t>(logits.size()) != impl.n_logits) {
     return Error{ErrorCode::kInvalidArgument, "sampler: got " + std::to_string(logits.size()) +
-                                                  " logits for a vocabulary of " + std::to_string(impl.n_vocab)};
+                                                  " logits, but was made for " + std::to_string(impl.n_logits)};
   }
   const SamplerOptions& o = impl.options;
-  const std::span<const float> edited = impl.edit(logits);
+  const std::span<const float> edited = impl.edit(logits.first(static_cast<size_t>(impl.n_vocab)));
   const bool is_greedy = impl.is_greedy();
   if (is_greedy && impl.host_stages.empty()) {
     const Token best = sample::argmax(edited);

@@ -51,10 +51,24 @@ Status Session::Impl::check(std::span<const BatchToken> batch) const {
   return cache->impl().check_room(batch);
 }
 
-Status Session::Impl::decode(std::span<const BatchToken> batch) {
+/// A sliding window has let go of what the computed tokens no longer see, and a recurrent state has moved on: neither
+/// comes back.
+Status Session::Impl::cancelled(std::span<const BatchToken> computed) {
+  const auto forgets = [](const LayerShape& layer) { return layer.recurrent || layer.window > 0; };
+  const auto& layers = model.impl().hp.layers;
+  cache->impl().unreserve(computed);
+  if (std::any_of(layers.begin(), layers.end(), forgets)) {
+    for (const BatchToken& token : computed) (void)cache->remove(token.seq, 0);
+  }
+  n_rows = 0;
+  return Error{ErrorCode::kCancelled, "cancelled while computing"};
+}
+
+Status Session::Impl::decode(std::span<const BatchToken> batch, const std::atomic<bool>* cancel) {
   if (Status status = check(batch); !status) return status;
   n_rows = 0;
-  const ForwardContext c = context();
+  ForwardContext c = context();
+  c.cancel = cancel;
   for (size_t at = 0; at < batch.size();) {
     const auto part = batch.subspan(at, std::min(batch.size() - at, static_cast<size_t>(options.n_batch)));
     if (Status status = cache->impl().reserve(part); !status) {
@@ -62,8 +76,10 @@ Status Session::Impl::decode(std::span<const BatchToken> batch) {
       n_rows = 0;
       return status;
     }
-    n_rows += forward(c, part, n_rows, makes_logits(model.impl().hp, options));
+    const int rows = forward(c, part, n_rows, makes_logits(model.impl().hp, options));
     at += part.size();
+    if (rows < 0) return cancelled(batch.first(at));
+    n_rows += rows;
   }
   return {};
 }
@@ -102,8 +118,8 @@ Result<Session> Session::create(const Model& model, const SessionOptions& wanted
   return Session(std::move(impl));
 }
 
-Status Session::decode(std::span<const BatchToken> batch) {
-  return impl_->decode(batch);
+Status Session::decode(std::span<const BatchToken> batch, const std::atomic<bool>* cancel) {
+  return impl_->decode(batch, cancel);
 }
 
 size_t Session::n_logits() const {

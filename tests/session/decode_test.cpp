@@ -276,7 +276,7 @@ TEST_F(Decode, GreedyGenerationIsTheOraclesArgmax) {
     EXPECT_EQ(id, std::max_element(last, oracle.end()) - last);
     all.push_back(id);
   }
-  EXPECT_EQ(result->stop, hearth::StopReason::kLength);
+  EXPECT_EQ(result->stop_reason, hearth::StopReason::kLength);
   EXPECT_EQ(result->ids.size(), 20u);
 }
 
@@ -287,7 +287,7 @@ TEST_F(Decode, GenerationStopsWhenTheContextIsFull) {
   options.ignore_end = true;
   const auto result = s.generate("ab", options);
   ASSERT_TRUE(result) << result.error().message;
-  EXPECT_EQ(result->stop, hearth::StopReason::kContextFull);
+  EXPECT_EQ(result->stop_reason, hearth::StopReason::kContextFull);
   const auto too_long = s.generate(std::string(100, 'x'), options);
   ASSERT_FALSE(too_long);
   EXPECT_EQ(too_long.error().code, ErrorCode::kContextFull);
@@ -302,11 +302,11 @@ TEST_F(Decode, StopTextsEndTheTextBeforeThem) {
   const auto whole = s.generate("ab", options);
   ASSERT_TRUE(whole);
   const std::string stop = whole->text.substr(whole->text.size() / 2, 2);
-  options.stop = {stop};
+  options.stop_texts = {stop};
   std::string streamed;
   const auto cut = s.generate("ab", options, [&](std::string_view piece) { return streamed += piece, true; });
   ASSERT_TRUE(cut);
-  EXPECT_EQ(cut->stop, hearth::StopReason::kStopText);
+  EXPECT_EQ(cut->stop_reason, hearth::StopReason::kStopText);
   EXPECT_EQ(cut->text, whole->text.substr(0, whole->text.find(stop)));
   EXPECT_EQ(streamed, cut->text);
 }

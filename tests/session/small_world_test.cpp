@@ -132,7 +132,7 @@ TEST(SmallWorld, TellsAStoryAndAnswersAQuestionAboutIt) {
     const auto made =
         session->generate(prompt->text(), {.max_tokens = 200, .sampler = {.greedy = true}, .parse_special = true});
     EXPECT_TRUE(made) << made.error().message;
-    EXPECT_EQ(made->stop, hearth::StopReason::kEndToken);
+    EXPECT_EQ(made->stop_reason, hearth::StopReason::kEndToken);
     return made->text;
   };
   std::vector<ChatMessage> messages = {{.role = "user", .content = "Tell me a story about Anna and a kite."}};

@@ -18,6 +18,7 @@ struct TinyShape {
   int n_layers = 2, d_model = 48, n_heads = 6, n_kv_heads = 2, head_dim = 8, d_ff = 80, n_vocab = 300, n_ctx = 512;
   double rope_base = 10000.0;
   unsigned seed = 1;
+  int n_tokens = 0;  ///< of the vocabulary; 0: n_vocab. Fewer: the other rows of the embedding are padding
 };
 
 /// Writes GGUF version 3 by hand, so that malformed variants can be made too.
@@ -185,7 +186,7 @@ class TinyModel {
   }
 
   void write_vocabulary(GgufBytes& out) const {
-    const auto n = static_cast<uint64_t>(shape_.n_vocab);
+    const auto n = static_cast<uint64_t>(shape_.n_tokens > 0 ? shape_.n_tokens : shape_.n_vocab);
     out.text("tokenizer.ggml.model"), out.number<uint32_t>(8), out.text("llama");
     out.text("tokenizer.ggml.tokens"), out.number<uint32_t>(9), out.number<uint32_t>(8), out.number(n);
     for (uint64_t i = 0; i < n; ++i) out.text(token_text(i));

@@ -1,0 +1,164 @@
+// Generator: sampler, text decoder and stop texts around the tokens of one sequence.
+#include "hearth/generator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "lib/session/stop_texts.h"
+
+namespace hearth {
+namespace {
+
+/// softmax(logits)[id], summed in double; 0 for an id beyond them.
+float probability_of(Token id, std::span<const float> logits) {
+  if (static_cast<size_t>(id) >= logits.size()) return 0;
+  const float max = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(double{logit} - double{max});
+  return static_cast<float>(std::exp(double{logits[static_cast<size_t>(id)]} - double{max}) / sum);
+}
+
+}  // namespace
+
+struct Generator::Impl {
+  Impl(const Tokenizer& shared, std::span<const Token> prompt_ids, const GenerateOptions& wanted)
+      : tokenizer(shared),
+        options(wanted),
+        decoder(tokenizer, {.skip_special = wanted.skip_special}),
+        stops(wanted.stop_texts),
+        prompt(prompt_ids.begin(), prompt_ids.end()) {}
+
+  Sampler& chain() { return own ? *own : *options.own_sampler; }
+  std::string_view hand_out(std::string_view piece);
+  void end(StopReason why);
+
+  Tokenizer tokenizer;
+  GenerateOptions options;
+  std::optional<Sampler> own;
+  TokenDecoder decoder;
+  StopTexts stops;
+  std::vector<Token> prompt, ids;
+  std::string text;
+  size_t n_handed_out = 0;  ///< bytes of text that earlier calls returned
+  bool finished = false;
+  StopReason reason = StopReason::kLength;
+};
+
+/// Adds a piece to the text; returns what this call has added so far.
+std::string_view Generator::Impl::hand_out(std::string_view piece) {
+  text += piece;
+  return std::string_view(text).substr(n_handed_out);
+}
+
+/// Flushes the decoder and what was held back, which may hold a stop text after all.
+void Generator::Impl::end(StopReason why) {
+  finished = true;
+  reason = why;
+  if (why == StopReason::kStopText || why == StopReason::kCallback) return;
+  hand_out(stops.push(decoder.finish()));
+  if (stops.found()) {
+    reason = StopReason::kStopText;
+  } else {
+    hand_out(stops.flush());
+  }
+}
+
+Generator::Generator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Generator::Generator(Generator&&) noexcept = default;
+Generator& Generator::operator=(Generator&&) noexcept = default;
+Generator::~Generator() = default;
+
+Result<Generator> Generator::create(const Model& model, std::span<const Token> prompt, const GenerateOptions& options) {
+  return create(model.tokenizer(), model.info().n_vocab, prompt, options);
+}
+
+Result<Generator> Generator::create(const Tokenizer& tokenizer, int32_t n_logits, std::span<const Token> prompt,
+                                    const GenerateOptions& options) {
+  if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt is empty"};
+  for (const Token id : prompt) {
+    if (id >= 0 && id < n_logits) continue;
+    return Error{ErrorCode::kInvalidArgument,
+                 "prompt: token id " + std::to_string(id) + " is not in 0.." + std::to_string(n_logits - 1)};
+  }
+  auto impl = std::make_unique<Impl>(tokenizer, prompt, options);
+  if (!options.own_sampler) {
+    Result<Sampler> made = Sampler::create(n_logits, options.sampler, &tokenizer);
+    if (!made) return made.error();
+    impl->own.emplace(std::move(*made));
+  }
+  for (const Token id : prompt) impl->chain().accept(id);
+  if (options.max_tokens == 0) impl->end(StopReason::kLength);
+  return Generator(std::move(impl));
+}
+
+Result<GeneratedToken> Generator::accept(std::span<const float> logits) {
+  Impl& g = *impl_;
+  if (g.finished) return Error{ErrorCode::kInvalidArgument, "the generator has finished"};
+  const Result<Token> taken = g.chain().sample(logits);
+  if (!taken) return taken.error();
+  GeneratedToken token{.id = *taken};
+  g.chain().accept(token.id);
+  if (g.options.probabilities || g.options.on_token) {
+    const auto n_tokens = std::min(logits.size(), static_cast<size_t>(g.tokenizer.n_vocab()));
+    token.probability = probability_of(token.id, logits.first(n_tokens));
+  }
+  g.n_handed_out = g.text.size();
+  if (g.tokenizer.is_end(token.id) && !g.options.ignore_end) {
+    g.end(StopReason::kEndToken);
+  } else {
+    g.ids.push_back(token.id);
+    g.hand_out(g.stops.push(g.decoder.push(token.id)));
+    if (g.stops.found()) {
+      g.end(StopReason::kStopText);
+    } else if (static_cast<int64_t>(g.ids.size()) == g.options.max_tokens) {
+      g.end(StopReason::kLength);
+    }
+  }
+  token.text = g.hand_out({});
+  token.finished = g.finished;
+  token.stop_reason = g.reason;
+  return token;
+}
+
+BatchToken Generator::next(SeqId seq) const {
+  const Impl& g = *impl_;
+  const Token last = g.ids.empty() ? g.prompt.back() : g.ids.back();
+  return {last, static_cast<int32_t>(g.prompt.size() + g.ids.size()) - 1, seq, true};
+}
+
+std::string_view Generator::finish(StopReason reason) {
+  impl_->n_handed_out = impl_->text.size();
+  if (!impl_->finished) impl_->end(reason);
+  return impl_->hand_out({});
+}
+
+bool Generator::finished() const {
+  return impl_->finished;
+}
+StopReason Generator::stop_reason() const {
+  return impl_->reason;
+}
+const std::vector<Token>& Generator::prompt() const {
+  return impl_->prompt;
+}
+const std::vector<Token>& Generator::ids() const {
+  return impl_->ids;
+}
+const std::string& Generator::text() const {
+  return impl_->text;
+}
+
+const char* stop_reason_name(StopReason reason) {
+  switch (reason) {
+    case StopReason::kLength: return "length";
+    case StopReason::kEndToken: return "end_token";
+    case StopReason::kStopText: return "stop_text";
+    case StopReason::kCallback: return "callback";
+    case StopReason::kContextFull: return "context_full";
+    case StopReason::kCancelled: return "cancelled";
+  }
+  return "unknown";
+}
+
+}  // namespace hearth
