@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "support/golden.h"
+#include "support/temp_dir.h"
 
 // Each function holds one header's example, in the place that its comment imagines.
 namespace {
@@ -164,6 +165,23 @@ TEST(HeaderExamples, ReportAMissingFile) {
   EXPECT_EQ(result_h(), 1);
   EXPECT_EQ(gguf_h(), fail({ErrorCode::kNotFound, ""}));
   EXPECT_EQ(model_h(), fail({ErrorCode::kNotFound, ""}));
+}
+
+// With a file "model.gguf" in the working directory they succeed.
+TEST(HeaderExamples, OpenTheirFile) {
+  namespace fs = std::filesystem;
+  const TempDir folder;
+  const fs::path before = fs::current_path();
+  fs::create_symlink(source_dir() / "examples/models/small-world-q8_0.gguf", folder.path() / "model.gguf");
+  fs::current_path(folder.path());
+  ::testing::internal::CaptureStdout();
+  const int failures = result_h() + gguf_h() + model_h();
+  tokenizer_h();
+  const std::string said = ::testing::internal::GetCapturedStdout();
+  fs::current_path(before);
+  EXPECT_EQ(failures, 0);
+  EXPECT_NE(said.find("parameters"), std::string::npos) << said;
+  EXPECT_NE(said.find("Once upon a time"), std::string::npos) << said;
 }
 
 // The others run with the trained model of examples/models; each must leave what its comment promises.
