@@ -7,5 +7,6 @@ namespace hearth::kernels::portable {
 
 void overlay_matmul(KernelTable& table);
 void overlay_peaks(KernelTable& table);
+void overlay_attention(KernelTable& table);
 
 }  // namespace hearth::kernels::portable

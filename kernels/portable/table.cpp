@@ -79,6 +79,7 @@ void overlay_matmul(KernelTable& table) {
 void overlay_portable(KernelTable& table) {
   portable::overlay_matmul(table);
   portable::overlay_peaks(table);
+  portable::overlay_attention(table);
 }
 
 }  // namespace hearth::kernels

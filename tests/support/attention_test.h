@@ -78,6 +78,13 @@ struct TestState {
   }
   AttentionState state() { return {max.data(), sum.data(), acc.data()}; }
   bool intact() { return max.intact() && sum.intact() && acc.intact(); }
+  /// The same bits throughout.
+  bool same_as(TestState& other) {
+    const auto equal = [](Guarded<float>& a, Guarded<float>& b) {
+      return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+    };
+    return equal(max, other.max) && equal(sum, other.sum) && equal(acc, other.acc);
+  }
 
   Guarded<float> max, sum, acc;
 };
