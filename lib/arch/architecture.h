@@ -13,7 +13,7 @@ namespace hearth {
 
 enum class NormKind : uint8_t { kRms, kLayer };
 
-/// Where a block normalises. x is the residual stream, f the attention or feed-forward stage.
+/// Where a block normalizes. x is the residual stream, f the attention or feed-forward stage.
 enum class NormPlace : uint8_t {
   kPre,       ///< x += f(norm(x)), or x += post(f(norm(x))) with post_norms
   kPostOnly,  ///< x += post(f(x)), with post_norms (OLMo 2)
@@ -32,7 +32,7 @@ enum class WindowPattern : uint8_t {
 
 /// How scores of the router become weights of the chosen experts.
 enum class Router : uint8_t {
-  kSoftmaxTopK,  ///< softmax over all, then top-k; renormalised if the option below says so
+  kSoftmaxTopK,  ///< softmax over all, then top-k; renormalized if the option below says so
   kTopKSoftmax,  ///< top-k of the logits, then softmax over the chosen (gpt-oss)
   kFromFile,     ///< expert_gating_func: softmax or sigmoid (DeepSeek)
 };
@@ -61,7 +61,7 @@ struct Architecture {
   const char* ffn_norm_name = "ffn_norm";
   const char* ffn_post_norm_name = "post_ffw_norm";
 
-  // What a token begins as.
+  // Embedding of a token.
   bool embedding_norm = false;     ///< token_embd_norm follows the embedding
   bool embedding_scaled = false;   ///< embeddings times sqrt(d_model)
   bool learned_positions = false;  ///< position_embd is added to the embedding
@@ -77,9 +77,9 @@ struct Architecture {
   QkNorm qk_norm = QkNorm::kNone;
   bool gated_queries =
       false;                ///< the rows of a query head are (query, gate): outputs times sigmoid(gate) (Qwen 3 Next)
-  bool v_norm = false;      ///< values are normalised per head, without a weight (Gemma 4)
+  bool v_norm = false;      ///< values are normalized per head, without a weight (Gemma 4)
   bool v_may_be_k = false;  ///< where the file has no attn_v, values are the projected keys (Gemma 4)
-  bool latent = false;      ///< keys and values are compressed to one latent vector (DeepSeek-V2, section 2.1)
+  bool latent = false;      ///< MLA: keys and values are compressed to one latent vector (DeepSeek-V2, section 2.1)
   WindowPattern window = WindowPattern::kNone;
   int window_interval = 0;
   int window_default = 0;         ///< positions, where the file does not say
@@ -90,9 +90,9 @@ struct Architecture {
   float final_soft_cap = 0;      ///< of the logits, likewise
   bool causal = true;
 
-  // Layers that keep a state of fixed size instead of cells (Gated DeltaNet, Yang et al. 2024).
+  // Layers that keep a state of fixed size instead of keys and values (Gated DeltaNet, Yang et al. 2024).
   bool recurrent = false;          ///< all but each full_attention_interval-th layer are such
-  bool value_heads_tiled = false;  ///< value head h reads key head h % n_k_heads; otherwise neighbours share one
+  bool value_heads_tiled = false;  ///< value head h reads key head h % n_k_heads; otherwise neighbors share one
 
   // Feed-forward.
   kernels::Gate gate = kernels::Gate::kSilu;

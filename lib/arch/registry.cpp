@@ -9,7 +9,7 @@ using kernels::Gate;
 constexpr auto kHalves = RopeLayout::kHalves;
 
 constexpr Architecture kArchitectures[] = {
-    // --- Llama and those that differ from it in little ---------------------------------------------------------------
+    // --- Llama and those that differ little from it ---------------------------------------------------------------
     {.name = "llama"},
     {.name = "mistral3"},
     {.name = "granite"},

@@ -12,7 +12,7 @@ namespace {
 using kernels::kernels;
 using kernels::kPageTokens;
 
-/// Normalises heads of one row, each by itself or all together, as the norm's length says.
+/// Normalizes heads of one row, each by itself or all together, as the norm's length says.
 void norm_heads(const ForwardContext& c, float* x, const Norm& norm, int n_heads, int dim) {
   if (!norm) return;
   const auto width = static_cast<int64_t>(norm.w.size());

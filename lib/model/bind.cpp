@@ -20,10 +20,10 @@ struct LayerBinding {
   int index;
   std::string blk;  ///< "blk.<index>."
   int64_t d;        ///< d_model
-  bool keeps_cells() const { return shape.kv_layer == index; }
+  bool keeps_kv() const { return shape.kv_layer == index; }
 };
 
-/// q, k and v as one tensor or three. Layers that use the cells of another have neither k nor v.
+/// q, k and v as one tensor or three. Layers that use the keys and values of another have neither k nor v.
 void bind_qkv(const LayerBinding& b, LayerWeights& layer) {
   const int64_t q_rows = int64_t{b.shape.n_heads} * b.shape.k_dim * (b.arch.gated_queries ? 2 : 1);
   const int64_t k_rows = int64_t{b.shape.n_kv_heads} * b.shape.k_dim;
@@ -32,7 +32,7 @@ void bind_qkv(const LayerBinding& b, LayerWeights& layer) {
     return b.bind.fused({{&layer.q, q_rows}, {&layer.k, k_rows}, {&layer.v, v_rows}}, b.blk + "attn_qkv", b.d);
   }
   b.bind.linear(layer.q, b.blk + "attn_q", b.d, q_rows);
-  if (!b.keeps_cells()) return;
+  if (!b.keeps_kv()) return;
   b.bind.linear(layer.k, b.blk + "attn_k", b.d, k_rows);
   b.bind.linear(layer.v, b.blk + "attn_v", b.d, v_rows, !(b.arch.v_may_be_k && v_rows == k_rows));
 }
@@ -43,7 +43,7 @@ void bind_qk_norms(const LayerBinding& b, LayerWeights& layer) {
   const bool all = kind != QkNorm::kPerHead;
   const bool required = kind != QkNorm::kAllOptional;
   b.bind.norm(layer.q_norm, b.blk + "attn_q_norm", (all ? b.shape.n_heads : 1) * int64_t{b.shape.k_dim}, required);
-  if (!b.keeps_cells()) return;
+  if (!b.keeps_kv()) return;
   b.bind.norm(layer.k_norm, b.blk + "attn_k_norm", (all ? b.shape.n_kv_heads : 1) * int64_t{b.shape.k_dim}, required);
 }
 
@@ -151,10 +151,10 @@ void bind_ffn(const LayerBinding& b, LayerWeights& layer) {
 
 /// What follows the feed-forward in a layer.
 void bind_layer_end(const LayerBinding& b, LayerWeights& layer) {
-  if (const int64_t d_input = b.hp.d_layer_input; d_input > 0) {
-    b.bind.linear(layer.input_gate, b.blk + "inp_gate", b.d, d_input);
-    b.bind.linear(layer.input_up, b.blk + "proj", d_input, b.d);
-    b.bind.norm(layer.input_post_norm, b.blk + "post_norm", b.d);
+  if (const int64_t d_input = b.hp.d_layer_embedding; d_input > 0) {
+    b.bind.linear(layer.layer_embedding_gate, b.blk + "inp_gate", b.d, d_input);
+    b.bind.linear(layer.layer_embedding_up, b.blk + "proj", d_input, b.d);
+    b.bind.norm(layer.layer_embedding_norm, b.blk + "post_norm", b.d);
   }
   b.bind.floats(layer.output_scale, b.blk + "layer_output_scale.weight", 1, false);
 }
@@ -172,7 +172,7 @@ void bind_layer(const LayerBinding& b, LayerWeights& layer) {
   bind_layer_end(b, layer);
 }
 
-/// What stands before the layers.
+/// The embedding tensors.
 void bind_embedding(Binder& bind, Weights& weights, const GgufFile& file, const Architecture& arch, const HParams& hp) {
   const int64_t d = hp.d_model;
   bind.linear(weights.token_embedding, "token_embd", d, hp.n_vocab);
@@ -181,14 +181,14 @@ void bind_embedding(Binder& bind, Weights& weights, const GgufFile& file, const 
   if (const GgufTensor* types = arch.token_types ? file.tensor("token_types.weight") : nullptr) {
     bind.matrix(weights.token_types, "token_types.weight", d, types->dims[1]);
   }
-  if (const int64_t width = int64_t{hp.n_layers} * hp.d_layer_input; width > 0) {
+  if (const int64_t width = int64_t{hp.n_layers} * hp.d_layer_embedding; width > 0) {
     bind.matrix(weights.layer_embedding, "per_layer_token_embd.weight", width, hp.n_vocab);
     bind.linear(weights.layer_projection, "per_layer_model_proj", d, width);
-    bind.norm(weights.layer_projection_norm, "per_layer_proj_norm", hp.d_layer_input);
+    bind.norm(weights.layer_projection_norm, "per_layer_proj_norm", hp.d_layer_embedding);
   }
 }
 
-/// What stands after the layers.
+/// Output tensors: norm, matrix, and the heads of embedders and rerankers.
 void bind_output(Binder& bind, Weights& weights, const GgufFile& file, const Architecture& arch, const HParams& hp) {
   const int64_t d = hp.d_model;
   if (arch.norm_place != NormPlace::kAfterAdd) bind.norm(weights.output_norm, "output_norm", d);

@@ -111,11 +111,11 @@ void Binder::norm(Norm& out, const std::string& base, int64_t n, bool required) 
   if (out) floats(out.b, base + ".bias", n, false);
 }
 
-void Binder::floats(Floats& out, const std::string& name, int64_t n, bool required) {
+void Binder::floats(FloatArray& out, const std::string& name, int64_t n, bool required) {
   if (const GgufTensor* tensor = take(name, {n}, required)) copy(out, *tensor);
 }
 
-void Binder::grid(Floats& out, const std::string& name, int64_t cols, int64_t rows) {
+void Binder::grid(FloatArray& out, const std::string& name, int64_t cols, int64_t rows) {
   if (const GgufTensor* tensor = take(name, {cols, rows}, true)) copy(out, *tensor);
 }
 
@@ -158,7 +158,7 @@ void Binder::read_floats(float* out, const GgufTensor& tensor) {
   if (tensor.data) kernels::kernels().types[index].dequantize(out, tensor.data, tensor.n_elements);
 }
 
-void Binder::copy(Floats& out, const GgufTensor& tensor) {
+void Binder::copy(FloatArray& out, const GgufTensor& tensor) {
   out.resize(static_cast<size_t>(tensor.n_elements));
   copied_bytes_ += out.size() * sizeof(float);
   read_floats(out.data(), tensor);

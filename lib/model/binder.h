@@ -27,10 +27,10 @@ class Binder {
   void fused_experts(ExpertLinear& gate, ExpertLinear& up, const std::string& base, int64_t cols, int64_t rows,
                      int64_t n);
   void norm(Norm& out, const std::string& base, int64_t n, bool required = true);
-  void floats(Floats& out, const std::string& name, int64_t n, bool required = true);
+  void floats(FloatArray& out, const std::string& name, int64_t n, bool required = true);
 
   /// A small matrix, row after row.
-  void grid(Floats& out, const std::string& name, int64_t cols, int64_t rows);
+  void grid(FloatArray& out, const std::string& name, int64_t cols, int64_t rows);
 
   void fail(ErrorCode code, std::string message);
   /// The first failure; or the first tensor that nobody took.
@@ -45,7 +45,7 @@ class Binder {
   /// `base`.scale where the file has it with n elements (another belongs to another stage). `base`.input_scale, a hint
   /// for processors that multiply in 4 bits, is passed over.
   const GgufTensor* take_scale(const std::string& base, int64_t n);
-  void copy(Floats& out, const GgufTensor& tensor);
+  void copy(FloatArray& out, const GgufTensor& tensor);
   /// Of a tensor of any type; leaves `out` as it is where the file's data is not there (plans).
   void read_floats(float* out, const GgufTensor& tensor);
 

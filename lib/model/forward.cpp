@@ -46,7 +46,7 @@ void position_angles(const ForwardContext& c, std::span<const BatchToken> batch)
 }
 
 /// Adds a stage's output y to x and prepares h, the input of the next stage: x += post(y), h = next(x). Where the
-/// architecture normalises after adding: x = h = post(x + y).
+/// architecture normalizes after adding: x = h = post(x + y).
 void residual(const ForwardContext& c, const Norm& post, const Norm& next, int n) {
   Scratch& s = *c.scratch;
   if (c.arch->norm_place == NormPlace::kAfterAdd) {
@@ -79,10 +79,11 @@ void block(const ForwardContext& c, int l, std::span<const BatchToken> batch, st
     attention(c, l, batch, rows);  // y = Attention(h)
   }
   if (rows.size() < batch.size()) keep_rows(c.scratch->x, c.hp->d_model, rows);
-  residual(c, w.attn_post_norm, w.ffn_norm, n);                                               // x += y; h = norm(x)
-  feed_forward_stage(c, l, n);                                                                // y = FFN(h)
-  if (!w.input_gate && w.output_scale.empty()) return residual(c, w.ffn_post_norm, next, n);  // x += y; h = norm(x)
-  residual(c, w.ffn_post_norm, {}, n);                                                        // x += y; h = x
+  residual(c, w.attn_post_norm, w.ffn_norm, n);  // x += y; h = norm(x)
+  feed_forward_stage(c, l, n);                   // y = FFN(h)
+  if (!w.layer_embedding_gate && w.output_scale.empty())
+    return residual(c, w.ffn_post_norm, next, n);  // x += y; h = norm(x)
+  residual(c, w.ffn_post_norm, {}, n);             // x += y; h = x
   end_layer(c, l, rows);
   norm_rows(c, c.scratch->h, c.scratch->x, next, n, c.hp->d_model);
 }
@@ -119,7 +120,7 @@ int forward(const ForwardContext& c, std::span<const BatchToken> batch, int firs
 
   embed(c, batch);
   position_angles(c, batch);
-  if (c.hp->d_layer_input > 0) prepare_layer_inputs(c, batch);
+  if (c.hp->d_layer_embedding > 0) prepare_layer_embeddings(c, batch);
   norm_rows(c, s.h, s.x, c.weights->layers[0].attn_norm, n, c.hp->d_model);
   const std::span<const int32_t> all(s.all_rows, batch.size()), wanted(s.rows, static_cast<size_t>(n_rows));
   for (int l = 0; l < c.hp->n_layers; ++l) {

@@ -47,8 +47,8 @@ struct SequenceRows {
 /// Memory that one worker uses inside an attention task.
 struct AttentionWorkspace {
   float* q = nullptr;           ///< [kRunMaxQueries, k_dim]
-  float* piece = nullptr;       ///< state of one piece: max, sum [queries] each, acc [queries, v_dim]
-  float* total = nullptr;       ///< the same for kRunMaxQueries, merged over pieces
+  float* split = nullptr;       ///< state of one KV split: max, sum [queries] each, acc [queries, v_dim]
+  float* total = nullptr;       ///< the same for kRunMaxQueries, merged over KV splits
   uint64_t* visible = nullptr;  ///< [queries]
   uint64_t* side = nullptr;     ///< [queries] part of visible, with ALiBi
   float* alibi = nullptr;       ///< [queries, 2]
@@ -59,40 +59,40 @@ struct AttentionWorkspace {
 
 /// Work memory of a session, cut from one block. Everything that forward() writes lies here or in the KV cache.
 struct Scratch {
-  float* x = nullptr;                 ///< [n_batch, d_model] residual stream
-  float* h = nullptr;                 ///< [n_batch, d_model] normed input of a stage
-  float* y = nullptr;                 ///< [n_batch, d_model] output of a stage
-  float* qkv = nullptr;               ///< [n_batch, q | k | v]
-  float* heads = nullptr;             ///< [n_batch, n_heads * v_dim] attention output
-  float* gated_q = nullptr;           ///< [n_batch, n_heads, query | gate]
-  float* latent_q = nullptr;          ///< [n_batch, n_heads * (nope + rope)], and values after attention
-  float* latent_low = nullptr;        ///< [n_batch, q_rank]
-  float* latent_kv = nullptr;         ///< [n_batch, kv_rank + rope]
-  int32_t* latent_head = nullptr;     ///< [n_batch * n_heads]
-  int32_t* latent_row = nullptr;      ///< [n_batch * n_heads]
-  float* recurrent_in = nullptr;      ///< [n_batch, channels]
-  float* recurrent_qkv = nullptr;     ///< [n_batch, channels], convolved
-  float* recurrent_z = nullptr;       ///< [n_batch, n_v_heads * v_dim]
-  float* recurrent_ba = nullptr;      ///< [n_batch, 2 n_v_heads]
-  SequenceRows* sequences = nullptr;  ///< [min(n_seqs, n_batch)] of the batch
-  int32_t* sequence_rows = nullptr;   ///< [n_batch] rows of the batch, sequence by sequence
-  float* ff = nullptr;                ///< [n_batch, d_ff]
-  float* dense = nullptr;             ///< [n_batch, d_model] dense feed-forward beside experts
-  float* shared_scale = nullptr;      ///< [n_batch]
-  float* layer_inputs = nullptr;      ///< [n_batch, n_layers, d_layer_input] per-layer embeddings
-  float* layer_rows = nullptr;        ///< the same shape, rows of the table
-  float* layer_gate = nullptr;        ///< [n_batch, d_layer_input]
-  float* router = nullptr;            ///< [n_batch, n_experts]
-  float* router_choice = nullptr;     ///< [n_batch, n_experts] scores by which experts are chosen
-  float* router_groups = nullptr;     ///< [n_batch, n_groups]
-  int32_t* chosen = nullptr;          ///< [n_batch, n_used] experts of each token, best first
-  int32_t* entry_row = nullptr;       ///< [n_batch * n_used] row of x that an entry reads
-  float* chosen_weight = nullptr;     ///< [n_batch, n_used]
-  float* expert_gate = nullptr;       ///< [n_batch * n_used, expert d_ff]
+  float* x = nullptr;                      ///< [n_batch, d_model] residual stream
+  float* h = nullptr;                      ///< [n_batch, d_model] normed input of a stage
+  float* y = nullptr;                      ///< [n_batch, d_model] output of a stage
+  float* qkv = nullptr;                    ///< [n_batch, q | k | v]
+  float* heads = nullptr;                  ///< [n_batch, n_heads * v_dim] attention output
+  float* gated_q = nullptr;                ///< [n_batch, n_heads, query | gate]
+  float* latent_q = nullptr;               ///< [n_batch, n_heads * (nope + rope)], and values after attention
+  float* latent_low = nullptr;             ///< [n_batch, q_rank]
+  float* latent_kv = nullptr;              ///< [n_batch, kv_rank + rope]
+  int32_t* latent_head = nullptr;          ///< [n_batch * n_heads]
+  int32_t* latent_row = nullptr;           ///< [n_batch * n_heads]
+  float* recurrent_in = nullptr;           ///< [n_batch, channels]
+  float* recurrent_qkv = nullptr;          ///< [n_batch, channels], convolved
+  float* recurrent_z = nullptr;            ///< [n_batch, n_v_heads * v_dim]
+  float* recurrent_ba = nullptr;           ///< [n_batch, 2 n_v_heads]
+  SequenceRows* sequences = nullptr;       ///< [min(n_seqs, n_batch)] of the batch
+  int32_t* sequence_rows = nullptr;        ///< [n_batch] rows of the batch, sequence by sequence
+  float* ff = nullptr;                     ///< [n_batch, d_ff]
+  float* dense = nullptr;                  ///< [n_batch, d_model] dense feed-forward beside experts
+  float* shared_scale = nullptr;           ///< [n_batch]
+  float* layer_embeddings = nullptr;       ///< [n_batch, n_layers, d_layer_embedding] per-layer embeddings
+  float* layer_embedding_rows = nullptr;   ///< the same shape, rows of the table
+  float* layer_embedding_gates = nullptr;  ///< [n_batch, d_layer_embedding]
+  float* router = nullptr;                 ///< [n_batch, n_experts]
+  float* router_choice = nullptr;          ///< [n_batch, n_experts] scores by which experts are chosen
+  float* router_groups = nullptr;          ///< [n_batch, n_groups]
+  int32_t* chosen = nullptr;               ///< [n_batch, n_used] experts of each token, best first
+  int32_t* entry_row = nullptr;            ///< [n_batch * n_used] row of x that an entry reads
+  float* chosen_weight = nullptr;          ///< [n_batch, n_used]
+  float* expert_gate = nullptr;            ///< [n_batch * n_used, expert d_ff]
   float* expert_up = nullptr;
   float* expert_out = nullptr;   ///< [n_batch * n_used, d_model]
   float* cos_sin[2] = {};        ///< [n_batch, n_rot/2, 2] of each rope
-  float* partial = nullptr;      ///< attention states of pieces, when one token's pieces are shared out
+  float* partial = nullptr;      ///< attention states of KV splits, when those of one token are shared out
   TokenBlock* blocks = nullptr;  ///< [n_batch] of an attention stage
   std::vector<AttentionWorkspace> workers;
   std::byte* matmul = nullptr;
@@ -153,9 +153,9 @@ void mixture_of_experts(const ForwardContext& c, int layer, int n);
 /// y = norm(FFN(h)) + norm(MoE(norm(x))), where experts stand beside a dense feed-forward (Gemma 4).
 void dense_and_experts(const ForwardContext& c, int layer, int n);
 
-/// Per-layer embeddings (Gemma 3n and 4): layer_inputs from the token and from x, before the first layer; ...
-void prepare_layer_inputs(const ForwardContext& c, std::span<const BatchToken> batch);
-/// ... and what ends a layer: x += norm(W_up(gelu(W_gate x) * layer_inputs)), x *= output_scale. h is x on entry.
+/// Per-layer embeddings (PLE, Gemma 3n and 4): layer_embeddings from the token and from x, before the first layer; ...
+void prepare_layer_embeddings(const ForwardContext& c, std::span<const BatchToken> batch);
+/// ... and what ends a layer: x += norm(W_up(gelu(W_gate x) * layer_embeddings)), x *= output_scale. h is x on entry.
 void end_layer(const ForwardContext& c, int layer, std::span<const int32_t> rows);
 
 /// data[i] = data[rows[i]], where rows ascend: rows of `width` that are no longer needed make room.

@@ -141,7 +141,7 @@ Result<HParams> read_hparams(const GgufFile& file, const Architecture& arch) {
   read_scales(keys, arch, hp);
   if (arch.latent && !keys.error()) read_latent(keys, hp);
   if (arch.recurrent && !keys.error()) read_recurrent(keys, hp);
-  hp.d_layer_input = static_cast<int>(keys.integer("embedding_length_per_layer_input", 0, kMaxHeadDim, 0));
+  hp.d_layer_embedding = static_cast<int>(keys.integer("embedding_length_per_layer_input", 0, kMaxHeadDim, 0));
   if (arch.learned_positions) hp.max_position = hp.n_ctx_train;
   hp.causal = keys.boolean("attention.causal", arch.causal);
   hp.pooling = read_pooling(keys);

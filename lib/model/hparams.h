@@ -38,8 +38,8 @@ struct LayerShape {
   int d_ff = 0;
   int window = 0;          ///< positions that a query sees, itself included; 0: all
   int rope = 0;            ///< index into HParams::ropes; -1: none
-  int kv_layer = 0;        ///< layer whose cells this one attends to; itself, unless they are shared
-  bool recurrent = false;  ///< keeps a state instead of cells
+  int kv_layer = 0;        ///< layer whose keys and values this one attends to; itself, unless they are shared
+  bool recurrent = false;  ///< keeps a state instead of keys and values
   bool experts = false;    ///< the feed-forward is a mixture of experts
 
   /// Whether cells of this layer have the sizes of the other's.
@@ -60,7 +60,7 @@ struct ExpertParams {
   int n_groups_used = 0;
 };
 
-/// Multi-head latent attention (DeepSeek-V2, section 2.1): keys and values of all heads come from one vector.
+/// Multi-head latent attention, MLA (DeepSeek-V2, section 2.1): keys and values of all heads come from one vector.
 struct LatentParams {
   int q_rank = 0;    ///< of compressed queries; 0: not compressed
   int kv_rank = 0;   ///< length of the latent vector; 0: no latent attention
@@ -97,8 +97,8 @@ struct HParams {
   float final_soft_cap = 0.0f;
   bool causal = true;
   Pooling pooling = Pooling::kNone;
-  int max_position = 0;   ///< positions that have a learned embedding; 0: any position will do
-  int d_layer_input = 0;  ///< width of the per-layer embeddings; 0: none
+  int max_position = 0;       ///< positions that have a learned embedding; 0: any position will do
+  int d_layer_embedding = 0;  ///< width of the per-layer embeddings; 0: none
   ExpertParams experts;
   LatentParams latent;
   RecurrentParams recurrent;

@@ -1,4 +1,4 @@
-// Parts of read_hparams, a file each. Every part reports through the KeyReader.
+// Parts of read_hparams, each in a file of its own. Every part reports through the KeyReader.
 #pragma once
 
 #include "lib/model/hparams.h"

@@ -25,7 +25,7 @@ class KeyReader {
     return checked(key, value->as_int(), lo, hi, fallback.value_or(lo));
   }
 
-  /// A scalar, or one number a layer.
+  /// A scalar, or one number per layer.
   std::vector<int> per_layer(const char* key, int n_layers, int64_t lo, int64_t hi,
                              std::optional<int64_t> fallback = {}) {
     std::vector<int> all(static_cast<size_t>(n_layers), static_cast<int>(fallback.value_or(lo)));
@@ -68,7 +68,7 @@ class KeyReader {
     return *flag;
   }
 
-  /// One flag a layer, as booleans or numbers.
+  /// One flag per layer, as booleans or numbers.
   std::vector<bool> booleans(const char* key, size_t n) {
     std::vector<bool> flags(n, false);
     const GgufValue* value = file_.find(prefix_ + key);

@@ -1,4 +1,4 @@
-// Projections of latent attention.
+// Projections of multi-head latent attention (MLA).
 #include "lib/model/latent_attention.h"
 
 #include <algorithm>

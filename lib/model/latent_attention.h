@@ -1,6 +1,6 @@
-// Multi-head latent attention in its absorbed form (DeepSeek-V2, section 2.1 and appendix C): every head attends to the
-// same latent vectors, so that the cache holds one short key a token. A key is (rotated part, latent vector), a value
-// the latent vector alone.
+// Multi-head latent attention (MLA) in its absorbed form (DeepSeek-V2, section 2.1 and appendix C): every head attends
+// to the same latent vectors, so that the cache holds one short key per token. A key is (rotated part, latent vector),
+// a value the latent vector alone.
 #pragma once
 
 #include "lib/model/forward.h"

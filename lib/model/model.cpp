@@ -31,7 +31,7 @@ const char* file_type_name(int64_t type) {
   return nullptr;
 }
 
-/// The file's own word for its quantisation, or the type that holds the most bytes.
+/// The file's own word for its quantization, or the type that holds the most bytes.
 std::string quantization_name(const GgufFile& file) {
   if (Result<int64_t> type = file.get_int("general.file_type"); type) {
     if (const char* name = file_type_name(*type)) return name;

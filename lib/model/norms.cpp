@@ -1,4 +1,4 @@
-// Normalisation stages over the rows of a batch.
+// Normalization stages over the rows of a batch.
 #include <cstring>
 
 #include "lib/model/forward.h"

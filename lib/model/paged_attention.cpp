@@ -7,7 +7,7 @@
 #include <cstring>
 #include <limits>
 
-#include "lib/model/attention_shape.h"
+#include "lib/model/kv_split.h"
 
 namespace hearth {
 namespace {
@@ -23,11 +23,11 @@ uint64_t slots_below(int64_t n) {
   return n >= kPageTokens ? ~uint64_t{0} : (uint64_t{1} << n) - 1;
 }
 
-/// From so many queries of one KV head on, tokens of a sequence go through attend_run.
+/// From this number of queries of one KV head on, tokens of a sequence go through attend_run.
 constexpr int kRunMinQueries = 24;
 /// Pages handed to one attend_run call.
 constexpr int kRunPages = 64;
-/// Blocks are cut so that each thread has about so many tasks, or more.
+/// Blocks are cut so that each thread has about this number of tasks, or more.
 constexpr int kTasksPerThread = 8;
 
 /// One attention task: these tokens, these query heads (all of one KV head's group).
@@ -87,8 +87,8 @@ class PagedAttention {
   }
 
   void run() {
-    if (single_tokens_ && longest_pieces_ > 1 && group_ == heads_per_task_) {
-      run_pieces();
+    if (single_tokens_ && most_splits_ > 1 && group_ == heads_per_task_) {
+      run_splits();
     } else {
       run_blocks();
     }
@@ -104,8 +104,8 @@ class PagedAttention {
         std::clamp<int64_t>(share, ::hearth::kernels::kAttendMaxQueries, ::hearth::kernels::kRunMaxQueries));
   }
 
-  /// Blocks of neighbouring tokens of one sequence, as many as fit a task. Which kernel a stretch of tokens takes
-  /// depends on its length, not on how threads make it be cut.
+  /// Blocks of neighboring tokens of one sequence, as many as fit a task. Which kernel a run of tokens takes depends on
+  /// its length, not on how it is cut for the threads.
   void cut_blocks() {
     const auto n = static_cast<int>(batch_.size());
     for (int first = 0, last = 0; first < n; first = last) {
@@ -117,7 +117,7 @@ class PagedAttention {
     }
     for (const BatchToken& token : batch_) {
       const int64_t seen = c_.causal ? token.pos + 1 : static_cast<int64_t>(c_.cache->options.n_ctx);
-      longest_pieces_ = std::max(longest_pieces_, static_cast<int>(attention_pieces(seen)));
+      most_splits_ = std::max(most_splits_, static_cast<int>(kv_splits(seen)));
     }
     single_tokens_ = n_blocks_ == n && n <= c_.cache->options.n_seqs;
   }
@@ -131,14 +131,14 @@ class PagedAttention {
   }
   int n_query_tasks() const { return n_blocks_ * shape_.n_kv_heads * tasks_per_kv_head_; }
 
-  /// One task a block and KV head, all of its pieces in order.
+  /// One task per block and KV head, all of its KV splits in order.
   void run_blocks() {
     c_.parallel->run(n_query_tasks(), [&](int task, int worker) {
       const Queries q = queries(task);
       const AttentionWorkspace& space = c_.scratch->workers[static_cast<size_t>(worker)];
       gather(q, space);
       const AttentionState total = state_at(space.total, q.count());
-      const AttentionState piece = state_at(space.piece, q.count());
+      const AttentionState split = state_at(space.split, q.count());
       reset(total, q.count(), shape_.v_dim);
       const auto [begin, end] = page_range(q.tokens);
       if (q.tokens.run) {
@@ -148,38 +148,38 @@ class PagedAttention {
         return finish(q, total);
       }
       for (int page = begin; page < end;) {
-        const int stop = std::min(end, (page / kPagesPerPiece + 1) * kPagesPerPiece);
-        reset(piece, q.count(), shape_.v_dim);
-        attend(q, space, piece, page, stop);
-        merge(total, piece, q.count(), shape_.v_dim);
+        const int stop = std::min(end, (page / kPagesPerSplit + 1) * kPagesPerSplit);
+        reset(split, q.count(), shape_.v_dim);
+        attend(q, space, split, page, stop);
+        merge(total, split, q.count(), shape_.v_dim);
         page = stop;
       }
       finish(q, total);
     });
   }
 
-  /// Generation at depth: one token a sequence, so the pieces of its context are what is shared out.
-  void run_pieces() {
+  /// Generation at depth: one token per sequence, so the KV splits of its context are shared out to threads.
+  void run_splits() {
     const int64_t state_floats = attention_state_floats(group_, shape_.v_dim);
-    const int n_tasks = n_query_tasks() * longest_pieces_;
+    const int n_tasks = n_query_tasks() * most_splits_;
     c_.parallel->run(n_tasks, [&](int task, int worker) {
-      const Queries q = queries(task / longest_pieces_);
-      const int index = task % longest_pieces_;
+      const Queries q = queries(task / most_splits_);
+      const int index = task % most_splits_;
       const AttentionWorkspace& space = c_.scratch->workers[static_cast<size_t>(worker)];
-      const AttentionState piece = state_at(c_.scratch->partial + task * state_floats, group_);
-      reset(piece, group_, shape_.v_dim);
+      const AttentionState split = state_at(c_.scratch->partial + task * state_floats, group_);
+      reset(split, group_, shape_.v_dim);
       const auto [begin, end] = page_range(q.tokens);
-      const int from = std::max(begin, index * kPagesPerPiece), to = std::min(end, (index + 1) * kPagesPerPiece);
+      const int from = std::max(begin, index * kPagesPerSplit), to = std::min(end, (index + 1) * kPagesPerSplit);
       if (from >= to) return;
       gather(q, space);
-      attend(q, space, piece, from, to);
+      attend(q, space, split, from, to);
     });
     for (int task = 0; task < n_query_tasks(); ++task) {
       const AttentionState total = state_at(c_.scratch->workers[0].total, group_);
       reset(total, group_, shape_.v_dim);
-      for (int i = 0; i < longest_pieces_; ++i) {
-        merge(total, state_at(c_.scratch->partial + (int64_t{task} * longest_pieces_ + i) * state_floats, group_),
-              group_, shape_.v_dim);
+      for (int i = 0; i < most_splits_; ++i) {
+        merge(total, state_at(c_.scratch->partial + (int64_t{task} * most_splits_ + i) * state_floats, group_), group_,
+              shape_.v_dim);
       }
       finish(queries(task), total);
     }
@@ -301,7 +301,7 @@ class PagedAttention {
 
   /// heads = acc / sum; a sink takes part in the sum only (gpt-oss: a learned score that attends to nothing).
   void finish(const Queries& q, const AttentionState& state) const {
-    const Floats& sinks = c_.weights->layers[static_cast<size_t>(layer_)].sinks;
+    const FloatArray& sinks = c_.weights->layers[static_cast<size_t>(layer_)].sinks;
     for (int i = 0; i < q.count(); ++i) {
       const int t = q.tokens.first + i / q.n_heads;
       const int head = q.first_head + i % q.n_heads;
@@ -330,7 +330,7 @@ class PagedAttention {
   int group_ = 1;
   int heads_per_task_ = 1;
   int tasks_per_kv_head_ = 1;
-  int longest_pieces_ = 1;
+  int most_splits_ = 1;
   bool single_tokens_ = false;
   bool may_run_ = false;  ///< large blocks take attend_run, whose 16-bit numbers are not those of attend_page
 };

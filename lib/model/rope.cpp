@@ -33,8 +33,8 @@ double yarn_magnitude(const RopeParams& p) {
   return mscale(p, 1.0) / mscale(p, p.yarn_log_multiplier);
 }
 
-const Floats& pair_factors(const RopeParams& p, const Weights& weights, int64_t n_ctx) {
-  static const Floats kNone;
+const FloatArray& pair_factors(const RopeParams& p, const Weights& weights, int64_t n_ctx) {
+  static const FloatArray kNone;
   if (!p.use_factors) return kNone;
   if (!weights.rope_factors_long.empty() && !weights.rope_factors_short.empty()) {
     return n_ctx > p.n_ctx_original ? weights.rope_factors_long : weights.rope_factors_short;
@@ -45,7 +45,7 @@ const Floats& pair_factors(const RopeParams& p, const Weights& weights, int64_t 
 }  // namespace
 
 RopeTable make_rope_table(const RopeParams& p, const Weights& weights, int64_t n_ctx) {
-  const Floats& factors = pair_factors(p, weights, n_ctx);
+  const FloatArray& factors = pair_factors(p, weights, n_ctx);
   RopeTable table;
   table.n_rot = p.n_rot;
   table.frequency.resize(static_cast<size_t>(p.n_rot / 2));

@@ -1,8 +1,8 @@
 // How large the work memory of a session is, array by array.
 #include <algorithm>
 
-#include "lib/model/attention_shape.h"
 #include "lib/model/forward.h"
+#include "lib/model/kv_split.h"
 
 namespace hearth {
 namespace {
@@ -22,7 +22,7 @@ void lay_out_workers(Scratch& s, Layout& layout, const HParams& hp, int n_thread
   s.workers.resize(static_cast<size_t>(n_threads));
   for (AttentionWorkspace& worker : s.workers) {
     worker.q = layout.take<float>(kernels::kRunMaxQueries * k_dim);
-    worker.piece = layout.take<float>(attention_state_floats(kernels::kAttendMaxQueries, v_dim));
+    worker.split = layout.take<float>(attention_state_floats(kernels::kAttendMaxQueries, v_dim));
     worker.total = layout.take<float>(attention_state_floats(kernels::kRunMaxQueries, v_dim));
     worker.visible = layout.take<uint64_t>(kernels::kAttendMaxQueries);
     worker.side = layout.take<uint64_t>(kernels::kAttendMaxQueries);
@@ -75,11 +75,11 @@ void lay_out_recurrent(Scratch& s, Layout& layout, const HParams& hp, int64_t n,
   s.sequence_rows = layout.take<int32_t>(n);
 }
 
-void lay_out_layer_inputs(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
-  if (hp.d_layer_input == 0) return;
-  s.layer_inputs = layout.take<float>(n * hp.n_layers * hp.d_layer_input);
-  s.layer_rows = layout.take<float>(n * hp.n_layers * hp.d_layer_input);
-  s.layer_gate = layout.take<float>(n * hp.d_layer_input);
+void lay_out_layer_embeddings(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
+  if (hp.d_layer_embedding == 0) return;
+  s.layer_embeddings = layout.take<float>(n * hp.n_layers * hp.d_layer_embedding);
+  s.layer_embedding_rows = layout.take<float>(n * hp.n_layers * hp.d_layer_embedding);
+  s.layer_embedding_gates = layout.take<float>(n * hp.d_layer_embedding);
 }
 
 }  // namespace
@@ -89,7 +89,8 @@ int64_t widest_matmul_input(const HParams& hp) {
   const int64_t ff = max_over_layers(hp, [](const LayerShape& s) { return s.d_ff; });
   const LatentParams& p = hp.latent;
   return std::max({int64_t{hp.d_model}, heads, ff, int64_t{hp.experts.d_ff}, int64_t{hp.experts.d_ff_shared},
-                   int64_t{p.q_rank}, int64_t{p.nope_dim}, int64_t{hp.d_layer_input}, int64_t{hp.recurrent.v_width()}});
+                   int64_t{p.q_rank}, int64_t{p.nope_dim}, int64_t{hp.d_layer_embedding},
+                   int64_t{hp.recurrent.v_width()}});
 }
 
 int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes) {
@@ -117,10 +118,10 @@ Scratch Scratch::lay_out(Layout& layout, const Architecture& arch, const HParams
   }
   lay_out_recurrent(s, layout, hp, n, sizes.n_seqs);
   lay_out_experts(s, layout, hp, n);
-  lay_out_layer_inputs(s, layout, hp, n);
+  lay_out_layer_embeddings(s, layout, hp, n);
   for (size_t i = 0; i < hp.ropes.size() && i < 2; ++i) s.cos_sin[i] = layout.take<float>(n * hp.ropes[i].n_rot);
   s.partial = layout.take<float>(max_over_layers(hp, [&](const LayerShape& l) {
-    return sizes.n_seqs * attention_pieces(sizes.n_ctx) * l.n_kv_heads *
+    return sizes.n_seqs * kv_splits(sizes.n_ctx) * l.n_kv_heads *
            attention_state_floats(l.n_heads / l.n_kv_heads, l.v_dim);
   }));
   lay_out_workers(s, layout, hp, sizes.n_threads);

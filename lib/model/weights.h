@@ -15,12 +15,12 @@
 namespace hearth {
 
 /// A small vector of floats owned by the model; empty when the file has none.
-using Floats = std::vector<float>;
+using FloatArray = std::vector<float>;
 
 /// y = x W^T + b; b may be empty. linear() computes it.
 struct Linear {
   Matrix w;
-  Floats b;
+  FloatArray b;
   std::string_view name;  ///< of the weights' tensor, e.g. "blk.0.attn_q.weight"; owned by the file
   int64_t first_row = 0;  ///< of that tensor, where the layer is a part of it
   const float* bias() const { return b.empty() ? nullptr : b.data(); }
@@ -28,8 +28,8 @@ struct Linear {
 };
 
 struct Norm {
-  Floats w;  ///< empty: no norm here
-  Floats b;
+  FloatArray w;  ///< empty: no norm here
+  FloatArray b;
   explicit operator bool() const { return !w.empty(); }
 };
 
@@ -37,24 +37,24 @@ struct Norm {
 struct ExpertLinear {
   Matrix w;  ///< shape of one expert, data of expert 0
   int64_t stride_bytes = 0;
-  Floats b;               ///< [n_experts, rows] or empty
-  Floats scale;           ///< [n_experts] or empty
+  FloatArray b;           ///< [n_experts, rows] or empty
+  FloatArray scale;       ///< [n_experts] or empty
   std::string_view name;  ///< as of Linear
   int64_t first_row = 0;  ///< of each expert's rows in that tensor
   const float* bias() const { return b.empty() ? nullptr : b.data(); }
   const float* scales() const { return scale.empty() ? nullptr : scale.data(); }
 };
 
-/// Multi-head latent attention: queries compressed and expanded, keys and values from one latent vector. k_up and v_up
-/// hold a matrix a head: scores are taken in the space of the latent vector, so that keys are never expanded.
+/// Multi-head latent attention (MLA): queries compressed and expanded, keys and values from one latent vector. k_up and
+/// v_up hold one matrix per head: scores are taken in the space of the latent vector, so that keys are never expanded.
 struct LatentWeights {
   Linear q_down;  ///< [q_rank, d_model]; empty: LayerWeights::q instead
   Norm q_down_norm;
   Linear q_up;     ///< [n_heads * (nope + rope), q_rank]
   Linear kv_down;  ///< [kv_rank + rope, d_model]
   Norm kv_down_norm;
-  ExpertLinear k_up;  ///< a head: [kv_rank, nope], transposed against the paper's W^UK
-  ExpertLinear v_up;  ///< a head: [v, kv_rank]
+  ExpertLinear k_up;  ///< per head: [kv_rank, nope], transposed against the paper's W^UK
+  ExpertLinear v_up;  ///< per head: [v, kv_rank]
 };
 
 /// A Gated DeltaNet layer (Yang et al. 2024).
@@ -63,35 +63,36 @@ struct RecurrentWeights {
   Linear z;            ///< output gate [n_v_heads * v_dim, d_model]
   Linear beta, alpha;  ///< [n_v_heads, d_model]; or ...
   Linear beta_alpha;   ///< ... both, [beta | alpha] of the value heads of each key head in turn
-  Floats conv;         ///< [channels, conv_width], the newest token last
-  Floats dt, a;        ///< [n_v_heads]: decay exp(a softplus(alpha + dt)), a < 0
+  FloatArray conv;     ///< [channels, conv_width], the newest token last
+  FloatArray dt, a;    ///< [n_v_heads]: decay exp(a softplus(alpha + dt)), a < 0
   Norm norm;           ///< of a value head's output
   Linear out;          ///< [d_model, n_v_heads * v_dim]
 };
 
 struct LayerWeights {
   Norm attn_norm, attn_post_norm;
-  Linear q, k, v;  ///< no k: the cells of another layer are used; no v: values are the projected keys
+  Linear q, k, v;  ///< no k: the keys and values of another layer are used; no v: values are the projected keys
   LatentWeights latent;
   RecurrentWeights recurrent;
   Norm q_norm, k_norm;
   Linear o;
-  Floats sinks;  ///< [n_heads] or empty
+  FloatArray sinks;  ///< [n_heads] or empty
 
   Norm ffn_norm, ffn_post_norm;
   Linear gate, up, down;  ///< gate is empty where the feed-forward is not gated
 
   Linear router;
-  Norm router_norm;              ///< of the residual stream, where the router has an input of its own
-  Floats router_selection_bias;  ///< [n_experts], added for the choice only
+  Norm router_norm;                  ///< of the residual stream, where the router has an input of its own
+  FloatArray router_selection_bias;  ///< [n_experts], added for the choice only
   ExpertLinear expert_gate, expert_up, expert_down;  ///< gate is empty where the feed-forward is not gated
   Linear shared_gate, shared_up, shared_down;
   Linear shared_scale;                                  ///< [1, d_model]: the shared experts count sigmoid(h w) times
   Norm dense_post_norm, expert_norm, expert_post_norm;  ///< where experts stand beside a dense feed-forward
 
-  Linear input_gate, input_up;  ///< per-layer embedding: x += norm(up(gelu(gate x) * embedding))
-  Norm input_post_norm;
-  Floats output_scale;  ///< [1] factor on the residual stream after the layer, or empty
+  Linear layer_embedding_gate,
+      layer_embedding_up;  ///< per-layer embedding (PLE): x += norm(up(gelu(gate x) * embedding))
+  Norm layer_embedding_norm;
+  FloatArray output_scale;  ///< [1] factor on the residual stream after the layer, or empty
 };
 
 struct Weights {
@@ -99,15 +100,15 @@ struct Weights {
   Norm embedding_norm;
   Matrix token_types;       ///< [n types, d_model]
   Matrix positions;         ///< [max_position, d_model]
-  Matrix layer_embedding;   ///< [n_vocab, n_layers * d_layer_input]
-  Linear layer_projection;  ///< [n_layers * d_layer_input, d_model]
+  Matrix layer_embedding;   ///< [n_vocab, n_layers * d_layer_embedding]
+  Linear layer_projection;  ///< [n_layers * d_layer_embedding, d_model]
   Norm layer_projection_norm;
   std::vector<LayerWeights> layers;
   Norm output_norm;
   Linear output;             ///< [n_vocab, d_model]; the embedding where tied
   Linear rank, rank_output;  ///< head of a reranker: output(tanh(rank h)), or output(h)
   Linear pooled[2];          ///< applied to a pooled embedding, one after the other; or empty
-  Floats rope_factors, rope_factors_long, rope_factors_short;
+  FloatArray rope_factors, rope_factors_long, rope_factors_short;
   uint64_t copied_bytes = 0;  ///< of all vectors that were copied out of the file
 };
 

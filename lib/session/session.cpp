@@ -64,26 +64,6 @@ Status Session::Impl::cancelled(std::span<const BatchToken> computed) {
   return Error{ErrorCode::kCancelled, "cancelled while computing"};
 }
 
-Status Session::Impl::decode(std::span<const BatchToken> batch, const std::atomic<bool>* cancel) {
-  if (Status status = check(batch); !status) return status;
-  n_rows = 0;
-  ForwardContext c = context();
-  c.cancel = cancel;
-  for (size_t at = 0; at < batch.size();) {
-    const auto part = batch.subspan(at, std::min(batch.size() - at, static_cast<size_t>(options.n_batch)));
-    if (Status status = cache->impl().reserve(part); !status) {
-      cache->impl().unreserve(batch.first(at));
-      n_rows = 0;
-      return status;
-    }
-    const int rows = forward(c, part, n_rows, makes_logits(model.impl().hp, options));
-    at += part.size();
-    if (rows < 0) return cancelled(batch.first(at));
-    n_rows += rows;
-  }
-  return {};
-}
-
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
@@ -119,7 +99,24 @@ Result<Session> Session::create(const Model& model, const SessionOptions& wanted
 }
 
 Status Session::decode(std::span<const BatchToken> batch, const std::atomic<bool>* cancel) {
-  return impl_->decode(batch, cancel);
+  Impl& s = *impl_;
+  if (Status status = s.check(batch); !status) return status;
+  s.n_rows = 0;
+  ForwardContext c = s.context();
+  c.cancel = cancel;
+  for (size_t at = 0; at < batch.size();) {
+    const auto part = batch.subspan(at, std::min(batch.size() - at, static_cast<size_t>(s.options.n_batch)));
+    if (Status status = c.cache->reserve(part); !status) {
+      c.cache->unreserve(batch.first(at));
+      s.n_rows = 0;
+      return status;
+    }
+    const int rows = forward(c, part, s.n_rows, makes_logits(*c.hp, s.options));
+    at += part.size();
+    if (rows < 0) return s.cancelled(batch.first(at));
+    s.n_rows += rows;
+  }
+  return {};
 }
 
 size_t Session::n_logits() const {

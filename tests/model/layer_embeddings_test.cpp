@@ -57,10 +57,10 @@ TEST(LayerEmbeddings, AreMadeOfTokenAndFirstEmbedding) {
   StageWorld world(arch, family.tiny);
   const BatchToken batch[2] = {{17, 0, 0, true}, {299, 1, 0, true}};
   const auto x = testing::random_rows(world.scratch().x, 2, kWidth, 4);
-  prepare_layer_inputs(world.c, batch);
+  prepare_layer_embeddings(world.c, batch);
   for (size_t t = 0; t < 2; ++t) {
     for (size_t layer = 0; layer < kLayers; ++layer) {
-      testing::expect_close(world.scratch().layer_inputs + (t * kLayers + layer) * static_cast<size_t>(kInput),
+      testing::expect_close(world.scratch().layer_embeddings + (t * kLayers + layer) * static_cast<size_t>(kInput),
                             embedding_of(family, batch[t].id, layer, x[t]), "layer " + std::to_string(layer));
     }
   }
@@ -73,7 +73,7 @@ TEST(LayerEmbeddings, EndALayer) {
   Scratch& s = world.scratch();
   const BatchToken batch[2] = {{17, 0, 0, true}, {299, 1, 0, true}};
   const auto first = testing::random_rows(s.x, 2, kWidth, 4);
-  prepare_layer_inputs(world.c, batch);
+  prepare_layer_embeddings(world.c, batch);
   constexpr int32_t kept[1] = {1};  // only the second token is wanted after this layer
   const auto x = testing::random_rows(s.x, 1, kWidth, 5);
   std::copy_n(s.x, kWidth, s.h);

@@ -62,7 +62,7 @@ TEST(Norms, TheResidualIsAddedFirst) {
   constexpr int kWidth = FamilyModel::kWidth;
   std::vector<float> x(2 * kWidth, 1.0f), y(2 * kWidth, 4.0f), h(2 * kWidth);
   for (size_t i = kWidth; i < y.size(); ++i) y[i] = -8.0f;
-  const Norm norm{Floats(kWidth, 2.0f), {}};
+  const Norm norm{FloatArray(kWidth, 2.0f), {}};
   add_norm_rows(w.world.c, x.data(), y.data(), 0.25f, h.data(), norm, 2);
   EXPECT_EQ(x.front(), 2.0f);  // 1 + 0.25 * 4
   EXPECT_EQ(x.back(), -1.0f);  // 1 - 0.25 * 8
