@@ -28,27 +28,29 @@ struct KvTypeInfo {
   int block_bytes;  ///< of a block's codes and scale
 };
 
-inline constexpr KvTypeInfo kKvTypeInfos[] = {
+/// Of internal linkage, like the functions that use it: an inline variable would be a weak symbol of wide-instruction
+/// objects.
+static constexpr KvTypeInfo kKvTypeInfos[] = {
 #define HEARTH_KV_TYPE(Name, name, block_size, block_bytes) {name, block_size, block_bytes},
 #include "kernels/kv_types.inc"
 #undef HEARTH_KV_TYPE
 };
 inline constexpr int kKvTypeCount = static_cast<int>(sizeof(kKvTypeInfos) / sizeof(kKvTypeInfos[0]));
 
-constexpr const KvTypeInfo& kv_type_info(KvType type) {
+static inline constexpr KvTypeInfo kv_type_info(KvType type) {
   return kKvTypeInfos[static_cast<int>(type)];
 }
 
 inline constexpr int kPageTokens = 64;  ///< positions of a page; equals KVCache::kPageTokens
 
 /// Bytes of the keys or the values of one position of one head.
-constexpr int64_t kv_position_bytes(KvType type, int64_t dim) {
-  const KvTypeInfo& info = kv_type_info(type);
+static inline constexpr int64_t kv_position_bytes(KvType type, int64_t dim) {
+  const KvTypeInfo info = kv_type_info(type);
   return (dim + info.block_size - 1) / info.block_size * info.block_bytes;
 }
 
 /// Bytes of the keys or the values of one page of one head.
-constexpr int64_t kv_page_bytes(KvType type, int64_t dim) {
+static inline constexpr int64_t kv_page_bytes(KvType type, int64_t dim) {
   return kPageTokens * kv_position_bytes(type, dim);
 }
 
