@@ -93,17 +93,51 @@ TEST_F(Dispatch, AnUnknownNameChangesNothing) {
   EXPECT_EQ(before_, active_isa());
 }
 
+/// Names of the empty entries of a table, with the tensor type where there is one.
+std::string empty_entries(const kernels::KernelTable& t) {
+  std::string names;
+  const auto check = [&names](bool filled, const std::string& name) { names += filled ? "" : name + " "; };
+#define HEARTH_CHECK(entry) check(t.entry != nullptr, #entry)
+  HEARTH_CHECK(isa), HEARTH_CHECK(rms_norm), HEARTH_CHECK(layer_norm), HEARTH_CHECK(rope_pairs);
+  HEARTH_CHECK(rope_halves), HEARTH_CHECK(gate_mul), HEARTH_CHECK(add), HEARTH_CHECK(scale), HEARTH_CHECK(axpy);
+  HEARTH_CHECK(dot), HEARTH_CHECK(soft_cap), HEARTH_CHECK(softmax), HEARTH_CHECK(int8_peak), HEARTH_CHECK(read_once);
+  HEARTH_CHECK(attend_page), HEARTH_CHECK(attend_run);
+  HEARTH_CHECK(matmul.multiply_floats), HEARTH_CHECK(matmul.pack_acts), HEARTH_CHECK(matmul.put_block);
+#undef HEARTH_CHECK
+  for (const kernels::KvTypeKernels& type : t.kv_types) {
+    check(type.store_key && type.store_value && type.load_key && type.load_value, "a KV type");
+  }
+  const int n_floats = static_cast<int>(kernels::PanelKind::kFloat);
+  for (int kind = 0; kind < kernels::kPanelKinds; ++kind) {
+    check((t.matmul.multiply[kind] != nullptr) == (kind != n_floats), "multiply " + std::to_string(kind));
+  }
+  for (int type = 0; type < kernels::kTypeCount; ++type) {
+    const kernels::TypeKernels& traits = t.types[type];
+    const bool is_float = traits.kind == kernels::PanelKind::kFloat;
+    const std::string of = " of " + std::to_string(type);
+    check(traits.dequantize != nullptr, "dequantize" + of);
+    check((traits.unpack != nullptr) == !is_float, "unpack" + of);
+    check(traits.block_size > 0 && traits.block_bytes > 0, "sizes" + of);
+    check(traits.kind < kernels::PanelKind::kCount, "kind" + of);
+    check(t.matmul.decode[type] != nullptr, "decode" + of);
+    check((t.matmul.dot_rows[type] != nullptr) == is_float, "dot_rows" + of);
+    const int most = t.matmul.dot_most_cols[type];
+    check((t.matmul.dot_columns[type] != nullptr) == (most > 0), "dot_columns" + of);
+    check(most >= 0 && most <= kernels::kDotCols && (!is_float || most == 0), "dot_most_cols" + of);
+  }
+  return names;
+}
+
 TEST_F(Dispatch, EveryTableIsComplete) {
   for (int i = 0; i < kernels::isa_count(); ++i) {
     const kernels::KernelTable* t = kernels::isa_table(i);
     if (t == nullptr) continue;
-    EXPECT_TRUE(t->rms_norm && t->layer_norm && t->rope_pairs && t->rope_halves && t->gate_mul && t->add && t->mul &&
-                t->scale && t->axpy && t->dot && t->soft_cap && t->softmax && t->attend_page && t->attend_run)
-        << t->isa;
-    for (const kernels::KvTypeKernels& type : t->kv_types) {
-      EXPECT_TRUE(type.store_key && type.store_value && type.load_key && type.load_value) << t->isa;
-    }
+    EXPECT_EQ(empty_entries(*t), "") << t->isa;
   }
+  kernels::KernelTable broken = *kernels::isa_table(0);
+  broken.attend_run = nullptr;
+  broken.matmul.decode[5] = nullptr;
+  EXPECT_EQ(empty_entries(broken), "attend_run decode of 5 ");
 }
 
 }  // namespace
