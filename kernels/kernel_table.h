@@ -28,8 +28,6 @@ inline constexpr int kTypeCount = static_cast<int>(TypeIndex::kCount);
 struct TypeKernels {
   /// out[0..n) = the floats that the blocks stand for, bit-exactly as the format defines. n % block_size == 0.
   void (*dequantize)(float* out, const void* blocks, int64_t n);
-  /// Encodes n floats (nullptr where there is no encoder yet).
-  void (*quantize)(void* blocks, const float* x, int64_t n);
   /// Splits n elements into codes, scales and minimums; nullptr for float types. n % block_size == 0.
   void (*unpack)(const Unpacked& out, const void* blocks, int64_t n);
   PanelKind kind;
@@ -86,14 +84,13 @@ struct KernelTable {
   /// y = gate(g) * u; u may be nullptr (then y = gate(g)). y may be g or u.
   void (*gate_mul)(float* y, const float* g, const float* u, int64_t n, Gate gate);
   void (*add)(float* y, const float* x, int64_t n);            ///< y += x
-  void (*mul)(float* y, const float* x, int64_t n);            ///< y *= x
   void (*scale)(float* y, float s, int64_t n);                 ///< y *= s
   void (*axpy)(float* y, float a, const float* x, int64_t n);  ///< y += a x
   float (*dot)(const float* x, const float* y, int64_t n);
   void (*soft_cap)(float* y, float cap, int64_t n);  ///< y = cap tanh(y / cap)
   void (*softmax)(float* y, int64_t n);              ///< in place, stable
 
-  // --- limits of the machine ----------------------------------------------------------------------------
+  // --- peaks of the machine -----------------------------------------------------------------------------
   /// Multiplies and adds 8-bit integers in registers `rounds` times; returns how many multiply-adds that was.
   int64_t (*int8_peak)(int64_t rounds);
   /// Reads n bytes (64-byte aligned, n a multiple of 256) once; returns a mix of them.

@@ -37,12 +37,7 @@ class Aligned {
 std::vector<uint8_t> weights(const kernels::TypeKernels& type, int64_t rows, int64_t cols) {
   std::mt19937 random(1);
   const int64_t row_bytes = cols / type.block_size * type.block_bytes;
-  std::vector<uint8_t> few(static_cast<size_t>(4 * row_bytes));
-  if (type.kind == PanelKind::kFloat) {
-    type.quantize(few.data(), testing::random_floats(4 * cols, random).data(), 4 * cols);
-  } else {
-    few = testing::random_blocks(type, 4 * cols, random);
-  }
+  const std::vector<uint8_t> few = testing::random_weights(type, 4 * cols, random);
   std::vector<uint8_t> all;
   all.reserve(static_cast<size_t>(rows * row_bytes));
   for (int64_t r = 0; r < rows; ++r) {

@@ -7,7 +7,7 @@ namespace hearth::kernels::avx2 {
 
 void overlay_matmul(KernelTable& table);
 void overlay_vector_ops(KernelTable& table);
-void overlay_limits(KernelTable& table);
+void overlay_peaks(KernelTable& table);
 void overlay_attention(KernelTable& table);
 void overlay_attention_run(KernelTable& table);
 

@@ -6,7 +6,7 @@ namespace hearth::kernels {
 void overlay_avx2(KernelTable& table) {
   avx2::overlay_matmul(table);
   avx2::overlay_vector_ops(table);
-  avx2::overlay_limits(table);
+  avx2::overlay_peaks(table);
   avx2::overlay_attention(table);
   avx2::overlay_attention_run(table);
 }

@@ -6,7 +6,7 @@ namespace hearth::kernels {
 void overlay_avx512(KernelTable& table) {
   avx512::overlay_matmul(table);
   avx512::overlay_vector_ops(table);
-  avx512::overlay_limits(table);
+  avx512::overlay_peaks(table);
   avx512::overlay_attention(table);
   avx512::overlay_attention_run(table);
 }

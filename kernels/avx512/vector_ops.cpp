@@ -14,7 +14,6 @@ void overlay_vector_ops(KernelTable& table) {
   table.rope_halves = rope_halves_row;
   table.gate_mul = gate_mul_row;
   table.add = add_rows;
-  table.mul = mul_rows;
   table.scale = scale_row;
   table.axpy = axpy_rows;
   table.dot = dot_rows;

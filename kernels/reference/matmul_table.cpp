@@ -48,29 +48,27 @@ void dot_float_rows(float* out, const WeightTile& tile, const float* x, int64_t 
 }  // namespace
 
 void overlay_matmul(KernelTable& table) {
-#define HEARTH_FLOAT_TYPE(Name, size, bytes)                                                        \
-  {                                                                                                 \
-    constexpr int i = static_cast<int>(TypeIndex::k##Name);                                         \
-    table.types[i] = {dequantize_##Name, quantize_##Name, nullptr, PanelKind::kFloat, size, bytes}; \
-    table.matmul.decode[i] = decode_float_type<dequantize_##Name, bytes>;                           \
-    table.matmul.dot_rows[i] = dot_float_rows<dequantize_##Name, bytes>;                            \
+#define HEARTH_FLOAT_TYPE(Name, size, bytes)                                       \
+  {                                                                                \
+    constexpr int i = static_cast<int>(TypeIndex::k##Name);                        \
+    table.types[i] = {dequantize_##Name, nullptr, PanelKind::kFloat, size, bytes}; \
+    table.matmul.decode[i] = decode_float_type<dequantize_##Name, bytes>;          \
+    table.matmul.dot_rows[i] = dot_float_rows<dequantize_##Name, bytes>;           \
   }
-#define HEARTH_QUANT_TYPE(Name, size, bytes, kind)                                                           \
-  {                                                                                                          \
-    constexpr int i = static_cast<int>(TypeIndex::k##Name);                                                  \
-    table.types[i] = {                                                                                       \
-        dequantize_codes<unpack_##Name, size, bytes>, nullptr, unpack_##Name, PanelKind::kind, size, bytes}; \
-    table.matmul.decode[i] = decode_codes<unpack_##Name, size, bytes, PanelKind::kind>;                      \
-    table.matmul.dot_rows[i] = nullptr;                                                                      \
-    table.matmul.dot_columns[i] = nullptr;                                                                   \
-    table.matmul.dot_most_cols[i] = 0;                                                                       \
+#define HEARTH_QUANT_TYPE(Name, size, bytes, kind)                                                                \
+  {                                                                                                               \
+    constexpr int i = static_cast<int>(TypeIndex::k##Name);                                                       \
+    table.types[i] = {dequantize_codes<unpack_##Name, size, bytes>, unpack_##Name, PanelKind::kind, size, bytes}; \
+    table.matmul.decode[i] = decode_codes<unpack_##Name, size, bytes, PanelKind::kind>;                           \
+    table.matmul.dot_rows[i] = nullptr;                                                                           \
+    table.matmul.dot_columns[i] = nullptr;                                                                        \
+    table.matmul.dot_most_cols[i] = 0;                                                                            \
   }
 #define HEARTH_STORE_TYPE(Name, size, bytes)
 #include "kernels/quant_types.inc"
 #undef HEARTH_FLOAT_TYPE
 #undef HEARTH_QUANT_TYPE
 #undef HEARTH_STORE_TYPE
-  table.types[static_cast<int>(TypeIndex::kQ8_0)].quantize = quantize_Q8_0;
   table.matmul.multiply[static_cast<int>(PanelKind::kFloat)] = nullptr;
   for (int kind = 1; kind < kPanelKinds; ++kind) table.matmul.multiply[kind] = multiply_codes;
   table.matmul.multiply_floats = multiply_floats;

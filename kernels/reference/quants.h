@@ -1,5 +1,5 @@
-// The reference functions of every tensor type: what the bits of a block mean. Declared for the reference table
-// and for the generic decoders of the instruction sets.
+// The reference functions of every tensor type: what the bits of a block mean. For the reference table and for
+// the generic decoder (generic_decode.h).
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ namespace hearth::kernels::reference {
 #undef HEARTH_QUANT_TYPE
 #undef HEARTH_STORE_TYPE
 
+/// Encoders, as far as there are any; not in the kernel table.
 void quantize_Q8_0(void* blocks, const float* x, int64_t n);
 
 /// The 16 values of IQ4_NL and IQ4_XS codes, and of MXFP4 and NVFP4 codes (4-bit floats E2M1, times two).

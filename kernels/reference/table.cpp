@@ -12,7 +12,6 @@ void overlay_reference(KernelTable& table) {
   table.rope_halves = reference::rope_halves;
   table.gate_mul = reference::gate_mul;
   table.add = reference::add;
-  table.mul = reference::mul;
   table.scale = reference::scale;
   table.axpy = reference::axpy;
   table.dot = reference::dot;

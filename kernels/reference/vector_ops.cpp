@@ -9,10 +9,6 @@ void add(float* y, const float* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] += x[i];
 }
 
-void mul(float* y, const float* x, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) y[i] *= x[i];
-}
-
 void scale(float* y, float s, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] *= s;
 }

@@ -11,7 +11,6 @@ void rope_pairs(float* x, const float* cs, int64_t n_rot);
 void rope_halves(float* x, const float* cs, int64_t n_rot);
 void gate_mul(float* y, const float* g, const float* u, int64_t n, Gate gate);
 void add(float* y, const float* x, int64_t n);
-void mul(float* y, const float* x, int64_t n);
 void scale(float* y, float s, int64_t n);
 void axpy(float* y, float a, const float* x, int64_t n);
 float dot(const float* x, const float* y, int64_t n);

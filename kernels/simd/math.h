@@ -1,7 +1,6 @@
 // Elementary functions on vectors of floats, accurate to a few units in the last place. Written in the vocabulary
 // of <isa>/simd.h, which is included first.
-// Polynomials of exp and tanh: S. Moshier, Cephes Mathematical Library (expf, tanhf). erfc: Press et al., Numerical
-// Recipes in C, 2nd ed., section 6.2 (relative error 1.2e-7 everywhere).
+// Polynomials of exp and tanh: S. Moshier, Cephes Mathematical Library (expf, tanhf).
 #pragma once
 
 namespace hearth::kernels {
@@ -41,24 +40,6 @@ inline Floats tanh(Floats x) {
   const Floats e = exp(add(a, a));
   const Floats large = copy_sign(sub(one, div(splat(2.0f), add(e, one))), x);
   return select(less(a, splat(0.625f)), small, large);
-}
-
-/// 1 - erf(x)
-inline Floats erfc(Floats x) {
-  const Floats a = abs(x), one = splat(1.0f);
-  const Floats t = div(one, fma(a, splat(0.5f), one));
-  Floats p = splat(0.17087277f);
-  p = fma(p, t, splat(-0.82215223f));
-  p = fma(p, t, splat(1.48851587f));
-  p = fma(p, t, splat(-1.13520398f));
-  p = fma(p, t, splat(0.27886807f));
-  p = fma(p, t, splat(-0.18628806f));
-  p = fma(p, t, splat(0.09678418f));
-  p = fma(p, t, splat(0.37409196f));
-  p = fma(p, t, splat(1.00002368f));
-  p = fma(p, t, splat(-1.26551223f));
-  const Floats y = mul(t, exp(fnma(a, a, p)));
-  return select(less(x, zero()), sub(splat(2.0f), y), y);
 }
 
 }  // namespace

@@ -13,11 +13,6 @@ inline void add_rows(float* y, const float* x, int64_t n) {
       n, [=](int64_t i, int64_t m) { store_up_to(y + i, add(load_up_to(y + i, m), load_up_to(x + i, m)), m); });
 }
 
-inline void mul_rows(float* y, const float* x, int64_t n) {
-  for_each_vector(
-      n, [=](int64_t i, int64_t m) { store_up_to(y + i, mul(load_up_to(y + i, m), load_up_to(x + i, m)), m); });
-}
-
 inline void scale_row(float* y, float s, int64_t n) {
   const Floats factor = splat(s);
   for_each_vector(n, [=](int64_t i, int64_t m) { store_up_to(y + i, mul(load_up_to(y + i, m), factor), m); });
@@ -63,16 +58,11 @@ inline void softmax_row(float* y, int64_t n) {
 template <Gate kGate>
 inline Floats gated(Floats g, Floats u) {
   constexpr float kTwoSqrt2OverPi = 1.59576912f;
-  constexpr float kSqrtHalf = 0.70710678f;
   if constexpr (kGate == Gate::kSilu) return mul(mul(g, sigmoid(g)), u);
   if constexpr (kGate == Gate::kGelu) {  // 0.5 (1 + tanh z) = sigmoid(2 z)
     const Floats cubic = fma(mul(mul(g, g), g), splat(0.044715f), g);
     return mul(mul(g, sigmoid(mul(cubic, splat(kTwoSqrt2OverPi)))), u);
   }
-  if constexpr (kGate == Gate::kGeluErf) {  // 1 + erf(x) = erfc(-x)
-    return mul(mul(mul(splat(0.5f), g), erfc(mul(g, splat(-kSqrtHalf)))), u);
-  }
-  if constexpr (kGate == Gate::kRelu) return mul(max(zero(), g), u);
   if constexpr (kGate == Gate::kReluSquared) {
     const Floats r = max(zero(), g);
     return mul(mul(r, r), u);
@@ -98,8 +88,6 @@ inline void gate_mul_row(float* y, const float* g, const float* u, int64_t n, Ga
   switch (gate) {
     case Gate::kSilu: return gate_row<Gate::kSilu>(y, g, u, n);
     case Gate::kGelu: return gate_row<Gate::kGelu>(y, g, u, n);
-    case Gate::kGeluErf: return gate_row<Gate::kGeluErf>(y, g, u, n);
-    case Gate::kRelu: return gate_row<Gate::kRelu>(y, g, u, n);
     case Gate::kReluSquared: return gate_row<Gate::kReluSquared>(y, g, u, n);
     case Gate::kSwigluClamped: return gate_row<Gate::kSwigluClamped>(y, g, u, n);
   }

@@ -27,12 +27,7 @@ struct Tile {
       : row_bytes(kElements / traits.block_size * traits.block_bytes),
         bytes(static_cast<size_t>(kRows * row_bytes)),
         values(static_cast<size_t>(kRows * kElements)) {
-    if (traits.kind == PanelKind::kFloat) {
-      values = sample_floats(values.size(), seed, 1.0f);
-      traits.quantize(bytes.data(), values.data(), kRows * kElements);
-    } else {
-      fill_blocks(traits, seed);
-    }
+    fill_blocks(traits, seed);
     traits.dequantize(values.data(), bytes.data(), kRows * kElements);
   }
 

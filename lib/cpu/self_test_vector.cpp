@@ -51,14 +51,12 @@ void check_vector_kernels(std::vector<KernelCheck>& checks, const KernelTable& i
   check("layer_norm", [](T t, float* y, F x, F w, int64_t n) { t.layer_norm(y, x, w, w + n, n, 1e-5f); });
   check("rope_pairs", [](T t, float* y, F, F w, int64_t n) { t.rope_pairs(y, w, n / 2 * 2); });
   check("rope_halves", [](T t, float* y, F, F w, int64_t n) { t.rope_halves(y, w, n / 2 * 2); });
-  constexpr const char* kGateNames[] = {"gate silu", "gate gelu",         "gate gelu_erf",
-                                        "gate relu", "gate relu_squared", "gate swiglu_clamped"};
-  for (int gate = 0; gate < 6; ++gate) {
+  constexpr const char* kGateNames[] = {"gate silu", "gate gelu", "gate relu_squared", "gate swiglu_clamped"};
+  for (int gate = 0; gate < 4; ++gate) {
     check(kGateNames[gate],
           [gate](T t, float* y, F x, F w, int64_t n) { t.gate_mul(y, x, w, n, static_cast<Gate>(gate)); });
   }
   check("add", [](T t, float* y, F x, F, int64_t n) { t.add(y, x, n); });
-  check("mul", [](T t, float* y, F x, F, int64_t n) { t.mul(y, x, n); });
   check("scale", [](T t, float* y, F, F, int64_t n) { t.scale(y, 0.37f, n); });
   check("axpy", [](T t, float* y, F x, F, int64_t n) { t.axpy(y, 0.37f, x, n); });
   check("dot", [](T t, float* y, F x, F, int64_t n) {

@@ -127,14 +127,6 @@ void FileBytes::release() {
   kind_ = Kind::kBorrowed;
 }
 
-void advise_will_need(std::span<const std::byte> bytes) {
-  if (bytes.empty()) return;
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(bytes.data());
-  const uintptr_t page = begin & ~(uintptr_t{page_bytes()} - 1);
-  // A refusal costs speed only, so it is not reported.
-  (void)::madvise(reinterpret_cast<void*>(page), begin - page + bytes.size(), MADV_WILLNEED);
-}
-
 unsigned touch_pages(std::span<const std::byte> bytes) {
   unsigned sum = 0;
   const size_t step = page_bytes();

@@ -45,9 +45,6 @@ class FileBytes {
   size_t size_ = 0;
 };
 
-/// Hints that mapped bytes will be read soon, so that the system starts reading ahead. No effect on other memory.
-void advise_will_need(std::span<const std::byte> bytes);
-
 /// Reads one byte of each page, so that a mapping is resident when this returns. The result is meaningless; it is
 /// there so that the reads are not optimized away.
 unsigned touch_pages(std::span<const std::byte> bytes);

@@ -1,8 +1,10 @@
 // Model::open: map the file, find the architecture's row, read the sizes, bind the weights.
 #include <algorithm>
 #include <map>
+#include <span>
 #include <string>
 
+#include "lib/io/file_bytes.h"
 #include "lib/model/model_impl.h"
 
 namespace hearth {
@@ -68,18 +70,19 @@ ModelInfo describe(const GgufFile& file, const Architecture& arch, const HParams
 
 /// Reads one byte of every page of the weights, with progress; false when cancelled.
 bool touch_weights(const GgufFile& file, const LoadProgress& progress) {
-  constexpr uint64_t kPage = 4096;
   constexpr uint64_t kStep = uint64_t{32} << 20;
   uint64_t done = 0, next = kStep;
   unsigned sum = 0;
   for (const GgufTensor& tensor : file.tensors()) {
-    for (uint64_t at = 0; at < tensor.size_bytes; at += kPage) {
-      sum += static_cast<unsigned>(static_cast<const volatile std::byte*>(tensor.data)[at]);
-      if (done + at < next) continue;
-      next = done + at + kStep;
-      if (progress && !progress(done + at, file.file_bytes())) return false;
+    const std::span all(static_cast<const std::byte*>(tensor.data), static_cast<size_t>(tensor.size_bytes));
+    for (uint64_t at = 0; at < all.size(); at += kStep) {
+      const std::span part = all.subspan(at, std::min<size_t>(kStep, all.size() - at));
+      sum += touch_pages(part);
+      done += part.size();
+      if (done < next) continue;
+      next = done + kStep;
+      if (progress && !progress(done, file.file_bytes())) return false;
     }
-    done += tensor.size_bytes;
   }
   return sum != ~0u;  // keeps the reads
 }

@@ -54,14 +54,7 @@ TEST_P(MatmulKernelsOf, AgreeWithTheReference) {
   for (int type = 0; type < kernels::kTypeCount; ++type) {
     const kernels::TypeKernels& traits = reference().types[type];
     for (const int n_rows : {1, 9, 31, 32}) {
-      std::vector<uint8_t> tile;
-      if (traits.kind == PanelKind::kFloat) {
-        const auto w = testing::random_floats(n_rows * kCols, random);
-        tile.resize(static_cast<size_t>(n_rows * kCols * traits.block_bytes));
-        traits.quantize(tile.data(), w.data(), n_rows * kCols);
-      } else {
-        tile = testing::random_blocks(traits, n_rows * kCols, random);
-      }
+      const std::vector<uint8_t> tile = testing::random_weights(traits, n_rows * kCols, random);
       std::vector<float> weights(static_cast<size_t>(n_rows * kCols));
       traits.dequantize(weights.data(), tile.data(), n_rows * kCols);
       for (int n_cols = 1; n_cols <= kernels::kGroupCols; ++n_cols) {
@@ -207,9 +200,8 @@ TEST_P(MatmulKernelsOf, RowsOfFloatsAgreeWithTheReference) {
     if (traits.kind != PanelKind::kFloat) continue;
     for (const int64_t n : {1, 7, 8, 15, 16, 33, 100, 512}) {
       for (const int n_rows : {1, 3, 4, 32}) {
-        const auto w = testing::random_floats(n_rows * n, random), x = testing::random_floats(n, random);
-        std::vector<uint8_t> tile(static_cast<size_t>(n_rows * n * traits.block_bytes));
-        traits.quantize(tile.data(), w.data(), n_rows * n);
+        const auto tile = testing::random_weights(traits, n_rows * n, random);
+        const auto x = testing::random_floats(n, random);
         Guarded<float> actual(static_cast<size_t>(n_rows), 3), expected(static_cast<size_t>(n_rows), 0);
         isa().matmul.dot_rows[type](actual.data(), {tile.data(), n * traits.block_bytes, n_rows}, x.data(), n);
         reference().matmul.dot_rows[type](expected.data(), {tile.data(), n * traits.block_bytes, n_rows}, x.data(), n);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/kernel_table.h"
+#include "kernels/reference/quants.h"
 
 namespace hearth::testing {
 
@@ -48,6 +49,18 @@ inline std::vector<float> random_floats(int64_t n, std::mt19937& random) {
   std::vector<float> x(static_cast<size_t>(n));
   for (float& value : x) value = normal(random);
   return x;
+}
+
+/// n random floats of ordinary magnitudes as a float type holds them, or random blocks of another type.
+inline std::vector<uint8_t> random_weights(const kernels::TypeKernels& type, int64_t n, std::mt19937& random) {
+  if (type.kind != kernels::PanelKind::kFloat) return random_blocks(type, n, random);
+  const std::vector<float> x = random_floats(n, random);
+  std::vector<uint8_t> out(static_cast<size_t>(n * type.block_bytes));
+  const auto encode = type.block_bytes == 4                                   ? kernels::reference::quantize_F32
+                      : type.dequantize == kernels::reference::dequantize_F16 ? kernels::reference::quantize_F16
+                                                                              : kernels::reference::quantize_BF16;
+  encode(out.data(), x.data(), n);
+  return out;
 }
 
 }  // namespace hearth::testing

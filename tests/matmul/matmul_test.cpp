@@ -63,13 +63,7 @@ class Workplace {
 struct RandomMatrix {
   RandomMatrix(int type, int64_t rows, int64_t cols, std::mt19937& random) {
     const kernels::TypeKernels& traits = kernels::kernels().types[type];
-    if (traits.kind == kernels::PanelKind::kFloat) {
-      const auto x = testing::random_floats(rows * cols, random);
-      blocks.resize(static_cast<size_t>(rows * cols * traits.block_bytes));
-      traits.quantize(blocks.data(), x.data(), rows * cols);
-    } else {
-      blocks = testing::random_blocks(traits, rows * cols, random);
-    }
+    blocks = testing::random_weights(traits, rows * cols, random);
     values.resize(static_cast<size_t>(rows * cols));
     traits.dequantize(values.data(), blocks.data(), rows * cols);
     blocks.insert(blocks.begin(), uint8_t{0});

@@ -42,7 +42,7 @@ uint64_t read_once(const void* bytes, int64_t n) {
 
 }  // namespace
 
-void overlay_limits(KernelTable& table) {
+void overlay_peaks(KernelTable& table) {
   table.int8_peak = int8_peak;
   table.read_once = read_once;
 }
