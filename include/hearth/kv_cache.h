@@ -41,6 +41,8 @@ struct KVCacheStats {
 class KVCache {
  public:
   static constexpr int kPageTokens = 64;
+  /// Positions that sliding windows keep beyond their width, so that rollback() finds them.
+  static constexpr int kRollbackTokens = 64;
 
   KVCache(KVCache&&) noexcept;
   KVCache& operator=(KVCache&&) noexcept;
@@ -50,12 +52,19 @@ class KVCache {
   void clear();
   /// Forgets positions [p0, p1) of a sequence; p1 < 0 means to the end. kInvalidArgument for a bad
   /// sequence or range; kUnsupported when it would have to bring back positions that a sliding window
-  /// has already dropped (the sequence is unchanged then).
+  /// has already dropped, or a state of recurrent layers that is not kept (the sequence is unchanged then).
   Status remove(SeqId seq, int32_t p0, int32_t p1 = -1);
   /// Makes `to` equal to positions [p0, p1) of `from`, sharing pages. What `to` held is forgotten.
   Status copy(SeqId from, SeqId to, int32_t p0 = 0, int32_t p1 = -1);
   /// Keeps the first `n` positions of a sequence.
   Status trim(SeqId seq, int32_t n);
+  /// Forgets the last `n` positions. A sequence can always go back by kRollbackTokens; if its model has recurrent
+  /// layers, to where it was before the last decode() that computed tokens of it (once), or to its beginning.
+  /// kInvalidArgument when it has fewer; kUnsupported says how far it can go back (the sequence is unchanged then).
+  Status rollback(SeqId seq, int32_t n);
+  /// Whether decode() of `n` more tokens of a sequence will find room: positions below n_ctx, and pages in every group
+  /// of layers.
+  bool room(SeqId seq, int32_t n) const;
   /// One more than the highest position held; 0 when empty or the id is out of range.
   int32_t length(SeqId seq) const;
   /// True when the position is held.

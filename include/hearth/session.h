@@ -85,9 +85,8 @@ class Session {
   /// Computes a batch. Tokens of one sequence must stand in order, at positions that the cache does not
   /// hold; a token sees the earlier positions of its own sequence (encoders: all of its sequence in the
   /// batch). On any error the cache is as it was: kInvalidArgument (id, position or sequence out of range,
-  /// position taken), kContextFull. `cancel`, if not null, is looked at between two layers of the model: kCancelled
-  /// once it is true; the batch's tokens are not held then, and its sequences, if the model has sliding windows or
-  /// recurrent layers, are forgotten altogether.
+  /// position taken), kContextFull, kCancelled. `cancel`, if not null, is looked at between two layers of the model and
+  /// ends the call once it is true. (A checkpoint of recurrent layers that an earlier decode() left is lost then.)
   Status decode(std::span<const BatchToken> batch, const std::atomic<bool>* cancel = nullptr);
   /// Computes tokens at the positions that follow those of a sequence, n_batch at a time. Errors as decode(); what was
   /// computed before an error stays. kInvalidArgument for no tokens.

@@ -41,14 +41,15 @@ void project(const ForwardContext& c, const RecurrentWeights& w, int n) {
 }
 
 /// qkv[t, ch] = silu(sum_j conv[ch, j] in[t - width + 1 + j, ch]); the state holds the inputs before the batch,
-/// [width - 1, channels], the newest last.
-void convolve(const ForwardContext& c, const RecurrentWeights& w, float* state, const SequenceRows& seq) {
+/// [width - 1, channels], the newest last. It is read from `before`, which may be the same memory.
+void convolve(const ForwardContext& c, const RecurrentWeights& w, float* state, const float* before,
+              const SequenceRows& seq) {
   const RecurrentParams& p = c.hp->recurrent;
   const int64_t n_channels = p.channels();
   const int64_t past = p.conv_width - 1;
   const auto n = static_cast<int64_t>(seq.rows.size());
   const auto input = [&](int64_t t) {  // t < 0: before the batch
-    return t < 0 ? state + (past + t) * n_channels
+    return t < 0 ? before + (past + t) * n_channels
                  : c.scratch->recurrent_in + seq.rows[static_cast<size_t>(t)] * n_channels;
   };
   for_rows(c, static_cast<int>(n), n_channels * p.conv_width, [&](int t) {
@@ -113,12 +114,14 @@ void delta_step(float* S, float* out, float* answer, const float* q, const float
   }
 }
 
-/// One value head over the tokens of a sequence: heads[t, head] = norm(out) * silu(z).
-void run_head(const ForwardContext& c, const RecurrentWeights& w, float* states, const SequenceRows& seq, int head,
-              float* answer) {
+/// One value head over the tokens of a sequence, from its matrix in `before` on: heads[t, head] = norm(out) * silu(z).
+void run_head(const ForwardContext& c, const RecurrentWeights& w, float* states, const float* before,
+              const SequenceRows& seq, int head, float* answer) {
   const RecurrentParams& p = c.hp->recurrent;
   const HeadPlace place = head_place(c, w, head);
-  float* S = states + int64_t{head} * p.k_dim * p.v_dim;
+  const int64_t floats = int64_t{p.k_dim} * p.v_dim;
+  float* S = states + head * floats;
+  if (!seq.starts && before != states) std::copy_n(before + head * floats, floats, S);
   const auto at = static_cast<size_t>(head);
   for (const int t : seq.rows) {
     const float* qkv = c.scratch->recurrent_qkv + int64_t{t} * p.channels();
@@ -148,13 +151,14 @@ void delta_net(const ForwardContext& c, int layer, std::span<const BatchToken> b
   for (const SequenceRows& seq : sequences) {
     float* state = c.cache->state(layer, seq.seq);
     if (seq.starts) std::fill_n(state, p.state_floats(), 0.0f);
-    convolve(c, w, state, seq);
+    convolve(c, w, state, seq.starts ? state : c.cache->state_before(layer, seq.seq), seq);
   }
   normalize_queries_and_keys(c, n);
   c.parallel->run(static_cast<int>(sequences.size()) * p.n_v_heads, [&](int task, int worker) {
     const SequenceRows& seq = sequences[static_cast<size_t>(task / p.n_v_heads)];
     float* states = c.cache->state(layer, seq.seq) + p.conv_floats();
-    run_head(c, w, states, seq, task % p.n_v_heads, c.scratch->workers[static_cast<size_t>(worker)].total);
+    const float* before = c.cache->state_before(layer, seq.seq) + p.conv_floats();
+    run_head(c, w, states, before, seq, task % p.n_v_heads, c.scratch->workers[static_cast<size_t>(worker)].total);
   });
   if (rows.empty()) return;
   keep_rows(c.scratch->heads, p.v_width(), rows);

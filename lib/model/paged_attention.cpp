@@ -224,7 +224,7 @@ class PagedAttention {
   void attend(const Queries& q, const AttentionWorkspace& space, const AttentionState& state, int begin,
               int end) const {
     const SeqId seq = batch_[static_cast<size_t>(q.tokens.first)].seq;
-    const std::vector<PageRef>& table = c_.cache->table(layer_, seq);
+    const std::span<const PageRef> table = c_.cache->table(layer_, seq);
     for (int index = begin; index < end; ++index) {
       const PageRef& ref = table[static_cast<size_t>(index)];
       if (ref.mask == 0) continue;
@@ -251,7 +251,7 @@ class PagedAttention {
   void attend_run(const Queries& q, const AttentionWorkspace& space, const AttentionState& state, int begin,
                   int end) const {
     const SeqId seq = batch_[static_cast<size_t>(q.tokens.first)].seq;
-    const std::vector<PageRef>& table = c_.cache->table(layer_, seq);
+    const std::span<const PageRef> table = c_.cache->table(layer_, seq);
     KvPage pages[kRunPages];
     uint64_t held[kRunPages];
     for (int index = begin; index < end; ++index) {

@@ -48,20 +48,7 @@ Status Session::Impl::check(std::span<const BatchToken> batch) const {
     return Error{ErrorCode::kContextFull, "an encoder takes its texts at once: " + std::to_string(batch.size()) +
                                               " tokens do not fit n_batch (" + std::to_string(options.n_batch) + ")"};
   }
-  return cache->impl().check_room(batch);
-}
-
-/// A sliding window has let go of what the computed tokens no longer see, and a recurrent state has moved on: neither
-/// comes back.
-Status Session::Impl::cancelled(std::span<const BatchToken> computed) {
-  const auto forgets = [](const LayerShape& layer) { return layer.recurrent || layer.window > 0; };
-  const auto& layers = model.impl().hp.layers;
-  cache->impl().unreserve(computed);
-  if (std::any_of(layers.begin(), layers.end(), forgets)) {
-    for (const BatchToken& token : computed) (void)cache->remove(token.seq, 0);
-  }
-  n_rows = 0;
-  return Error{ErrorCode::kCancelled, "cancelled while computing"};
+  return cache->impl().check(batch);
 }
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -104,18 +91,21 @@ Status Session::decode(std::span<const BatchToken> batch, const std::atomic<bool
   s.n_rows = 0;
   ForwardContext c = s.context();
   c.cancel = cancel;
+  c.cache->begin();
   for (size_t at = 0; at < batch.size();) {
     const auto part = batch.subspan(at, std::min(batch.size() - at, static_cast<size_t>(s.options.n_batch)));
-    if (Status status = c.cache->reserve(part); !status) {
-      c.cache->unreserve(batch.first(at));
+    Status status = c.cache->reserve(part);
+    const int rows = status ? forward(c, part, s.n_rows, makes_logits(*c.hp, s.options)) : 0;
+    if (rows < 0) status = Error{ErrorCode::kCancelled, "cancelled while computing"};
+    if (!status) {
+      c.cache->undo();
       s.n_rows = 0;
       return status;
     }
-    const int rows = forward(c, part, s.n_rows, makes_logits(*c.hp, s.options));
     at += part.size();
-    if (rows < 0) return s.cancelled(batch.first(at));
     s.n_rows += rows;
   }
+  c.cache->commit();
   return {};
 }
 

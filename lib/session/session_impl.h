@@ -18,8 +18,6 @@ struct Session::Impl {
   explicit Impl(const Model& shared) : model(shared) {}
 
   Status check(std::span<const BatchToken> batch) const;
-  /// Takes back tokens of a batch that was cancelled.
-  Status cancelled(std::span<const BatchToken> computed);
   ForwardContext context();
 
   Model model;

@@ -1,0 +1,169 @@
+// What a host does with sequences between decodes: forget, go back, copy, ask; and the public face of the cache.
+#include <algorithm>
+#include <string>
+
+#include "lib/cache/kv_cache.h"
+
+namespace hearth {
+namespace {
+
+Error unsupported(std::string message) {
+  return {ErrorCode::kUnsupported, std::move(message)};
+}
+
+std::string left_the_window(int32_t dropped) {
+  return "positions before " + std::to_string(dropped) + " have left the sliding window, so ";
+}
+
+}  // namespace
+
+Status KVCache::Impl::check_range(SeqId seq, int32_t& p0, int32_t& p1) const {
+  if (Status status = check_sequence(seq); !status) return status;
+  if (p0 < 0) return Error{ErrorCode::kInvalidArgument, "position " + std::to_string(p0) + " is negative"};
+  const auto end = static_cast<int32_t>(options.n_ctx);
+  if (p1 < 0 || p1 > end) p1 = end;
+  p0 = std::min(p0, p1);
+  return {};
+}
+
+/// Length of a sequence without what lies at `end` and later.
+int32_t KVCache::Impl::length_before(SeqId seq, int32_t end) const {
+  int32_t longest = 0;
+  for (const Sequences& group : groups) longest = std::max(longest, group.length(seq, end));
+  return longest;
+}
+
+/// Whether what is left can be continued, at its new end or where it was.
+Status KVCache::Impl::check_remove(SeqId seq, int32_t p0, int32_t p1) const {
+  const int32_t end = length(seq);
+  if (p0 >= end || (p0 == 0 && p1 >= end)) return {};  // nothing or everything goes
+  if (states.floats() > 0 && (p1 < end || states.checkpoint(seq) != p0)) {
+    const int32_t kept = states.checkpoint(seq);
+    return unsupported("recurrent layers can go back to 0" +
+                       (kept > 0 ? " or to " + std::to_string(kept) : std::string()) + " alone, not forget " +
+                       std::to_string(p0) + ".." + std::to_string(std::min(p1, end) - 1));
+  }
+  for (const Sequences& group : groups) {
+    if (p1 < end || group.reaches_back_to(seq, length_before(seq, p0))) continue;
+    return unsupported(left_the_window(group.dropped(seq)) + "the sequence cannot go back to " + std::to_string(p0));
+  }
+  return {};
+}
+
+Status KVCache::Impl::remove(SeqId seq, int32_t p0, int32_t p1) {
+  if (Status status = check_range(seq, p0, p1); !status) return status;
+  if (Status status = check_remove(seq, p0, p1); !status) return status;
+  const int32_t end = length(seq);
+  const bool everything = p0 == 0 && p1 >= end;
+  if (states.floats() > 0 && everything) states.restart(seq);
+  if (states.floats() > 0 && !everything && p0 < end) states.go_back(seq);
+  for (Sequences& group : groups) {
+    group.remove(seq, p0, p1);
+    if (everything) group.restart(seq);
+  }
+  return {};
+}
+
+Status KVCache::Impl::rollback(SeqId seq, int32_t n) {
+  if (Status status = check_sequence(seq); !status) return status;
+  const int32_t end = length(seq);
+  if (n < 0 || n > end) {
+    return Error{ErrorCode::kInvalidArgument, "sequence " + std::to_string(seq) + " has " + std::to_string(end) +
+                                                  " positions and cannot go back by " + std::to_string(n)};
+  }
+  return remove(seq, end - n, -1);
+}
+
+Status KVCache::Impl::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
+  int32_t q0 = p0, q1 = p1;
+  if (Status status = check_range(from, p0, p1); !status) return status;
+  if (Status status = check_range(to, q0, q1); !status) return status;
+  const int32_t end = length(from);
+  if (states.floats() > 0 && (p0 > 0 || p1 < end)) {
+    return unsupported("recurrent layers cannot copy a part of a sequence, only all of it");
+  }
+  for (const Sequences& group : groups) {
+    if (p1 >= end || group.reaches_back_to(from, length_before(from, p1))) continue;
+    return unsupported(left_the_window(group.dropped(from)) + "no copy can end at " + std::to_string(p1));
+  }
+  if (from == to) {
+    if (Status status = remove(to, p1, -1); !status) return status;
+    return p0 > 0 ? remove(to, 0, p0) : Status{};
+  }
+  for (Sequences& group : groups) group.copy(from, to, p0, p1);
+  if (states.floats() > 0) states.copy(from, to);
+  return {};
+}
+
+bool KVCache::Impl::room(SeqId seq, int32_t n) const {
+  if (!check_sequence(seq) || n < 0 || length(seq) + int64_t{n} > options.n_ctx) return false;
+  return std::all_of(groups.begin(), groups.end(),
+                     [&](const Sequences& group) { return group.has_room(seq, n, options.n_batch); });
+}
+
+int32_t KVCache::Impl::length(SeqId seq) const {
+  return check_sequence(seq) ? length_before(seq, static_cast<int32_t>(options.n_ctx)) : 0;
+}
+
+bool KVCache::Impl::contains(SeqId seq, int32_t pos) const {
+  if (seq < 0 || seq >= options.n_seqs || pos < 0 || pos >= options.n_ctx) return false;
+  return std::any_of(groups.begin(), groups.end(), [&](const Sequences& group) { return group.holds(seq, pos); });
+}
+
+Token KVCache::Impl::token(SeqId seq, int32_t pos) const {
+  for (const Sequences& group : groups) {
+    if (!group.holds(seq, pos)) continue;
+    return group.pool().tokens(group.table(seq)[static_cast<size_t>(pos / kPageTokens)].page)[pos % kPageTokens];
+  }
+  return -1;
+}
+
+KVCacheStats KVCache::Impl::stats() const {
+  KVCacheStats stats;
+  stats.bytes_total = memory.size();
+  for (const Sequences& group : groups) {
+    stats.pages_total += group.pool().n_pages();
+    for (int32_t page = 0; page < group.pool().n_pages(); ++page) {
+      stats.pages_used += group.pool().refs(page) > 0;
+      stats.pages_shared += group.pool().refs(page) > 1;
+    }
+  }
+  return stats;
+}
+
+// --- the public face ---------------------------------------------------------------------------------------------
+
+KVCache::KVCache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+KVCache::KVCache(KVCache&&) noexcept = default;
+KVCache& KVCache::operator=(KVCache&&) noexcept = default;
+KVCache::~KVCache() = default;
+
+void KVCache::clear() {
+  impl_->clear();
+}
+Status KVCache::remove(SeqId seq, int32_t p0, int32_t p1) {
+  return impl_->remove(seq, p0, p1);
+}
+Status KVCache::rollback(SeqId seq, int32_t n) {
+  return impl_->rollback(seq, n);
+}
+Status KVCache::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
+  return impl_->copy(from, to, p0, p1);
+}
+Status KVCache::trim(SeqId seq, int32_t n) {
+  return impl_->remove(seq, n, -1);
+}
+bool KVCache::room(SeqId seq, int32_t n) const {
+  return impl_->room(seq, n);
+}
+int32_t KVCache::length(SeqId seq) const {
+  return impl_->length(seq);
+}
+bool KVCache::contains(SeqId seq, int32_t pos) const {
+  return impl_->contains(seq, pos);
+}
+KVCacheStats KVCache::stats() const {
+  return impl_->stats();
+}
+
+}  // namespace hearth

@@ -1,0 +1,157 @@
+// Page tables: hold, drop, share, take back.
+#include "lib/cache/sequences.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace hearth {
+namespace {
+
+constexpr int kPage = KVCache::kPageTokens;
+static_assert(kPage == 64, "a mask of a page is one 64-bit word");
+
+}  // namespace
+
+uint64_t range_mask(int64_t index, int64_t p0, int64_t p1) {
+  const int64_t from = std::clamp<int64_t>(p0 - index * kPage, 0, kPage);
+  const int64_t to = std::clamp<int64_t>(p1 - index * kPage, 0, kPage);
+  if (from >= to) return 0;
+  const uint64_t below_to = to == kPage ? ~uint64_t{0} : (uint64_t{1} << to) - 1;
+  return below_to & ~((uint64_t{1} << from) - 1);
+}
+
+void Sequences::lay_out(Layout& memory, const GroupLayout& layout, const CacheOptions& options) {
+  layout_ = layout;
+  n_seqs_ = options.n_seqs;
+  n_entries_ = pages_for(options.n_ctx);
+  pool_.lay_out(memory, layout.n_pages, layout.page_bytes);
+  tables_ = memory.take<PageRef>(n_seqs_ * n_entries_);
+  log_ = memory.take<LogEntry>(n_seqs_ * n_entries_);
+  dropped_ = memory.take<int32_t>(n_seqs_);
+  dropped_before_ = memory.take<int32_t>(n_seqs_);
+}
+
+void Sequences::clear() {
+  pool_.clear();
+  std::fill_n(tables_, n_seqs_ * n_entries_, PageRef{});
+  std::fill_n(dropped_, n_seqs_, 0);
+  n_log_ = 0;
+}
+
+bool Sequences::holds(SeqId seq, int32_t pos) const {
+  return (row(seq)[pos / kPage].mask >> (pos % kPage) & 1) != 0;
+}
+
+int32_t Sequences::length(SeqId seq, int64_t end) const {
+  const PageRef* entries = row(seq);
+  for (int64_t index = pages_for(end); index-- > 0;) {
+    const uint64_t mask = entries[index].mask & range_mask(index, 0, end);
+    if (mask != 0) return static_cast<int32_t>(index) * kPage + kPage - std::countl_zero(mask);
+  }
+  return 0;
+}
+
+void Sequences::begin() {
+  n_log_ = 0;
+  std::copy_n(dropped_, n_seqs_, dropped_before_);
+}
+
+void Sequences::log(PageRef& ref) {
+  if (ref.log >= 0) return;
+  ref.log = static_cast<int32_t>(n_log_);
+  log_[n_log_++] = {&ref, ref.page, ref.mask};
+}
+
+bool Sequences::hold(SeqId seq, int32_t pos, Token id) {
+  PageRef& ref = row(seq)[pos / kPage];
+  log(ref);
+  if (ref.page < 0 || pool_.refs(ref.page) > 1) {
+    const int32_t page = ref.page < 0 ? pool_.take() : pool_.take_copy(ref.page);  // the log has the original
+    if (page < 0) return false;
+    ref.page = page;
+  }
+  ref.mask |= uint64_t{1} << (pos % kPage);
+  pool_.tokens(ref.page)[pos % kPage] = id;
+  return true;
+}
+
+void Sequences::drop_before(SeqId seq, int32_t pos) {
+  const auto end = static_cast<int32_t>(layout_.first_kept(pos) / kPage);
+  for (int32_t index = dropped_[seq] / kPage; index < end; ++index) {
+    PageRef& ref = row(seq)[index];
+    if (ref.page < 0) continue;
+    log(ref);
+    if (ref.page != log_[ref.log].page) pool_.release(ref.page);  // taken since begin(): nobody will want it back
+    ref.page = -1;
+    ref.mask = 0;
+  }
+  dropped_[seq] = std::max(dropped_[seq], end * kPage);
+}
+
+void Sequences::commit() {
+  for (int64_t i = 0; i < n_log_; ++i) {
+    const LogEntry& entry = log_[i];
+    if (entry.page >= 0 && entry.page != entry.ref->page) pool_.release(entry.page);
+    entry.ref->log = -1;
+  }
+  n_log_ = 0;
+}
+
+void Sequences::undo() {
+  for (int64_t i = 0; i < n_log_; ++i) {
+    const LogEntry& entry = log_[i];
+    if (entry.ref->page >= 0 && entry.page != entry.ref->page) pool_.release(entry.ref->page);
+    *entry.ref = {entry.page, -1, entry.mask};
+  }
+  n_log_ = 0;
+  std::copy_n(dropped_before_, n_seqs_, dropped_);
+}
+
+bool Sequences::needs_page(SeqId seq, int64_t index) const {
+  const PageRef& ref = row(seq)[index];
+  return ref.page < 0 || pool_.refs(ref.page) > 1;
+}
+
+bool Sequences::has_room(SeqId seq, int32_t n, int n_batch) const {
+  const int64_t begin = length(seq), end = begin + n;
+  for (int64_t at = begin; at < end; at += n_batch) {
+    const int64_t last = (std::min(at + n_batch, end) - 1) / kPage;
+    int64_t wanted = 0;  // pages from the first one kept to the last
+    for (int64_t index = std::max(begin, layout_.first_kept(at)) / kPage; index <= last; ++index) {
+      wanted += needs_page(seq, index);
+    }
+    if (wanted > pool_.n_free()) return false;
+  }
+  return true;
+}
+
+bool Sequences::reaches_back_to(SeqId seq, int32_t pos) const {
+  return layout_.window == 0 || dropped_[seq] <= std::max(0, pos - layout_.window + 1);
+}
+
+void Sequences::clear_entry(PageRef& ref) {
+  if (ref.page >= 0) pool_.release(ref.page);
+  ref = {};
+}
+
+void Sequences::remove(SeqId seq, int32_t p0, int32_t p1) {
+  for (int64_t index = p0 / kPage; index < pages_for(p1); ++index) {
+    PageRef& ref = row(seq)[index];
+    ref.mask &= ~range_mask(index, p0, p1);
+    if (ref.mask == 0) clear_entry(ref);
+  }
+}
+
+void Sequences::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
+  for (int64_t index = 0; index < n_entries_; ++index) {
+    clear_entry(row(to)[index]);
+    const PageRef& source = row(from)[index];
+    const uint64_t mask = source.mask & range_mask(index, p0, p1);
+    if (mask == 0) continue;
+    row(to)[index] = {source.page, -1, mask};
+    pool_.share(source.page);
+  }
+  dropped_[to] = dropped_[from];
+}
+
+}  // namespace hearth

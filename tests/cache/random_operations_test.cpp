@@ -1,0 +1,262 @@
+// Random operations on a cache beside a simple model of one: maps from positions to numbers, copied as a whole.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <random>
+
+#include "lib/cache/kv_cache.h"
+
+namespace {
+
+using hearth::BatchToken;
+using hearth::CacheLayer;
+using hearth::KVCache;
+using hearth::KVType;
+using hearth::SeqId;
+using hearth::Token;
+
+constexpr int kSeqs = 4, kContext = 640, kBatch = 48;
+
+/// What a sequence should hold. A token's id is a number that no other token has.
+struct ModelSequence {
+  std::map<int32_t, Token> held;
+  int32_t floor = 0;  ///< rollback() to here or later must work
+
+  int32_t length() const { return held.empty() ? 0 : held.rbegin()->first + 1; }
+  void remove(int32_t p0, int32_t p1) { held.erase(held.lower_bound(p0), held.lower_bound(p1)); }
+};
+
+class RandomOperations : public testing::TestWithParam<std::vector<CacheLayer>> {
+ protected:
+  RandomOperations() : model_(kSeqs) {
+    auto impl = KVCache::Impl::create(GetParam(), {kContext, kSeqs, kBatch, KVType::kF32, KVType::kF32});
+    EXPECT_TRUE(impl);
+    cache_.emplace(std::move(*impl));
+    for (const CacheLayer& layer : GetParam()) recurrent_ = recurrent_ || layer.state_floats > 0;
+  }
+
+  int below(int n) { return static_cast<int>(random_() % static_cast<uint64_t>(n)); }
+  KVCache::Impl& impl() { return cache_->impl(); }
+
+  /// As the forward pass would: what is stored in a page is the token's number; a state is a hash of all tokens.
+  void compute(std::span<const BatchToken> part) {
+    std::vector<bool> seen(kSeqs, false);
+    for (size_t layer = 0; layer < GetParam().size(); ++layer) {
+      const auto l = static_cast<int>(layer);
+      std::fill(seen.begin(), seen.end(), false);
+      for (const BatchToken& token : part) {
+        if (GetParam()[layer].state_floats > 0) {
+          const bool first = !seen[static_cast<size_t>(token.seq)];
+          seen[static_cast<size_t>(token.seq)] = true;
+          float& state = *impl().state(l, token.seq);
+          if (first) state = token.pos == 0 ? 0.0f : *impl().state_before(l, token.seq);
+          state = hash(state, token.id);
+          continue;
+        }
+        const auto& ref = impl().table(l, token.seq)[static_cast<size_t>(token.pos / 64)];
+        static_cast<float*>(impl().page(l, ref.page, 0).k)[token.pos % 64] = static_cast<float>(token.id);
+      }
+    }
+  }
+  static float hash(float state, Token id) {
+    return static_cast<float>((static_cast<int64_t>(state) * 31 + id) % 1000003);
+  }
+
+  /// Random tokens that go on with some sequences, mixed; now and then with a gap.
+  std::vector<BatchToken> some_batch() {
+    std::vector<BatchToken> batch;
+    std::vector<int32_t> next(kSeqs);
+    for (int seq = 0; seq < kSeqs; ++seq) next[static_cast<size_t>(seq)] = model_[static_cast<size_t>(seq)].length();
+    const int n = 1 + below(below(4) == 0 ? 4 * kBatch : 12), first = below(kSeqs), n_used = 1 + below(2);
+    for (int i = 0; i < n; ++i) {
+      const SeqId seq = (first + below(n_used)) % kSeqs;
+      int32_t& pos = next[static_cast<size_t>(seq)];
+      if (!recurrent_ && below(200) == 0) pos += 1 + below(80);
+      batch.push_back({++last_id_ % 1000000, pos++, seq, false});
+    }
+    return batch;
+  }
+
+  void decode() {
+    const std::vector<BatchToken> batch = some_batch();
+    if (!impl().check(batch)) return;
+    const auto pages_before = pages();
+    const bool cancel = below(5) == 0;
+    bool fits = true;
+    impl().begin();
+    for (size_t at = 0; fits && at < batch.size(); at += kBatch) {
+      const auto part = std::span(batch).subspan(at, std::min<size_t>(kBatch, batch.size() - at));
+      fits = static_cast<bool>(impl().reserve(part));
+      if (fits) compute(part);
+    }
+    if (cancel || !fits) {
+      impl().undo();
+      EXPECT_EQ(pages(), pages_before);
+      return;
+    }
+    impl().commit();
+    for (const BatchToken& token : batch) {
+      ModelSequence& seq = model_[static_cast<size_t>(token.seq)];
+      seq.held[token.pos] = token.id;
+      seq.floor = std::max(seq.floor, token.pos + 1 - KVCache::kRollbackTokens);
+    }
+  }
+
+  /// Whether room() says what a decode() then finds.
+  void ask_room() {
+    const auto seq = static_cast<SeqId>(below(kSeqs));
+    const int32_t begin = cache_->length(seq), n = below(300);
+    std::vector<BatchToken> batch;
+    for (int i = 0; i < n; ++i) batch.push_back({1, begin + i, seq, false});
+    bool fits = static_cast<bool>(impl().check(batch));
+    if (fits) {
+      impl().begin();
+      for (size_t at = 0; fits && at < batch.size(); at += kBatch) {
+        fits = static_cast<bool>(
+            impl().reserve(std::span(batch).subspan(at, std::min<size_t>(kBatch, batch.size() - at))));
+      }
+      impl().undo();
+    }
+    EXPECT_EQ(cache_->room(seq, n), fits) << n << " after " << begin;
+  }
+
+  void roll_back() {
+    const auto at = static_cast<size_t>(below(kSeqs));
+    ModelSequence& seq = model_[at];
+    const int32_t n = below(std::min(seq.length(), 2 * KVCache::kRollbackTokens) + 1), to = seq.length() - n;
+    const bool ok = static_cast<bool>(cache_->rollback(static_cast<SeqId>(at), n));
+    ModelSequence shorter = seq;
+    shorter.remove(to, kContext);
+    if (!recurrent_ && (n == 0 || shorter.length() >= seq.floor)) {
+      EXPECT_TRUE(ok) << n << " to " << to << ", floor " << seq.floor;
+    }
+    if (ok) seq = shorter;
+    if (seq.held.empty()) seq.floor = 0;
+  }
+
+  void remove() {
+    const auto at = static_cast<size_t>(below(kSeqs));
+    ModelSequence& seq = model_[at];
+    int32_t p0 = below(kContext), p1 = p0 + below(200);
+    if (below(3) == 0) p0 = 0, p1 = kContext;
+    if (!cache_->remove(static_cast<SeqId>(at), p0, p1)) return;
+    seq.remove(p0, p1);
+    if (seq.held.empty()) seq.floor = 0;
+  }
+
+  void copy() {
+    const auto from = static_cast<size_t>(below(kSeqs)), to = static_cast<size_t>(below(kSeqs));
+    int32_t p0 = 0, p1 = kContext;
+    if (below(2) == 0) p0 = below(3) == 0 ? below(100) : 0, p1 = p0 + below(kContext);
+    if (!cache_->copy(static_cast<SeqId>(from), static_cast<SeqId>(to), p0, p1)) return;
+    model_[to] = model_[from];
+    model_[to].remove(0, p0);
+    model_[to].remove(p1, kContext);
+    if (model_[to].held.empty()) model_[to].floor = 0;
+  }
+
+  /// Free pages, and references of every page.
+  std::vector<int64_t> pages() {
+    std::vector<int64_t> all;
+    for (const auto& group : impl().groups) {
+      all.push_back(group.pool().n_free());
+      for (int32_t page = 0; page < group.pool().n_pages(); ++page) all.push_back(group.pool().refs(page));
+    }
+    return all;
+  }
+
+  void check_sequence(SeqId seq) {
+    const ModelSequence& expected = model_[static_cast<size_t>(seq)];
+    ASSERT_EQ(cache_->length(seq), expected.length());
+    for (size_t layer = 0; layer < GetParam().size(); ++layer) {
+      if (GetParam()[layer].state_floats > 0) {
+        float state = 0;
+        for (const auto& [pos, id] : expected.held) state = hash(state, id);
+        if (!expected.held.empty()) {
+          ASSERT_EQ(*impl().state(static_cast<int>(layer), seq), state);
+        }
+        continue;
+      }
+      check_layer(static_cast<int>(layer), seq, expected);
+    }
+  }
+  void check_layer(int layer, SeqId seq, const ModelSequence& expected) {
+    const int window = GetParam()[static_cast<size_t>(layer)].window;
+    const int32_t must = window == 0 ? 0 : expected.length() - window + 1;
+    const auto table = impl().table(layer, seq);
+    for (int32_t pos = 0; pos < kContext; ++pos) {
+      const hearth::PageRef& ref = table[static_cast<size_t>(pos / 64)];
+      const bool held = (ref.mask >> (pos % 64) & 1) != 0;
+      const auto at = expected.held.find(pos);
+      if (at == expected.held.end()) {
+        ASSERT_FALSE(held) << pos;
+        continue;
+      }
+      if (!held) {
+        ASSERT_LT(pos, must);
+        continue;
+      }
+      ASSERT_EQ(static_cast<const float*>(impl().page(layer, ref.page, 0).k)[pos % 64], static_cast<float>(at->second));
+    }
+  }
+  /// References are those of the tables, and what nobody refers to is free.
+  void check_references() {
+    for (const auto& group : impl().groups) {
+      std::vector<int32_t> refs(static_cast<size_t>(group.pool().n_pages()), 0);
+      for (SeqId seq = 0; seq < kSeqs; ++seq) {
+        for (const hearth::PageRef& ref : group.table(seq)) {
+          ASSERT_EQ(ref.page < 0, ref.mask == 0);
+          ASSERT_EQ(ref.log, -1);
+          if (ref.page >= 0) ++refs[static_cast<size_t>(ref.page)];
+        }
+      }
+      for (size_t page = 0; page < refs.size(); ++page) {
+        ASSERT_EQ(group.pool().refs(static_cast<int32_t>(page)), refs[page]);
+      }
+      ASSERT_EQ(group.pool().n_free(), std::count(refs.begin(), refs.end(), 0));
+    }
+  }
+
+  void step() {
+    const int what = below(100);
+    if (what < 55) return decode();
+    if (what < 65) return roll_back();
+    if (what < 78) return remove();
+    if (what < 90) return copy();
+    if (what < 99) return ask_room();
+    if (below(20) != 0) return;
+    cache_->clear();
+    std::fill(model_.begin(), model_.end(), ModelSequence{});
+  }
+
+  std::optional<KVCache> cache_;
+  std::vector<ModelSequence> model_;
+  std::mt19937_64 random_{7};
+  Token last_id_ = 0;
+  bool recurrent_ = false;
+};
+
+TEST_P(RandomOperations, KeepWhatASimpleModelKeeps) {
+  for (int i = 0; i < 25000 && !HasFailure(); ++i) {
+    SCOPED_TRACE(i);
+    step();
+    if (i % 8 == 0) check_references();
+    for (SeqId seq = 0; i % 8 == 0 && seq < kSeqs; ++seq) check_sequence(seq);
+  }
+}
+
+std::string layers_name(const testing::TestParamInfo<std::vector<CacheLayer>>& info) {
+  const char* const names[] = {"Full", "FullAndWindows", "Windows", "Hybrid"};
+  return names[info.index];
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RandomOperations,
+                         testing::Values(std::vector<CacheLayer>{{1, 1, 1, 0}},
+                                         std::vector<CacheLayer>{{1, 1, 1, 0}, {1, 1, 1, 40}, {1, 2, 1, 130}},
+                                         std::vector<CacheLayer>{{1, 1, 1, 70}},
+                                         std::vector<CacheLayer>{{0, 0, 0, 0, -1, 3}, {1, 1, 1, 0}}),
+                         layers_name);
+
+}  // namespace
