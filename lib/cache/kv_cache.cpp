@@ -7,8 +7,7 @@
 namespace hearth {
 namespace {
 
-constexpr int kPage = KVCache::kPageTokens;
-static_assert(kPage == kernels::kPageTokens);
+static_assert(KVCache::kPageTokens == kernels::kPageTokens);
 
 Error invalid(std::string message) {
   return {ErrorCode::kInvalidArgument, std::move(message)};
@@ -119,7 +118,8 @@ Status KVCache::Impl::check(std::span<const BatchToken> batch) const {
     int64_t wanted = 0;
     for (const BatchToken& token : batch) {  // positions of a sequence ascend, so each page is met once
       int32_t& last = last_[token.seq];
-      if (last < 0 || last / kPage != token.pos / kPage) wanted += group.needs_page(token.seq, token.pos / kPage);
+      if (last < 0 || last / kPageTokens != token.pos / kPageTokens)
+        wanted += group.needs_page(token.seq, token.pos / kPageTokens);
       last = token.pos;
     }
     if (wanted > group.pool().n_free()) return no_room(batch.size(), options.n_ctx);

@@ -55,15 +55,13 @@ std::vector<BatchToken> batch_of(SeqId first, SeqId end, int32_t pos, int n_each
   return batch;
 }
 
-/// Allocations of a forward pass, for whose tokens the cache makes room first.
+/// Allocations of a decode().
 int64_t allocations_of(Session& session, const std::vector<BatchToken>& batch) {
-  Session::Impl& impl = SessionInternals::of(session);
-  const Status status = impl.cache->impl().reserve(batch);
-  EXPECT_TRUE(status) << status.error().message;
   const int64_t before = n_allocations.load();
-  const int n_rows = forward(impl.context(), batch, 0, true);
+  const Status status = session.decode(batch);
   const int64_t counted = n_allocations.load() - before;
-  EXPECT_EQ(static_cast<size_t>(n_rows), batch.size());
+  EXPECT_TRUE(status) << status.error().message;
+  EXPECT_EQ(session.n_logits(), batch.size());
   return counted;
 }
 

@@ -34,7 +34,7 @@ class GoingBack : public ::testing::TestWithParam<const char*> {
   Session session(const ThreadPool* pool = nullptr) {
     auto session = Session::create(
         *model_,
-        {.n_ctx = 256, .n_batch = 16, .n_logits = 64, .k_type = KVType::kF32, .v_type = KVType::kF32, .pool = pool});
+        {.n_ctx = 256, .n_batch = 16, .n_logits = 100, .k_type = KVType::kF32, .v_type = KVType::kF32, .pool = pool});
     EXPECT_TRUE(session) << session.error().message;
     return std::move(*session);
   }
@@ -127,7 +127,7 @@ TEST_P(GoingBack, RollbackIsAsIfTheTokensHadNotBeen) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GoingBack, ::testing::Values("llama", "gemma3", "qwen3next", "qwen35"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& name) { return std::string(name.param); });
 
 }  // namespace
 }  // namespace hearth
