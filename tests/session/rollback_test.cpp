@@ -78,7 +78,7 @@ TEST_P(GoingBack, ADecodeThatEndsInItsMiddleLeavesNothing) {
 TEST_P(GoingBack, CancellingLeavesNothingWhereverItHappens) {
   std::atomic<bool> cancel{false};
   int n_calls = 0, cancel_at = -1;
-  const ThreadPool pool{.n_threads = 1, .run = [&](int n_tasks, const std::function<void(int)>& task) {
+  const ThreadPool pool{.n_threads = 2, .run = [&](int n_tasks, const std::function<void(int)>& task) {
                           if (n_calls++ == cancel_at) cancel = true;
                           for (int i = 0; i < n_tasks; ++i) task(i);
                         }};
