@@ -7,13 +7,15 @@
 
 #include "chat_messages.h"
 #include "commands.h"
-#include "conversation.h"
+#include "hearth/chat.h"
 #include "line_input.h"
 #include "model_options.h"
 #include "terminal.h"
 
 namespace hearth_tool {
 namespace {
+
+using hearth::StopReason;
 
 constexpr const char* kHelp =
     "Type a message and press Enter. A line that ends with \\ goes on in the next; \"\"\" begins and ends a message "
@@ -31,18 +33,17 @@ constexpr const char* kHelp =
 
 struct ChatSettings {
   std::string model, system, file, tools;
-  std::vector<std::string> variables;
-  bool echo = false;
+  std::vector<std::string> variables, stop;
+  bool echo = false, drop_oldest = false;
   int32_t max_tokens = -1;
   SessionSettings session;
   SamplingSettings sampling;
 };
 
-class Chat {
+class Dialog {
  public:
   /// echo: messages that no terminal shows are printed.
-  Chat(Conversation& conversation, int32_t n_ctx, bool echo)
-      : conversation_(conversation), n_ctx_(n_ctx), echo_(echo && !typed_input()) {}
+  Dialog(hearth::Chat& chat, int32_t n_ctx, bool echo) : chat_(chat), n_ctx_(n_ctx), echo_(echo && !typed_input()) {}
 
   int run() {
     const InterruptGuard guard;
@@ -60,8 +61,8 @@ class Chat {
       if (message[0] == '/') {
         if (!command(message)) break;
       } else {
-        conversation_.messages.push_back({.role = "user", .content = message});
-        if (!answer()) conversation_.messages.pop_back();
+        messages().push_back({.role = "user", .content = message});
+        if (!answer()) messages().pop_back();
       }
       if (finish_output() != 0) return kExitError;
     }
@@ -69,37 +70,40 @@ class Chat {
   }
 
   void set_system(const std::string& text) {
-    auto& messages = conversation_.messages;
+    auto& messages = chat_.messages();
     if (!messages.empty() && messages.front().role == "system") messages.erase(messages.begin());
     if (!text.empty()) messages.insert(messages.begin(), {.role = "system", .content = text});
   }
 
  private:
+  std::vector<hearth::ChatMessage>& messages() { return chat_.messages(); }
   static void note(const std::string& text) { print(text + "\n"); }
 
-  bool has_question() const { return !conversation_.messages.empty() && conversation_.messages.back().role == "user"; }
+  bool has_question() { return !messages().empty() && messages().back().role == "user"; }
 
   /// False when nothing was answered; the reason is printed.
   bool answer() {
     InterruptGuard::take();
-    const auto stats = conversation_.answer([](std::string_view piece) { return print(piece); },
-                                            [] { return InterruptGuard::pending(); });
+    const auto answered = chat_.answer([](std::string_view piece) { return print(piece); });
     InterruptGuard::take();
     print("\n");
-    if (!stats) {
-      if (stats.error().code == hearth::ErrorCode::kCancelled) {
+    if (!answered) {
+      if (answered.error().code == hearth::ErrorCode::kCancelled) {
         note("(stopped before the answer began; the message is not part of the conversation)");
-      } else if (stats.error().code == hearth::ErrorCode::kContextFull) {
-        note("(" + stats.error().message +
+      } else if (answered.error().code == hearth::ErrorCode::kContextFull) {
+        note("(" + answered.error().message +
              ": this message was not sent. /undo or /clear makes room; -c gives a larger context at the start.)");
       } else {
-        fail(stats.error());
+        fail(answered.error());
       }
       return false;
     }
-    stats_ = *stats;
-    if (stats_.stop == "stopped") note("(stopped)");
-    if (stats_.stop == "context full") {
+    last_ = *answered;
+    if (last_.dropped_messages > 0) {
+      note("(the oldest " + std::to_string(last_.dropped_messages) + " messages were forgotten to make room)");
+    }
+    if (last_.stop_reason == StopReason::kCancelled || last_.stop_reason == StopReason::kCallback) note("(stopped)");
+    if (last_.stop_reason == StopReason::kContextFull) {
       note("(the context of " + std::to_string(n_ctx_) +
            " tokens is full: the answer is cut off here. /undo or /clear makes room; -c gives a larger context at the "
            "start.)");
@@ -114,10 +118,10 @@ class Chat {
     const size_t begin = space == std::string::npos ? std::string::npos : line.find_first_not_of(" \t\n", space);
     const std::string rest = begin == std::string::npos ? "" : line.substr(begin);
     if (name == "/exit" || name == "/quit") return false;
-    static const std::map<std::string, void (Chat::*)(const std::string&)> kCommands = {
-        {"/help", &Chat::help}, {"/system", &Chat::system},    {"/clear", &Chat::clear},
-        {"/save", &Chat::save}, {"/load", &Chat::load},        {"/regen", &Chat::regen},
-        {"/undo", &Chat::undo}, {"/stats", &Chat::show_stats}, {"/params", &Chat::params}};
+    static const std::map<std::string, void (Dialog::*)(const std::string&)> kCommands = {
+        {"/help", &Dialog::help}, {"/system", &Dialog::system},    {"/clear", &Dialog::clear},
+        {"/save", &Dialog::save}, {"/load", &Dialog::load},        {"/regen", &Dialog::regen},
+        {"/undo", &Dialog::undo}, {"/stats", &Dialog::show_stats}, {"/params", &Dialog::params}};
     const auto found = kCommands.find(name);
     if (found == kCommands.end()) {
       note("unknown command " + name + "; /help lists them");
@@ -135,7 +139,7 @@ class Chat {
   }
 
   void clear(const std::string&) {
-    auto& messages = conversation_.messages;
+    auto& messages = chat_.messages();
     const bool keep = !messages.empty() && messages.front().role == "system";
     messages.erase(messages.begin() + (keep ? 1 : 0), messages.end());
     note("(the conversation is empty)");
@@ -144,7 +148,7 @@ class Chat {
   void save(const std::string& path) {
     if (path.empty()) return note("/save FILE");
     std::ofstream out(path, std::ios::binary);
-    out << messages_to_json(conversation_.messages).dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    out << messages_to_json(messages()).dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
     out.close();
     note(out ? "(saved)" : "cannot write " + path);
   }
@@ -155,13 +159,13 @@ class Chat {
     if (!text) return note(text.error().message);
     auto messages = messages_from_json(Json::parse(*text, nullptr, false));
     if (!messages) return note(path + ": " + messages.error().message);
-    conversation_.messages = *std::move(messages);
-    note("(" + std::to_string(conversation_.messages.size()) + " messages)");
+    chat_.messages() = *std::move(messages);
+    note("(" + std::to_string(chat_.messages().size()) + " messages)");
     if (has_question()) answer();
   }
 
   void regen(const std::string&) {
-    auto& messages = conversation_.messages;
+    auto& messages = chat_.messages();
     if (messages.empty() || messages.back().role != "assistant") {
       if (!has_question()) return note("(there is nothing to answer)");
       answer();
@@ -173,7 +177,7 @@ class Chat {
   }
 
   void undo(const std::string&) {
-    auto& messages = conversation_.messages;
+    auto& messages = chat_.messages();
     const auto is_turn = [&] { return !messages.empty() && messages.back().role != "system"; };
     if (!is_turn()) return note("(there is nothing to take back)");
     while (is_turn()) {
@@ -185,22 +189,23 @@ class Chat {
   }
 
   void show_stats(const std::string&) {
-    const AnswerStats& s = stats_;
+    const hearth::Timings& t = last_.timings;
     const auto rate = [](int32_t n, double seconds) { return seconds > 0 ? n / seconds : 0.0; };
-    const int32_t computed = s.prompt_tokens - s.cached_tokens;
+    const int32_t computed = t.prompt_tokens - last_.cached_tokens;
     char line[400];
     std::snprintf(line, sizeof line,
                   "prompt: %d tokens, %d from the cache, %d computed in %.3f s (%.1f tokens/s)\n"
                   "answer: %d tokens in %.3f s (%.1f tokens/s), stop: %s\n"
                   "context: %d of %d tokens, %zu messages\n",
-                  s.prompt_tokens, s.cached_tokens, computed, s.prompt_seconds, rate(computed, s.prompt_seconds),
-                  s.generated_tokens, s.generate_seconds, rate(s.generated_tokens, s.generate_seconds), s.stop.c_str(),
-                  conversation_.used_tokens(), n_ctx_, conversation_.messages.size());
+                  t.prompt_tokens, last_.cached_tokens, computed, t.prompt_seconds, rate(computed, t.prompt_seconds),
+                  t.generated_tokens, t.generate_seconds, rate(t.generated_tokens, t.generate_seconds),
+                  hearth::stop_reason_name(last_.stop_reason), chat_.used_tokens(), n_ctx_, messages().size());
     print(line);
   }
 
   void params(const std::string& text) {
-    hearth::SamplerOptions& s = conversation_.sampler;
+    hearth::SamplerOptions& s = chat_.settings().generate.sampler;
+    int32_t& max_tokens = chat_.settings().generate.max_tokens;
     const std::map<std::string, float*> reals = {{"temperature", &s.temperature},
                                                  {"top_p", &s.top_p},
                                                  {"min_p", &s.min_p},
@@ -208,7 +213,7 @@ class Chat {
                                                  {"repeat_penalty", &s.repeat_penalty},
                                                  {"frequency_penalty", &s.frequency_penalty},
                                                  {"presence_penalty", &s.presence_penalty}};
-    const std::map<std::string, int32_t*> integers = {{"top_k", &s.top_k}, {"max_tokens", &conversation_.max_tokens}};
+    const std::map<std::string, int32_t*> integers = {{"top_k", &s.top_k}, {"max_tokens", &max_tokens}};
     if (text.empty()) {
       for (const auto& [name, value] : reals) std::printf("%s %g\n", name.c_str(), static_cast<double>(*value));
       for (const auto& [name, value] : integers) std::printf("%s %d\n", name.c_str(), *value);
@@ -220,7 +225,7 @@ class Chat {
     const double number = std::strtod(value.c_str(), &end);
     if (value.empty() || *end != '\0') return note("/params NAME VALUE, where VALUE is a number");
     const hearth::SamplerOptions before = s;
-    const int32_t max_before = conversation_.max_tokens;
+    const int32_t max_before = max_tokens;
     if (const auto real = reals.find(name); real != reals.end()) {
       *real->second = static_cast<float>(number);
     } else if (const auto integer = integers.find(name); integer != integers.end() && number >= -1 && number <= 1e9) {
@@ -232,16 +237,16 @@ class Chat {
     }
     if (const auto checked = hearth::Sampler::create(1, s); !checked) {
       s = before;
-      conversation_.max_tokens = max_before;
+      max_tokens = max_before;
       return note(checked.error().message);
     }
     note("(" + name + " " + value + ")");
   }
 
-  Conversation& conversation_;
+  hearth::Chat& chat_;
   const int32_t n_ctx_;
   const bool echo_;
-  AnswerStats stats_;
+  hearth::ChatAnswer last_;
 };
 
 int run(const ChatSettings& o) {
@@ -264,19 +269,24 @@ int run(const ChatSettings& o) {
   if (!tmpl->warning().empty()) std::fprintf(stderr, "hearth: %s\n", std::string(tmpl->warning()).c_str());
 
   const int32_t n_ctx = session->options().n_ctx;
-  Conversation conversation(*model, *session, *std::move(tmpl));
-  conversation.sampler = *sampler;
-  conversation.max_tokens = o.max_tokens;
-  conversation.options.variables = *std::move(variables);
+  hearth::ChatSettings settings;
+  settings.generate.sampler = *sampler;
+  settings.generate.max_tokens = o.max_tokens;
+  settings.generate.stop_texts = o.stop;
+  settings.generate.cancel = InterruptGuard::flag();
+  settings.prompt.variables = *std::move(variables);
+  if (o.drop_oldest) settings.when_full = hearth::ContextFullPolicy::kDropOldest;
   if (!o.tools.empty()) {
     const auto tools = read_text(o.tools);
     if (!tools) return fail(tools.error());
-    conversation.options.tools_json = *tools;
+    settings.prompt.tools_json = *tools;
   }
-  Chat chat(conversation, n_ctx, o.echo);
-  chat.set_system(o.system);
+  auto chat = hearth::Chat::create(*session, *std::move(tmpl), std::move(settings));
+  if (!chat) return fail(chat.error());
+  Dialog dialog(*chat, n_ctx, o.echo);
+  dialog.set_system(o.system);
   std::fprintf(stderr, "%s, context of %d tokens. /help lists the commands.\n", o.model.c_str(), n_ctx);
-  return chat.run();
+  return dialog.run();
 }
 
 }  // namespace
@@ -289,6 +299,8 @@ Action setup_chat(Options& options) {
   options.add("--var", values->variables, "Variable of the template, NAME=VALUE (JSON, or text); may be repeated");
   options.add("--tools", values->tools, "JSON file: a list of tool definitions that the template shows to the model");
   options.add("-n,--max-tokens", values->max_tokens, "Tokens of an answer at most (-1: until its end)");
+  options.add("--stop", values->stop, "Text that ends an answer; may be repeated");
+  options.add("--drop-oldest", values->drop_oldest, "Forget the oldest messages when the context is full");
   options.add("--echo", values->echo, "Print the messages too when they come from a file or a pipe");
   values->session.declare(options);
   values->sampling.declare(options);

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 #include "json_output.h"
 
 namespace hearth_tool {

@@ -78,6 +78,10 @@ bool InterruptGuard::take() {
   return interrupt_pending.exchange(false);
 }
 
+const std::atomic<bool>* InterruptGuard::flag() {
+  return &interrupt_pending;
+}
+
 bool InterruptGuard::pending() {
   return interrupt_pending.load();
 }

@@ -1,6 +1,7 @@
 // Lines typed by a person: editing and history where libedit is there, several lines as one message.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 namespace hearth_tool {
@@ -19,6 +20,8 @@ class InterruptGuard {
   static bool take();
   /// True since Ctrl-C was pressed.
   static bool pending();
+  /// The same as a flag that hearth can look at while it computes.
+  static const std::atomic<bool>* flag();
 };
 
 /// Reads a message. A line that ends with a backslash goes on in the next; lines between two lines of """ are one

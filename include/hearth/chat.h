@@ -1,84 +1,77 @@
-// ChatTemplate: renders a conversation with the model's own template (tokenizer.chat_template, Jinja).
+// Chat: a conversation with a model: history, streamed answers, and a cache that computes only what is new.
 //
-//   auto chat = hearth::ChatTemplate::from_gguf(model->file(), model->tokenizer());
-//   auto prompt = chat->render({{.role = "user", .content = "Hello"}}, {});
-//   auto ids = chat->encode(*prompt, model->tokenizer());   // only the template's markers become special
+//   auto chat = hearth::Chat::create(session);
+//   if (!chat) return fail(chat.error());
+//   const hearth::TextCallback print = [](std::string_view piece) { return bool(std::cout << piece << std::flush); };
+//   auto answer = chat->say("Tell me a story about Anna and a kite.", print);
+//   if (answer) answer = chat->say("What colour was the kite?", print);
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "hearth/gguf.h"
+#include "hearth/chat_template.h"
+#include "hearth/generator.h"
 #include "hearth/result.h"
-#include "hearth/tokenizer.h"
+#include "hearth/session.h"
 
 namespace hearth {
 
-/// A call that the assistant made. `arguments_json` is a JSON object.
-struct ToolCall {
-  std::string id{};
-  std::string name{};
-  std::string arguments_json{};
+/// What happens when a conversation no longer fits the session's context.
+enum class ContextFullPolicy : uint8_t {
+  kStop,        ///< the message is not answered: kContextFull
+  kDropOldest,  ///< the oldest messages are forgotten, from a user's to before the next user's; the system message
+                ///< stays
 };
 
-/// One message. Content is text, or parts when `content_parts_json` (a JSON array) is not empty.
-struct ChatMessage {
-  std::string role{};  ///< "system", "user", "assistant", "tool"
-  std::string content{};
-  std::string content_parts_json{};  ///< off: empty
-  std::string reasoning{};           ///< off: empty; given to templates as reasoning_content
-  std::vector<ToolCall> tool_calls{};
-  std::string tool_call_id{};  ///< of a tool result
-  std::string name{};          ///< of a tool result's tool; off: empty
+struct ChatSettings {
+  /// How answers are made. Each takes another seed, counted up from the sampler's, so that a second try is another
+  /// answer. add_special and parse_special do not apply: the template decides.
+  GenerateOptions generate{.max_tokens = -1, .skip_special = true};
+  ChatOptions prompt{};  ///< variables and tools for the template
+  ContextFullPolicy when_full = ContextFullPolicy::kStop;
+  int32_t room = 256;  ///< with kDropOldest: tokens kept free for an answer, at most half of the context
 };
 
-struct ChatOptions {
-  bool add_generation_prompt = true;
-  std::string tools_json{};  ///< a JSON array of tool definitions; off: empty
-  std::vector<std::pair<std::string, std::string>>
-      variables{};   ///< name and JSON value, e.g. {"enable_thinking", "false"}
-  int64_t now = -1;  ///< seconds since 1970 (UTC) for strftime_now; < 0: the clock
+struct ChatAnswer {
+  std::string text;
+  StopReason stop_reason = StopReason::kEndToken;
+  int32_t cached_tokens = 0;     ///< of the prompt, were in the cache already
+  int32_t dropped_messages = 0;  ///< were forgotten to make room (ContextFullPolicy::kDropOldest)
+  Timings timings;               ///< prompt_tokens are those of the whole conversation
 };
 
-/// A rendered prompt in pieces: text that the template wrote, and text that came from messages. Special
-/// tokens are parsed in the former only, so a user's text cannot forge a role.
-struct ChatPrompt {
-  struct Piece {
-    std::string text;
-    bool trusted;  ///< written by the template
-  };
-  std::vector<Piece> pieces;
-  std::string text() const;  ///< all pieces joined
-};
-
-/// A compiled template. Immutable, shareable by threads.
-class ChatTemplate {
+/// Talks through sequence 0 of a session, which it borrows and which nobody else should use meanwhile; what others
+/// leave there is computed again. Not thread-safe; movable.
+class Chat {
  public:
-  /// Compiles a template. kFormat with line and column when it does not parse.
-  static Result<ChatTemplate> compile(std::string_view source, std::string_view bos = {}, std::string_view eos = {});
-  /// The template of a file (`tokenizer.chat_template`); ChatML, with a warning(), where there is none.
-  static Result<ChatTemplate> from_gguf(const GgufFile& file, const Tokenizer& tokenizer);
+  /// With the template of the model's file. kUnsupported for an encoder; errors of ChatTemplate::from_gguf.
+  static Result<Chat> create(Session& session, ChatSettings settings = {});
+  static Result<Chat> create(Session& session, ChatTemplate with, ChatSettings settings = {});
+  Chat(Chat&&) noexcept;
+  Chat& operator=(Chat&&) noexcept;
+  ~Chat();
 
-  /// kFormat: the template raised an error or met a type error (message, line, column); kLimit: it ran too
-  /// long or grew too large.
-  Result<ChatPrompt> render(const std::vector<ChatMessage>& messages, const ChatOptions& options = {}) const;
-  /// Renders with exactly these variables (a JSON object), as the golden cases and tools need it.
-  Result<std::string> render_json(std::string_view variables_json, int64_t now = -1) const;
-  /// Token ids of a prompt that any template rendered. Adds BOS only if the template did not write it.
-  static Result<std::vector<Token>> encode(const ChatPrompt& prompt, const Tokenizer& tokenizer);
+  /// Adds a message of the user and the model's answer to it. On an error the history is as it was: kContextFull,
+  /// kCancelled while the prompt was computed, those of the template. A callback that stops or a cancelled generation
+  /// leaves the answer as far as it came.
+  Result<ChatAnswer> say(std::string_view text, const TextCallback& on_text = {});
+  /// Answers the history as it stands, whose last message is a user's or a tool's.
+  Result<ChatAnswer> answer(const TextCallback& on_text = {});
 
-  std::string_view source() const;
-  std::string_view warning() const;
-
-  struct Impl;
+  /// The history, to be read, changed, saved or replaced between answers.
+  std::vector<ChatMessage>& messages();
+  ChatSettings& settings();
+  const ChatTemplate& chat_template() const;
+  int32_t used_tokens() const;  ///< of the context, by the last answer
 
  private:
-  explicit ChatTemplate(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
-  std::shared_ptr<const Impl> impl_;
+  struct Impl;
+  explicit Chat(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace hearth

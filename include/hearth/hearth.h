@@ -3,6 +3,7 @@
 
 #include "hearth/batch.h"
 #include "hearth/chat.h"
+#include "hearth/chat_template.h"
 #include "hearth/cpu.h"
 #include "hearth/embedder.h"
 #include "hearth/generator.h"

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "hearth/batch.h"
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 #include "hearth/generator.h"
 #include "hearth/kv_cache.h"
 #include "hearth/model.h"

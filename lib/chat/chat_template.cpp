@@ -1,7 +1,7 @@
 // ChatTemplate: compiled templates of a file, and prompts from messages.
 #include <ctime>
 
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 #include "lib/chat/messages.h"
 #include "lib/jinja/interpreter.h"
 #include "lib/jinja/json_values.h"

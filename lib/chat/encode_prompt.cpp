@@ -1,5 +1,5 @@
 // Rendered prompts to tokens: special tokens from what the template wrote, plain text from everything else.
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 
 namespace hearth {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 #include "lib/jinja/value.h"
 
 namespace hearth {

@@ -1,5 +1,5 @@
 // ChatTemplate in a library that was built without the template engine (HEARTH_JINJA=OFF): says so, and does nothing.
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 
 namespace hearth {
 namespace {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lib/session/session_impl.h"
+#include "lib/session/write_text.h"
 
 namespace hearth {
 namespace {
@@ -40,7 +41,8 @@ void end(Generator& generator, StopReason reason, const TextCallback& on_text) {
   if (!rest.empty() && on_text) on_text(rest);
 }
 
-/// Samples and decodes, from the logits of the prompt on, until something ends the text.
+}  // namespace
+
 Status write_text(Session& session, Generator& generator, const GenerateOptions& options, const TextCallback& on_text,
                   const std::function<void()>& on_first) {
   for (bool first = true; !generator.finished(); first = false) {
@@ -58,8 +60,6 @@ Status write_text(Session& session, Generator& generator, const GenerateOptions&
   }
   return {};
 }
-
-}  // namespace
 
 Status Session::prefill(std::span<const Token> tokens, const PrefillOptions& options) {
   if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "prefill: no tokens"};

@@ -107,11 +107,20 @@ void session_h(const hearth::Result<hearth::Model>& model) {
   });
 }
 
-size_t chat_h(const hearth::Result<hearth::Model>& model) {
+size_t chat_template_h(const hearth::Result<hearth::Model>& model) {
   auto chat = hearth::ChatTemplate::from_gguf(model->file(), model->tokenizer());
   auto prompt = chat->render({{.role = "user", .content = "Hello"}}, {});
   auto ids = chat->encode(*prompt, model->tokenizer());
   return ids->size();
+}
+
+int chat_h(hearth::Session& session) {
+  auto chat = hearth::Chat::create(session);
+  if (!chat) return fail(chat.error());
+  const hearth::TextCallback print = [](std::string_view piece) { return bool(std::cout << piece << std::flush); };
+  auto answer = chat->say("Tell me a story about Anna and a kite.", print);
+  if (answer) answer = chat->say("What colour was the kite?", print);
+  return answer ? static_cast<int>(chat->messages().size()) : -fail(answer.error());
 }
 
 float embedder_h(const hearth::Result<hearth::Model>& model) {
@@ -214,10 +223,11 @@ TEST_F(HeaderExamplesRun, SamplerAndGenerator) {
 TEST_F(HeaderExamplesRun, WithAModel) {
   ::testing::internal::CaptureStdout();
   session_h(model);
-  EXPECT_GT(::testing::internal::GetCapturedStdout().size(), 10u);
+  EXPECT_EQ(chat_h(*session), 4);
+  EXPECT_NE(::testing::internal::GetCapturedStdout().find("The kite was"), std::string::npos);
   MyPool pool;
   threads_h(model, pool);
-  EXPECT_GT(chat_h(model), 3u);
+  EXPECT_GT(chat_template_h(model), 3u);
   EXPECT_GT(embedder_h(model), -1.0f);
 }
 

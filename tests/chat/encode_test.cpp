@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 #include "tests/support/golden.h"
 
 namespace hearth {

@@ -4,7 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 #include "tests/support/golden.h"
 
 namespace hearth {

@@ -3,7 +3,7 @@
 
 #include <ctime>
 
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 
 namespace hearth {
 namespace {

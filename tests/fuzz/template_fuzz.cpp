@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // Scopes: which place a name gets, and what it begins as.
 #include <gtest/gtest.h>
 
-#include "hearth/chat.h"
+#include "hearth/chat_template.h"
 #include "lib/jinja/parser.h"
 
 namespace hearth::jinja {

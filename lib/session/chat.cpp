@@ -1,0 +1,181 @@
+// Chat: render, drop what does not fit, compute what is new, write the answer.
+#include "hearth/chat.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "lib/session/write_text.h"
+
+namespace hearth {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+bool is_user(const ChatMessage& message) {
+  return message.role == "user";
+}
+
+/// Removes the oldest messages before the second user's one, but not a system message at the head. How many; 0 when
+/// only the last turn is left.
+int32_t drop_oldest(std::vector<ChatMessage>& messages) {
+  const bool has_system = !messages.empty() && messages.front().role == "system";
+  const auto begin = messages.begin() + (has_system ? 1 : 0);
+  if (begin == messages.end()) return 0;
+  const auto end = std::find_if(begin + 1, messages.end(), is_user);
+  if (end == messages.end()) return 0;
+  const auto n = static_cast<int32_t>(end - begin);
+  messages.erase(begin, end);
+  return n;
+}
+
+}  // namespace
+
+struct Chat::Impl {
+  Impl(Session& borrowed, ChatTemplate with, ChatSettings wanted)
+      : session(&borrowed), chat_template(std::move(with)), settings(std::move(wanted)) {}
+
+  Result<std::vector<Token>> tokens_of(const std::vector<ChatMessage>& history) const;
+  Result<std::vector<Token>> fit(std::vector<ChatMessage>& history, int32_t& n_dropped) const;
+  Result<int32_t> compute(const std::vector<Token>& ids);
+  void note_cached(std::span<const Token> prompt, std::span<const Token> written);
+  Result<ChatAnswer> answer(const TextCallback& on_text);
+
+  Session* session;
+  ChatTemplate chat_template;
+  ChatSettings settings;
+  std::vector<ChatMessage> messages;
+  std::vector<Token> cached;  ///< what sequence 0 of the session holds
+  uint64_t n_answers = 0;
+};
+
+Result<std::vector<Token>> Chat::Impl::tokens_of(const std::vector<ChatMessage>& history) const {
+  const Result<ChatPrompt> prompt = chat_template.render(history, settings.prompt);
+  if (!prompt) return prompt.error();
+  Result<std::vector<Token>> ids = ChatTemplate::encode(*prompt, session->model().tokenizer());
+  if (ids && ids->empty()) return Error{ErrorCode::kInvalidArgument, "the template gives an empty prompt"};
+  return ids;
+}
+
+/// The prompt's tokens, with `history` cut down as the policy allows.
+Result<std::vector<Token>> Chat::Impl::fit(std::vector<ChatMessage>& history, int32_t& n_dropped) const {
+  const int32_t n_ctx = session->options().n_ctx;
+  const bool drops = settings.when_full == ContextFullPolicy::kDropOldest;
+  const int32_t room = drops ? std::clamp(settings.room, 1, std::max(n_ctx / 2, 1)) : 1;
+  for (;;) {
+    Result<std::vector<Token>> ids = tokens_of(history);
+    if (!ids || ids->size() + static_cast<size_t>(room) <= static_cast<size_t>(n_ctx)) return ids;
+    const int32_t n = drops ? drop_oldest(history) : 0;
+    n_dropped += n;
+    if (n > 0) continue;
+    if (ids->size() < static_cast<size_t>(n_ctx)) return ids;
+    return Error{ErrorCode::kContextFull, "the conversation has " + std::to_string(ids->size()) +
+                                              " tokens, and the context holds " + std::to_string(n_ctx)};
+  }
+}
+
+/// Keeps of the cache what begins as `ids` does and computes the rest. Number of tokens that were there.
+Result<int32_t> Chat::Impl::compute(const std::vector<Token>& ids) {
+  KVCache& cache = session->cache();
+  if (cache.length(0) != static_cast<int32_t>(cached.size())) cached.clear();  // somebody else was here
+  const auto differs = std::mismatch(cached.begin(), cached.end(), ids.begin(), ids.end()).first;
+  // The last token is computed in any case: its logits are wanted.
+  auto same = std::min(differs - cached.begin(), static_cast<std::ptrdiff_t>(ids.size()) - 1);
+  if (same == 0 || !cache.trim(0, static_cast<int32_t>(same))) {
+    (void)cache.remove(0, 0);  // a sliding window has let go of what would be needed
+    same = 0;
+  }
+  const GenerateOptions& o = settings.generate;
+  const auto fresh = std::span(ids).subspan(static_cast<size_t>(same));
+  const Status status = session->prefill(fresh, {.on_progress = o.on_prompt, .cancel = o.cancel});
+  note_cached(ids, {});
+  if (!status) return status.error();
+  return static_cast<int32_t>(same);
+}
+
+/// The sequence holds the first tokens of the prompt and of what was written, as many as its length says.
+void Chat::Impl::note_cached(std::span<const Token> prompt, std::span<const Token> written) {
+  cached.assign(prompt.begin(), prompt.end());
+  cached.insert(cached.end(), written.begin(), written.end());
+  cached.resize(std::min(cached.size(), static_cast<size_t>(session->cache().length(0))));
+}
+
+Result<ChatAnswer> Chat::Impl::answer(const TextCallback& on_text) {
+  ChatAnswer result;
+  std::vector<ChatMessage> history = messages;
+  const Result<std::vector<Token>> ids = fit(history, result.dropped_messages);
+  if (!ids) return ids.error();
+  GenerateOptions options = settings.generate;
+  options.sampler.seed += n_answers;
+  Result<Generator> generator = Generator::create(session->model(), *ids, options);
+  if (!generator) return generator.error();
+
+  const auto start = Clock::now();
+  const Result<int32_t> same = compute(*ids);
+  if (!same) return same.error();
+  result.timings.prompt_seconds = seconds_since(start);
+  const auto writing = Clock::now();
+  const Status status = write_text(*session, *generator, options, on_text,
+                                   [&] { result.timings.first_token_seconds = seconds_since(start); });
+  note_cached(*ids, generator->ids());
+  if (!status) return status.error();
+  result.timings.generate_seconds = seconds_since(writing);
+  result.timings.prompt_tokens = static_cast<int32_t>(ids->size());
+  result.timings.generated_tokens = static_cast<int32_t>(generator->ids().size());
+  result.cached_tokens = *same;
+  result.text = generator->text();
+  result.stop_reason = generator->stop_reason();
+  ++n_answers;
+  messages = std::move(history);
+  messages.push_back({.role = "assistant", .content = result.text});
+  return result;
+}
+
+Chat::Chat(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Chat::Chat(Chat&&) noexcept = default;
+Chat& Chat::operator=(Chat&&) noexcept = default;
+Chat::~Chat() = default;
+
+Result<Chat> Chat::create(Session& session, ChatSettings settings) {
+  Result<ChatTemplate> own = ChatTemplate::from_gguf(session.model().file(), session.model().tokenizer());
+  if (!own) return own.error();
+  return create(session, std::move(*own), std::move(settings));
+}
+
+Result<Chat> Chat::create(Session& session, ChatTemplate with, ChatSettings settings) {
+  const ModelInfo& info = session.model().info();
+  if (!info.causal) {
+    return Error{ErrorCode::kUnsupported, "architecture " + info.architecture + " is an encoder and does not talk"};
+  }
+  return Chat(std::make_unique<Impl>(session, std::move(with), std::move(settings)));
+}
+
+Result<ChatAnswer> Chat::say(std::string_view text, const TextCallback& on_text) {
+  impl_->messages.push_back({.role = "user", .content = std::string(text)});
+  Result<ChatAnswer> result = impl_->answer(on_text);
+  if (!result) impl_->messages.pop_back();
+  return result;
+}
+
+Result<ChatAnswer> Chat::answer(const TextCallback& on_text) {
+  return impl_->answer(on_text);
+}
+
+std::vector<ChatMessage>& Chat::messages() {
+  return impl_->messages;
+}
+ChatSettings& Chat::settings() {
+  return impl_->settings;
+}
+const ChatTemplate& Chat::chat_template() const {
+  return impl_->chat_template;
+}
+int32_t Chat::used_tokens() const {
+  return static_cast<int32_t>(impl_->cached.size());
+}
+
+}  // namespace hearth
