@@ -6,7 +6,7 @@
 // How an instruction set overlays: `decode[type]`, `put_block`, `multiply[kind]` and `pack_acts` share private layouts
 // (codes in the panel, the `init` and 256 planes of ActGroup), so a set replaces all of them together. It has decoders
 // of its own for the types that are worth it; the others go through unpack and put_block. A decoder that handles
-// all rows in step is written for the set's registers; of the other types simd/row_codes.h describes a row, for all
+// all rows in step is written for the set's registers; of the other types x86/row_codes.h describes a row, for all
 // sets at once. ActGroup's other planes have the layout stated here on every instruction set.
 #pragma once
 

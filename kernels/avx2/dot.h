@@ -2,8 +2,8 @@
 // integers and the same float operations as in the panel's loops (matmul.cpp). One column and several have a sink each.
 #pragma once
 
-#include "kernels/avx2/dot_tile.h"
 #include "kernels/avx2/panel.h"
+#include "kernels/x86/dot_tile.h"
 
 namespace hearth::kernels::avx2 {
 namespace {

@@ -1,5 +1,5 @@
 // What the AVX2 loops want to know of activations: pack_acts.h has the rest.
-#include "kernels/avx2/pack_acts.h"
+#include "kernels/x86/pack_acts.h"
 
 #include "kernels/avx2/matmul.h"
 

@@ -11,7 +11,7 @@
 // words: for many columns the panel holds words; for few, whose time goes into decoding, bytes that the loop widens.
 #pragma once
 
-#include "kernels/avx2/decode.h"
+#include "kernels/x86/decode.h"
 
 namespace hearth::kernels::avx2 {
 namespace {

@@ -1,7 +1,7 @@
-// Kernels of the types that are decoded row by row (simd/row_codes.h).
-#include "kernels/avx2/decode_rows.h"
+// Kernels of the types that are decoded row by row (x86/row_codes.h).
 #include "kernels/avx2/dot.h"
 #include "kernels/avx2/matmul.h"
+#include "kernels/x86/decode_rows.h"
 
 namespace hearth::kernels::avx2 {
 

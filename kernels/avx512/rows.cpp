@@ -1,8 +1,8 @@
-// Panels of the types that are decoded row by row (simd/row_codes.h).
+// Panels of the types that are decoded row by row (x86/row_codes.h).
 #include "kernels/avx512/matmul.h"
 #include "kernels/avx512/panel.h"
 //
-#include "kernels/simd/row_codes.h"
+#include "kernels/x86/row_codes.h"
 
 namespace hearth::kernels::avx512 {
 namespace {

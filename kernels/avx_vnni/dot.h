@@ -2,8 +2,8 @@
 // (matmul.cpp).
 #pragma once
 
-#include "kernels/avx2/dot_tile.h"
 #include "kernels/avx_vnni/panel.h"
+#include "kernels/x86/dot_tile.h"
 
 namespace hearth::kernels::avx_vnni {
 namespace {

@@ -1,5 +1,5 @@
-// What the AVX-VNNI loops want to know of activations: avx2/pack_acts.h has the rest.
-#include "kernels/avx2/pack_acts.h"
+// What the AVX-VNNI loops want to know of activations: x86/pack_acts.h has the rest.
+#include "kernels/x86/pack_acts.h"
 
 #include "kernels/avx_vnni/matmul.h"
 #include "kernels/avx_vnni/values.h"

@@ -7,12 +7,10 @@
 // 22 significant bits in every format: a half times an 8-bit integer).
 #pragma once
 
-#include "kernels/avx2/decode.h"
+#include "kernels/x86/decode.h"
 
 namespace hearth::kernels::avx_vnni {
 namespace {
-
-using namespace avx2;  // decoders and what they are made of
 
 constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23
 constexpr int32_t kMagicBits = 0x4b400000;

@@ -1,7 +1,9 @@
 // Elementary functions on vectors of floats, accurate to a few units in the last place. Written in the vocabulary
-// of <isa>/simd.h, which is included first.
+// of <isa>/simd.h.
 // Polynomials of exp and tanh: S. Moshier, Cephes Mathematical Library (expf, tanhf).
 #pragma once
+
+#include "kernels/simd/vectors.h"
 
 namespace hearth::kernels {
 namespace {

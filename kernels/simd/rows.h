@@ -1,8 +1,10 @@
-// Walking rows of floats by vectors, in the vocabulary of <isa>/simd.h. Tails go through partial loads and stores,
+// Walking rows of floats by vectors, in the vocabulary of vectors.h. Tails go through partial loads and stores,
 // so that nothing beyond a row is touched.
 #pragma once
 
 #include <cstdint>
+
+#include "kernels/simd/vectors.h"
 
 namespace hearth::kernels {
 namespace {

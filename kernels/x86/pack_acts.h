@@ -2,11 +2,10 @@
 // loops of an instruction set want to know of each block besides is up to its Planes.
 #pragma once
 
-#include "kernels/avx2/simd.h"
-//
 #include "kernels/matmul_kernels.h"
+#include "kernels/simd/vectors.h"
 
-namespace hearth::kernels::avx2 {
+namespace hearth::kernels {
 namespace {
 
 /// 32 integers as bytes, in order.
@@ -134,4 +133,4 @@ inline void pack_column(const ActGroup& group, int c, const float* x, int64_t k)
 }
 
 }  // namespace
-}  // namespace hearth::kernels::avx2
+}  // namespace hearth::kernels

@@ -1,11 +1,11 @@
 // Decoders of the types with superblocks of 256: Q2_K to Q6_K (bit layouts: reference/superblocks.cpp).
 #pragma once
 
-#include "kernels/avx2/decode.h"
 #include "kernels/blocks.h"
+#include "kernels/x86/decode.h"
 #include "kernels/x86/decoder_list.h"
 
-namespace hearth::kernels::avx2 {
+namespace hearth::kernels {
 namespace {
 
 /// Blocks 4 kDword .. +3 of a header.
@@ -247,4 +247,4 @@ struct DecodeQ2K {
 };
 
 }  // namespace
-}  // namespace hearth::kernels::avx2
+}  // namespace hearth::kernels

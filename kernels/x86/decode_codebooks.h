@@ -1,12 +1,12 @@
 // Decoders of the types whose 4-bit codes index a table: IQ4_NL, IQ4_XS, MXFP4 (layouts: reference/codebooks.cpp).
 #pragma once
 
-#include "kernels/avx2/decode.h"
 #include "kernels/blocks.h"
 #include "kernels/reference/quants.h"
+#include "kernels/x86/decode.h"
 #include "kernels/x86/decoder_list.h"
 
-namespace hearth::kernels::avx2 {
+namespace hearth::kernels {
 namespace {
 
 /// A table of 16 signed bytes in both 128-bit lanes.
@@ -100,4 +100,4 @@ struct DecodeIQ4XS {
 };
 
 }  // namespace
-}  // namespace hearth::kernels::avx2
+}  // namespace hearth::kernels

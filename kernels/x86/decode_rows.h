@@ -1,10 +1,10 @@
-// Decoder of the types that are decoded row by row (simd/row_codes.h).
+// Decoder of the types that are decoded row by row (x86/row_codes.h).
 #pragma once
 
-#include "kernels/avx2/decode.h"
-#include "kernels/simd/row_codes.h"
+#include "kernels/x86/decode.h"
+#include "kernels/x86/row_codes.h"
 
-namespace hearth::kernels::avx2 {
+namespace hearth::kernels {
 namespace {
 
 template <typename Row>
@@ -55,4 +55,4 @@ struct DecodeRows {
 };
 
 }  // namespace
-}  // namespace hearth::kernels::avx2
+}  // namespace hearth::kernels

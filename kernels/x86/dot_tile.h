@@ -2,9 +2,9 @@
 // the instruction set.
 #pragma once
 
-#include "kernels/avx2/decode.h"
+#include "kernels/x86/decode.h"
 
-namespace hearth::kernels::avx2 {
+namespace hearth::kernels {
 namespace {
 
 // --- one column (RowsInHalves): from products to sums of rows --------------------------------------------------------
@@ -128,7 +128,7 @@ HEARTH_INLINE void dot_tile(float* out, int64_t ldo, const WeightTile& tile, con
 }
 
 }  // namespace
-}  // namespace hearth::kernels::avx2
+}  // namespace hearth::kernels
 
 /// Defines decode_<Name>, dot_columns_<Name> and dot_most_cols_<Name> in the namespace of a folder that has decode_tile
 /// and DotSinks.

@@ -1,11 +1,11 @@
 // Decoders of the types with blocks of 32: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 (bit layouts: reference/blocks32.cpp).
 #pragma once
 
-#include "kernels/avx2/decode.h"
 #include "kernels/blocks.h"
+#include "kernels/x86/decode.h"
 #include "kernels/x86/decoder_list.h"
 
-namespace hearth::kernels::avx2 {
+namespace hearth::kernels {
 namespace {
 
 /// 32 nibbles plus kAdd from 16 bytes a row; low nibbles are columns 0..15.
@@ -137,4 +137,4 @@ struct DecodeQ8_0 {
 };
 
 }  // namespace
-}  // namespace hearth::kernels::avx2
+}  // namespace hearth::kernels

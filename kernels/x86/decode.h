@@ -7,10 +7,9 @@
 #include <cstdint>
 
 #include "kernels/matmul_kernels.h"
+#include "kernels/x86/bytes.h"
 
-#define HEARTH_INLINE inline __attribute__((always_inline))
-
-namespace hearth::kernels::avx2 {
+namespace hearth::kernels {
 namespace {
 
 /// What a type's codes are, and how values are made of them.
@@ -113,12 +112,6 @@ struct EvenRows {
 template <int kLines, int kCount = 8>
 HEARTH_INLINE void prefetch(const EvenRows& /*rows*/, int64_t /*at*/, int /*first*/ = 0) {}
 
-HEARTH_INLINE __m128i load_16(const uint8_t* p) {
-  return _mm_loadu_si128(static_cast<const __m128i*>(static_cast<const void*>(p)));
-}
-HEARTH_INLINE __m256i load_32(const uint8_t* p) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(static_cast<const void*>(p)));
-}
 /// 16 bytes at `at` of rows i and i + 4.
 template <typename AnyRows>
 HEARTH_INLINE __m256i load_2_rows(const AnyRows& rows, int i, int64_t at) {
@@ -168,13 +161,6 @@ HEARTH_INLINE __m256 low_halves(__m256i dwords) {
 }
 HEARTH_INLINE __m256 high_halves(__m256i dwords) {
   return halves_of(_mm256_srli_epi32(dwords, 16));
-}
-
-HEARTH_INLINE __m256i low_nibbles(__m256i v) {
-  return _mm256_and_si256(v, _mm256_set1_epi8(15));
-}
-HEARTH_INLINE __m256i high_nibbles(__m256i v) {
-  return low_nibbles(_mm256_srli_epi16(v, 4));
 }
 
 /// kBits bits at bit kShift of every byte, moved to bit kTo; the others zero.
@@ -299,4 +285,4 @@ HEARTH_INLINE void decode_groups(const WeightTile& tile, int64_t n, const SinkOf
 }
 
 }  // namespace
-}  // namespace hearth::kernels::avx2
+}  // namespace hearth::kernels
