@@ -2,19 +2,13 @@
 #include "hearth/chat.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
+#include "lib/base/clock.h"
 #include "lib/session/write_text.h"
 
 namespace hearth {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 bool is_user(const ChatMessage& message) {
   return message.role == "user";

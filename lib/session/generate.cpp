@@ -1,20 +1,14 @@
 // Session::prefill and Session::generate: the prompt in parts, then one token after the other, until something says
 // stop.
 #include <algorithm>
-#include <chrono>
 #include <string>
 
+#include "lib/base/clock.h"
 #include "lib/session/session_impl.h"
 #include "lib/session/write_text.h"
 
 namespace hearth {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 Status check_prompt(const Session& session, size_t n_tokens) {
   const ModelInfo& info = session.model().info();
