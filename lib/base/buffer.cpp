@@ -36,6 +36,9 @@ Result<AlignedBuffer> AlignedBuffer::allocate(uint64_t bytes, const char* what) 
 
 AlignedBuffer::~AlignedBuffer() {
   if (!data_) return;
+#ifdef HEARTH_POISONS_GAPS
+  ASAN_UNPOISON_MEMORY_REGION(data_, size_);
+#endif
 #ifdef HEARTH_HAVE_MMAP
   munmap(data_, size_);
 #else

@@ -8,6 +8,17 @@
 
 #include "hearth/result.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define HEARTH_POISONS_GAPS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HEARTH_POISONS_GAPS 1
+#endif
+#endif
+#ifdef HEARTH_POISONS_GAPS
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace hearth {
 
 /// Zeroed memory straight from the operating system: pages that are never touched cost nothing.
@@ -37,7 +48,9 @@ class AlignedBuffer {
   uint64_t size_ = 0;
 };
 
-/// Cuts a block into arrays. With a null base it only counts, so the plan and the allocation are the same code.
+/// Cuts a block into arrays. With a null base it only counts, so the plan and the allocation are the same code. Under
+/// AddressSanitizer a gap that must not be touched follows every array: the block is one mapping, in which an overflow
+/// would otherwise go unseen.
 class Layout {
  public:
   explicit Layout(std::byte* base) : base_(base) {}
@@ -46,9 +59,16 @@ class Layout {
     std::byte* at = base_ ? base_ + used_ : nullptr;
     const uint64_t bytes = static_cast<uint64_t>(n) * sizeof(T);
     used_ += (bytes + AlignedBuffer::kAlignment - 1) / AlignedBuffer::kAlignment * AlignedBuffer::kAlignment;
+#ifdef HEARTH_POISONS_GAPS
+    used_ += AlignedBuffer::kAlignment;
+    if (base_) ASAN_UNPOISON_MEMORY_REGION(at, bytes);
+    if (base_) ASAN_POISON_MEMORY_REGION(at + bytes, static_cast<size_t>(base_ + used_ - at) - bytes);
+#endif
     return reinterpret_cast<T*>(at);
   }
-  uint64_t used() const { return used_; }
+  uint64_t used() const {
+    return used_;
+  }
 
  private:
   std::byte* base_;

@@ -23,6 +23,10 @@ PassTile tile_at(const MatmulPass& pass, const Matrix& w, int64_t tile, int64_t 
           static_cast<int>(std::min<int64_t>(tile_rows, w.rows - row)), w.scale};
 }
 
+bool fits(const MatmulContext& ctx, int64_t k) {
+  return ctx.scratch->fits(k, ctx.parallel->n_threads());
+}
+
 bool wants_codes(const MatmulContext& ctx, const Matrix& w) {
   return !ctx.exact_products && kernels::kernels().types[static_cast<int>(w.type)].kind != kernels::PanelKind::kFloat;
 }
@@ -135,7 +139,7 @@ void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span
 
 void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Product> products,
             const Following& following) {
-  if (products.empty()) return;
+  if (products.empty() || !fits(ctx, products[0].w->cols)) return;
   bool codes = false;
   for (const Product& p : products) codes = codes || wants_codes(ctx, *p.w);
   MatmulPass pass(ctx, products[0].w->cols);
@@ -165,6 +169,7 @@ void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedPro
                   const Following& following) {
   const Matrix& gate = *product.gate;
   const Matrix& up = *product.up;
+  if (!fits(ctx, gate.cols)) return;
   MatmulPass pass(ctx, gate.cols);
   for (int64_t first = 0; first < x.n;) {
     first += take_tokens(pass, x, first);
@@ -189,7 +194,7 @@ void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedPro
 
 void matmul_experts(const MatmulContext& ctx, const Activations& x, const Routing& routing,
                     std::span<const ExpertProduct> products) {
-  if (products.empty()) return;
+  if (products.empty() || !fits(ctx, products[0].experts->cols)) return;
   bool codes = false;
   for (const ExpertProduct& p : products) codes = codes || wants_codes(ctx, *p.experts);
   MatmulPass pass(ctx, products[0].experts->cols);

@@ -10,7 +10,9 @@
 #include <span>
 
 #include "hearth/gguf.h"
+#include "hearth/result.h"
 #include "kernels/kernel_table.h"
+#include "lib/base/buffer.h"
 #include "lib/base/parallel.h"
 
 namespace hearth {
@@ -26,7 +28,8 @@ struct Matrix {
   explicit operator bool() const { return rows > 0; }
 };
 
-/// Scratch memory of matmul for one session, sized before the first use.
+/// Scratch memory of matmul for one session, sized before the first use. A product that it is too small for is left
+/// out, and remembered: whoever started the computation asks for it at the end.
 class MatmulScratch {
  public:
   /// Bytes for products with up to max_tokens rows of up to max_k elements on n_threads workers.
@@ -34,12 +37,30 @@ class MatmulScratch {
   /// `memory` is 64-byte aligned and bytes_needed() long; it is borrowed.
   void bind(std::byte* memory, int64_t max_tokens, int64_t max_k, int n_threads);
 
+  /// Whether there is room for rows of k elements on n_threads workers; when not, take_status() will say so.
+  bool fits(int64_t k, int n_threads);
+  /// kLimit names the first product that did not fit since the last call.
+  Status take_status();
+
  private:
   friend class MatmulPass;
-  std::byte* memory_ = nullptr;
+  /// Where the parts lie; all of one worker's follow the same distance after those of the worker before.
+  struct Parts {
+    std::byte* tokens = nullptr;
+    std::byte* segments = nullptr;
+    std::byte* groups = nullptr;
+    std::byte* acts = nullptr;
+    std::byte* panel = nullptr;      ///< of worker 0
+    std::byte* accumulator[2] = {};  ///< of worker 0
+    int64_t worker_bytes = 0;        ///< from one worker's parts to the next one's
+  };
+  static Parts lay_out(Layout& layout, int64_t max_tokens, int64_t max_k, int n_threads);
+
+  Parts parts_;
   int64_t max_tokens_ = 0;
   int64_t max_k_ = 0;
   int n_threads_ = 0;
+  int64_t too_wide_ = 0;  ///< elements of the first row that did not fit; 0: none
 };
 
 /// Input of a product: n tokens, each a row of k elements; row t at x + t * ld.
@@ -69,7 +90,7 @@ struct MatmulContext {
 };
 
 /// Products of the same input with one or several matrices of equal k, in one fork-join: x is quantized once. Rows of
-/// any type. Results do not depend on the thread count.
+/// any type. Results do not depend on the thread count. Products that scratch memory is too small for are left out.
 void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Product> products,
             const Following& following = {});
 

@@ -2,6 +2,8 @@
 #include "lib/matmul/matmul_pass.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 namespace hearth {
 namespace {
@@ -38,53 +40,68 @@ int64_t round_up(int64_t value, int64_t unit) {
   return (value + unit - 1) / unit * unit;
 }
 
-/// Offsets in scratch memory, each 64-byte aligned.
-struct ScratchLayout {
-  int64_t tokens = 0;
-  int64_t segments, groups, acts, workers, total;
-  int64_t accumulator_bytes, worker_bytes;
-};
-
-ScratchLayout layout_of(int64_t max_tokens, int64_t max_k, int n_threads) {
-  const int64_t capacity = tokens_for(max_tokens);
-  ScratchLayout s;
-  s.segments = round_up(capacity * static_cast<int64_t>(sizeof(PassToken)), 64);
-  s.groups = s.segments + round_up(capacity * static_cast<int64_t>(sizeof(PassSegment)), 64);
-  s.acts = s.groups + round_up(capacity * static_cast<int64_t>(sizeof(PassGroup)), 64);
-  s.workers = s.acts + capacity * round_up(max_k, kChunk) / kChunk * kernels::act_group_bytes(kChunk, 1);
-  s.accumulator_bytes = capacity * kPanelRows * static_cast<int64_t>(sizeof(float));
-  s.worker_bytes = kernels::kPanelBytes + 2 * s.accumulator_bytes;
-  s.total = s.workers + n_threads * s.worker_bytes;
-  return s;
-}
-
 template <typename T>
-T* at(std::byte* memory, int64_t offset) {
-  return static_cast<T*>(static_cast<void*>(memory + offset));
+T* as(std::byte* memory) {
+  return static_cast<T*>(static_cast<void*>(memory));
 }
 
 }  // namespace
 
+MatmulScratch::Parts MatmulScratch::lay_out(Layout& layout, int64_t max_tokens, int64_t max_k, int n_threads) {
+  const int64_t capacity = tokens_for(max_tokens);
+  const auto take = [&](int64_t bytes) { return layout.take<std::byte>(bytes); };
+  Parts parts;
+  parts.tokens = take(capacity * static_cast<int64_t>(sizeof(PassToken)));
+  parts.segments = take(capacity * static_cast<int64_t>(sizeof(PassSegment)));
+  parts.groups = take(capacity * static_cast<int64_t>(sizeof(PassGroup)));
+  parts.acts = take(capacity * (round_up(max_k, kChunk) / kChunk) * kernels::act_group_bytes(kChunk, 1));
+  for (int worker = 0; worker < n_threads; ++worker) {
+    const uint64_t begin = layout.used();
+    std::byte* panel = take(kernels::kPanelBytes);
+    std::byte* accumulator[2] = {};
+    for (std::byte*& one : accumulator) one = take(capacity * kPanelRows * static_cast<int64_t>(sizeof(float)));
+    if (worker > 0) continue;
+    parts.panel = panel;
+    std::copy_n(accumulator, 2, parts.accumulator);
+    parts.worker_bytes = static_cast<int64_t>(layout.used() - begin);
+  }
+  return parts;
+}
+
 uint64_t MatmulScratch::bytes_needed(int64_t max_tokens, int64_t max_k, int n_threads) {
-  return static_cast<uint64_t>(layout_of(max_tokens, max_k, n_threads).total);
+  Layout counting(nullptr);
+  lay_out(counting, max_tokens, max_k, n_threads);
+  return counting.used();
 }
 
 void MatmulScratch::bind(std::byte* memory, int64_t max_tokens, int64_t max_k, int n_threads) {
-  memory_ = memory;
+  Layout layout(memory);
+  parts_ = lay_out(layout, max_tokens, max_k, n_threads);
   max_tokens_ = max_tokens;
   max_k_ = max_k;
   n_threads_ = n_threads;
 }
 
+bool MatmulScratch::fits(int64_t k, int n_threads) {
+  if (k <= max_k_ && n_threads <= n_threads_) return true;
+  if (too_wide_ == 0) too_wide_ = k;
+  return false;
+}
+
+Status MatmulScratch::take_status() {
+  const int64_t k = std::exchange(too_wide_, 0);
+  if (k == 0) return {};
+  return Error{ErrorCode::kLimit, "a matrix product with rows of " + std::to_string(k) +
+                                      " elements does not fit scratch memory for " + std::to_string(max_k_)};
+}
+
 MatmulPass::MatmulPass(const MatmulContext& ctx, int64_t k) : ctx_(ctx), kernels_(kernels::kernels()), k_(k) {
   const MatmulScratch& scratch = *ctx.scratch;
-  const ScratchLayout s = layout_of(scratch.max_tokens_, scratch.max_k_, scratch.n_threads_);
   capacity_ = static_cast<int>(tokens_for(scratch.max_tokens_));
-  tokens_ = at<PassToken>(scratch.memory_, s.tokens);
-  segments_ = at<PassSegment>(scratch.memory_, s.segments);
-  groups_ = at<PassGroup>(scratch.memory_, s.groups);
-  acts_ = scratch.memory_ + s.acts;
-  workers_ = scratch.memory_ + s.workers;
+  tokens_ = as<PassToken>(scratch.parts_.tokens);
+  segments_ = as<PassSegment>(scratch.parts_.segments);
+  groups_ = as<PassGroup>(scratch.parts_.groups);
+  acts_ = scratch.parts_.acts;
 }
 
 void MatmulPass::clear() {
@@ -159,16 +176,16 @@ int64_t MatmulPass::row_stride(int n_rows) {
 }
 
 float* MatmulPass::accumulator(int worker, int which) const {
-  const int64_t accumulator_bytes = int64_t{capacity_} * kPanelRows * static_cast<int64_t>(sizeof(float));
-  const int64_t worker_bytes = kernels::kPanelBytes + 2 * accumulator_bytes;
-  return at<float>(workers_, worker * worker_bytes + kernels::kPanelBytes + which * accumulator_bytes);
+  const MatmulScratch::Parts& parts = ctx_.scratch->parts_;
+  return as<float>(parts.accumulator[which] + worker * parts.worker_bytes);
 }
 
 void MatmulPass::multiply(float* acc, const PassTile& tile, const PassSegment& segment, int worker,
                           const Prefetch& prefetch) const {
   const int type = static_cast<int>(tile.w->type);
   const int64_t row_bytes = tile.w->row_bytes;
-  float* panel = accumulator(worker, 0) - kernels::kPanelBytes / static_cast<int64_t>(sizeof(float));
+  const MatmulScratch::Parts& parts = ctx_.scratch->parts_;
+  auto* panel = as<float>(parts.panel + worker * parts.worker_bytes);
   kernels::WeightTile rows = {tile.data, row_bytes, tile.n_rows, nullptr, 0};
   if (takes_dots(segment, type)) {
     rows.ahead = prefetch.next_tile;

@@ -43,7 +43,7 @@ struct PassTile {
 
 class MatmulPass {
  public:
-  /// For matrices with rows of k elements.
+  /// For matrices with rows of k elements, which fit the context's scratch memory.
   MatmulPass(const MatmulContext& ctx, int64_t k);
 
   void clear();
@@ -93,7 +93,6 @@ class MatmulPass {
   PassSegment* segments_;
   PassGroup* groups_;
   std::byte* acts_;
-  std::byte* workers_;
 };
 
 }  // namespace hearth

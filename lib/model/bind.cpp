@@ -4,6 +4,7 @@
 #include <string>
 
 #include "lib/model/binder.h"
+#include "lib/model/limits.h"
 #include "lib/model/weights.h"
 
 namespace hearth {
@@ -199,10 +200,12 @@ void bind_output(Binder& bind, Weights& weights, const GgufFile& file, const Arc
     const std::string name = "dense_" + std::to_string(i + 2);
     const GgufTensor* dense = file.tensor(name + ".weight");
     if (!dense) continue;
+    if (dense->dims[1] > kMaxWidth) bind.fail(ErrorCode::kFormat, "tensor " + name + ".weight has too many rows");
     bind.linear(weights.pooled[i], name, width, dense->dims[1]);
     width = dense->dims[1];
   }
   if (const GgufTensor* rank = file.tensor("cls.output.weight")) {
+    if (rank->dims[1] > kMaxWidth) bind.fail(ErrorCode::kFormat, "tensor cls.output.weight has too many rows");
     bind.linear(weights.rank, "cls", d, d, false);
     bind.linear(weights.rank_output, "cls.output", d, rank->dims[1]);
   }
@@ -247,6 +250,7 @@ Result<Weights> bind_weights(const GgufFile& file, const Architecture& arch, HPa
   }
   if (Status status = bind.finish(); !status) return status.error();
   weights.copied_bytes = bind.copied_bytes();
+  hp.widest_input = bind.widest_input();
   return weights;
 }
 

@@ -1,6 +1,7 @@
 // Tensors to matrices and vectors.
 #include "lib/model/binder.h"
 
+#include <algorithm>
 #include <span>
 
 namespace hearth {
@@ -63,6 +64,7 @@ void Binder::linear(Linear& out, const std::string& base, int64_t cols, int64_t 
   const GgufTensor* weight = take(base + ".weight", {cols, rows}, required);
   fill(out.w, weight, cols, rows);
   if (!out.w) return;
+  widest_input_ = std::max(widest_input_, cols);
   out.name = weight->name;
   floats(out.b, base + ".bias", rows, false);
   if (const GgufTensor* tensor = take_scale(base, 1)) read_floats(&out.w.scale, *tensor);
@@ -88,6 +90,7 @@ void Binder::experts(ExpertLinear& out, const std::string& base, int64_t cols, i
   fill(out.w, weight, cols, rows);
   out.stride_bytes = out.w.row_bytes * rows;
   if (!out.w) return;
+  widest_input_ = std::max(widest_input_, cols);
   out.name = weight->name;
   if (const GgufTensor* bias = take(base + ".bias", {rows, n}, false)) copy(out.b, *bias);
   if (const GgufTensor* tensor = take_scale(base, n)) copy(out.scale, *tensor);

@@ -35,6 +35,8 @@ class Binder {
   void fail(ErrorCode code, std::string message);
   /// The first failure; or the first tensor that nobody took.
   Status finish();
+  /// Columns of the widest matrix that a product may meet.
+  int64_t widest_input() const { return widest_input_; }
   /// Of all vectors copied so far.
   uint64_t copied_bytes() const { return copied_bytes_; }
 
@@ -52,6 +54,7 @@ class Binder {
   const GgufFile& file_;
   std::vector<bool> used_;
   uint64_t copied_bytes_ = 0;
+  int64_t widest_input_ = 0;
   bool ok_ = true;
   Error error_;
 };

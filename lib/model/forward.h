@@ -105,8 +105,7 @@ struct Scratch {
   static Scratch lay_out(Layout& layout, const Architecture& arch, const HParams& hp, const ScratchSizes& sizes);
 };
 
-/// Longest row and largest number of rows that enter a product of matrices.
-int64_t widest_matmul_input(const HParams& hp);
+/// Largest number of rows that enter a product of matrices; the longest is HParams::widest_input.
 int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes);
 
 /// Everything that stages need, borrowed from the session for the time of one pass.

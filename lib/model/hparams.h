@@ -99,6 +99,7 @@ struct HParams {
   Pooling pooling = Pooling::kNone;
   int max_position = 0;       ///< positions that have a learned embedding; 0: any position will do
   int d_layer_embedding = 0;  ///< width of the per-layer embeddings; 0: none
+  int64_t widest_input = 0;   ///< columns of the widest matrix; known when the weights are bound
   ExpertParams experts;
   LatentParams latent;
   RecurrentParams recurrent;

@@ -84,15 +84,6 @@ void lay_out_layer_embeddings(Scratch& s, Layout& layout, const HParams& hp, int
 
 }  // namespace
 
-int64_t widest_matmul_input(const HParams& hp) {
-  const int64_t heads = max_over_layers(hp, [](const LayerShape& s) { return int64_t{s.n_heads} * s.v_dim; });
-  const int64_t ff = max_over_layers(hp, [](const LayerShape& s) { return s.d_ff; });
-  const LatentParams& p = hp.latent;
-  return std::max({int64_t{hp.d_model}, heads, ff, int64_t{hp.experts.d_ff}, int64_t{hp.experts.d_ff_shared},
-                   int64_t{p.q_rank}, int64_t{p.nope_dim}, int64_t{hp.d_layer_embedding},
-                   int64_t{hp.recurrent.v_width()}});
-}
-
 int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes) {
   return int64_t{sizes.n_batch} * std::max(1, hp.experts.n_used);
 }
@@ -125,8 +116,8 @@ Scratch Scratch::lay_out(Layout& layout, const Architecture& arch, const HParams
            attention_state_floats(l.n_heads / l.n_kv_heads, l.v_dim);
   }));
   lay_out_workers(s, layout, hp, sizes.n_threads);
-  s.matmul = layout.take<std::byte>(static_cast<int64_t>(
-      MatmulScratch::bytes_needed(matmul_rows(hp, sizes), widest_matmul_input(hp), sizes.n_threads)));
+  s.matmul = layout.take<std::byte>(
+      static_cast<int64_t>(MatmulScratch::bytes_needed(matmul_rows(hp, sizes), hp.widest_input, sizes.n_threads)));
   s.blocks = layout.take<TokenBlock>(n);
   s.rows = layout.take<int32_t>(n);
   s.all_rows = layout.take<int32_t>(n);

@@ -200,6 +200,9 @@ Result<std::vector<Embedding>> Embedder::embed_tokens(std::span<const std::vecto
       embeddings[at] = {impl_->finish(impl_->pool(row, n_rows)), static_cast<int32_t>(texts[at].size())};
       row += n_rows;
     }
+    if (Status status = SessionInternals::of(*impl_->session).matmul_scratch.take_status(); !status) {
+      return status.error();
+    }
   }
   return embeddings;
 }

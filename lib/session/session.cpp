@@ -79,7 +79,7 @@ Result<Session> Session::create(const Model& model, const SessionOptions& wanted
   impl->memory = std::move(*memory);
   Layout layout(impl->memory.data());
   impl->scratch = Scratch::lay_out(layout, *m.arch, m.hp, sizes);
-  impl->matmul_scratch.bind(impl->scratch.matmul, matmul_rows(m.hp, sizes), widest_matmul_input(m.hp), sizes.n_threads);
+  impl->matmul_scratch.bind(impl->scratch.matmul, matmul_rows(m.hp, sizes), m.hp.widest_input, sizes.n_threads);
 
   for (const RopeParams& rope : m.hp.ropes) impl->ropes.push_back(make_rope_table(rope, m.weights, options->n_ctx));
   return Session(std::move(impl));
@@ -97,6 +97,7 @@ Status Session::decode(std::span<const BatchToken> batch, const std::atomic<bool
     Status status = c.cache->reserve(part);
     const int rows = status ? forward(c, part, s.n_rows, makes_logits(*c.hp, s.options)) : 0;
     if (rows < 0) status = Error{ErrorCode::kCancelled, "cancelled while computing"};
+    if (Status fits = s.matmul_scratch.take_status(); !fits) status = fits;
     if (!status) {
       c.cache->undo();
       s.n_rows = 0;

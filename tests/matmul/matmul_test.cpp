@@ -317,5 +317,24 @@ TEST(Matmul, SeveralProductsOfMixedTypesShareOneCall) {
 INSTANTIATE_TEST_SUITE_P(All, MatmulTypes, ::testing::Range(0, kTypeCount),
                          [](const auto& type) { return std::string(testing::kTypeNames[type.param]); });
 
+TEST(Matmul, ProductsThatScratchIsTooSmallForAreLeftOutAndReported) {
+  Workplace place(2);
+  std::mt19937 random(3);
+  constexpr auto kType = static_cast<int>(TypeIndex::kF32);
+  const RandomMatrix wide(kType, 8, kMaxCols + 1, random), narrow(kType, 8, kMaxCols, random);
+  const std::vector<float> x(static_cast<size_t>(kMaxCols) + 1, 1.0f);
+  std::vector<float> y(8, 7.0f);
+  const MatmulContext context = place.context();
+  const Product too_wide{&wide.matrix, y.data(), 8, nullptr}, fits{&narrow.matrix, y.data(), 8, nullptr};
+  matmul(context, {x.data(), kMaxCols + 1, 1}, {&too_wide, 1});
+  EXPECT_EQ(y, std::vector<float>(8, 7.0f));
+  const Status status = context.scratch->take_status();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find(std::to_string(kMaxCols + 1)), std::string::npos);
+  matmul(context, {x.data(), kMaxCols, 1}, {&fits, 1});
+  EXPECT_NE(y[0], 7.0f);
+  EXPECT_TRUE(context.scratch->take_status());
+}
+
 }  // namespace
 }  // namespace hearth
