@@ -57,13 +57,17 @@ int logits(const LogitsOptions& o) {
   const auto model = load_model(o.model);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
   if (auto status = check_tokens(o.tokens, model->info().n_vocab); !status) return fail(status.error());
+  if (!model->info().has_logits) {
+    return fail("architecture " + model->info().architecture + " is an encoder and has no logits");
+  }
   const auto n_tokens = static_cast<int32_t>(o.tokens.size());
   if (session_options->n_ctx == 0) session_options->n_ctx = n_tokens;
   if (n_tokens > session_options->n_ctx) {
     return fail("--tokens: " + std::to_string(n_tokens) + " tokens do not fit the context of " +
                 std::to_string(session_options->n_ctx) + " (see -c)");
   }
-  const int32_t batch_tokens = std::min(o.batch > 0 ? o.batch : kDefaultBatch, n_tokens);
+  const int32_t wanted = o.batch > 0 ? o.batch : kDefaultBatch;
+  const int32_t batch_tokens = model->info().causal ? std::min(wanted, n_tokens) : n_tokens;
   session_options->n_batch = batch_tokens;
   session_options->n_logits = batch_tokens;
   auto session = Session::create(*model, *session_options);

@@ -49,7 +49,8 @@ struct ModelInfo {
   int32_t n_ctx_train = 0;  ///< context that the model was trained for
   int32_t n_experts = 0;    ///< 0: dense
   int32_t n_experts_used = 0;
-  bool causal = true;  ///< false: an encoder (embeddings only)
+  bool causal = true;      ///< false: tokens see those after them, so that text cannot be generated one by one
+  bool has_logits = true;  ///< false: an encoder (embeddings only)
   Pooling pooling = Pooling::kNone;
 };
 

@@ -44,7 +44,9 @@ struct DecodeOptions {
 class Tokenizer {
  public:
   /// Reads the `tokenizer.ggml.*` keys. Every array length, id and merge is checked. An unknown
-  /// `tokenizer.ggml.model` or `.pre` is kUnsupported and named. Keeps `file` alive.
+  /// `tokenizer.ggml.model` or `.pre` is kUnsupported and named. Small faults (texts that repeat, special ids outside,
+  /// unknown token types, merges that are none) are worked around; see warning(). A file of the kind "none" has no
+  /// tokens and takes no text. Keeps `file` alive.
   static Result<Tokenizer> from_gguf(const GgufFile& file);
 
   /// Token ids of `text` (any bytes; invalid UTF-8 is handled as the vocabulary's kind defines).
@@ -86,6 +88,8 @@ class Tokenizer {
   std::optional<Token> mask() const;
   bool add_bos() const;
   bool add_eos() const;
+  /// What is odd about the vocabulary and was worked around, in one line; empty: nothing. Lives as long as any copy.
+  std::string_view warning() const;
   /// "llama", "gpt2", "bert", "t5", ... and the pre-tokenizer's name ("llama-bpe"; empty where there is none).
   std::string_view model_name() const;
   std::string_view pre_name() const;

@@ -55,6 +55,7 @@ enum class QkNorm : uint8_t {
 struct Architecture {
   const char* name;  ///< general.architecture
   NormKind norm = NormKind::kRms;
+  float norm_eps = 0;  ///< where the file does not say; 0: it must
   NormPlace norm_place = NormPlace::kPre;
   bool post_norms = false;  ///< norms follow the stages, before the residual is added
   const char* attn_post_norm_name = "post_attention_norm";
@@ -98,7 +99,10 @@ struct Architecture {
   kernels::Gate gate = kernels::Gate::kSilu;
   bool gated = true;  ///< feed-forward is gate(x Wg) * (x Wu); otherwise gate(x Wu)
   Router router = Router::kSoftmaxTopK;
-  bool renormalize_experts = true;    ///< chosen weights sum to 1, where the file does not say
+  bool renormalize_experts = true;   ///< chosen weights sum to 1, where the file does not say
+  bool experts_share_width = false;  ///< d_ff of an expert, where the file does not say: the dense one / n_used
+  bool shared_expert_is_dense =
+      false;                          ///< that of the shared expert: the dense one; otherwise the experts' times count
   bool experts_beside_dense = false;  ///< layers with experts have a dense feed-forward too (Gemma 4)
 };
 

@@ -73,8 +73,9 @@ class Opener {
     return keep(std::move(bytes), std::move(shard->tensors), path);
   }
 
-  /// The name and the metadata must agree about the split, else a missing file would go unnoticed.
+  /// The metadata says whether a file is one of several, whatever its name; the others are found by the name.
   Status add_others(const std::string& path) {
+    if (n_shards_ == 1) return {};
     const std::optional<ShardName> name = parse_shard_name(path);
     const uint32_t named = name ? name->count : 1;
     if (named != n_shards_) {
@@ -85,7 +86,7 @@ class Opener {
       const std::string next = make_shard_name(name->prefix, i + 1, n_shards_);
       if (Status s = add_shard(next, i); !s) return s;
     }
-    if (n_shards_ > 1 && n_tensors_ >= 0 && static_cast<uint64_t>(n_tensors_) != impl_->tensors.size()) {
+    if (n_tensors_ >= 0 && static_cast<uint64_t>(n_tensors_) != impl_->tensors.size()) {
       return Error{ErrorCode::kFormat, path + ": key 'split.tensors.count' is " + std::to_string(n_tensors_) +
                                            ", but the files hold " + std::to_string(impl_->tensors.size()) +
                                            " tensors"};

@@ -54,8 +54,8 @@ Status GgufParser::parse_tensor() {
 Status GgufParser::parse_shape(GgufTensor& tensor, const std::string& name) {
   const uint64_t offset = cursor_.offset();
   if (!cursor_.read(tensor.n_dims)) return fail(offset, name + "the file ends in its description");
-  if (tensor.n_dims < 1 || tensor.n_dims > tensor.dims.size()) {
-    return fail(offset, name + "has " + number(tensor.n_dims) + " dimensions, not 1 to 4");
+  if (tensor.n_dims > tensor.dims.size()) {  // none: a single element
+    return fail(offset, name + "has " + number(tensor.n_dims) + " dimensions, not 0 to 4");
   }
   for (uint32_t i = 0; i < tensor.n_dims; ++i) {
     if (!cursor_.read(tensor.dims[i])) return fail(cursor_.offset(), name + "the file ends in its description");
@@ -87,8 +87,11 @@ Status GgufParser::place_tensors() {
 }
 
 Status GgufParser::check_overlap() {
-  std::vector<uint32_t> order(shard_.tensors.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<uint32_t>(i);
+  std::vector<uint32_t> order;
+  order.reserve(shard_.tensors.size());
+  for (size_t i = 0; i < shard_.tensors.size(); ++i) {
+    if (shard_.tensors[i].size_bytes > 0) order.push_back(static_cast<uint32_t>(i));
+  }
   const std::vector<GgufTensor>& tensors = shard_.tensors;
   std::sort(order.begin(), order.end(),
             [&](uint32_t a, uint32_t b) { return tensors[a].file_offset < tensors[b].file_offset; });

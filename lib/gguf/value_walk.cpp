@@ -14,17 +14,6 @@ bool fail(WalkProblem& problem, const Cursor& cursor, const char* what, uint64_t
   return false;
 }
 
-bool skip_bools(Cursor& cursor, uint64_t count, WalkProblem& problem) {
-  for (uint64_t i = 0; i < count; ++i) {
-    uint8_t value = 0;
-    if (static_cast<uint8_t>(*cursor.here()) > 1) {
-      return fail(problem, cursor, "a bool that is neither 0 nor 1", static_cast<uint8_t>(*cursor.here()));
-    }
-    (void)cursor.read(value);
-  }
-  return true;
-}
-
 bool skip_strings(Cursor& cursor, uint64_t count, WalkProblem& problem) {
   // Every string has a length of 8 bytes, so a larger count is refused without a walk.
   if (count > cursor.remaining() / sizeof(uint64_t)) {
@@ -102,7 +91,6 @@ bool skip_elements(Cursor& cursor, GgufType type, uint64_t count, int depth, Wal
   if (count > cursor.remaining() / element_bytes) {
     return fail(problem, cursor, "more elements than the file has room for", count);
   }
-  if (type == GgufType::kBool) return skip_bools(cursor, count, problem);
   return cursor.skip(count * element_bytes);
 }
 

@@ -117,8 +117,8 @@ Status GgufWriter::Impl::add_array(std::string_view key, GgufType element_type, 
 Status GgufWriter::Impl::add_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims) {
   if (state != State::kDeclaring) return invalid("tensor " + quote(name) + " is declared after tensor data");
   if (Status s = check_name("tensor", name, gguf_limits::kMaxTensorNameBytes); !s) return s;
-  if (dims.empty() || dims.size() > 4) {
-    return invalid("tensor " + quote(name) + " has " + std::to_string(dims.size()) + " dimensions, not 1 to 4");
+  if (dims.size() > 4) {
+    return invalid("tensor " + quote(name) + " has " + std::to_string(dims.size()) + " dimensions, not 0 to 4");
   }
   const Result<TensorSize> size = tensor_size(type, dims);
   if (!size) return invalid("tensor " + quote(name) + ": " + size.error().message);

@@ -16,11 +16,11 @@ int64_t tiles_of(const MatmulPass& pass, const Matrix& w) {
   return (w.rows + tile_rows - 1) / tile_rows;
 }
 
-PassTile tile_at(const MatmulPass& pass, const Matrix& w, int64_t tile, int64_t byte_offset) {
+/// `data` is that of w, or of another matrix of its shape.
+PassTile tile_at(const MatmulPass& pass, const Matrix& w, const std::byte* data, int64_t tile) {
   const int tile_rows = pass.tile_rows(w.rows, w.row_bytes);
   const int64_t row = tile * tile_rows;
-  return {&w, w.data + byte_offset + row * w.row_bytes, row,
-          static_cast<int>(std::min<int64_t>(tile_rows, w.rows - row)), w.scale};
+  return {&w, data + row * w.row_bytes, row, static_cast<int>(std::min<int64_t>(tile_rows, w.rows - row)), w.scale};
 }
 
 bool fits(const MatmulContext& ctx, int64_t k) {
@@ -42,7 +42,7 @@ const std::byte* following_data(const MatmulContext& ctx, const Following& follo
   int64_t tile = TileQueue::begin(n_tiles, n_threads, partition);
   for (const Matrix* w : following) {
     if (w == nullptr) continue;
-    if (tile < tiles_of(pass, *w)) return tile_at(pass, *w, tile, 0).data;
+    if (tile < tiles_of(pass, *w)) return tile_at(pass, *w, w->data, tile).data;
     tile -= tiles_of(pass, *w);
   }
   return nullptr;
@@ -110,6 +110,10 @@ void take_entries(MatmulPass& pass, const Routing& routing, const Activations& x
   }
 }
 
+const std::byte* expert_data(const ExpertProduct& p, int expert) {
+  return p.parts != nullptr ? p.parts[expert] : p.experts->data + expert * p.expert_stride_bytes;
+}
+
 /// One pass of products that share their routing.
 void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span<const ExpertProduct> products) {
   int64_t tiles_per_segment = 0;
@@ -119,7 +123,7 @@ void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span
     int64_t tile = index % tiles_per_segment;
     const ExpertProduct* p = products.data();
     for (; tile >= tiles_of(pass, *p->experts); ++p) tile -= tiles_of(pass, *p->experts);
-    PassTile placed = tile_at(pass, *p->experts, tile, segment.expert * p->expert_stride_bytes);
+    PassTile placed = tile_at(pass, *p->experts, expert_data(*p, segment.expert), tile);
     if (p->scales != nullptr) placed.scale *= p->scales[segment.expert];
     return std::pair(p, placed);
   };
@@ -146,7 +150,7 @@ void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Prod
   auto place = [&](int64_t index) {
     const Product* p = products.data();
     for (; index >= tiles_of(pass, *p->w); ++p) index -= tiles_of(pass, *p->w);
-    return std::pair(p, tile_at(pass, *p->w, index, 0));
+    return std::pair(p, tile_at(pass, *p->w, p->w->data, index));
   };
   for (int64_t first = 0; first < x.n;) {
     first += take_tokens(pass, x, first);
@@ -176,13 +180,14 @@ void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedPro
     pass.pack(wants_codes(ctx, gate) || wants_codes(ctx, up));
     const PassSegment& segment = pass.segment(0);
     for_tiles(ctx, tiles_of(pass, gate), [&](int64_t index, int64_t next, int worker) {
-      const PassTile gate_tile = tile_at(pass, gate, index, 0);
-      const PassTile up_tile = tile_at(pass, up, index, 0);
+      const PassTile gate_tile = tile_at(pass, gate, gate.data, index);
+      const PassTile up_tile = tile_at(pass, up, up.data, index);
       float* g = pass.accumulator(worker, 0);
       float* u = pass.accumulator(worker, 1);
       pass.multiply(g, gate_tile, segment, worker, {up_tile.data});
-      pass.multiply(u, up_tile, segment, worker,
-                    {next < 0 ? following_data(ctx, following, pass, worker) : tile_at(pass, gate, next, 0).data});
+      pass.multiply(
+          u, up_tile, segment, worker,
+          {next < 0 ? following_data(ctx, following, pass, worker) : tile_at(pass, gate, gate.data, next).data});
       if (product.gate_bias != nullptr) add_tile_bias(segment, g, product.gate_bias + gate_tile.row, gate_tile.n_rows);
       if (product.up_bias != nullptr) add_tile_bias(segment, u, product.up_bias + gate_tile.row, gate_tile.n_rows);
       kernels::kernels().gate_mul(

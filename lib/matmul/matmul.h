@@ -122,7 +122,8 @@ struct ExpertProduct {
   const float* bias = nullptr;  ///< [n_experts, rows] or nullptr
   float* out = nullptr;
   int64_t ldo = 0;
-  const float* scales = nullptr;  ///< [n_experts] as Matrix::scale, or nullptr
+  const float* scales = nullptr;            ///< [n_experts] as Matrix::scale, or nullptr
+  const std::byte* const* parts = nullptr;  ///< [n_experts] data of each, where they do not follow one another
 };
 /// Products of the same input with experts of equal k. Entries are grouped by expert, so that each expert's weights are
 /// read once per call.

@@ -48,6 +48,20 @@ void bind_qk_norms(const LayerBinding& b, LayerWeights& layer) {
   b.bind.norm(layer.k_norm, b.blk + "attn_k_norm", (all ? b.shape.n_kv_heads : 1) * int64_t{b.shape.k_dim}, required);
 }
 
+/// Keys and values of each head in one matrix (older files): the rows of values are used where they are.
+void bind_joined_latent(const LayerBinding& b, LatentWeights& w) {
+  const LatentParams& p = b.hp.latent;
+  const int64_t n_heads = b.shape.n_heads, stride = p.nope_dim + p.v_dim;
+  Linear whole;
+  b.bind.linear(whole, b.blk + "attn_kv_b", p.kv_rank, n_heads * stride);
+  if (!whole) return;
+  b.bind.transposed(w.k_up, w.k_up_memory, whole, stride, p.nope_dim, n_heads);
+  Matrix values = whole.w;
+  values.rows = p.v_dim;
+  if (values.data) values.data += p.nope_dim * values.row_bytes;
+  w.v_up = {values, stride * values.row_bytes, {}, {}, {}, whole.name, p.nope_dim};
+}
+
 void bind_latent(const LayerBinding& b, LayerWeights& layer) {
   const LatentParams& p = b.hp.latent;
   const int64_t n_heads = b.shape.n_heads;
@@ -62,6 +76,13 @@ void bind_latent(const LayerBinding& b, LayerWeights& layer) {
   }
   b.bind.linear(w.kv_down, b.blk + "attn_kv_a_mqa", b.d, p.kv_rank + p.rope_dim);
   b.bind.norm(w.kv_down_norm, b.blk + "attn_kv_a_norm", p.kv_rank);
+  const bool split = b.bind.has_shape(b.blk + "attn_k_b.weight", {p.nope_dim, p.kv_rank, n_heads});
+  if (!split && b.bind.has(b.blk + "attn_kv_b.weight")) {
+    b.bind.pass_over(b.blk + "attn_k_b.");  // the same once more, and below
+    b.bind.pass_over(b.blk + "attn_v_b.");
+    return bind_joined_latent(b, w);
+  }
+  b.bind.pass_over(b.blk + "attn_kv_b.");
   b.bind.experts(w.k_up, b.blk + "attn_k_b", p.nope_dim, p.kv_rank, n_heads);
   b.bind.experts(w.v_up, b.blk + "attn_v_b", p.kv_rank, p.v_dim, n_heads);
 }
@@ -70,8 +91,12 @@ void bind_recurrent(const LayerBinding& b, LayerWeights& layer) {
   const RecurrentParams& p = b.hp.recurrent;
   RecurrentWeights& w = layer.recurrent;
   if (b.arch.norm_place == NormPlace::kPre) b.bind.norm(layer.attn_norm, b.blk + "attn_norm", b.d);
-  b.bind.linear(w.qkv, b.blk + "attn_qkv", b.d, p.channels());
-  b.bind.linear(w.z, b.blk + "attn_gate", b.d, p.v_width());
+  if (p.joined) {
+    b.bind.linear(w.joined, b.blk + "ssm_in", b.d, p.channels() + p.v_width());
+  } else {
+    b.bind.linear(w.qkv, b.blk + "attn_qkv", b.d, p.channels());
+    b.bind.linear(w.z, b.blk + "attn_gate", b.d, p.v_width());
+  }
   if (b.bind.has(b.blk + "ssm_ba.weight")) {
     b.bind.linear(w.beta_alpha, b.blk + "ssm_ba", b.d, 2 * int64_t{p.n_v_heads});
   } else {
@@ -79,7 +104,7 @@ void bind_recurrent(const LayerBinding& b, LayerWeights& layer) {
     b.bind.linear(w.alpha, b.blk + "ssm_alpha", b.d, p.n_v_heads);
   }
   b.bind.grid(w.conv, b.blk + "ssm_conv1d.weight", p.conv_width, p.channels());
-  b.bind.floats(w.dt, b.blk + "ssm_dt.bias", p.n_v_heads);
+  b.bind.floats(w.dt, b.blk + (b.bind.has(b.blk + "ssm_dt") ? "ssm_dt" : "ssm_dt.bias"), p.n_v_heads);
   b.bind.floats(w.a, b.blk + "ssm_a", p.n_v_heads);
   b.bind.norm(w.norm, b.blk + "ssm_norm", p.v_dim);
   b.bind.linear(w.out, b.blk + "ssm_out", p.v_width(), b.d);
@@ -108,6 +133,15 @@ void bind_shared_experts(const LayerBinding& b, LayerWeights& layer) {
   b.bind.linear(layer.shared_scale, b.blk + "ffn_gate_inp_shexp", b.d, 1, false);
 }
 
+/// One projection of all experts: a tensor, or one for each expert (older files).
+void bind_projection(const LayerBinding& b, ExpertLinear& out, const std::string& name, int64_t cols, int64_t rows) {
+  const int64_t n = b.hp.experts.n_experts;
+  if (b.bind.has(b.blk + name + ".0.weight")) {
+    return b.bind.separate_experts(out, b.blk + name, cols, rows, n);
+  }
+  b.bind.experts(out, b.blk + name + "_exps", cols, rows, n);
+}
+
 void bind_experts(const LayerBinding& b, LayerWeights& layer) {
   const ExpertParams& moe = b.hp.experts;
   b.bind.linear(layer.router, b.blk + "ffn_gate_inp", b.d, moe.n_experts);
@@ -115,10 +149,10 @@ void bind_experts(const LayerBinding& b, LayerWeights& layer) {
   if (b.bind.has(b.blk + "ffn_gate_up_exps.weight")) {
     b.bind.fused_experts(layer.expert_gate, layer.expert_up, b.blk + "ffn_gate_up_exps", b.d, moe.d_ff, moe.n_experts);
   } else {
-    if (b.arch.gated) b.bind.experts(layer.expert_gate, b.blk + "ffn_gate_exps", b.d, moe.d_ff, moe.n_experts);
-    b.bind.experts(layer.expert_up, b.blk + "ffn_up_exps", b.d, moe.d_ff, moe.n_experts);
+    if (b.arch.gated) bind_projection(b, layer.expert_gate, "ffn_gate", b.d, moe.d_ff);
+    bind_projection(b, layer.expert_up, "ffn_up", b.d, moe.d_ff);
   }
-  b.bind.experts(layer.expert_down, b.blk + "ffn_down_exps", moe.d_ff, b.d, moe.n_experts);
+  bind_projection(b, layer.expert_down, "ffn_down", moe.d_ff, b.d);
   bind_shared_experts(b, layer);
 }
 
@@ -200,12 +234,14 @@ void bind_output(Binder& bind, Weights& weights, const GgufFile& file, const Arc
     const std::string name = "dense_" + std::to_string(i + 2);
     const GgufTensor* dense = file.tensor(name + ".weight");
     if (!dense) continue;
-    if (dense->dims[1] > kMaxWidth) bind.fail(ErrorCode::kFormat, "tensor " + name + ".weight has too many rows");
+    if (dense->dims[1] < 1 || dense->dims[1] > kMaxWidth)
+      bind.fail(ErrorCode::kFormat, "tensor " + name + ".weight has no usable number of rows");
     bind.linear(weights.pooled[i], name, width, dense->dims[1]);
     width = dense->dims[1];
   }
   if (const GgufTensor* rank = file.tensor("cls.output.weight")) {
-    if (rank->dims[1] > kMaxWidth) bind.fail(ErrorCode::kFormat, "tensor cls.output.weight has too many rows");
+    if (rank->dims[1] < 1 || rank->dims[1] > kMaxWidth)
+      bind.fail(ErrorCode::kFormat, "tensor cls.output.weight has no usable number of rows");
     bind.linear(weights.rank, "cls", d, d, false);
     bind.linear(weights.rank_output, "cls.output", d, rank->dims[1]);
   }
@@ -219,6 +255,12 @@ void bind_rope_factors(Binder& bind, Weights& weights, const Architecture& arch,
   bind.floats(weights.rope_factors_short, "rope_factors_short.weight", half, false);
 }
 
+/// Tensors of a file that the text model does not need: layers that predict further tokens, eyes and ears.
+void pass_over_others(Binder& bind, const HParams& hp) {
+  for (const char* prefix : {"v.", "a.", "mm.", "mtp."}) bind.pass_over(prefix);
+  for (int i = hp.n_layers; i < hp.n_layers + hp.n_extra_layers; ++i) bind.pass_over("blk." + std::to_string(i) + ".");
+}
+
 /// Sizes that only tensors tell, checked before anything is allocated by them.
 Status read_tensor_sizes(const GgufFile& file, const Architecture& arch, HParams& hp) {
   const GgufTensor* embedding = file.tensor("token_embd.weight");
@@ -227,6 +269,9 @@ Status read_tensor_sizes(const GgufFile& file, const Architecture& arch, HParams
     return Error{ErrorCode::kFormat, "tensor token_embd.weight has " + std::to_string(embedding->dims[1]) + " rows"};
   }
   hp.n_vocab = static_cast<int>(embedding->dims[1]);
+  for (int i = 0; i < hp.n_layers && !hp.recurrent.joined; ++i) {
+    hp.recurrent.joined = file.tensor("blk." + std::to_string(i) + ".ssm_in.weight") != nullptr;
+  }
   const std::string last =
       "blk." + std::to_string(hp.n_layers - 1) + (hp.layers.back().recurrent ? ".ssm_out" : ".attn_output") + ".weight";
   if (file.tensor(last)) return {};
@@ -248,6 +293,7 @@ Result<Weights> bind_weights(const GgufFile& file, const Architecture& arch, HPa
     const auto at = static_cast<size_t>(i);
     bind_layer({bind, arch, hp, hp.layers[at], i, "blk." + std::to_string(i) + ".", hp.d_model}, weights.layers[at]);
   }
+  pass_over_others(bind, hp);
   if (Status status = bind.finish(); !status) return status.error();
   weights.copied_bytes = bind.copied_bytes();
   hp.widest_input = bind.widest_input();

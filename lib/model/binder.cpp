@@ -37,20 +37,27 @@ Matrix rows_of(const Matrix& whole, int64_t first, int64_t n) {
 
 }  // namespace
 
+bool Binder::has_shape(const std::string& name, std::initializer_list<int64_t> dims) const {
+  const GgufTensor* tensor = file_.tensor(name);
+  if (!tensor) return false;
+  const std::span<const int64_t> want(dims.begin(), dims.size());
+  for (size_t i = 0; i < 4; ++i) {
+    if (tensor->dims[i] != (i < want.size() ? want[i] : 1)) return false;
+  }
+  return true;
+}
+
 const GgufTensor* Binder::take(const std::string& name, std::initializer_list<int64_t> dims, bool required) {
   const GgufTensor* tensor = file_.tensor(name);
   if (!tensor) {
     if (required) fail(ErrorCode::kFormat, "missing tensor " + name);
     return nullptr;
   }
-  const std::span<const int64_t> want(dims.begin(), dims.size());
-  for (size_t i = 0; i < 4; ++i) {
-    if (tensor->dims[i] != (i < want.size() ? want[i] : 1)) {
-      fail(ErrorCode::kFormat, "tensor " + name + " has shape " +
-                                   shape_text(std::span(tensor->dims.data(), tensor->n_dims)) + ", expected " +
-                                   shape_text(want));
-      return nullptr;
-    }
+  if (!has_shape(name, dims)) {
+    fail(ErrorCode::kFormat, "tensor " + name + " has shape " +
+                                 shape_text(std::span(tensor->dims.data(), tensor->n_dims)) + ", expected " +
+                                 shape_text({dims.begin(), dims.size()}));
+    return nullptr;
   }
   used_[static_cast<size_t>(tensor - file_.tensors().data())] = true;
   return tensor;
@@ -96,12 +103,51 @@ void Binder::experts(ExpertLinear& out, const std::string& base, int64_t cols, i
   if (const GgufTensor* tensor = take_scale(base, n)) copy(out.scale, *tensor);
 }
 
+void Binder::separate_experts(ExpertLinear& out, const std::string& base, int64_t cols, int64_t rows, int64_t n) {
+  for (int64_t e = 0; e < n; ++e) {
+    Linear one;
+    linear(one, base + "." + std::to_string(e), cols, rows);
+    if (!one) return;
+    if (e == 0) out = {one.w, 0, {}, {}, {}, one.name, 0};
+    if (one.w.type != out.w.type || !one.b.empty() || one.w.scale != 1.0f) {
+      return fail(ErrorCode::kUnsupported, "tensor " + std::string(one.name) + " is not of the type of expert 0");
+    }
+    out.parts.push_back(one.w.data);
+  }
+}
+
+void Binder::transposed(ExpertLinear& out, FloatArray& memory, const Linear& whole, int64_t stride, int64_t rows,
+                        int64_t n) {
+  if (!whole) return;
+  const int64_t cols = whole.w.cols, row_bytes = rows * static_cast<int64_t>(sizeof(float));
+  widest_input_ = std::max(widest_input_, rows);
+  copied_bytes_ += static_cast<uint64_t>(n * cols * row_bytes);
+  out = {{nullptr, kernels::TypeIndex::kF32, cols, rows, row_bytes}, cols * row_bytes, {}, {}, {}, whole.name, 0};
+  if (!whole.w.data) return;
+  memory.resize(static_cast<size_t>(n * cols * rows));
+  FloatArray row(static_cast<size_t>(cols));
+  for (int64_t i = 0; i < n * rows; ++i) {
+    const int64_t at = i / rows * stride + i % rows;
+    kernels::kernels().types[static_cast<int>(whole.w.type)].dequantize(row.data(),
+                                                                        whole.w.data + at * whole.w.row_bytes, cols);
+    float* column = memory.data() + i / rows * cols * rows + i % rows;
+    for (int64_t c = 0; c < cols; ++c) column[c * rows] = row[static_cast<size_t>(c)] * whole.w.scale;
+  }
+  out.w.data = reinterpret_cast<const std::byte*>(memory.data());
+}
+
+void Binder::pass_over(std::string_view prefix) {
+  for (size_t i = 0; i < used_.size(); ++i) {
+    if (file_.tensors()[i].name.starts_with(prefix)) used_[i] = true;
+  }
+}
+
 void Binder::fused_experts(ExpertLinear& gate, ExpertLinear& up, const std::string& base, int64_t cols, int64_t rows,
                            int64_t n) {
   ExpertLinear whole;
   experts(whole, base, cols, 2 * rows, n);
-  gate = {rows_of(whole.w, 0, rows), whole.stride_bytes, {}, whole.scale, whole.name, 0};
-  up = {rows_of(whole.w, rows, rows), whole.stride_bytes, {}, whole.scale, whole.name, rows};
+  gate = {rows_of(whole.w, 0, rows), whole.stride_bytes, {}, {}, whole.scale, whole.name, 0};
+  up = {rows_of(whole.w, rows, rows), whole.stride_bytes, {}, {}, whole.scale, whole.name, rows};
   for (int64_t e = 0; !whole.b.empty() && e < n; ++e) {
     const auto from = whole.b.begin() + e * 2 * rows;
     gate.b.insert(gate.b.end(), from, from + rows);
@@ -130,7 +176,7 @@ void Binder::fail(ErrorCode code, std::string message) {
 Status Binder::finish() {
   if (!ok_) return error_;
   for (size_t i = 0; i < used_.size(); ++i) {
-    if (used_[i]) continue;
+    if (used_[i] || file_.tensors()[i].n_elements == 0) continue;
     return Error{ErrorCode::kFormat,
                  "tensor " + std::string(file_.tensors()[i].name) + " is not used by this architecture"};
   }

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@ class Binder {
   explicit Binder(const GgufFile& file) : file_(file), used_(file.tensors().size(), false) {}
 
   bool has(const std::string& name) const { return file_.tensor(name) != nullptr; }
+  bool has_shape(const std::string& name, std::initializer_list<int64_t> dims) const;
 
   void matrix(Matrix& out, const std::string& name, int64_t cols, int64_t rows, bool required = true);
   /// `base`.weight and, where the file has them, `base`.bias and `base`.scale.
@@ -26,6 +28,12 @@ class Binder {
   /// The gates and then the ups of each expert in one tensor.
   void fused_experts(ExpertLinear& gate, ExpertLinear& up, const std::string& base, int64_t cols, int64_t rows,
                      int64_t n);
+  /// Experts that are tensors of their own, `base`.0.weight and so on, of one type (older files).
+  void separate_experts(ExpertLinear& out, const std::string& base, int64_t cols, int64_t rows, int64_t n);
+  /// The first `rows` of every `stride` rows of `whole`, transposed: n matrices [whole's cols, rows] in `memory`.
+  void transposed(ExpertLinear& out, FloatArray& memory, const Linear& whole, int64_t stride, int64_t rows, int64_t n);
+  /// Tensors whose names begin so are not looked at.
+  void pass_over(std::string_view prefix);
   void norm(Norm& out, const std::string& base, int64_t n, bool required = true);
   void floats(FloatArray& out, const std::string& name, int64_t n, bool required = true);
 
@@ -33,7 +41,7 @@ class Binder {
   void grid(FloatArray& out, const std::string& name, int64_t cols, int64_t rows);
 
   void fail(ErrorCode code, std::string message);
-  /// The first failure; or the first tensor that nobody took.
+  /// The first failure; or the first tensor with elements that nobody took.
   Status finish();
   /// Columns of the widest matrix that a product may meet.
   int64_t widest_input() const { return widest_input_; }

@@ -28,16 +28,37 @@ std::span<const SequenceRows> split_by_sequence(const Scratch& s, std::span<cons
   return {s.sequences, n};
 }
 
+/// q, k and v to recurrent_in and the gate to recurrent_z, out of the rows of one matrix.
+void split_joined(const ForwardContext& c, int n) {
+  const RecurrentParams& p = c.hp->recurrent;
+  const int64_t width = p.channels() + p.v_width(), share = p.v_width() / p.n_k_heads;
+  for_rows(c, n, width, [&](int t) {
+    const float* from = c.scratch->recurrent_joined + t * width;
+    float* q = c.scratch->recurrent_in + int64_t{t} * p.channels();
+    float* k = q + int64_t{p.n_k_heads} * p.k_dim;
+    float* v = k + int64_t{p.n_k_heads} * p.k_dim;
+    float* z = c.scratch->recurrent_z + int64_t{t} * p.v_width();
+    for (int h = 0; h < p.n_k_heads; ++h, from += 2 * (p.k_dim + share)) {
+      std::copy_n(from, p.k_dim, q + int64_t{h} * p.k_dim);
+      std::copy_n(from + p.k_dim, p.k_dim, k + int64_t{h} * p.k_dim);
+      std::copy_n(from + 2 * p.k_dim, share, v + h * share);
+      std::copy_n(from + 2 * p.k_dim + share, share, z + h * share);
+    }
+  });
+}
+
 void project(const ForwardContext& c, const RecurrentWeights& w, int n) {
   const RecurrentParams& p = c.hp->recurrent;
   Scratch& s = *c.scratch;
   const int64_t ba_width = 2 * int64_t{p.n_v_heads};
   linear(c, {s.h, c.hp->d_model, n},
-         {{&w.qkv, s.recurrent_in, p.channels()},
+         {{&w.joined, s.recurrent_joined, p.channels() + p.v_width()},  // or the next two
+          {&w.qkv, s.recurrent_in, p.channels()},
           {&w.z, s.recurrent_z, p.v_width()},
           {&w.beta_alpha, s.recurrent_ba, ba_width},  // or the next two
           {&w.beta, s.recurrent_ba, ba_width},
           {&w.alpha, s.recurrent_ba + p.n_v_heads, ba_width}});
+  if (w.joined) split_joined(c, n);
 }
 
 /// qkv[t, ch] = silu(sum_j conv[ch, j] in[t - width + 1 + j, ch]); the state holds the inputs before the batch,

@@ -73,6 +73,7 @@ struct Scratch {
   float* recurrent_in = nullptr;           ///< [n_batch, channels]
   float* recurrent_qkv = nullptr;          ///< [n_batch, channels], convolved
   float* recurrent_z = nullptr;            ///< [n_batch, n_v_heads * v_dim]
+  float* recurrent_joined = nullptr;       ///< [n_batch, channels + n_v_heads * v_dim], where one matrix makes them
   float* recurrent_ba = nullptr;           ///< [n_batch, 2 n_v_heads]
   SequenceRows* sequences = nullptr;       ///< [min(n_seqs, n_batch)] of the batch
   int32_t* sequence_rows = nullptr;        ///< [n_batch] rows of the batch, sequence by sequence

@@ -76,6 +76,7 @@ struct RecurrentParams {
   int n_v_heads = 0;
   int k_dim = 0;
   int v_dim = 0;
+  bool joined = false;  ///< one matrix makes q, k, v and the gate (older files); known when the weights are bound
   int channels() const { return 2 * n_k_heads * k_dim + n_v_heads * v_dim; }  ///< q | k | v
   int v_width() const { return n_v_heads * v_dim; }
   int64_t conv_floats() const { return int64_t{conv_width - 1} * channels(); }
@@ -83,7 +84,9 @@ struct RecurrentParams {
 };
 
 struct HParams {
-  int n_layers = 0;
+  int n_layers =
+      0;  ///< that compute; layers that predict further tokens stand behind them in the file and are left out
+  int n_extra_layers = 0;  ///< those
   int d_model = 0;
   int n_vocab = 0;
   int n_ctx_train = 0;
@@ -96,6 +99,7 @@ struct HParams {
   float attention_soft_cap = 0.0f;
   float final_soft_cap = 0.0f;
   bool causal = true;
+  bool decoder = true;  ///< has logits; otherwise hidden states are all that comes out
   Pooling pooling = Pooling::kNone;
   int max_position = 0;       ///< positions that have a learned embedding; 0: any position will do
   int d_layer_embedding = 0;  ///< width of the per-layer embeddings; 0: none

@@ -19,7 +19,7 @@ RopeScaling parse_scaling(KeyReader& keys, const std::string& type) {
 RopeParams read_rope(KeyReader& keys, const Architecture& arch, const HParams& hp, int k_dim) {
   RopeParams rope;
   rope.n_rot = static_cast<int>(keys.integer("rope.dimension_count", 2, kMaxHeadDim, k_dim));
-  rope.base = keys.number("rope.freq_base", 1.0, 1e12, 10000.0);
+  rope.base = keys.number("rope.freq_base", 1.0, 1e12, keys.number("rope.global.freq_base", 1.0, 1e12, 10000.0));
   rope.n_ctx_original = keys.integer("rope.scaling.original_context_length", 1, kMaxContext, hp.n_ctx_train);
   const double old_factor = keys.number("rope.scale_linear", 0.0, 1e6, 0.0);
   rope.factor = keys.number("rope.scaling.factor", 0.0, 1e6, old_factor);
@@ -40,8 +40,8 @@ RopeParams read_local_rope(KeyReader& keys, const Architecture& arch, const Rope
   RopeParams local = global;
   if (k_local != k_dim) local.n_rot = k_local;
   local.n_rot = static_cast<int>(keys.integer("rope.dimension_count_swa", 2, kMaxHeadDim, local.n_rot));
-  local.base =
-      keys.number("rope.freq_base_swa", 1.0, 1e12, arch.local_rope_base > 0 ? arch.local_rope_base : global.base);
+  const double usual = arch.local_rope_base > 0 ? static_cast<double>(arch.local_rope_base) : global.base;
+  local.base = keys.number("rope.freq_base_swa", 1.0, 1e12, keys.number("rope.local.freq_base", 1.0, 1e12, usual));
   if (!arch.local_rope_scaled) {
     local.scaling = RopeScaling::kNone;
     local.factor = 1.0;
@@ -100,7 +100,7 @@ void read_layers(KeyReader& keys, const Architecture& arch, HParams& hp) {
   const auto heads = keys.per_layer("attention.head_count", hp.n_layers, 1, kMaxHeads);
   std::vector<int> kv_heads = heads;
   if (keys.has("attention.head_count_kv"))
-    kv_heads = keys.per_layer("attention.head_count_kv", hp.n_layers, 1, kMaxHeads);
+    kv_heads = keys.per_layer("attention.head_count_kv", hp.n_layers, arch.recurrent ? 0 : 1, kMaxHeads);
   const bool all_experts = keys.has("expert_feed_forward_length");
   const auto d_ff = keys.per_layer("feed_forward_length", hp.n_layers, all_experts ? 0 : 1, kMaxWidth,
                                    all_experts ? std::optional<int64_t>(0) : std::nullopt);
@@ -124,7 +124,7 @@ void read_layers(KeyReader& keys, const Architecture& arch, HParams& hp) {
     layer.window = local ? window : 0;
     const bool skip = arch.rope_skip_interval > 0 && (i + 1) % arch.rope_skip_interval == 0;
     layer.rope = arch.rope == RopeLayout::kNone || skip ? -1 : (local ? 1 : 0);
-    if (layer.n_heads % layer.n_kv_heads != 0) {
+    if (layer.n_kv_heads > 0 && layer.n_heads % layer.n_kv_heads != 0) {
       keys.fail({ErrorCode::kFormat, keys.name("attention.head_count_kv") + ": " + std::to_string(layer.n_kv_heads) +
                                          " does not divide " + std::to_string(layer.n_heads) + " heads"});
     }

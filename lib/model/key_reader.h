@@ -25,7 +25,7 @@ class KeyReader {
     return checked(key, value->as_int(), lo, hi, fallback.value_or(lo));
   }
 
-  /// A scalar, or one number per layer.
+  /// A scalar, or one number per layer; those of layers beyond n_layers are not looked at.
   std::vector<int> per_layer(const char* key, int n_layers, int64_t lo, int64_t hi,
                              std::optional<int64_t> fallback = {}) {
     std::vector<int> all(static_cast<size_t>(n_layers), static_cast<int>(fallback.value_or(lo)));

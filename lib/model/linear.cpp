@@ -62,7 +62,7 @@ void expert_linear(const ForwardContext& c, const Activations& x, const Routing&
     if (!w.w) continue;
     observe(c, w, x, &routing);
     if (n == kMostOutputs) matmul_experts(c.matmul, x, routing, {products, std::exchange(n, 0)});
-    products[n++] = {&w.w, w.stride_bytes, w.bias(), output.out, output.ldo, w.scales()};
+    products[n++] = {&w.w, w.stride_bytes, w.bias(), output.out, output.ldo, w.scales(), w.parts_or_null()};
   }
   matmul_experts(c.matmul, x, routing, {products, n});
 }

@@ -64,6 +64,7 @@ ModelInfo describe(const GgufFile& file, const Architecture& arch, const HParams
   info.n_experts = hp.experts.n_experts;
   info.n_experts_used = hp.experts.n_used;
   info.causal = hp.causal;
+  info.has_logits = hp.decoder;
   info.pooling = hp.pooling;
   return info;
 }
@@ -105,6 +106,20 @@ Result<Model::Impl> bind_model(GgufFile file) {
   return Model::Impl{std::move(file), arch, std::move(*hp), std::move(*weights), std::move(info), std::nullopt};
 }
 
+Status adopt_tokenizer(Model::Impl& model, Tokenizer tokenizer) {
+  const int32_t n_tokens = tokenizer.n_vocab();
+  if (n_tokens > model.hp.n_vocab) {
+    return Error{ErrorCode::kFormat, "tokenizer.ggml.tokens: " + std::to_string(n_tokens) +
+                                         " tokens, but token_embd.weight has " + std::to_string(model.hp.n_vocab) +
+                                         " rows"};
+  }
+  model.tokenizer = std::move(tokenizer);
+  if (n_tokens == 0) return {};  // a file without a vocabulary
+  model.hp.n_vocab = model.info.n_vocab = n_tokens;
+  if (model.weights.output) model.weights.output.w.rows = n_tokens;
+  return {};
+}
+
 struct ModelBuilder {
   static Result<Model> build(Result<GgufFile> file, const ModelOptions& options) {
     const Error cancelled{ErrorCode::kCancelled, "loading was cancelled"};
@@ -115,12 +130,7 @@ struct ModelBuilder {
     if (!impl) return impl.error();
     Result<Tokenizer> tokenizer = Tokenizer::from_gguf(impl->file);
     if (!tokenizer) return tokenizer.error();
-    if (tokenizer->n_vocab() > impl->hp.n_vocab) {
-      return Error{ErrorCode::kFormat, "tokenizer.ggml.tokens: " + std::to_string(tokenizer->n_vocab()) +
-                                           " tokens, but token_embd.weight has " + std::to_string(impl->hp.n_vocab) +
-                                           " rows"};
-    }
-    impl->tokenizer = std::move(*tokenizer);
+    if (Status status = adopt_tokenizer(*impl, std::move(*tokenizer)); !status) return status.error();
     if (options.prefetch && !touch_weights(impl->file, options.progress)) return cancelled;
     if (options.progress && !options.progress(total, total)) return cancelled;
     return Model(std::make_shared<const Model::Impl>(std::move(*impl)));

@@ -20,6 +20,10 @@ struct Model::Impl {
   std::optional<Tokenizer> tokenizer;  ///< absent only while planning from metadata
 };
 
+/// Gives a bound model its vocabulary. Rows of the output beyond its tokens are padding, and never computed. kFormat
+/// when there are more tokens than rows.
+Status adopt_tokenizer(Model::Impl& model, Tokenizer tokenizer);
+
 /// Everything but the vocabulary. Errors as Model::open.
 Result<Model::Impl> bind_model(GgufFile file);
 

@@ -70,6 +70,7 @@ void lay_out_recurrent(Scratch& s, Layout& layout, const HParams& hp, int64_t n,
   s.recurrent_in = layout.take<float>(n * p.channels());
   s.recurrent_qkv = layout.take<float>(n * p.channels());
   s.recurrent_z = layout.take<float>(n * p.v_width());
+  s.recurrent_joined = layout.take<float>(p.joined ? n * (p.channels() + p.v_width()) : 0);
   s.recurrent_ba = layout.take<float>(n * 2 * p.n_v_heads);
   s.sequences = layout.take<SequenceRows>(std::min(n, n_seqs));
   s.sequence_rows = layout.take<int32_t>(n);

@@ -37,12 +37,14 @@ struct Norm {
 struct ExpertLinear {
   Matrix w;  ///< shape of one expert, data of expert 0
   int64_t stride_bytes = 0;
-  FloatArray b;           ///< [n_experts, rows] or empty
-  FloatArray scale;       ///< [n_experts] or empty
-  std::string_view name;  ///< as of Linear
-  int64_t first_row = 0;  ///< of each expert's rows in that tensor
+  std::vector<const std::byte*> parts;  ///< data of each expert where these are tensors of their own, or empty
+  FloatArray b;                         ///< [n_experts, rows] or empty
+  FloatArray scale;                     ///< [n_experts] or empty
+  std::string_view name;                ///< as of Linear
+  int64_t first_row = 0;                ///< of each expert's rows in that tensor
   const float* bias() const { return b.empty() ? nullptr : b.data(); }
   const float* scales() const { return scale.empty() ? nullptr : scale.data(); }
+  const std::byte* const* parts_or_null() const { return parts.empty() ? nullptr : parts.data(); }
 };
 
 /// Multi-head latent attention (MLA): queries compressed and expanded, keys and values from one latent vector. k_up and
@@ -53,14 +55,16 @@ struct LatentWeights {
   Linear q_up;     ///< [n_heads * (nope + rope), q_rank]
   Linear kv_down;  ///< [kv_rank + rope, d_model]
   Norm kv_down_norm;
-  ExpertLinear k_up;  ///< per head: [kv_rank, nope], transposed against the paper's W^UK
-  ExpertLinear v_up;  ///< per head: [v, kv_rank]
+  ExpertLinear k_up;       ///< per head: [kv_rank, nope], transposed against the paper's W^UK
+  ExpertLinear v_up;       ///< per head: [v, kv_rank]
+  FloatArray k_up_memory;  ///< of k_up, where the file has it untransposed in one matrix with v_up (older files)
 };
 
 /// A Gated DeltaNet layer (Yang et al. 2024).
 struct RecurrentWeights {
   Linear qkv;          ///< [q | k | v, d_model]
-  Linear z;            ///< output gate [n_v_heads * v_dim, d_model]
+  Linear z;            ///< output gate [n_v_heads * v_dim, d_model]; or ...
+  Linear joined;       ///< ... both: q | k | v | z of each key head in turn (older files)
   Linear beta, alpha;  ///< [n_v_heads, d_model]; or ...
   Linear beta_alpha;   ///< ... both, [beta | alpha] of the value heads of each key head in turn
   FloatArray conv;     ///< [channels, conv_width], the newest token last

@@ -48,6 +48,8 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
 std::vector<CacheLayer> cache_layers(const HParams& hp) {
   std::vector<CacheLayer> layers;
   layers.reserve(hp.layers.size());
+  bool shared = false;  // a layer that attends to an earlier one's needs them until then
+  for (int i = 0; i < hp.n_layers; ++i) shared = shared || hp.layers[static_cast<size_t>(i)].kv_layer != i;
   for (int i = 0; i < hp.n_layers; ++i) {
     const LayerShape& layer = hp.layers[static_cast<size_t>(i)];
     if (layer.recurrent) {
@@ -57,8 +59,9 @@ std::vector<CacheLayer> cache_layers(const HParams& hp) {
     int source = layer.kv_layer;
     // An encoder computes a text at once, so that no layer's keys and values are needed when the next layer writes its
     // own.
-    for (int j = 0; !hp.causal && j < source; ++j) {
-      if (hp.layers[static_cast<size_t>(j)].same_kv(layer)) source = j;
+    for (int j = 0; !hp.causal && !shared && j < source; ++j) {
+      const LayerShape& earlier = hp.layers[static_cast<size_t>(j)];
+      if (!earlier.recurrent && earlier.same_kv(layer)) source = j;
     }
     layers.push_back({layer.n_kv_heads, layer.k_dim, layer.v_dim, layer.window, source < i ? source : -1, 0});
   }
@@ -99,7 +102,7 @@ Result<MemoryPlan> Model::plan(const std::string& path, const SessionOptions& op
   if (!impl) return impl.error();
   Result<Tokenizer> tokenizer = Tokenizer::from_gguf(impl->file);
   if (!tokenizer) return tokenizer.error();
-  impl->tokenizer = std::move(*tokenizer);
+  if (Status status = adopt_tokenizer(*impl, std::move(*tokenizer)); !status) return status.error();
   Result<SessionOptions> resolved = resolve_options(impl->hp, options);
   if (!resolved) return resolved.error();
   return plan_memory(*impl, *resolved);

@@ -23,7 +23,7 @@ ScratchSizes scratch_sizes(const HParams& hp, const SessionOptions& options);
 
 /// Encoders and sessions that only embed make none.
 inline bool makes_logits(const HParams& hp, const SessionOptions& options) {
-  return hp.causal && !options.hidden_only;
+  return hp.decoder && !options.hidden_only;
 }
 
 }  // namespace hearth

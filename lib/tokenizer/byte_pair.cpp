@@ -103,6 +103,7 @@ class BytePairEncoder final : public TextEncoder {
       if (!to_bytes(vocab_.raw[i], bytes)) continue;
       const std::string_view piece = vocab_.pieces[i];
       if (i + 16 < vocab_.raw.size()) words_.prefetch(StringKey(vocab_.pieces[i + 16]));
+      if (words_.find(bytes) >= 0) continue;
       words_.insert(piece == bytes ? piece : word_texts_.emplace_back(bytes), static_cast<int32_t>(i));
     }
   }

@@ -9,10 +9,6 @@ namespace {
 constexpr std::string_view kKey = "tokenizer.ggml.merges";
 constexpr size_t kBlock = 64;
 
-Error merge_error(size_t index, const char* what) {
-  return Error{ErrorCode::kFormat, std::string(kKey) + ": entry " + std::to_string(index) + " " + what};
-}
-
 }  // namespace
 
 uint32_t MergeList::symbol_or_new(const Vocab& vocab, std::string_view raw) {
@@ -40,23 +36,21 @@ uint32_t MergeList::joined(const Vocab& vocab, std::string_view left, std::strin
 }
 
 /// Splits the merges of a block and asks the cache for the table rows that they need, which is most of the time of
-/// loading: the rows of a big vocabulary are spread over megabytes.
-Status MergeList::split_block(const Vocab& vocab, std::span<const std::string_view> merges, size_t first,
-                              std::vector<Split>& block) const {
+/// loading: the rows of a big vocabulary are spread over megabytes. What is not two symbols merges nothing.
+void MergeList::split_block(const Vocab& vocab, std::span<const std::string_view> merges, size_t first,
+                            std::vector<Split>& block) const {
   block.clear();
   for (size_t i = 0; i < merges.size(); ++i) {
     const size_t space = merges[i].find(' ', 1);
-    if (space == std::string_view::npos) return merge_error(first + i, "is not two symbols");
-    const Split split{merges[i].substr(0, space), merges[i].substr(space + 1)};
-    if (split.right.empty()) return merge_error(first + i, "ends after its first symbol");
+    if (space == std::string_view::npos || space + 1 == merges[i].size()) continue;
+    const Split split{merges[i].substr(0, space), merges[i].substr(space + 1), first + i};
     vocab.by_raw.prefetch(StringKey(split.left));
     vocab.by_raw.prefetch(StringKey(split.right));
     block.push_back(split);
   }
-  return {};
 }
 
-void MergeList::add_block(const Vocab& vocab, size_t first, std::vector<Split>& block) {
+void MergeList::add_block(const Vocab& vocab, std::vector<Split>& block) {
   for (Split& split : block) {
     split.left_symbol = symbol_or_new(vocab, split.left);
     split.right_symbol = symbol_or_new(vocab, split.right);
@@ -64,8 +58,8 @@ void MergeList::add_block(const Vocab& vocab, size_t first, std::vector<Split>& 
     pairs_.prefetch(split.left_symbol, split.right_symbol);
     if (vocab.escape_spaces) cuts_.learn(split.left, split.right);
   }
-  for (size_t i = 0; i < block.size(); ++i) {
-    pairs_.insert(block[i].left_symbol, block[i].right_symbol, {static_cast<uint32_t>(first + i), block[i].joined});
+  for (const Split& split : block) {
+    pairs_.insert(split.left_symbol, split.right_symbol, {static_cast<uint32_t>(split.rank), split.joined});
   }
 }
 
@@ -87,8 +81,8 @@ Result<MergeList> MergeList::read(const GgufFile& file, const Vocab& vocab) {
   std::vector<Split> block;
   for (size_t first = 0; first < merges->size(); first += kBlock) {
     const size_t n = std::min(kBlock, merges->size() - first);
-    if (Status s = list.split_block(vocab, std::span(*merges).subspan(first, n), first, block); !s) return s.error();
-    list.add_block(vocab, first, block);
+    list.split_block(vocab, std::span(*merges).subspan(first, n), first, block);
+    list.add_block(vocab, block);
   }
   return list;
 }

@@ -39,11 +39,12 @@ class MergeList {
  private:
   struct Split {
     std::string_view left, right;
+    size_t rank = 0;  // place in the file
     uint32_t left_symbol = 0, right_symbol = 0, joined = 0;
   };
-  Status split_block(const Vocab& vocab, std::span<const std::string_view> merges, size_t first,
-                     std::vector<Split>& block) const;
-  void add_block(const Vocab& vocab, size_t first, std::vector<Split>& block);
+  void split_block(const Vocab& vocab, std::span<const std::string_view> merges, size_t first,
+                   std::vector<Split>& block) const;
+  void add_block(const Vocab& vocab, std::vector<Split>& block);
   uint32_t symbol_or_new(const Vocab& vocab, std::string_view raw);
   uint32_t joined(const Vocab& vocab, std::string_view left, std::string_view right, uint32_t last);
 

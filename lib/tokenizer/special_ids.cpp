@@ -8,20 +8,20 @@ namespace hearth {
 namespace {
 
 /// What to do with an id that lies outside the vocabulary.
-enum class WhenBad : uint8_t { kError, kIgnore };
+enum class WhenBad : uint8_t { kWarn, kIgnore };
 
 constexpr struct {
   std::string_view key;
   SpecialId id;
   WhenBad when_bad;
 } kSpecialKeys[] = {
-    {"tokenizer.ggml.bos_token_id", SpecialId::kBos, WhenBad::kError},
-    {"tokenizer.ggml.eos_token_id", SpecialId::kEos, WhenBad::kError},
-    {"tokenizer.ggml.eot_token_id", SpecialId::kEot, WhenBad::kError},
-    {"tokenizer.ggml.eom_token_id", SpecialId::kEom, WhenBad::kError},
-    {"tokenizer.ggml.unknown_token_id", SpecialId::kUnk, WhenBad::kError},
-    {"tokenizer.ggml.seperator_token_id", SpecialId::kSep, WhenBad::kError},  // spelled so in the format
-    {"tokenizer.ggml.padding_token_id", SpecialId::kPad, WhenBad::kIgnore},   // seen in published files
+    {"tokenizer.ggml.bos_token_id", SpecialId::kBos, WhenBad::kWarn},
+    {"tokenizer.ggml.eos_token_id", SpecialId::kEos, WhenBad::kWarn},
+    {"tokenizer.ggml.eot_token_id", SpecialId::kEot, WhenBad::kWarn},
+    {"tokenizer.ggml.eom_token_id", SpecialId::kEom, WhenBad::kWarn},
+    {"tokenizer.ggml.unknown_token_id", SpecialId::kUnk, WhenBad::kWarn},
+    {"tokenizer.ggml.seperator_token_id", SpecialId::kSep, WhenBad::kWarn},  // spelled so in the format
+    {"tokenizer.ggml.padding_token_id", SpecialId::kPad, WhenBad::kIgnore},  // seen in published files
     {"tokenizer.ggml.mask_token_id", SpecialId::kMask, WhenBad::kIgnore},
     {"tokenizer.ggml.fim_pre_token_id", SpecialId::kFimPre, WhenBad::kIgnore},
     {"tokenizer.ggml.fim_suf_token_id", SpecialId::kFimSuf, WhenBad::kIgnore},
@@ -144,6 +144,7 @@ void set_default_ids(Vocab& v) {
       set(SpecialId::kUnk, 2);
       set(SpecialId::kPad, 0);
       break;
+    case VocabModel::kNone: break;
     case VocabModel::kBytePair:
       if (v.model_name == "gemma4") break;
       if (!(v.pre->flags & PreRule::kNoDefaultBos)) set(SpecialId::kBos, 11);
@@ -159,9 +160,9 @@ Status read_keys(const GgufFile& file, Vocab& v) {
     if (!id) return id.error();
     if (*id >= 0 && *id < v.size()) {
       id_of(v, entry.id) = static_cast<Token>(*id);
-    } else if (*id >= 0 && *id < 0xFFFFFFFF && entry.when_bad == WhenBad::kError) {  // -1 of either sign: none
-      return Error{ErrorCode::kFormat, std::string(entry.key) + ": " + std::to_string(*id) + " is outside the " +
-                                           std::to_string(v.size()) + " tokens of the vocabulary"};
+    } else if (*id >= 0 && *id < 0xFFFFFFFF && entry.when_bad == WhenBad::kWarn) {  // -1 of either sign: none
+      v.warn(std::string(entry.key) + ": " + std::to_string(*id) + " is outside the " + std::to_string(v.size()) +
+             " tokens of the vocabulary; the usual id of its kind is taken");
     }
   }
   return {};
@@ -223,8 +224,8 @@ void apply_exceptions(Vocab& v) {
   if (is_end(v, "<|tool_response>") && is_end(v, "</s>")) drop_end(v, "</s>", kAttrNormal);
 }
 
-/// Tokens that the vocabulary wants to add must exist.
-Status check_added(const GgufFile& file, Vocab& v) {
+/// Tokens that the vocabulary wants to add must exist; others are not added.
+void check_added(const GgufFile& file, Vocab& v) {
   const struct {
     std::string_view key;
     bool& add;
@@ -237,11 +238,10 @@ Status check_added(const GgufFile& file, Vocab& v) {
   for (const auto& entry : added) {
     if (!entry.add || v.special_id(entry.id) >= 0) continue;
     if (file.find(entry.key) != nullptr) {
-      return Error{ErrorCode::kFormat, std::string(entry.key) + ": true, but the vocabulary has no such token"};
+      v.warn(std::string(entry.key) + ": true, but the vocabulary has no such token");
     }
     entry.add = false;
   }
-  return {};
 }
 
 }  // namespace
@@ -249,7 +249,7 @@ Status check_added(const GgufFile& file, Vocab& v) {
 Status read_special_ids(const GgufFile& file, Vocab& v) {
   set_default_ids(v);
   if (Status s = read_keys(file, v); !s) return s;
-  if (Status s = check_added(file, v); !s) return s;
+  check_added(file, v);
   find_spellings(v);
   find_ends(v);
   apply_exceptions(v);

@@ -19,19 +19,20 @@ void StringTable::reserve(size_t n) {
   }
 }
 
-bool StringTable::insert(std::string_view text, int32_t id) {
+int32_t StringTable::insert(std::string_view text, int32_t id) {
   if (2 * (size_ + 1) > slots_.size()) reserve(2 * size_ + 16);
   const StringKey key(text);
   size_t i = key.hash & mask_;
   for (; slots_[i].id >= 0; i = (i + 1) & mask_) {
     const Slot& slot = slots_[i];
-    if (slot.head == key.head && slot.size == text.size() && same_rest(slot, text)) return false;
+    if (slot.head == key.head && slot.size == text.size() && same_rest(slot, text)) break;
   }
+  const int32_t before = slots_[i].id;
   slots_[i] = {key.head, static_cast<uint32_t>(text.size()), id};
   if (texts_.size() <= static_cast<size_t>(id)) texts_.resize(static_cast<size_t>(id) + 1);
   texts_[static_cast<size_t>(id)] = text.data();
-  ++size_;
-  return true;
+  size_ += before < 0;
+  return before;
 }
 
 }  // namespace hearth

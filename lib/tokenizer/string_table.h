@@ -57,8 +57,8 @@ class StringTable {
  public:
   /// Room for `n` strings at a load of at most one half. Call once, before insert().
   void reserve(size_t n);
-  /// Adds `text` (kept by reference) with `id`. False when the text is there already: nothing changes.
-  bool insert(std::string_view text, int32_t id);
+  /// Adds `text` (kept by reference) with `id`, in place of the id that it had. Returns that one, or -1.
+  int32_t insert(std::string_view text, int32_t id);
 
   /// Id of `text`, or -1.
   int32_t find(std::string_view text) const { return find(text, StringKey(text)); }

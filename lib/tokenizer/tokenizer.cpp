@@ -15,12 +15,22 @@ std::optional<Token> optional_id(Token id) {
   return id >= 0 ? std::optional<Token>(id) : std::nullopt;
 }
 
+/// Of a file without a vocabulary: ids can be computed with, text cannot.
+class NoEncoder final : public TextEncoder {
+ public:
+  uint64_t memory_bytes() const override { return 0; }
+  Status encode(std::string_view, bool, WordCache&, TokenSink&) const override {
+    return Error{ErrorCode::kUnsupported, "tokenizer.ggml.model: the file has no vocabulary, so it takes no text"};
+  }
+};
+
 Result<std::unique_ptr<TextEncoder>> make_encoder(const GgufFile& file, const Vocab& vocab) {
   switch (vocab.model) {
     case VocabModel::kSentencePiece: return make_sentence_piece_encoder(vocab);
     case VocabModel::kBytePair: return make_byte_pair_encoder(file, vocab);
     case VocabModel::kWordPiece: return make_word_piece_encoder(vocab);
     case VocabModel::kUnigram: return make_unigram_encoder(file, vocab);
+    case VocabModel::kNone: return std::unique_ptr<TextEncoder>(new NoEncoder);
   }
   return Error{ErrorCode::kUnsupported, "tokenizer.ggml.model: unknown tokenizer"};
 }
@@ -166,6 +176,9 @@ bool Tokenizer::add_bos() const {
 }
 bool Tokenizer::add_eos() const {
   return impl_->vocab.add_eos;
+}
+std::string_view Tokenizer::warning() const {
+  return impl_->vocab.warning;
 }
 std::string_view Tokenizer::model_name() const {
   return impl_->vocab.model_name;

@@ -31,6 +31,7 @@ Status set_defaults(Vocab& v) {
       v.add_bos = v.add_sep = true;
       return {};
     case VocabModel::kUnigram: v.add_eos = true; return {};
+    case VocabModel::kNone: return {};
     case VocabModel::kBytePair: break;
   }
   v.pre = find_pre_rule(v.pre_name);
@@ -52,6 +53,9 @@ Status read_model(const GgufFile& file, Vocab& v) {
   v.model_name = *model;
   std::string_view pre;
   if (Status s = read_optional_string(file, "tokenizer.ggml.pre", pre); !s) return s;
+  if (*model == "gpt2" && pre.empty()) {
+    v.warn("tokenizer.ggml.pre is missing: text is split by the usual rules, which may not be the model's");
+  }
   if (*model == "llama") {
     v.model = VocabModel::kSentencePiece;
   } else if (*model == "bert") {
@@ -65,7 +69,7 @@ Status read_model(const GgufFile& file, Vocab& v) {
     v.model = VocabModel::kBytePair;
     pre = "gemma4";
   } else if (*model == "none" || *model == "no_vocab") {
-    return Error{ErrorCode::kUnsupported, "tokenizer.ggml.model: the file has no vocabulary ('" + v.model_name + "')"};
+    v.model = VocabModel::kNone;
   } else {
     return Error{ErrorCode::kUnsupported, "tokenizer.ggml.model: unknown tokenizer '" + v.model_name + "'"};
   }
@@ -74,6 +78,7 @@ Status read_model(const GgufFile& file, Vocab& v) {
 }
 
 Status read_tokens(const GgufFile& file, Vocab& v) {
+  if (v.model == VocabModel::kNone) return {};
   const GgufValue* tokens = file.find(kTokensKey);
   if (tokens == nullptr) return Error{ErrorCode::kNotFound, std::string(kTokensKey) + ": missing"};
   Result<std::vector<std::string_view>> raw = tokens->as_string_array();
@@ -90,14 +95,16 @@ Status read_tokens(const GgufFile& file, Vocab& v) {
   if (total > kMaxTextBytes) return Error{ErrorCode::kLimit, std::string(kTokensKey) + ": more than 64 MiB of text"};
   v.invented.reserve(empty);  // views into its strings stay valid
   v.by_raw.reserve(v.raw.size());
+  size_t repeated = 0;
   for (size_t i = 0; i < v.raw.size(); ++i) {
     if (v.raw[i].empty()) v.raw[i] = v.invented.emplace_back("[EMPTY_" + std::to_string(i) + "]");
     if (i + kAhead < v.raw.size()) v.by_raw.prefetch(StringKey(v.raw[i + kAhead]));
-    if (!v.by_raw.insert(v.raw[i], static_cast<int32_t>(i))) {
-      return format_error(kTokensKey,
-                          "entry " + std::to_string(i) + " repeats entry " + std::to_string(v.by_raw.find(v.raw[i])));
+    const int32_t before = v.by_raw.insert(v.raw[i], static_cast<int32_t>(i));  // text becomes the last of equals
+    if (before >= 0 && repeated++ == 0) {
+      v.warn(std::string(kTokensKey) + ": entry " + std::to_string(i) + " repeats entry " + std::to_string(before));
     }
   }
+  if (repeated > 1) v.warn(std::to_string(repeated) + " entries repeat others");
   return {};
 }
 
@@ -123,11 +130,14 @@ Status read_types(const GgufFile& file, Vocab& v) {
   if (!values) return format_error(kTypesKey, values.error().message);
   if (values->size() < v.raw.size()) return format_error(kTypesKey, "fewer types than tokens");
   constexpr uint8_t kByType[] = {0, kAttrNormal, kAttrUnknown, kAttrControl, kAttrUserDefined, kAttrUnused, kAttrByte};
+  size_t unknown = 0;
   for (size_t i = 0; i < v.raw.size(); ++i) {
     const int64_t type = (*values)[i];
-    if (type < 0 || type > 6) return format_error(kTypesKey, "entry " + std::to_string(i) + " is no token type");
-    v.attributes[i] = kByType[type];
+    const bool known = type >= 0 && type <= 6;
+    v.attributes[i] = known ? kByType[type] : uint8_t{0};
+    unknown += !known;
   }
+  if (unknown > 0) v.warn(std::string(kTypesKey) + ": " + std::to_string(unknown) + " entries are no token types");
   return {};
 }
 
@@ -152,6 +162,12 @@ Status read_switches(const GgufFile& file, Vocab& v) {
 }
 
 }  // namespace
+
+void Vocab::warn(const std::string& what) {
+  constexpr size_t kMostBytes = 400;  // of one line
+  if (warning.size() + what.size() > kMostBytes) return;
+  warning += (warning.empty() ? "" : "; ") + what;
+}
 
 Result<Vocab> read_vocab(const GgufFile& file) {
   Vocab v;

@@ -16,7 +16,7 @@
 namespace hearth {
 
 /// The algorithm that tokenizer.ggml.model names.
-enum class VocabModel : uint8_t { kSentencePiece, kBytePair, kWordPiece, kUnigram };
+enum class VocabModel : uint8_t { kSentencePiece, kBytePair, kWordPiece, kUnigram, kNone };
 
 /// Attributes of an entry; an entry may have several.
 enum TokenAttribute : uint8_t {
@@ -85,6 +85,8 @@ struct Vocab {
   std::array<Token, static_cast<size_t>(SpecialId::kCount)> special;  ///< -1: none
   std::vector<Token> ends;                                            ///< ids that end generation, ascending
 
+  std::string warning;  ///< what is odd about the file, in one line; empty: nothing
+
   bool add_bos = false;
   bool add_eos = false;
   bool add_sep = false;
@@ -103,6 +105,8 @@ struct Vocab {
   }
   bool has(Token id, uint8_t attribute) const { return (attributes[static_cast<size_t>(id)] & attribute) != 0; }
   float score(Token id) const { return scores.empty() ? 0.0f : scores[static_cast<size_t>(id)]; }
+  /// Adds to `warning`.
+  void warn(const std::string& what);
   Token special_id(SpecialId which) const { return special[static_cast<size_t>(which)]; }
 };
 

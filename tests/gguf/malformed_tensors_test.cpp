@@ -52,12 +52,9 @@ std::vector<MalformedCase> malformed_shapes() {
   const std::string dims_5 = Bytes().header(1, 0).tensor("w", {1, 1, 1, 1, 1}, kF32, 0).align(32).zeros(32).text();
   const std::string dims_max = Bytes().header(1, 0).string("w").u32(0xffffffff).zeros(99).text();
   return {
-      {"dims_none", tensor_file({}), kFormat, "'w': has 0 dimensions"},
       {"dims_five", dims_5, kFormat, "'w': has 5 dimensions"},
       {"dims_max", dims_max, kFormat, "'w': has 4294967295 dimensions"},
       {"dims_cut", Bytes().header(1, 0).string("w").u32(4).zeros(31).text(), kFormat, "'w': the file ends"},
-      {"dim_zero", tensor_file({0}), kFormat, "'w': has a dimension of 0"},
-      {"dim_zero_last", tensor_file({8, 4, 0}), kFormat, "'w': has a dimension of 0"},
       {"dim_negative", tensor_file({kMax}), kFormat, "'w': has a dimension of -1"},
       {"dim_negative_pair", tensor_file({kMax, kMax}), kFormat, "'w': has a dimension of -1"},
       {"dim_sign_bit", tensor_file({8, 1ull << 63}), kFormat, "'w': has a dimension of -9223372036854775808"},

@@ -203,5 +203,40 @@ TEST(GgufTypes, ValueTypesHaveNames) {
   EXPECT_STREQ(gguf_type_name(static_cast<GgufType>(13)), "unknown");
 }
 
+TEST(GgufOddTensors, NoDimensionsAreOneElement) {
+  const std::string text = Bytes().header(1, 0).tensor("scale", {}, 0, 0).align(32).raw(1.5f).align(32).text();
+  const auto file = GgufFile::from_memory(std::as_bytes(std::span(text)));
+  ASSERT_TRUE(file) << file.error().message;
+  const GgufTensor* scale = file->tensor("scale");
+  EXPECT_EQ(scale->n_dims, 0u);
+  EXPECT_EQ(scale->n_elements, 1);
+  EXPECT_EQ(scale->size_bytes, 4u);
+}
+
+TEST(GgufOddTensors, EmptyOnesTakeNoBytesAndNoPlace) {
+  Bytes b;
+  b.header(4, 0).tensor("w", {8}, 0, 0).tensor("first", {0}, 0, 0).tensor("last", {8, 0}, 8, 32);
+  b.tensor("wide", {1ull << 62, 0, 9}, 0, 0).align(32).zeros(32);
+  const auto file = GgufFile::from_memory(b.bytes());
+  ASSERT_TRUE(file) << file.error().message;
+  ASSERT_EQ(file->tensors().size(), 4u);
+  for (const char* name : {"first", "last", "wide"}) {
+    EXPECT_EQ(file->tensor(name)->n_elements, 0) << name;
+    EXPECT_EQ(file->tensor(name)->size_bytes, 0u) << name;
+  }
+}
+
+TEST(GgufOddValues, AnyByteButZeroIsTrue) {
+  Bytes b;
+  b.header(0, 2).key("flag", GgufType::kBool).u8(2).array("flags", GgufType::kBool, 3).u8(0).u8(255).u8(1);
+  const auto file = GgufFile::from_memory(b.bytes());
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_TRUE(*file->get_bool("flag"));
+  const auto flags = file->find("flags")->as_array();
+  ASSERT_TRUE(flags);
+  EXPECT_FALSE(*(*flags)[0].as_bool());
+  EXPECT_TRUE(*(*flags)[1].as_bool());
+}
+
 }  // namespace
 }  // namespace hearth

@@ -128,8 +128,16 @@ TEST(GgufSplit, NameMustAgreeWithTheMetadata) {
   write_set(dir);
   std::filesystem::rename(dir.file("m-00001-of-00003.gguf"), dir.file("renamed.gguf"));
   expect_error(dir.file("renamed.gguf"), ErrorCode::kFormat, "the name says 1 split files");
-  const std::string alone = dir.write("x-00001-of-00002.gguf", Bytes().header(0, 0).text());
-  expect_error(alone, ErrorCode::kFormat, "the name says 2 split files, key 'split.count' says 1");
+}
+
+TEST(GgufSplit, WholeFilesMayHaveAnyName) {
+  const TempDir dir;
+  EXPECT_TRUE(GgufFile::open(dir.write("x-00001-of-00003.gguf", Bytes().header(0, 0).text())));
+  EXPECT_TRUE(GgufFile::open(dir.write("x-00002-of-00003.gguf", Bytes().header(0, 0).text())));
+  for (const uint16_t count : {uint16_t{0}, uint16_t{1}}) {
+    const std::string bytes = Bytes().header(0, 1).key("split.count", GgufType::kUint16).raw(count).text();
+    EXPECT_TRUE(GgufFile::open(dir.write("y-00001-of-00002.gguf", bytes))) << count;
+  }
 }
 
 TEST(GgufSplit, OneOfOneIsAnOrdinaryFile) {
