@@ -266,7 +266,7 @@ int run(const ChatSettings& o) {
   if (!session) return fail(session.error());
   auto tmpl = open_template(model->file(), model->tokenizer(), o.file);
   if (!tmpl) return fail(tmpl.error());
-  if (!tmpl->warning().empty()) std::fprintf(stderr, "hearth: %s\n", std::string(tmpl->warning()).c_str());
+  show_warning(tmpl->warning());
 
   const int32_t n_ctx = session->options().n_ctx;
   hearth::ChatSettings settings;

@@ -27,6 +27,19 @@ hearth::ToolCall call_from_json(const Json& call) {
   return out;
 }
 
+/// Members that ChatMessage has no field for, as a JSON object; empty when there are none.
+std::string more_of(const Json& entry) {
+  Json more = Json::object();
+  for (const auto& [key, value] : entry.items()) {
+    bool known = false;
+    for (const char* field : {"role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name"}) {
+      known = known || key == field;
+    }
+    if (!known) more[key] = value;
+  }
+  return more.empty() ? std::string() : more.dump();
+}
+
 }  // namespace
 
 Result<std::vector<ChatMessage>> messages_from_json(const Json& list) {
@@ -40,7 +53,9 @@ Result<std::vector<ChatMessage>> messages_from_json(const Json& list) {
                         .reasoning = text_of(entry, "reasoning_content"),
                         .tool_call_id = text_of(entry, "tool_call_id"),
                         .name = text_of(entry, "name")};
+    message.more_json = more_of(entry);
     const auto content = entry.find("content");
+    message.no_content = content != entry.end() && content->is_null();
     if (content != entry.end() && content->is_array()) {
       message.content_parts_json = content->dump();
     } else if (content != entry.end() && !content->is_string() && !content->is_null()) {

@@ -55,11 +55,16 @@ Input read_edited(const char* prompt, std::string& line) {
 }
 #endif
 
+/// Without the line's end, be it of Unix or Windows.
 Input read_line(const char* prompt, std::string& line) {
 #ifdef HEARTH_LIBEDIT
-  if (typed_input() && isatty(STDOUT_FILENO)) return read_edited(prompt, line);
+  const bool edited = typed_input() && isatty(STDOUT_FILENO);
+  const Input got = edited ? read_edited(prompt, line) : read_plain(prompt, line);
+#else
+  const Input got = read_plain(prompt, line);
 #endif
-  return read_plain(prompt, line);
+  if (line.ends_with('\r')) line.pop_back();
+  return got;
 }
 
 }  // namespace

@@ -23,7 +23,9 @@ Result<hearth::Model> load_model(const std::string& path) {
     progress.update(done, total);
     return !interrupted();
   };
-  return hearth::Model::open(path, options);
+  auto model = hearth::Model::open(path, options);
+  if (model) show_warning(model->tokenizer().warning());
+  return model;
 }
 
 void SessionSettings::declare(Options& options, bool has_batch_size) {

@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "json_output.h"
 #include "model_options.h"
+#include "terminal.h"
 
 namespace hearth_tool {
 namespace {
@@ -141,9 +142,10 @@ int render_messages(const TemplateOptions& o, int64_t now) {
   if (!file) return fail(file.error());
   const auto tokenizer = hearth::Tokenizer::from_gguf(*file);
   if (!tokenizer) return fail(tokenizer.error());
+  show_warning(tokenizer->warning());
   const auto tmpl = open_template(*file, *tokenizer, o.file);
   if (!tmpl) return fail(tmpl.error());
-  if (!tmpl->warning().empty()) std::fprintf(stderr, "hearth: %s\n", std::string(tmpl->warning()).c_str());
+  show_warning(tmpl->warning());
   const auto prompt = tmpl->render(messages, options);
   if (!prompt) return fail(prompt.error());
   if (!o.json) {

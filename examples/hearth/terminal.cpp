@@ -37,6 +37,10 @@ int fail(std::string_view message) {
   return kExitError;
 }
 
+void show_warning(std::string_view message) {
+  if (!message.empty()) fail(message);
+}
+
 int fail(const hearth::Error& error) {
   return fail(std::string_view(error.message));
 }

@@ -21,6 +21,9 @@ int fail(const hearth::Error& error);
 /// The same for a wrong command line; returns kExitUsage.
 int fail_usage(std::string_view message);
 
+/// The same line without an exit code, for what is odd but worked around; nothing for an empty text.
+void show_warning(std::string_view message);
+
 /// Makes Ctrl-C (and SIGTERM) ask for a clean end; a second one ends the process at once.
 void catch_interrupts();
 bool interrupted();

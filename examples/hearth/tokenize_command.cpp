@@ -6,6 +6,7 @@
 #include "hearth/tokenizer.h"
 #include "json_output.h"
 #include "model_options.h"
+#include "terminal.h"
 
 namespace hearth_tool {
 namespace {
@@ -128,6 +129,7 @@ int tokenize(const TokenizeOptions& o) {
   if (!file) return fail(file.error());
   const auto tokenizer = Tokenizer::from_gguf(*file);
   if (!tokenizer) return fail(tokenizer.error());
+  show_warning(tokenizer->warning());
   return o.jsonl ? tokenize_lines(*tokenizer) : tokenize_text(*tokenizer, o);
 }
 

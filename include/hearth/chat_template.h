@@ -34,6 +34,8 @@ struct ChatMessage {
   std::vector<ToolCall> tool_calls{};
   std::string tool_call_id{};  ///< of a tool result
   std::string name{};          ///< of a tool result's tool; off: empty
+  bool no_content = false;     ///< content is none to the template, as beside tool calls; content must be empty
+  std::string more_json{};     ///< a JSON object of further members, such as thinking or tool_plan; off: empty
 };
 
 struct ChatOptions {
@@ -63,6 +65,9 @@ class ChatTemplate {
   /// The template of a file (`tokenizer.chat_template`); ChatML, with a warning(), where there is none.
   static Result<ChatTemplate> from_gguf(const GgufFile& file, const Tokenizer& tokenizer);
 
+  /// The messages reach the template as they are written. Where it fails on them, prints one as Python would, or loses
+  /// the last user's text, other forms are tried: parts joined to text or text as a part, none as an empty text,
+  /// arguments of calls as JSON text instead of an object, the system's text at the head of the first user message.
   /// kFormat: the template raised an error or met a type error (message, line, column); kLimit: it ran too
   /// long or grew too large.
   Result<ChatPrompt> render(const std::vector<ChatMessage>& messages, const ChatOptions& options = {}) const;

@@ -1,5 +1,6 @@
 // ChatTemplate: compiled templates of a file, and prompts from messages.
 #include <ctime>
+#include <optional>
 
 #include "hearth/chat_template.h"
 #include "lib/chat/messages.h"
@@ -40,6 +41,19 @@ std::vector<ChatPrompt::Piece> pieces_of(const jinja::Text& text) {
     pos = end;
   }
   return pieces;
+}
+
+/// What the user said last, without blanks around it; empty when that is in parts.
+std::string_view last_user_text(const std::vector<ChatMessage>& messages) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
+    if (message->role != "user") continue;
+    const std::string_view text = message->content_parts_json.empty() ? message->content : std::string_view();
+    const size_t begin = text.find_first_not_of(kBlanks);
+    return begin == std::string_view::npos ? std::string_view()
+                                           : text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
+  }
+  return {};
 }
 
 }  // namespace
@@ -91,12 +105,24 @@ Result<ChatPrompt> ChatTemplate::render(const std::vector<ChatMessage>& messages
   jinja::RunOptions run;
   run.now = seconds_of(options.now);
   run.extensions = true;
-  Interpreter interpreter(with_tools ? *impl_->tool_use : *impl_->main, run);
-  auto variables = make_variables(interpreter.heap(), messages, options, impl_->bos, impl_->eos);
-  if (!variables) return variables.error();
-  auto text = interpreter.run(*std::move(variables));
-  if (!text) return text.error();
-  return ChatPrompt{pieces_of(*text)};
+  std::optional<Result<ChatPrompt>> best;  // the first prompt, or else the first error
+  for (const MessageForm& form : message_forms(messages)) {
+    Interpreter interpreter(with_tools ? *impl_->tool_use : *impl_->main, run);
+    auto variables = make_variables(interpreter.heap(), messages, options, impl_->bos, impl_->eos, form);
+    if (!variables) return variables.error();
+    auto text = interpreter.run(*std::move(variables));
+    if (!text && text.error().code != ErrorCode::kFormat) return best ? *std::move(best) : text.error();
+    if (!text) {
+      if (!best) best.emplace(text.error());
+      continue;
+    }
+    ChatPrompt prompt{pieces_of(*text)};
+    if (!interpreter.printed_python() && text->bytes().find(last_user_text(messages)) != std::string_view::npos) {
+      return prompt;
+    }
+    if (!best || !*best) best.emplace(std::move(prompt));
+  }
+  return *std::move(best);
 }
 
 Result<std::string> ChatTemplate::render_json(std::string_view variables_json, int64_t now) const {

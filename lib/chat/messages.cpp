@@ -16,7 +16,7 @@ using jinja::Value;
 
 class Builder {
  public:
-  explicit Builder(Heap& heap) : heap_(heap) {}
+  Builder(Heap& heap, const MessageForm& form) : heap_(heap), form_(form) {}
 
   Value text(std::string_view bytes, bool trusted) { return Value(new String(heap_, Text(bytes, trusted), false)); }
   void put(const Value& dict, std::string_view key, Value value) {
@@ -48,15 +48,13 @@ class Builder {
     bool known = false;
     for (const std::string_view role : kRoles) known = known || message.role == role;
     put(out, "role", text(message.role, known));
-    Value content = text(message.content, false);
-    if (!message.content_parts_json.empty() &&
-        !parse(message.content_parts_json, Kind::kList, member + ".content_parts_json", content)) {
-      return false;
-    }
-    put(out, "content", std::move(content));
+    Value written;
+    if (!content(message, member, written)) return false;
+    put(out, "content", std::move(written));
     if (!message.reasoning.empty()) put(out, "reasoning_content", text(message.reasoning, false));
     if (!message.tool_call_id.empty()) put(out, "tool_call_id", text(message.tool_call_id, false));
     if (!message.name.empty()) put(out, "name", text(message.name, false));
+    if (!more(message, member, out)) return false;
     if (message.tool_calls.empty()) return true;
     const Value calls = list();
     for (size_t i = 0; i < message.tool_calls.size(); ++i) {
@@ -65,6 +63,9 @@ class Builder {
       Value arguments = dict();
       const std::string name = member + ".tool_calls[" + std::to_string(i) + "].arguments_json";
       if (!call.arguments_json.empty() && !parse(call.arguments_json, Kind::kDict, name, arguments)) return false;
+      if (form_.arguments_as_text) {
+        arguments = text(call.arguments_json.empty() ? std::string_view("{}") : call.arguments_json, false);
+      }
       if (!call.id.empty()) put(entry, "id", text(call.id, false));
       put(entry, "type", text("function", true));
       put(function, "name", text(call.name, false));
@@ -76,17 +77,117 @@ class Builder {
     return true;
   }
 
+  /// The text of a message: its parts of type text, a line each.
+  bool joined(const ChatMessage& message, const std::string& member, std::string& out) {
+    out = message.content;
+    if (message.content_parts_json.empty()) return true;
+    Value parts;
+    if (!parse(message.content_parts_json, Kind::kList, member + ".content_parts_json", parts)) return false;
+    out.clear();
+    for (const Value& part : parts.as<Sequence>().items) {
+      const Value* found = part.is(Kind::kDict) ? part.as<Dict>().find("text") : &part;
+      if (found == nullptr || !found->is_string()) continue;
+      if (!out.empty()) out += '\n';
+      out += found->as<String>().text.bytes();
+    }
+    return true;
+  }
+
   Error error;
 
  private:
+  using Content = MessageForm::Content;
+
+  bool content(const ChatMessage& message, const std::string& member, Value& out) {
+    if (form_.content == Content::kAsWritten && message.no_content) return true;
+    if (form_.content != Content::kText && !message.content_parts_json.empty()) {
+      return parse(message.content_parts_json, Kind::kList, member + ".content_parts_json", out);
+    }
+    std::string plain;
+    if (!joined(message, member, plain)) return false;
+    out = text(plain, false);
+    if (form_.content != Content::kParts) return true;
+    const Value part = dict(), parts = list();
+    put(part, "type", text("text", true));
+    put(part, "text", std::move(out));
+    parts.as<Sequence>().push(part);
+    out = parts;
+    return true;
+  }
+
+  /// Members that the API has no field for, but none that it has.
+  bool more(const ChatMessage& message, const std::string& member, const Value& out) {
+    if (message.more_json.empty()) return true;
+    Value members;
+    if (!parse(message.more_json, Kind::kDict, member + ".more_json", members)) return false;
+    for (const auto& entry : members.as<Dict>().entries) {
+      if (!entry.key.is_string() || out.as<Dict>().find(entry.key) != nullptr) continue;
+      out.as<Dict>().set(entry.key, entry.value);
+    }
+    return true;
+  }
+
   Heap& heap_;
+  const MessageForm form_;
 };
+
+bool is_system(const ChatMessage& message) {
+  return message.role == "system" || message.role == "developer";
+}
+
+/// Without the system's messages at the head, whose text begins the first user's, or is one.
+bool merge_system(Builder& build, std::vector<ChatMessage>& messages) {
+  size_t n = 0;
+  std::string head;
+  for (; n < messages.size() && is_system(messages[n]); ++n) {
+    std::string part;
+    if (!build.joined(messages[n], "messages[" + std::to_string(n) + "]", part)) return false;
+    head += (n > 0 ? "\n" : "") + part;
+  }
+  messages.erase(messages.begin(), messages.begin() + static_cast<ptrdiff_t>(n));
+  if (messages.empty() || messages.front().role != "user")
+    messages.insert(messages.begin(), ChatMessage{.role = "user"});
+  std::string rest;
+  if (!build.joined(messages.front(), "messages[" + std::to_string(n) + "]", rest)) return false;
+  messages.front().content = rest.empty() ? head : head + "\n" + rest;
+  messages.front().content_parts_json.clear();
+  return true;
+}
 
 }  // namespace
 
-Result<Value> make_variables(Heap& heap, const std::vector<ChatMessage>& messages, const ChatOptions& options,
-                             std::string_view bos, std::string_view eos) {
-  Builder build(heap);
+std::vector<MessageForm> message_forms(const std::vector<ChatMessage>& messages) {
+  using Content = MessageForm::Content;
+  bool text = false, other = false, calls = false;
+  for (const ChatMessage& message : messages) {
+    const bool plain = message.content_parts_json.empty() && !message.no_content;
+    text = text || plain;
+    other = other || !plain;
+    for (const ToolCall& call : message.tool_calls) calls = calls || !call.arguments_json.empty();
+  }
+  const bool system = !messages.empty() && is_system(messages.front());
+  std::vector<MessageForm> forms;
+  for (const bool merged : {false, true}) {
+    for (const Content content : {Content::kAsWritten, Content::kText, Content::kParts}) {
+      for (const bool as_text : {false, true}) {
+        const bool same = (merged && !system) || (as_text && !calls) || (content == Content::kText && !other) ||
+                          (content == Content::kParts && !text);
+        if (!same) forms.push_back({content, as_text, merged});
+      }
+    }
+  }
+  return forms;
+}
+
+Result<Value> make_variables(Heap& heap, const std::vector<ChatMessage>& given, const ChatOptions& options,
+                             std::string_view bos, std::string_view eos, const MessageForm& form) {
+  Builder build(heap, form);
+  std::vector<ChatMessage> merged;
+  if (form.system_in_user) {
+    merged = given;
+    if (!merge_system(build, merged)) return build.error;
+  }
+  const std::vector<ChatMessage>& messages = form.system_in_user ? merged : given;
   const Value variables = build.dict(), list = build.list();
   size_t bytes = 0;
   for (const ChatMessage& message : messages) bytes += message.content.size() + message.reasoning.size() + 256;

@@ -151,6 +151,8 @@ class Interpreter {
 
   // --- Errors and bounds ---
   bool failed() const { return failed_; }
+  /// Whether a list, a dictionary or none became text as Python writes it, which prompts hardly ever want.
+  bool printed_python() const { return printed_python_; }
   Value fail(std::string message, ErrorCode code = ErrorCode::kFormat);
   Value fail_type(std::string message) { return fail("TypeError: " + std::move(message)); }
   Value fail_value(std::string message) { return fail("ValueError: " + std::move(message)); }
@@ -283,6 +285,7 @@ class Interpreter {
   const RunOptions options_;
   uint64_t steps_ = 0;
   int depth_ = 0;
+  bool printed_python_ = false;
   bool failed_ = false;
   bool located_ = false;
   bool raised_ = false;

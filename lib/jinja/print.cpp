@@ -173,9 +173,15 @@ void Interpreter::print(Text& out, const Value& value) {
     case Kind::kTuple:
     case Kind::kDict:
     case Kind::kDictView:
-    case Kind::kNamespace: print_repr(out, value); break;
+    case Kind::kNamespace:
+      printed_python_ = true;
+      print_repr(out, value);
+      break;
     // Numbers and constants cannot carry a marker of their own; a template may build one around them.
-    default: out.append(Printer(*this, out, false).scalar(value), true); break;
+    default:
+      printed_python_ = printed_python_ || value.is(Kind::kNone);
+      out.append(Printer(*this, out, false).scalar(value), true);
+      break;
   }
 }
 

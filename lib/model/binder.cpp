@@ -50,7 +50,10 @@ bool Binder::has_shape(const std::string& name, std::initializer_list<int64_t> d
 const GgufTensor* Binder::take(const std::string& name, std::initializer_list<int64_t> dims, bool required) {
   const GgufTensor* tensor = file_.tensor(name);
   if (!tensor) {
-    if (required) fail(ErrorCode::kFormat, "missing tensor " + name);
+    if (required) {
+      fail(ErrorCode::kFormat,
+           "missing tensor " + name + ", expected shape " + shape_text({dims.begin(), dims.size()}));
+    }
     return nullptr;
   }
   if (!has_shape(name, dims)) {

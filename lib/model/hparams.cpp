@@ -55,7 +55,10 @@ std::vector<bool> recurrent_layers(KeyReader& keys, const HParams& hp) {
   if (keys.has("attention.recurrent_layers")) return keys.booleans("attention.recurrent_layers", n);
   std::vector<bool> recurrent(n);
   bool any = false;
-  for (size_t i = 0; i < n; ++i) any = any || (recurrent[i] = hp.layers[i].n_kv_heads == 0);
+  for (size_t i = 0; i < n; ++i) {
+    recurrent[i] = hp.layers[i].n_kv_heads == 0;
+    any = any || recurrent[i];
+  }
   const int64_t interval = keys.integer("full_attention_interval", 1, kMaxLayers, 4);
   for (size_t i = 0; !any && i < n; ++i) recurrent[i] = (static_cast<int64_t>(i) + 1) % interval != 0;
   return recurrent;

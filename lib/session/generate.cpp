@@ -115,9 +115,8 @@ Result<Generation> Session::generate(std::string_view prompt, const GenerateOpti
   Result<std::vector<Token>> ids =
       tokenizer.encode(prompt, {.add_special = options.add_special, .parse_special = options.parse_special});
   if (!ids) return ids.error();
-  if (ids->empty() && tokenizer.bos()) ids->push_back(*tokenizer.bos());
-  if (ids->empty())
-    return Error{ErrorCode::kInvalidArgument, "the prompt is empty and the vocabulary has no BOS token"};
+  if (ids->empty() && options.add_special && tokenizer.bos()) ids->push_back(*tokenizer.bos());
+  if (ids->empty()) return Error{ErrorCode::kInvalidArgument, "the prompt is empty, and no BOS token begins it"};
   return generate(std::span<const Token>(*ids), options, on_text);
 }
 

@@ -91,6 +91,75 @@ TEST(TemplateProvenance, TravelsThroughStringOperations) {
   EXPECT_EQ(trusted_text("{% for x in " + c + " %}[{{ x }}]{% endfor %}", "xy"), "[.][.]");
 }
 
+/// What a template makes of messages; an error is "error: ...".
+std::string chat(std::string_view source, const std::vector<ChatMessage>& messages) {
+  const auto tmpl = ChatTemplate::compile(source);
+  if (!tmpl) return tmpl.error().message;
+  const auto prompt = tmpl->render(messages, {});
+  return prompt ? prompt->text() : "error: " + prompt.error().message;
+}
+
+TEST(TemplateMessages, PartsBecomeTextWhereTheTemplateKnowsOnlyThat) {
+  const char* parts = R"([{"type": "text", "text": "one "}, {"type": "image"}, {"type": "text", "text": "two"}])";
+  const std::vector<ChatMessage> messages = {{.role = "user", .content_parts_json = parts}};
+  EXPECT_EQ(chat("{{ '<' + messages[0].content }}", messages), "<one \ntwo");
+  EXPECT_EQ(chat("<{{ messages[0].content }}>", messages), "<one \ntwo>");
+  EXPECT_EQ(chat("{{ messages[0].content.strip() }}", messages), "one \ntwo");
+  EXPECT_EQ(chat("{% for p in messages[0].content %}{{ p.type }} {% endfor %}", messages), "text image text ");
+}
+
+TEST(TemplateMessages, TextBecomesAPartWhereTheTemplateKnowsOnlyThose) {
+  const char* loop = "{% for p in messages[0].content %}{% if p.type == 'text' %}{{ p.text }}{% endif %}{% endfor %}";
+  EXPECT_EQ(chat(loop, {{.role = "user", .content = "hello"}}), "hello");
+  EXPECT_EQ(chat("{{ messages[0].content[0]['text'] }}", {{.role = "user", .content = "hello"}}), "hello");
+  EXPECT_EQ(chat("{{ messages[0].content | upper }}", {{.role = "user", .content = "hello"}}), "HELLO");
+}
+
+TEST(TemplateMessages, ArgumentsAreAnObjectOrTextAsTheTemplateNeeds) {
+  const std::string json = R"({"city": "Paris"})";
+  const std::vector<ChatMessage> messages = {
+      {.role = "assistant", .tool_calls = {{.name = "f", .arguments_json = json}}}};
+  const std::string arguments = "messages[0].tool_calls[0].function.arguments";
+  EXPECT_EQ(chat("{{ '<' + " + arguments + " }}", messages), "<" + json);
+  EXPECT_EQ(chat("{{ " + arguments + " }}", messages), json);
+  EXPECT_EQ(chat("{{ " + arguments + " | tojson }}", messages), json);
+  EXPECT_EQ(chat("{{ " + arguments + ".city }}", messages), "Paris");
+  EXPECT_EQ(chat("{% for k, v in " + arguments + ".items() %}{{ k ~ v }}{% endfor %}", messages), "cityParis");
+}
+
+TEST(TemplateMessages, NoContentIsNoneOrEmpty) {
+  const std::vector<ChatMessage> messages = {{.role = "assistant", .no_content = true}};
+  EXPECT_EQ(chat("{{ messages[0].content is none }}", messages), "True");
+  EXPECT_EQ(chat("<{{ messages[0].content }}>", messages), "<>");
+  EXPECT_EQ(chat("{{ '<' + messages[0].content }}", messages), "<");
+}
+
+TEST(TemplateMessages, FurtherMembersReachTheTemplate) {
+  const std::vector<ChatMessage> messages = {
+      {.role = "user", .content = "x", .more_json = R"({"thinking": "deep", "role": "system", "n": [1]})"}};
+  EXPECT_EQ(chat("{% set m = messages[0] %}{{ m.role ~ m.thinking ~ m.n[0] ~ m.content }}", messages), "userdeep1x");
+  const auto tmpl = ChatTemplate::compile("{{ messages[0].thinking }}");
+  const auto prompt = tmpl->render(messages, {});
+  ASSERT_TRUE(prompt);
+  EXPECT_FALSE(prompt->pieces[0].trusted);
+  EXPECT_EQ(chat("x", {{.role = "user", .more_json = "[1]"}}),
+            "error: messages[0].more_json: a JSON object is expected");
+}
+
+TEST(TemplateMessages, ARefusedSystemRoleBeginsTheFirstUserMessage) {
+  const std::string refuses =
+      "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+      "{% for m in messages %}{{ m.role ~ ':' ~ m.content ~ ';' }}{% endfor %}";
+  EXPECT_EQ(chat(refuses, {{.role = "system", .content = "brief"}, {.role = "user", .content = "hi"}}),
+            "user:brief\nhi;");
+  EXPECT_EQ(chat(refuses, {{.role = "system", .content = "brief"}}), "user:brief;");
+  EXPECT_EQ(chat(refuses, {{.role = "system", .content = "brief"}, {.role = "assistant", .content = "hi"}}),
+            "user:brief;assistant:hi;");
+  EXPECT_EQ(chat("{{ messages[0].role }}", {{.role = "system", .content = "brief"}}), "system");
+  EXPECT_EQ(chat("{{ raise_exception('never') }}", {{.role = "system"}, {.role = "user", .content = "hi"}}),
+            "error: never");
+}
+
 TEST(TemplateVariables, ListsMayGrowInChatsButNotInTheGoldenWay) {
   const char* source = "{% set x = [] %}{% set _ = x.append(1) %}{{ x }}";
   EXPECT_FALSE(render(source).ok());

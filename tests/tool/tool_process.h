@@ -31,6 +31,7 @@ struct ToolRun {
   int interrupt_after_ms = -1;                 ///< SIGINT after so long
   rlim_t max_file_bytes = RLIM_INFINITY;       ///< a write beyond fails, as on a full disk
   std::string isa{};                           ///< HEARTH_ISA
+  std::string folder{};                        ///< where it runs; empty: here
 };
 
 namespace tool_detail {
@@ -44,6 +45,7 @@ namespace tool_detail {
     const rlimit limit{run.max_file_bytes, run.max_file_bytes};
     setrlimit(RLIMIT_FSIZE, &limit);
   }
+  if (!run.folder.empty() && chdir(run.folder.c_str()) != 0) _exit(127);
   if (!run.isa.empty()) setenv("HEARTH_ISA", run.isa.c_str(), 1);
   std::vector<char*> argv;
   std::string program = HEARTH_TOOL;
