@@ -114,9 +114,6 @@ Status adopt_tokenizer(Model::Impl& model, Tokenizer tokenizer) {
                                          " rows"};
   }
   model.tokenizer = std::move(tokenizer);
-  if (n_tokens == 0) return {};  // a file without a vocabulary
-  model.hp.n_vocab = model.info.n_vocab = n_tokens;
-  if (model.weights.output) model.weights.output.w.rows = n_tokens;
   return {};
 }
 

@@ -20,8 +20,8 @@ struct Model::Impl {
   std::optional<Tokenizer> tokenizer;  ///< absent only while planning from metadata
 };
 
-/// Gives a bound model its vocabulary. Rows of the output beyond its tokens are padding, and never computed. kFormat
-/// when there are more tokens than rows.
+/// Gives a bound model its vocabulary. kFormat when there are more tokens than rows of the embedding; further rows are
+/// padding, which samplers leave out.
 Status adopt_tokenizer(Model::Impl& model, Tokenizer tokenizer);
 
 /// Everything but the vocabulary. Errors as Model::open.

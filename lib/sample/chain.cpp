@@ -172,7 +172,8 @@ Sampler& Sampler::operator=(Sampler&&) noexcept = default;
 Sampler::~Sampler() = default;
 
 Result<Sampler> Sampler::create(int32_t n_logits, const SamplerOptions& options, const Tokenizer* tokenizer) {
-  const int32_t n_vocab = tokenizer ? std::min(n_logits, tokenizer->n_vocab()) : n_logits;
+  const bool known = tokenizer != nullptr && tokenizer->n_vocab() > 0;  // a file may have no vocabulary
+  const int32_t n_vocab = known ? std::min(n_logits, tokenizer->n_vocab()) : n_logits;
   if (auto checked = sample::check_options(options, n_vocab); !checked) return checked.error();
   std::unique_ptr<Impl> impl(new (std::nothrow) Impl);
   if (!impl) return Error{ErrorCode::kOutOfMemory, "sampler: no memory"};

@@ -100,7 +100,8 @@ Result<GeneratedToken> Generator::accept(std::span<const float> logits) {
   GeneratedToken token{.id = *taken};
   g.chain().accept(token.id);
   if (g.options.probabilities || g.options.on_token) {
-    const auto n_tokens = std::min(logits.size(), static_cast<size_t>(g.tokenizer.n_vocab()));
+    const auto n_vocab = static_cast<size_t>(g.tokenizer.n_vocab());
+    const size_t n_tokens = n_vocab > 0 ? std::min(logits.size(), n_vocab) : logits.size();
     token.probability = probability_of(token.id, logits.first(n_tokens));
   }
   g.n_handed_out = g.text.size();

@@ -242,20 +242,6 @@ TEST(OlderFiles, WhatExportsOfOtherProgramsLackOrHaveBeside) {
   expect_same("llama", {}, [](FamilyModel& m) { m.tiny.add("marker", {0}); });
 }
 
-TEST(OlderFiles, RowsBeyondTheVocabularyAreNeverSampled) {
-  for (const bool output : {false, true}) {
-    const FamilyOptions options{.output = output};
-    expect_same("llama", options, [&](FamilyModel& m) {
-      for (const char* name : {"token_embd.weight", "output.weight"}) {
-        if (!m.tiny.tensors.contains(name)) continue;
-        Tensor& table = m.tiny.tensors[name];
-        table.dims[1] += 20;
-        table.values.resize(table.values.size() + 20 * FamilyModel::kWidth, 9.0f);
-      }
-    });
-  }
-}
-
 TEST(OlderFiles, EveryArchitectureMaySeeWhatFollows) {
   for (const std::string& name : hearth::architecture_names()) {
     const Architecture& arch = *hearth::find_architecture(name);
