@@ -231,7 +231,7 @@ class GgufWriter {
   /// Copies a value of any type, nested arrays included, from another file.
   Status add_value(std::string_view key, const GgufValue& value);
 
-  /// Declares a tensor; `dims` has up to 4 entries, row length first (none: a single element).
+  /// Declares a tensor; `dims` has 1 to 4 entries, row length first; none is 0.
   Status add_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims);
   Status add_tensor(std::string_view name, TensorType type, std::initializer_list<int64_t> dims) {
     return add_tensor(name, type, std::span<const int64_t>(dims.begin(), dims.size()));

@@ -117,9 +117,10 @@ Status GgufWriter::Impl::add_array(std::string_view key, GgufType element_type, 
 Status GgufWriter::Impl::add_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims) {
   if (state != State::kDeclaring) return invalid("tensor " + quote(name) + " is declared after tensor data");
   if (Status s = check_name("tensor", name, gguf_limits::kMaxTensorNameBytes); !s) return s;
-  if (dims.size() > 4) {
-    return invalid("tensor " + quote(name) + " has " + std::to_string(dims.size()) + " dimensions, not 0 to 4");
+  if (dims.empty() || dims.size() > 4) {
+    return invalid("tensor " + quote(name) + " has " + std::to_string(dims.size()) + " dimensions, not 1 to 4");
   }
+  if (std::find(dims.begin(), dims.end(), 0) != dims.end()) return invalid("tensor " + quote(name) + " is empty");
   const Result<TensorSize> size = tensor_size(type, dims);
   if (!size) return invalid("tensor " + quote(name) + ": " + size.error().message);
   const uint64_t limit = std::numeric_limits<int64_t>::max() - uint64_t{alignment};

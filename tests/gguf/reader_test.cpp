@@ -215,7 +215,7 @@ TEST(GgufOddTensors, NoDimensionsAreOneElement) {
 
 TEST(GgufOddTensors, EmptyOnesTakeNoBytesAndNoPlace) {
   Bytes b;
-  b.header(4, 0).tensor("w", {8}, 0, 0).tensor("first", {0}, 0, 0).tensor("last", {8, 0}, 8, 32);
+  b.header(4, 0).tensor("w", {8}, 0, 0).tensor("first", {0}, 0, 0).tensor("last", {8, 0}, 0, 32);
   b.tensor("wide", {1ull << 62, 0, 9}, 0, 0).align(32).zeros(32);
   const auto file = GgufFile::from_memory(b.bytes());
   ASSERT_TRUE(file) << file.error().message;
