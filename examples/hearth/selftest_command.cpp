@@ -192,7 +192,7 @@ bool Selftest::passed() const {
 Json Selftest::report() const {
   Json sets = Json::array(), checks = Json::array();
   for (const hearth::IsaInfo& isa : hearth::list_isas()) {
-    sets.push_back({{"name", isa.name}, {"requires", isa.requires_}, {"usable", isa.usable}, {"active", isa.active}});
+    sets.push_back({{"name", isa.name}, {"requires", isa.needs}, {"usable", isa.usable}, {"active", isa.active}});
   }
   for (const Check& check : checks_) {
     checks.push_back({{"isa", check.isa}, {"check", check.name}, {"passed", check.passed}, {"detail", check.detail}});

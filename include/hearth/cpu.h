@@ -14,10 +14,10 @@ namespace hearth {
 
 /// One set of kernels compiled into this library.
 struct IsaInfo {
-  const char* name;       ///< "scalar", "avx2", "avx_vnni", "avx512"
-  const char* requires_;  ///< CPU features that it needs, for people
-  bool usable;            ///< this CPU has them and the operating system saves the registers
-  bool active;            ///< the one in use
+  const char* name;   ///< "scalar", "avx2", "avx_vnni", "avx512"
+  const char* needs;  ///< CPU features that it needs, human-readable
+  bool usable;        ///< this CPU has them and the operating system saves the registers
+  bool active;        ///< the one in use
 };
 
 /// Every set compiled in, slowest first. "scalar" is always there and always usable.

@@ -73,10 +73,9 @@ class KVCache {
 
   struct Impl;
   explicit KVCache(std::unique_ptr<Impl> impl);
-  Impl& impl() { return *impl_; }
-  const Impl& impl() const { return *impl_; }
 
  private:
+  friend struct KVCacheInternals;
   std::unique_ptr<Impl> impl_;
 };
 

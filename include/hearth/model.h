@@ -72,7 +72,7 @@ class Model {
   /// over tensors and for hyper-parameters out of range, kCancelled, and those of GgufFile::open.
   static Result<Model> open(const std::string& path, const ModelOptions& options = {});
   /// The same from a file in memory, which must outlive the model and its copies.
-  static Result<Model> open_memory(std::span<const std::byte> bytes, const ModelOptions& options = {});
+  static Result<Model> from_memory(std::span<const std::byte> bytes, const ModelOptions& options = {});
 
   const ModelInfo& info() const;
   const GgufFile& file() const;
@@ -87,10 +87,10 @@ class Model {
   static std::vector<std::string> architectures();
 
   struct Impl;
-  const Impl& impl() const { return *impl_; }
 
  private:
   friend struct ModelBuilder;
+  friend struct ModelInternals;
   explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };

@@ -75,4 +75,10 @@ struct KVCache::Impl {
   int32_t* last_ = nullptr;  ///< [n_seqs] last position of a sequence in the tokens looked at; -1: none
 };
 
+/// The way into a cache for other parts of the library and for tests.
+struct KVCacheInternals {
+  static KVCache::Impl& of(KVCache& cache) { return *cache.impl_; }
+  static const KVCache::Impl& of(const KVCache& cache) { return *cache.impl_; }
+};
+
 }  // namespace hearth

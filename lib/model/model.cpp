@@ -138,7 +138,7 @@ Result<Model> Model::open(const std::string& path, const ModelOptions& options) 
   return ModelBuilder::build(GgufFile::open(path, {.use_mmap = options.use_mmap}), options);
 }
 
-Result<Model> Model::open_memory(std::span<const std::byte> bytes, const ModelOptions& options) {
+Result<Model> Model::from_memory(std::span<const std::byte> bytes, const ModelOptions& options) {
   return ModelBuilder::build(GgufFile::from_memory(bytes), options);
 }
 

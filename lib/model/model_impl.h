@@ -24,6 +24,11 @@ struct Model::Impl {
 /// padding, which samplers leave out.
 Status adopt_tokenizer(Model::Impl& model, Tokenizer tokenizer);
 
+/// The way into a model for other parts of the library and for tests.
+struct ModelInternals {
+  static const Model::Impl& of(const Model& model) { return *model.impl_; }
+};
+
 /// Everything but the vocabulary. Errors as Model::open.
 Result<Model::Impl> bind_model(GgufFile file);
 

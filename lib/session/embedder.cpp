@@ -65,7 +65,9 @@ struct Embedder::Impl {
   }
 
   /// Rerankers score the first token, decoders the one that has seen all others (Qwen 3).
-  bool takes_last() const { return pooling == Pooling::kLast || (pooling == Pooling::kRank && model.impl().hp.causal); }
+  bool takes_last() const {
+    return pooling == Pooling::kLast || (pooling == Pooling::kRank && ModelInternals::of(model).hp.causal);
+  }
 
   Status make_session(int32_t n_tokens);
   TextRange next_range(std::span<const std::vector<Token>> texts, size_t first) const;
@@ -133,14 +135,15 @@ std::vector<float> Embedder::Impl::pool(size_t first_row, size_t n_rows) const {
 /// The layers after pooling, then truncation and normalisation.
 std::vector<float> Embedder::Impl::finish(std::vector<float> pooled) {
   const ForwardContext c = SessionInternals::of(*session).context();
-  const Weights& w = model.impl().weights;
+  const Weights& w = ModelInternals::of(model).weights;
   if (pooling == Pooling::kRank) {
     if (w.rank) {
       pooled = apply(c, w.rank, pooled);
       for (float& value : pooled) value = std::tanh(value);
     }
     std::vector<float> scores = apply(c, w.rank_output, pooled);
-    if (model.impl().hp.causal) kernels::kernels().softmax(scores.data(), static_cast<int64_t>(scores.size()));
+    if (ModelInternals::of(model).hp.causal)
+      kernels::kernels().softmax(scores.data(), static_cast<int64_t>(scores.size()));
     return scores;
   }
   for (const Linear& linear : w.pooled) {
@@ -159,7 +162,7 @@ Embedder::~Embedder() = default;
 Result<Embedder> Embedder::create(const Model& model, const EmbedderOptions& options) {
   constexpr int32_t kMaxBatchTokens = 1 << 16;
   const Pooling pooling = chosen_pooling(model, options);
-  const Weights& weights = model.impl().weights;
+  const Weights& weights = ModelInternals::of(model).weights;
   if (pooling == Pooling::kRank && !weights.rank_output) {
     return Error{ErrorCode::kUnsupported, "pooling: the model has no ranking head (tensor cls.output.weight)"};
   }

@@ -10,13 +10,13 @@
 namespace hearth {
 
 ForwardContext Session::Impl::context() {
-  const Model::Impl& m = model.impl();
+  const Model::Impl& m = ModelInternals::of(model);
   return {m.arch,
           &m.hp,
           &m.weights,
           ropes,
           &scratch,
-          &cache->impl(),
+          &KVCacheInternals::of(*cache),
           parallel.get(),
           {parallel.get(), &matmul_scratch, options.batch_invariant, options.exact_products},
           static_cast<kernels::KvType>(options.k_type),
@@ -26,7 +26,7 @@ ForwardContext Session::Impl::context() {
 }
 
 Status Session::Impl::check(std::span<const BatchToken> batch) const {
-  const HParams& hp = model.impl().hp;
+  const HParams& hp = ModelInternals::of(model).hp;
   int64_t wanted = 0;
   for (const BatchToken& token : batch) {
     if (token.id < 0 || token.id >= hp.n_vocab) {
@@ -48,7 +48,7 @@ Status Session::Impl::check(std::span<const BatchToken> batch) const {
     return Error{ErrorCode::kContextFull, "an encoder takes its texts at once: " + std::to_string(batch.size()) +
                                               " tokens do not fit n_batch (" + std::to_string(options.n_batch) + ")"};
   }
-  return cache->impl().check(batch);
+  return KVCacheInternals::of(*cache).check(batch);
 }
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -57,7 +57,7 @@ Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Result<Session> Session::create(const Model& model, const SessionOptions& wanted) {
-  const Model::Impl& m = model.impl();
+  const Model::Impl& m = ModelInternals::of(model);
   Result<SessionOptions> options = resolve_options(m.hp, wanted);
   if (!options) return options.error();
   auto impl = std::make_unique<Impl>(model);
@@ -115,7 +115,7 @@ size_t Session::n_logits() const {
 }
 
 std::span<const float> Session::logits(size_t i) const {
-  const HParams& hp = impl_->model.impl().hp;
+  const HParams& hp = ModelInternals::of(impl_->model).hp;
   if (i >= n_logits() || !makes_logits(hp, impl_->options)) return {};
   const auto width = static_cast<size_t>(hp.n_vocab);
   return {impl_->scratch.logits + i * width, width};
@@ -123,7 +123,7 @@ std::span<const float> Session::logits(size_t i) const {
 
 std::span<const float> Session::hidden(size_t i) const {
   if (i >= n_logits()) return {};
-  const auto width = static_cast<size_t>(impl_->model.impl().hp.d_model);
+  const auto width = static_cast<size_t>(ModelInternals::of(impl_->model).hp.d_model);
   return {impl_->scratch.hidden + i * width, width};
 }
 
@@ -140,7 +140,7 @@ const SessionOptions& Session::options() const {
   return impl_->options;
 }
 MemoryPlan Session::plan() const {
-  return plan_memory(impl_->model.impl(), impl_->options);
+  return plan_memory(ModelInternals::of(impl_->model), impl_->options);
 }
 
 }  // namespace hearth

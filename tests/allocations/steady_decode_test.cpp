@@ -69,7 +69,7 @@ void expect_none(const std::string& name, const FamilyOptions& options, const Se
   FamilyModel family(*find_architecture(name), options);
   if (options.experts) family.integer("expert_group_count", 2), family.integer("expert_group_used_count", 1);
   const auto bytes = family.gguf();
-  const auto model = Model::open_memory(bytes);
+  const auto model = Model::from_memory(bytes);
   ASSERT_TRUE(model) << name << ": " << model.error().message;
   auto session = Session::create(*model, session_options);
   ASSERT_TRUE(session) << name << ": " << session.error().message;

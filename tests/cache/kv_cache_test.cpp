@@ -29,17 +29,17 @@ KVCache make(std::vector<CacheLayer> layers, hearth::CacheOptions options) {
 
 /// What a decode() does around the computation.
 hearth::Status put(KVCache& cache, std::span<const BatchToken> batch) {
-  hearth::Status status = cache.impl().check(batch);
+  hearth::Status status = hearth::KVCacheInternals::of(cache).check(batch);
   if (!status) return status;
-  cache.impl().begin();
-  status = cache.impl().reserve(batch);
-  status ? cache.impl().commit() : cache.impl().undo();
+  hearth::KVCacheInternals::of(cache).begin();
+  status = hearth::KVCacheInternals::of(cache).reserve(batch);
+  status ? hearth::KVCacheInternals::of(cache).commit() : hearth::KVCacheInternals::of(cache).undo();
   return status;
 }
 
 uint64_t page_bytes(const KVCache& cache) {
   uint64_t bytes = 0;
-  for (const auto& group : cache.impl().groups) {
+  for (const auto& group : hearth::KVCacheInternals::of(cache).groups) {
     bytes += static_cast<uint64_t>(group.layout().n_pages) * group.layout().page_bytes;
   }
   return bytes;
@@ -128,11 +128,11 @@ TEST(KvCache, RefusesBadTokens) {
 
 TEST(KvCache, WindowsKeepOnlyTheirPages) {
   KVCache cache = make({{1, 8, 8, 0}, {1, 8, 8, 32}}, {4096, 1, 64, KVType::kF32, KVType::kF32});
-  const auto& sliding = cache.impl().groups[1];
-  EXPECT_LT(sliding.layout().n_pages, cache.impl().groups[0].layout().n_pages);
+  const auto& sliding = hearth::KVCacheInternals::of(cache).groups[1];
+  EXPECT_LT(sliding.layout().n_pages, hearth::KVCacheInternals::of(cache).groups[0].layout().n_pages);
   for (int at = 0; at < 4096; at += 64) ASSERT_TRUE(put(cache, span_of(at, at + 64))) << at;
   EXPECT_EQ(cache.length(0), 4096);
-  const auto& table = cache.impl().table(1, 0);
+  const auto& table = hearth::KVCacheInternals::of(cache).table(1, 0);
   EXPECT_EQ(table[10].page, -1);
   EXPECT_NE(table[63].page, -1);
   EXPECT_EQ(cache.trim(0, 1000).error().code, ErrorCode::kUnsupported);  // its window is gone
@@ -157,11 +157,11 @@ TEST(KvCache, UndoTakesBackAllParts) {
   KVCache cache = plain(256, 2);
   ASSERT_TRUE(put(cache, span_of(0, 10)));
   ASSERT_TRUE(cache.copy(0, 1));
-  cache.impl().begin();
-  ASSERT_TRUE(cache.impl().reserve(span_of(10, 64)));  // copies the shared page
-  ASSERT_TRUE(cache.impl().reserve(span_of(64, 100)));
+  hearth::KVCacheInternals::of(cache).begin();
+  ASSERT_TRUE(hearth::KVCacheInternals::of(cache).reserve(span_of(10, 64)));  // copies the shared page
+  ASSERT_TRUE(hearth::KVCacheInternals::of(cache).reserve(span_of(64, 100)));
   EXPECT_EQ(cache.length(0), 100);
-  cache.impl().undo();
+  hearth::KVCacheInternals::of(cache).undo();
   EXPECT_EQ(cache.length(0), 10);
   EXPECT_EQ(cache.stats().pages_used, 1);
   EXPECT_EQ(cache.stats().pages_shared, 1);
@@ -172,14 +172,15 @@ TEST(KvCache, UndoBringsBackWhatLeftAWindow) {
   for (int at = 0; at < 512; at += 64) ASSERT_TRUE(put(cache, span_of(at, at + 64)));
   const auto held = [&] {
     std::vector<uint64_t> masks;
-    for (const auto& ref : cache.impl().table(0, 0)) masks.push_back(ref.mask);
+    for (const auto& ref : hearth::KVCacheInternals::of(cache).table(0, 0)) masks.push_back(ref.mask);
     return masks;
   };
   const auto before = held();
-  cache.impl().begin();
-  for (int at = 512; at < 2048; at += 64) ASSERT_TRUE(cache.impl().reserve(span_of(at, at + 64))) << at;
+  hearth::KVCacheInternals::of(cache).begin();
+  for (int at = 512; at < 2048; at += 64)
+    ASSERT_TRUE(hearth::KVCacheInternals::of(cache).reserve(span_of(at, at + 64))) << at;
   EXPECT_NE(held(), before);
-  cache.impl().undo();
+  hearth::KVCacheInternals::of(cache).undo();
   EXPECT_EQ(held(), before);
 }
 
@@ -187,7 +188,7 @@ TEST(KvCache, SequencesGoBackByTheStatedTokens) {
   KVCache cache = make({{1, 8, 8, 0}, {1, 8, 8, 32}}, {4096, 1, 64, KVType::kF32, KVType::kF32});
   for (int at = 0; at < 1000; ++at) {
     ASSERT_TRUE(put(cache, span_of(at, at + 1)));
-    const auto& table = cache.impl().table(1, 0);
+    const auto& table = hearth::KVCacheInternals::of(cache).table(1, 0);
     for (int pos = std::max(0, at - KVCache::kRollbackTokens - 32 + 2); pos <= at; ++pos) {
       ASSERT_TRUE(table[static_cast<size_t>(pos / 64)].mask >> (pos % 64) & 1) << pos << " at " << at;
     }
@@ -206,9 +207,9 @@ TEST(KvCache, PagesKnowTheirTokens) {
   ASSERT_TRUE(put(cache, batch));
   ASSERT_TRUE(cache.copy(0, 1, 0, 80));
   ASSERT_TRUE(put(cache, std::vector<BatchToken>{{7, 80, 1, false}}));
-  EXPECT_EQ(cache.impl().token(0, 80), 1080);
-  EXPECT_EQ(cache.impl().token(1, 80), 7);
-  EXPECT_EQ(cache.impl().token(1, 79), 1079);
+  EXPECT_EQ(hearth::KVCacheInternals::of(cache).token(0, 80), 1080);
+  EXPECT_EQ(hearth::KVCacheInternals::of(cache).token(1, 80), 7);
+  EXPECT_EQ(hearth::KVCacheInternals::of(cache).token(1, 79), 1079);
 }
 
 /// One layer with keys and values, two that keep a state of 5 floats per sequence.
@@ -218,12 +219,14 @@ KVCache hybrid(int n_seqs) {
 
 TEST(RecurrentState, EverySequenceHasItsOwn) {
   KVCache cache = hybrid(2);
-  EXPECT_EQ(cache.impl().states.floats(), 2 * 5);
+  EXPECT_EQ(hearth::KVCacheInternals::of(cache).states.floats(), 2 * 5);
   for (const int layer : {0, 2}) {
-    for (const int seq : {0, 1}) std::fill_n(cache.impl().state(layer, seq), 5, static_cast<float>(10 * layer + seq));
+    for (const int seq : {0, 1})
+      std::fill_n(hearth::KVCacheInternals::of(cache).state(layer, seq), 5, static_cast<float>(10 * layer + seq));
   }
   for (const int layer : {0, 2}) {
-    for (const int seq : {0, 1}) EXPECT_EQ(cache.impl().state(layer, seq)[4], static_cast<float>(10 * layer + seq));
+    for (const int seq : {0, 1})
+      EXPECT_EQ(hearth::KVCacheInternals::of(cache).state(layer, seq)[4], static_cast<float>(10 * layer + seq));
   }
 }
 
@@ -238,17 +241,17 @@ TEST(RecurrentState, GoesForwardWithoutGaps) {
 TEST(RecurrentState, GoesBackToTheStartOrTheCheckpoint) {
   KVCache cache = hybrid(1);
   ASSERT_TRUE(put(cache, span_of(0, 9)));
-  cache.impl().state(0, 0)[0] = 9.0f;
+  hearth::KVCacheInternals::of(cache).state(0, 0)[0] = 9.0f;
   ASSERT_TRUE(put(cache, span_of(9, 12)));
-  EXPECT_EQ(cache.impl().state_before(0, 0)[0], 9.0f);
-  cache.impl().state(0, 0)[0] = 12.0f;
+  EXPECT_EQ(hearth::KVCacheInternals::of(cache).state_before(0, 0)[0], 9.0f);
+  hearth::KVCacheInternals::of(cache).state(0, 0)[0] = 12.0f;
   EXPECT_EQ(cache.trim(0, 8).error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(cache.remove(0, 0, 3).error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(cache.length(0), 12);
   EXPECT_TRUE(cache.trim(0, 12));
   ASSERT_TRUE(cache.rollback(0, 3));
   EXPECT_EQ(cache.length(0), 9);
-  EXPECT_EQ(cache.impl().state(0, 0)[0], 9.0f);
+  EXPECT_EQ(hearth::KVCacheInternals::of(cache).state(0, 0)[0], 9.0f);
   EXPECT_EQ(cache.rollback(0, 1).error().code, ErrorCode::kUnsupported);  // one checkpoint, and it is used up
   EXPECT_TRUE(cache.trim(0, 0));
   EXPECT_EQ(cache.length(0), 0);
@@ -258,15 +261,15 @@ TEST(RecurrentState, GoesBackToTheStartOrTheCheckpoint) {
 TEST(RecurrentState, UndoGoesBackOverAllParts) {
   KVCache cache = hybrid(1);
   ASSERT_TRUE(put(cache, span_of(0, 9)));
-  cache.impl().state(2, 0)[4] = 9.0f;
-  cache.impl().begin();
+  hearth::KVCacheInternals::of(cache).state(2, 0)[4] = 9.0f;
+  hearth::KVCacheInternals::of(cache).begin();
   for (int pos = 9; pos < 12; ++pos) {
-    ASSERT_TRUE(cache.impl().reserve(span_of(pos, pos + 1)));
-    EXPECT_EQ(cache.impl().state_before(2, 0)[4], static_cast<float>(pos));
-    cache.impl().state(2, 0)[4] = static_cast<float>(pos + 1);
+    ASSERT_TRUE(hearth::KVCacheInternals::of(cache).reserve(span_of(pos, pos + 1)));
+    EXPECT_EQ(hearth::KVCacheInternals::of(cache).state_before(2, 0)[4], static_cast<float>(pos));
+    hearth::KVCacheInternals::of(cache).state(2, 0)[4] = static_cast<float>(pos + 1);
   }
-  cache.impl().undo();
-  EXPECT_EQ(cache.impl().state(2, 0)[4], 9.0f);
+  hearth::KVCacheInternals::of(cache).undo();
+  EXPECT_EQ(hearth::KVCacheInternals::of(cache).state(2, 0)[4], 9.0f);
   EXPECT_EQ(cache.length(0), 9);
 }
 
@@ -281,19 +284,19 @@ TEST(RecurrentState, AloneHasPositionsToo) {
 TEST(RecurrentState, IsCopiedWithTheWholeSequenceOnly) {
   KVCache cache = hybrid(2);
   ASSERT_TRUE(put(cache, span_of(0, 9)));
-  std::fill_n(cache.impl().state(2, 0), 5, 7.0f);
+  std::fill_n(hearth::KVCacheInternals::of(cache).state(2, 0), 5, 7.0f);
   EXPECT_EQ(cache.copy(0, 1, 0, 5).error().code, ErrorCode::kUnsupported);
   ASSERT_TRUE(cache.copy(0, 1));
   EXPECT_EQ(cache.length(1), 9);
-  EXPECT_EQ(cache.impl().state(2, 1)[3], 7.0f);
-  cache.impl().state(2, 1)[3] = 1.0f;
-  EXPECT_EQ(cache.impl().state(2, 0)[3], 7.0f);
+  EXPECT_EQ(hearth::KVCacheInternals::of(cache).state(2, 1)[3], 7.0f);
+  hearth::KVCacheInternals::of(cache).state(2, 1)[3] = 1.0f;
+  EXPECT_EQ(hearth::KVCacheInternals::of(cache).state(2, 0)[3], 7.0f);
 }
 
 TEST(KvCache, LayersMayUseTheKeysAndValuesOfAnother) {
   KVCache cache = make({{2, 8, 8, 0}, {2, 8, 8, 0, 0}}, {128, 1, 64, KVType::kF16, KVType::kF16});
   EXPECT_EQ(page_bytes(cache), 2u * 2 * 64 * 16 * 2);  // pages, heads, tokens, k and v, bytes: one layer's
-  EXPECT_EQ(cache.impl().page(0, 1, 1).k, cache.impl().page(1, 1, 1).k);
+  EXPECT_EQ(hearth::KVCacheInternals::of(cache).page(0, 1, 1).k, hearth::KVCacheInternals::of(cache).page(1, 1, 1).k);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class RandomOperations : public testing::TestWithParam<std::vector<CacheLayer>> 
   }
 
   int below(int n) { return static_cast<int>(random_() % static_cast<uint64_t>(n)); }
-  KVCache::Impl& impl() { return cache_->impl(); }
+  KVCache::Impl& impl() { return hearth::KVCacheInternals::of(*cache_); }
 
   /// As the forward pass would: what is stored in a page is the token's number; a state is a hash of all tokens.
   void compute(std::span<const BatchToken> part) {

@@ -90,7 +90,7 @@ TEST(EveryArchitecture, OpensAndGroupingDoesNotMatter) {
     const Architecture& arch = *hearth::find_architecture(name);
     for (const bool experts : {false, true}) {
       const auto bytes = FamilyModel(arch, {.experts = experts}).gguf();
-      const auto model = hearth::Model::open_memory(bytes);
+      const auto model = hearth::Model::from_memory(bytes);
       ASSERT_TRUE(model) << name << ": " << model.error().message;
       EXPECT_EQ(model->info().causal, arch.causal) << name;
       if (arch.causal) {
@@ -104,7 +104,7 @@ TEST(EveryArchitecture, OpensAndGroupingDoesNotMatter) {
 
 TEST(EveryArchitecture, DistanceBiasIsTheSameBothWays) {
   const auto bytes = FamilyModel(*hearth::find_architecture("jina-bert-v2")).gguf();
-  const auto model = hearth::Model::open_memory(bytes);
+  const auto model = hearth::Model::from_memory(bytes);
   ASSERT_TRUE(model) << model.error().message;
   auto embedder = hearth::Embedder::create(*model, {.pooling = hearth::Pooling::kMean});
   ASSERT_TRUE(embedder);
@@ -122,7 +122,7 @@ TEST(EveryArchitecture, DistanceBiasIsTheSameBothWays) {
 TEST(EveryArchitecture, SlidingLayersKeepOnlyTheirWindow) {
   const auto kv_bytes = [](const char* name, int32_t n_ctx) {
     const auto bytes = FamilyModel(*hearth::find_architecture(name)).gguf();
-    const auto plan = hearth::Model::open_memory(bytes)->plan({.n_ctx = n_ctx, .n_batch = 64});
+    const auto plan = hearth::Model::from_memory(bytes)->plan({.n_ctx = n_ctx, .n_batch = 64});
     EXPECT_TRUE(plan) << plan.error().message;
     return static_cast<double>(plan->kv_cache_bytes);
   };

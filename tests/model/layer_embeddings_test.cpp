@@ -95,7 +95,7 @@ std::vector<float> logits_with(const std::map<std::string, float>& keys) {
   FamilyModel family(*find_architecture("gemma2"));
   for (const auto& [key, value] : keys) family.number(key, value);
   const auto bytes = family.gguf();
-  const auto model = Model::open_memory(bytes);
+  const auto model = Model::from_memory(bytes);
   EXPECT_TRUE(model) << model.error().message;
   auto session = Session::create(*model);
   const BatchToken token{5, 0, 0, true};

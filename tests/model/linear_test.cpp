@@ -22,7 +22,7 @@ struct Seen {
 /// What an observer sees while three tokens are computed, by the names of tensors.
 std::map<std::string, Seen> observe(const FamilyModel& family) {
   const auto bytes = family.gguf();
-  const auto model = Model::open_memory(bytes);
+  const auto model = Model::from_memory(bytes);
   EXPECT_TRUE(model) << model.error().message;
   if (!model) return {};
   auto session = Session::create(*model, {.n_logits = 3});

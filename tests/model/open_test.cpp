@@ -69,7 +69,7 @@ TEST(OpenModel, RefusesAndNames) {
     TinyModel tiny;
     c.spoil(tiny);
     const auto bytes = tiny.gguf();
-    const auto model = hearth::Model::open_memory(bytes);
+    const auto model = hearth::Model::from_memory(bytes);
     ASSERT_FALSE(model) << c.name;
     EXPECT_EQ(model.error().code, c.code) << c.name << ": " << model.error().message;
     EXPECT_NE(model.error().message.find(c.named), std::string::npos) << c.name << ": " << model.error().message;
@@ -82,7 +82,7 @@ TEST(OpenModel, OptionalPartsAreUsed) {
   biased.add("blk.1.ffn_down.bias", {48});
   const auto a = plain.gguf(), b = biased.gguf();
   for (const auto* bytes : {&a, &b}) {
-    const auto model = hearth::Model::open_memory(*bytes);
+    const auto model = hearth::Model::from_memory(*bytes);
     ASSERT_TRUE(model) << model.error().message;
     EXPECT_EQ(model->info().n_layers, 2);
     EXPECT_EQ(model->info().n_kv_heads, 2);
@@ -94,7 +94,7 @@ TEST(OpenModel, TiedOutputIsTheEmbedding) {
   TinyModel tiny;
   tiny.tensors.erase("output.weight");
   const auto bytes = tiny.gguf();
-  const auto model = hearth::Model::open_memory(bytes);
+  const auto model = hearth::Model::from_memory(bytes);
   ASSERT_TRUE(model) << model.error().message;
 }
 
@@ -103,7 +103,7 @@ TEST(OpenModel, CanBeCancelled) {
   for (int allowed = 0; allowed < 2; ++allowed) {
     int calls = 0;
     const auto model =
-        hearth::Model::open_memory(bytes, {.prefetch = true, .progress = [&](uint64_t done, uint64_t total) {
+        hearth::Model::from_memory(bytes, {.prefetch = true, .progress = [&](uint64_t done, uint64_t total) {
                                              EXPECT_LE(done, total);
                                              return calls++ < allowed;
                                            }});
@@ -116,7 +116,7 @@ TEST(OpenModel, UnsupportedArchitectureListsTheSupported) {
   TinyModel tiny;
   tiny.architecture = "mammoth";
   const auto bytes = tiny.gguf();
-  const auto model = hearth::Model::open_memory(bytes);
+  const auto model = hearth::Model::from_memory(bytes);
   ASSERT_FALSE(model);
   for (const std::string& name : hearth::Model::architectures())
     EXPECT_NE(model.error().message.find(name), std::string::npos);

@@ -226,7 +226,7 @@ inline std::vector<OracleCase> oracle_cases() {
 /// All values of a case; empty after a failure that the text names.
 inline std::vector<float> oracle_compute(const OracleCase& c, std::string& error) {
   const auto bytes = c.model().gguf();
-  const auto model = Model::open_memory(bytes);
+  const auto model = Model::from_memory(bytes);
   if (!model) return error = model.error().message, std::vector<float>();
   const auto tokens = oracle_tokens();
   if (c.output == OracleOutput::kPooled) {

@@ -11,7 +11,7 @@ constexpr int kTokens = 9;
 
 std::vector<float> logits_of(const testing::TinyModel& tiny, int step) {
   const auto bytes = tiny.gguf();
-  const auto model = Model::open_memory(bytes);
+  const auto model = Model::from_memory(bytes);
   EXPECT_TRUE(model) << model.error().message;
   if (!model) return {};
   SessionOptions options;
@@ -87,7 +87,7 @@ TEST(TensorScales, OfAnotherShapeAreRefused) {
   testing::TinyModel tiny;
   tiny.add("blk.0.ffn_down.scale", {2});
   const auto bytes = tiny.gguf();
-  const auto model = Model::open_memory(bytes);
+  const auto model = Model::from_memory(bytes);
   ASSERT_FALSE(model);
   EXPECT_NE(model.error().message.find("blk.0.ffn_down.scale"), std::string::npos) << model.error().message;
 }

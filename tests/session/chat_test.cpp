@@ -152,7 +152,7 @@ TEST_F(ChatTest, StopTextsEndAnAnswer) {
 
 TEST_F(ChatTest, AnEmbeddingWithMoreRowsThanTokensTalksToo) {
   const auto bytes = hearth::testing::TinyModel({.n_ctx = 256, .n_tokens = 270}).gguf();
-  const auto model = Model::open_memory(bytes);
+  const auto model = Model::from_memory(bytes);
   ASSERT_TRUE(model) << model.error().message;
   auto s = Session::create(*model, {.n_threads = 1});
   ASSERT_TRUE(s) << s.error().message;

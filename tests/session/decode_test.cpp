@@ -25,7 +25,7 @@ class Decode : public ::testing::Test {
  protected:
   void SetUp() override {
     bytes_ = tiny_.gguf();
-    auto model = hearth::Model::open_memory(bytes_);
+    auto model = hearth::Model::from_memory(bytes_);
     ASSERT_TRUE(model) << model.error().message;
     model_.emplace(std::move(*model));
   }
@@ -161,7 +161,7 @@ TEST_F(Decode, LongContextsInPiecesMatch) {
   shape.n_ctx = 2048;
   const TinyModel tiny(shape);
   const auto bytes = tiny.gguf();
-  auto model = hearth::Model::open_memory(bytes);
+  auto model = hearth::Model::from_memory(bytes);
   ASSERT_TRUE(model) << model.error().message;
   const auto tokens = some_tokens(1300, 300, 15);
   const auto oracle = tiny.logits(tokens);

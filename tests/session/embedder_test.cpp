@@ -20,7 +20,7 @@ class Embedding : public ::testing::Test {
  protected:
   void SetUp() override {
     bytes_ = TinyModel().gguf();
-    auto model = hearth::Model::open_memory(bytes_);
+    auto model = hearth::Model::from_memory(bytes_);
     ASSERT_TRUE(model) << model.error().message;
     model_.emplace(std::move(*model));
   }

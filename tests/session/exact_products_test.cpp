@@ -66,7 +66,7 @@ class ExactProducts : public ::testing::TestWithParam<int> {
   std::vector<float> run(hearth::SessionOptions options, int step) const {
     options.n_ctx = options.n_logits = kTokens;
     options.k_type = options.v_type = hearth::KVType::kF32;
-    const auto model = hearth::Model::open_memory(bytes_);
+    const auto model = hearth::Model::from_memory(bytes_);
     EXPECT_TRUE(model) << model.error().message;
     auto session = hearth::Session::create(*model, options);
     EXPECT_TRUE(session) << session.error().message;

@@ -24,7 +24,7 @@ class Generate : public ::testing::Test {
  protected:
   void open(const TinyShape& shape = {}, hearth::SessionOptions options = {}) {
     bytes_ = TinyModel(shape).gguf();
-    auto model = hearth::Model::open_memory(bytes_);
+    auto model = hearth::Model::from_memory(bytes_);
     ASSERT_TRUE(model) << model.error().message;
     model_.emplace(std::move(*model));
     options.n_threads = 1;

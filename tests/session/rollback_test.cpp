@@ -27,7 +27,7 @@ class GoingBack : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     bytes_ = FamilyModel(*find_architecture(GetParam())).gguf();
-    auto model = Model::open_memory(bytes_);
+    auto model = Model::from_memory(bytes_);
     ASSERT_TRUE(model) << model.error().message;
     model_.emplace(std::move(*model));
   }
@@ -60,7 +60,7 @@ TEST_P(GoingBack, ADecodeThatEndsInItsMiddleLeavesNothing) {
     ASSERT_TRUE(s->decode(tokens_at(50, 13, 1)));
   }
   Session::Impl& impl = SessionInternals::of(other);
-  KVCache::Impl& cache = impl.cache->impl();
+  KVCache::Impl& cache = KVCacheInternals::of(*impl.cache);
   const auto more = tokens_at(63, 64, 2);
   for (const size_t n_parts : {1, 4}) {  // the last part is computed, too, as if cancelled just before its end
     cache.begin();
