@@ -12,7 +12,7 @@ target_compile_options(hearth_flags INTERFACE -fno-exceptions -fno-asynchronous-
 target_compile_features(hearth_flags INTERFACE cxx_std_20)
 target_include_directories(hearth_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 
-# hearth_part(name level sources...): objects of the library, optimised as `level` says in release builds; their small files
+# hearth_part(name level sources...): objects of the library, optimized as `level` says in release builds; their small files
 # are compiled as one, which takes less time and leaves fewer copies of what headers define.
 set(hearth_objects "")
 function(hearth_part name level)

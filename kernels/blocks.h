@@ -1,6 +1,11 @@
 // The storage blocks of every tensor type: packed structs exactly as GGUF stores them (little-endian).
-// What a block means is in reference/unpack_*.cpp; shapes are listed in quant_types.inc. Source of the
-// layouts: the GGUF specification and ggml's type definitions (facts of the format).
+// What the bits of a block mean is in reference/ (blocks32, superblocks, codebooks, lattices, ternary); shapes are
+// listed in quant_types.inc. Source of the layouts: the GGUF specification and ggml's type definitions (facts of the
+// format).
+//
+// The word "code" means in all kernels: the small integer by which a block stores an element (or a group of elements,
+// where it is an index into a codebook), of which scales and minimums of the block make the float. "d" is the scale of
+// a block, "m" or "dmin" what is added or taken off, "qs" holds the codes or their low bits and "qh" their high bits.
 #pragma once
 
 #include <cstdint>

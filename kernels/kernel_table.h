@@ -1,5 +1,5 @@
 // The table of kernels: every inner loop of hearth as a function pointer, filled from reference/ and overlaid
-// by the folder of the chosen instruction set. Kernels are pure functions: single-threaded, no allocation, no
+// by those of the chosen instruction set. Kernels are pure functions: single-threaded, no allocation, no
 // errors; callers guarantee sizes. All floats are f32, all row pointers are contiguous rows.
 #pragma once
 
@@ -78,7 +78,7 @@ struct KernelTable {
   /// y = (x - mean) / sqrt(var + eps) * w + b; w, b may be nullptr. y may be x.
   void (*layer_norm)(float* y, const float* x, const float* w, const float* b, int64_t n, float eps);
   /// Rotary embedding in place on n_rot leading elements of one head (Su et al. 2021). cs: [n_rot/2] pairs
-  /// (cos, sin). Neighbouring pairs (2i, 2i+1) or halves (i, i + n_rot/2).
+  /// (cos, sin). Neighboring pairs (2i, 2i+1) or halves (i, i + n_rot/2).
   void (*rope_pairs)(float* x, const float* cs, int64_t n_rot);
   void (*rope_halves)(float* x, const float* cs, int64_t n_rot);
   /// y = gate(g) * u; u may be nullptr (then y = gate(g)). y may be g or u.

@@ -14,22 +14,22 @@
 
 namespace hearth::kernels {
 
-/// Activations are quantised in blocks of so many, each with its own scale; also the unit of panels.
+/// Activations are quantized in blocks of this number of elements, each with its own scale; also the unit of panels.
 inline constexpr int kActBlock = 32;
-/// pack_acts tries several grids for a block: its largest magnitude as 127 steps, or as a little fewer. The one with
-/// the smallest squared error stays, and the scale is then fitted to the codes by least squares: a fifth less
-/// error power than rounding to the first grid, for about two cycles an element. Steps and relative area of a step:
-inline constexpr int kActGrids = 8;
-alignas(32) static constexpr float kActGridSteps[kActGrids] = {127.0f, 126.2f, 125.4f, 124.6f,
-                                                               123.8f, 123.0f, 122.2f, 121.4f};
-constexpr float act_grid_area(float steps) {
+/// pack_acts tries several trial scales for a block: its largest magnitude as 127 steps, or as a little fewer. The one
+/// with the smallest squared error stays, and the scale is then fitted to the codes by least squares: a fifth less
+/// error power than rounding to the first, for about two cycles per element. Steps and relative area of a step:
+inline constexpr int kActTrials = 8;
+alignas(32) static constexpr float kActTrialSteps[kActTrials] = {127.0f, 126.2f, 125.4f, 124.6f,
+                                                                 123.8f, 123.0f, 122.2f, 121.4f};
+constexpr float act_trial_area(float steps) {
   return (127.0f / steps) * (127.0f / steps);
 }
-alignas(32) static constexpr float kActGridArea[kActGrids] = {
-    act_grid_area(127.0f), act_grid_area(126.2f), act_grid_area(125.4f), act_grid_area(124.6f),
-    act_grid_area(123.8f), act_grid_area(123.0f), act_grid_area(122.2f), act_grid_area(121.4f)};
-/// Added to the errors: a block that several grids fit exactly is coded by the first, on every instruction set.
-alignas(32) static constexpr float kActGridBias[kActGrids] = {-1e-3f};
+alignas(32) static constexpr float kActTrialArea[kActTrials] = {
+    act_trial_area(127.0f), act_trial_area(126.2f), act_trial_area(125.4f), act_trial_area(124.6f),
+    act_trial_area(123.8f), act_trial_area(123.0f), act_trial_area(122.2f), act_trial_area(121.4f)};
+/// Added to the errors: a block that several fit exactly is coded by the first, on every instruction set.
+alignas(32) static constexpr float kActTrialBias[kActTrials] = {-1e-3f};
 /// Rows of W in one panel.
 inline constexpr int kPanelRows = 32;
 /// Most rows of a tile for dot_columns and dot_rows.
@@ -62,7 +62,7 @@ struct Unpacked {
   float* min;    ///< [n / 16]; all zero for kinds without minimum
 };
 
-/// Up to kGroupCols columns (rows of x) quantised to 8 bits and interleaved, nb blocks of 32 each.
+/// Up to kGroupCols columns (rows of x) quantized to 8 bits and interleaved, nb blocks of 32 each.
 /// x[32 b + i] of column c ~ d[b][c] * q. Planes lie one after the other, each 64-byte aligned.
 struct ActGroup {
   int n_cols;
@@ -132,7 +132,7 @@ struct WeightTile {
   /// the first byte of the next tile. Any address; nullptr: nothing.
   const void* ahead = nullptr;
   int64_t ahead_stride = 0;
-  /// The panel will meet so many activation columns that a form which takes longer to decode pays. Changes no result.
+  /// The panel will meet enough activation columns for a form which takes longer to decode to pay. Changes no result.
   bool many_columns = false;
 };
 
@@ -143,14 +143,14 @@ struct MatmulKernels {
   void (*multiply[kPanelKinds])(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first);
   /// The same for float panels: x[c] is column c at the panel's first element, n elements, n_cols <= kGroupCols.
   void (*multiply_floats)(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
-  /// Quantises x[0..k) as column c of the group. k is a multiple of 32.
+  /// Quantizes x[0..k) as column c of the group. k is a multiple of 32.
   void (*pack_acts)(const ActGroup& group, int c, const float* x, int64_t k);
   /// out[c * ldo + r] = row r of a tile times packed column c of k elements, for up to dot_most_cols[type] columns,
   /// without a panel; bit for bit what decode and multiply give. acts: ActGroups of n_cols columns and kPanelBlocks
   /// blocks, `stride` bytes apart. nullptr where there is none, and for float types.
   void (*dot_columns[kMaxTypes])(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride,
                                  int64_t k, int n_cols);
-  /// With so many columns (up to kDotCols) dot_columns is faster than panels; 0 where there is none.
+  /// Up to this number of columns (at most kDotCols) dot_columns is faster than panels; 0 where there is none.
   int dot_most_cols[kMaxTypes];
   /// out[r] = row r times x[0..n): one column of a float type at the memory's speed; nullptr for integer codes.
   void (*dot_rows[kMaxTypes])(float* out, const WeightTile& tile, const float* x, int64_t n);

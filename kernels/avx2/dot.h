@@ -1,5 +1,6 @@
 // Products of a few columns without a panel: what a decoder hands out is multiplied at once, 8 rows at a time, the same
-// integers and the same float operations as in the panel's loops (matmul.cpp). One column and several have a sink each.
+// integers and the same float operations as in the panel's loops (matmul.cpp). One column and several have a writer
+// each.
 #pragma once
 
 #include "kernels/avx2/panel.h"
@@ -8,7 +9,7 @@
 namespace hearth::kernels::avx2 {
 namespace {
 
-/// What both sinks share: everything but the products of codes.
+/// What both writers share: everything but the products of codes.
 template <typename Decoder, int kCols>
 struct DotSums {
   static constexpr Codes kCodes = Decoder::kCodes;
@@ -50,7 +51,7 @@ struct DotSums {
       min_dot[c] = pair == 0 ? product : _mm256_add_epi32(min_dot[c], product);
     }
   }
-  /// Codes times activations in sums of neighbours: of two in 16 bits, or, signed codes, of four in 32; and their
+  /// Codes times activations in sums of neighbors: of two in 16 bits, or, signed codes, of four in 32; and their
   /// addition.
   static HEARTH_INLINE __m256i multiply(__m256i codes, __m256i x) {
     if constexpr (!kSigned) return _mm256_maddubs_epi16(codes, x);
@@ -107,7 +108,7 @@ struct DotSums {
 
 /// One column. Not the codes are moved to the lanes of their rows, but sums of products, of which there are fewer.
 template <typename Decoder>
-struct ColumnSink : DotSums<Decoder, 1>, RowsInHalves {
+struct ColumnWriter : DotSums<Decoder, 1>, RowsInHalves {
   using Base = DotSums<Decoder, 1>;
   using Base::kCodes;
   __m256i part[8][Base::kInits][4];  ///< sums of products of rows i and i + 4, in 16 bits, or in 32 of signed codes
@@ -148,7 +149,7 @@ struct ColumnSink : DotSums<Decoder, 1>, RowsInHalves {
 /// panel and so: Q4_K 30 and 24 for two, 35 and 31 for three; Q8_0 52 and 43, 62 and 57. Four gain nothing, with
 /// more sums in memory.
 template <typename Decoder, int kCols>
-struct ColumnsSink : DotSums<Decoder, kCols>, RowsInLanes {
+struct ColumnsWriter : DotSums<Decoder, kCols>, RowsInLanes {
   using Base = DotSums<Decoder, kCols>;
   using Base::kCodes;
   static constexpr int kParts = (sums_by_16(kCodes) || Base::kHalves == 2) ? 2 : 1;
@@ -182,12 +183,12 @@ struct ColumnsSink : DotSums<Decoder, kCols>, RowsInLanes {
   }
 };
 
-struct DotSinks {
+struct DotWriters {
   static constexpr int kMostCols = kDotCols;
   template <typename Decoder>
-  using One = ColumnSink<Decoder>;
+  using One = ColumnWriter<Decoder>;
   template <typename Decoder, int kCols>
-  using Several = ColumnsSink<Decoder, kCols>;
+  using Several = ColumnsWriter<Decoder, kCols>;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Panels of integer codes multiplied by quantised activations, with AVX2.
+// Panels of integer codes multiplied by quantized activations, with AVX2.
 #include "kernels/avx2/matmul.h"
 
 #include "kernels/avx2/panel.h"

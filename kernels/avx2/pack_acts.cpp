@@ -7,7 +7,8 @@ namespace hearth::kernels::avx2 {
 namespace {
 
 struct Planes {
-  /// A sum of products with codes that are stored 16 (init32) or 32 (init16) too high starts at what takes that off.
+  /// A sum of products with codes that are stored 16 (init32) or 32 (init16) too high starts at a value that cancels
+  /// the offset.
   static inline void store_block(const ActGroup& group, int64_t b, int c, __m256i pairs, const int /*whole*/[2]) {
     const int64_t n_cols = group.n_cols;
     const __m128i pairs0 = _mm256_castsi256_si128(pairs), pairs1 = _mm256_extracti128_si256(pairs, 1);

@@ -5,7 +5,7 @@
 // superblocks: see kScalePlane). At kHeaderAt: which codes the panel holds.
 //
 // The loops are bound by multiplications (two a cycle), not by additions (four): VPMADDUBSW leaves sums of two products
-// in 16 bits, and as many of them are added there as fit. Codes are centred for that: stored with an offset, which an
+// in 16 bits, and as many of them are added there as fit. Codes are centered for that: stored with an offset, which an
 // initial value of the sum takes off again (modulo 2^16), so that 16 products of codes -16..15 or 8 of codes -32..31
 // or 0..31 with activations of at most 127 stay below 2^15. Codes of eight bits are too large and are multiplied as
 // words: for many columns the panel holds words; for few, whose time goes into decoding, bytes that the loop widens.
@@ -49,7 +49,7 @@ HEARTH_INLINE Codes load_header(const void* panel) {
 
 /// Writes the panel.
 template <Codes kCodes>
-struct PanelSink : RowsInLanes {
+struct PanelWriter : RowsInLanes {
   char* codes;  ///< of block 0 and this group
 
   HEARTH_INLINE void put_plane(int block, int index, __m256i value) {
@@ -84,7 +84,7 @@ template <typename Decoder, Codes kCodes>
 HEARTH_INLINE void decode_panel(void* panel, const WeightTile& tile, int64_t n) {
   store_header(panel, kCodes);
   decode_groups<Decoder>(tile, n, [panel](int64_t g) {
-    return PanelSink<kCodes>{{}, static_cast<char*>(panel) + g / 2 * half_stride(kCodes) + g % 2 * 32};
+    return PanelWriter<kCodes>{{}, static_cast<char*>(panel) + g / 2 * half_stride(kCodes) + g % 2 * 32};
   });
 }
 template <typename Decoder>

@@ -8,20 +8,21 @@ namespace hearth::kernels::avx512 {
 namespace {
 
 /// 32 nibbles plus `offset` from 16 bytes a row; low nibbles are columns 0..15.
-template <typename Sink>
-inline __attribute__((always_inline)) void give_nibbles(Sink& sink, const __m512i raw[4], int offset) {
+template <typename Writer>
+inline __attribute__((always_inline)) void give_nibbles(Writer& writer, const __m512i raw[4], int offset) {
   const __m512i four = _mm512_set1_epi8(15);
   const __m512i add = _mm512_set1_epi8(static_cast<char>(offset));
 #pragma GCC unroll 4
   for (int s = 0; s < 4; ++s) {
-    sink.code(0, s, _mm512_add_epi8(_mm512_and_si512(raw[s], four), add));
-    sink.code(0, s + 4, _mm512_add_epi8(_mm512_and_si512(_mm512_srli_epi16(raw[s], 4), four), add));
+    writer.code(0, s, _mm512_add_epi8(_mm512_and_si512(raw[s], four), add));
+    writer.code(0, s + 4, _mm512_add_epi8(_mm512_and_si512(_mm512_srli_epi16(raw[s], 4), four), add));
   }
 }
 
 /// The same with a fifth bit: bit i of the dword `high` belongs to column i.
-template <typename Sink>
-inline __attribute__((always_inline)) void give_five_bits(Sink& sink, const __m512i raw[4], __m512i high, int offset) {
+template <typename Writer>
+inline __attribute__((always_inline)) void give_five_bits(Writer& writer, const __m512i raw[4], __m512i high,
+                                                          int offset) {
   const __m512i four = _mm512_set1_epi8(15);
   const __m512i add = _mm512_set1_epi8(static_cast<char>(offset));
   // Entry i: bit j of i at bit 4 of byte j.
@@ -32,17 +33,17 @@ inline __attribute__((always_inline)) void give_five_bits(Sink& sink, const __m5
   for (int s = 0; s < 4; ++s) {
     const __m512i fifth0 = _mm512_permutexvar_epi32(_mm512_srli_epi32(high, static_cast<unsigned>(4 * s)), spread);
     const __m512i fifth1 = _mm512_permutexvar_epi32(_mm512_srli_epi32(high, static_cast<unsigned>(4 * s + 16)), spread);
-    sink.code(0, s, _mm512_add_epi8(and_or(raw[s], four, fifth0), add));
-    sink.code(0, s + 4, _mm512_add_epi8(and_or(_mm512_srli_epi16(raw[s], 4), four, fifth1), add));
+    writer.code(0, s, _mm512_add_epi8(and_or(raw[s], four, fifth0), add));
+    writer.code(0, s + 4, _mm512_add_epi8(and_or(_mm512_srli_epi16(raw[s], 4), four, fifth1), add));
   }
 }
 
 /// Scale d and minimum -m from dwords holding both halves.
-template <typename Sink>
-inline __attribute__((always_inline)) void give_scale_and_min(Sink& sink, __m512i d_and_m) {
-  sink.scale(0, 0, low_halves(d_and_m));
+template <typename Writer>
+inline __attribute__((always_inline)) void give_scale_and_min(Writer& writer, __m512i d_and_m) {
+  writer.scale(0, 0, low_halves(d_and_m));
   const __m512 m = low_halves(_mm512_srli_epi32(d_and_m, 16));
-  sink.min(0, 0, _mm512_sub_ps(_mm512_setzero_ps(), m));
+  writer.min(0, 0, _mm512_sub_ps(_mm512_setzero_ps(), m));
 }
 
 struct DecodeQ40 {
@@ -51,14 +52,14 @@ struct DecodeQ40 {
   static constexpr bool kMin = false;
   static constexpr int64_t kBytes = sizeof(BlockQ4_0);
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     rows.prefetch<1>(at);
     __m512i raw[4];
     transpose_16_bytes(raw, rows, at + 2);
-    sink.scale(0, 0, low_halves(gather_dwords(rows, at)));
-    give_nibbles(sink, raw, kCodeOffset - 8);
-    sink.finish(0);
+    writer.scale(0, 0, low_halves(gather_dwords(rows, at)));
+    give_nibbles(writer, raw, kCodeOffset - 8);
+    writer.finish(0);
   }
 };
 
@@ -68,14 +69,14 @@ struct DecodeQ41 {
   static constexpr bool kMin = true;
   static constexpr int64_t kBytes = sizeof(BlockQ4_1);
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     rows.prefetch<1>(at);
     __m512i raw[4];
     transpose_16_bytes(raw, rows, at + 4);
-    give_scale_and_min(sink, gather_dwords(rows, at));
-    give_nibbles(sink, raw, kCodeOffset);
-    sink.finish(0);
+    give_scale_and_min(writer, gather_dwords(rows, at));
+    give_nibbles(writer, raw, kCodeOffset);
+    writer.finish(0);
   }
 };
 
@@ -85,14 +86,14 @@ struct DecodeQ50 {
   static constexpr bool kMin = false;
   static constexpr int64_t kBytes = sizeof(BlockQ5_0);
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     rows.prefetch<1>(at);
     __m512i raw[4];
     transpose_16_bytes(raw, rows, at + 6);
-    sink.scale(0, 0, low_halves(gather_dwords(rows, at)));
-    give_five_bits(sink, raw, gather_dwords(rows, at + 2), kCodeOffset - 16);
-    sink.finish(0);
+    writer.scale(0, 0, low_halves(gather_dwords(rows, at)));
+    give_five_bits(writer, raw, gather_dwords(rows, at + 2), kCodeOffset - 16);
+    writer.finish(0);
   }
 };
 
@@ -102,14 +103,14 @@ struct DecodeQ51 {
   static constexpr bool kMin = true;
   static constexpr int64_t kBytes = sizeof(BlockQ5_1);
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     rows.prefetch<1>(at);
     __m512i raw[4];
     transpose_16_bytes(raw, rows, at + 8);
-    give_scale_and_min(sink, gather_dwords(rows, at));
-    give_five_bits(sink, raw, gather_dwords(rows, at + 4), kCodeOffset);
-    sink.finish(0);
+    give_scale_and_min(writer, gather_dwords(rows, at));
+    give_five_bits(writer, raw, gather_dwords(rows, at + 4), kCodeOffset);
+    writer.finish(0);
   }
 };
 
@@ -119,16 +120,16 @@ struct DecodeQ80 {
   static constexpr bool kMin = false;
   static constexpr int64_t kBytes = sizeof(BlockQ8_0);
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     rows.prefetch<1>(at);
     const __m512i offset = _mm512_set1_epi8(-128);
     __m512i raw[8];
     transpose_32_bytes(raw, rows, at + 2);
-    sink.scale(0, 0, low_halves(gather_dwords(rows, at)));
+    writer.scale(0, 0, low_halves(gather_dwords(rows, at)));
 #pragma GCC unroll 8
-    for (int s = 0; s < 8; ++s) sink.code(0, s, _mm512_xor_si512(raw[s], offset));
-    sink.finish(0);
+    for (int s = 0; s < 8; ++s) writer.code(0, s, _mm512_xor_si512(raw[s], offset));
+    writer.finish(0);
   }
 };
 

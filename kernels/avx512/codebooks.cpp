@@ -14,15 +14,16 @@ inline __attribute__((always_inline)) __m512i table_of(const int8_t* values) {
 }
 
 /// 32 looked-up nibbles from 16 bytes a row; low nibbles are columns 0..15.
-template <typename Sink>
-inline __attribute__((always_inline)) void give_looked_up(Sink& sink, int block, const __m512i raw[4], __m512i table) {
+template <typename Writer>
+inline __attribute__((always_inline)) void give_looked_up(Writer& writer, int block, const __m512i raw[4],
+                                                          __m512i table) {
   const __m512i four = _mm512_set1_epi8(15);
 #pragma GCC unroll 4
   for (int s = 0; s < 4; ++s) {
-    sink.code(block, s, _mm512_shuffle_epi8(table, _mm512_and_si512(raw[s], four)));
-    sink.code(block, s + 4, _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(raw[s], 4), four)));
+    writer.code(block, s, _mm512_shuffle_epi8(table, _mm512_and_si512(raw[s], four)));
+    writer.code(block, s + 4, _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(raw[s], 4), four)));
   }
-  sink.finish(block);
+  writer.finish(block);
 }
 
 /// Half of 2^(e - 127).
@@ -39,13 +40,13 @@ struct DecodeIQ4NL {
   static constexpr bool kMin = false;
   static constexpr int64_t kBytes = sizeof(BlockIQ4_NL);
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     rows.prefetch<1>(at);
     __m512i raw[4];
     transpose_16_bytes(raw, rows, at + 2);
-    sink.scale(0, 0, low_halves(gather_dwords(rows, at)));
-    give_looked_up(sink, 0, raw, table_of(reference::kIQ4Values));
+    writer.scale(0, 0, low_halves(gather_dwords(rows, at)));
+    give_looked_up(writer, 0, raw, table_of(reference::kIQ4Values));
   }
 };
 
@@ -55,14 +56,14 @@ struct DecodeMXFP4 {
   static constexpr bool kMin = false;
   static constexpr int64_t kBytes = sizeof(BlockMXFP4);
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     rows.prefetch<1>(at);
     __m512i raw[4];
     transpose_16_bytes(raw, rows, at + 1);
     const __m512i e = _mm512_and_si512(gather_dwords(rows, at), _mm512_set1_epi32(255));
-    sink.scale(0, 0, half_of_e8m0(e));
-    give_looked_up(sink, 0, raw, table_of(reference::kFP4Doubled));
+    writer.scale(0, 0, half_of_e8m0(e));
+    give_looked_up(writer, 0, raw, table_of(reference::kFP4Doubled));
   }
 };
 
@@ -72,8 +73,8 @@ struct DecodeIQ4XS {
   static constexpr bool kMin = false;
   static constexpr int64_t kBytes = sizeof(BlockIQ4_XS);
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     const __m512i table = table_of(reference::kIQ4Values);
     const __m512i head = gather_dwords(rows, at);
     const __m512i low = gather_dwords(rows, at + 4);
@@ -86,11 +87,11 @@ struct DecodeIQ4XS {
       const __m512i two_bits =
           _mm512_and_si512(_mm512_srli_epi32(head, static_cast<unsigned>(16 + 2 * j)), _mm512_set1_epi32(3));
       const __m512i scale = _mm512_or_si512(four_bits, _mm512_slli_epi32(two_bits, 4));
-      const __m512i centred = _mm512_sub_epi32(scale, _mm512_set1_epi32(32));
-      sink.scale(j, 0, _mm512_mul_ps(d, _mm512_cvtepi32_ps(centred)));
+      const __m512i centered = _mm512_sub_epi32(scale, _mm512_set1_epi32(32));
+      writer.scale(j, 0, _mm512_mul_ps(d, _mm512_cvtepi32_ps(centered)));
       __m512i raw[4];
       transpose_16_bytes(raw, rows, at + 8 + 16 * j);
-      give_looked_up(sink, j, raw, table);
+      give_looked_up(writer, j, raw, table);
     }
   }
 };

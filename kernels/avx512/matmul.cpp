@@ -1,4 +1,4 @@
-// Panels of integer codes multiplied by groups of quantised activations, with AVX-512 VNNI.
+// Panels of integer codes multiplied by groups of quantized activations, with AVX-512 VNNI.
 #include "kernels/avx512/matmul.h"
 
 #include "kernels/avx512/panel.h"

@@ -1,4 +1,4 @@
-// Activations quantised to 8 bits per block of 32, sixteen blocks at a time: lane or dword i belongs to block i.
+// Activations quantized to 8 bits per block of 32, sixteen blocks at a time: lane or dword i belongs to block i.
 #include "kernels/avx512/matmul.h"
 #include "kernels/avx512/panel.h"
 
@@ -75,10 +75,10 @@ inline __attribute__((always_inline)) void store_planes(const ActGroup& group, i
 }
 
 /// The number of steps to the largest magnitude that codes 32 values with the smallest squared error. A lane is a
-/// grid; the upper lanes take the second half of the values.
-inline __attribute__((always_inline)) float best_grid(const float* x, float per_unit) {
-  const __m256 grids = _mm256_mul_ps(_mm256_load_ps(kActGridSteps), _mm256_set1_ps(per_unit));
-  const __m512 scale = _mm512_insertf32x8(_mm512_castps256_ps512(grids), grids, 1);
+/// trial; the upper lanes take the second half of the values.
+inline __attribute__((always_inline)) float best_trial(const float* x, float per_unit) {
+  const __m256 trials = _mm256_mul_ps(_mm256_load_ps(kActTrialSteps), _mm256_set1_ps(per_unit));
+  const __m512 scale = _mm512_insertf32x8(_mm512_castps256_ps512(trials), trials, 1);
   __m512 sum = _mm512_setzero_ps();
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) {
@@ -88,15 +88,15 @@ inline __attribute__((always_inline)) float best_grid(const float* x, float per_
     sum = _mm512_fmadd_ps(rest, rest, sum);
   }
   const __m256 both = _mm256_add_ps(_mm512_castps512_ps256(sum), _mm512_extractf32x8_ps(sum, 1));
-  const __m256 error = _mm256_fmadd_ps(both, _mm256_load_ps(kActGridArea), _mm256_load_ps(kActGridBias));
+  const __m256 error = _mm256_fmadd_ps(both, _mm256_load_ps(kActTrialArea), _mm256_load_ps(kActTrialBias));
   __m256 least = _mm256_min_ps(error, _mm256_permute2f128_ps(error, error, 1));
   least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0x4e));
   least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0xb1));
   const unsigned equal = _mm256_cmp_ps_mask(error, least, _CMP_EQ_OQ);
-  return kActGridSteps[__builtin_ctz(equal | 0x80u)];  // not-a-number: the last
+  return kActTrialSteps[__builtin_ctz(equal | 0x80u)];  // not-a-number: the last
 }
 
-/// Quantises n <= 16 blocks of column c, from block b of the group on.
+/// Quantizes n <= 16 blocks of column c, from block b of the group on.
 inline __attribute__((always_inline)) void pack_piece(const ActGroup& group, int c, const float* x, int64_t b, int n) {
   const int64_t n_cols = group.n_cols;
   const __m512 sign = _mm512_set1_ps(-0.0f);
@@ -111,7 +111,7 @@ inline __attribute__((always_inline)) void pack_piece(const ActGroup& group, int
   const __mmask16 counts = _mm512_cmp_ps_mask(largest, _mm512_set1_ps(1e-30f), _CMP_GE_OQ);
   alignas(64) float inverse[kPiece];
   _mm512_store_ps(inverse, _mm512_maskz_div_ps(counts, _mm512_set1_ps(1.0f), largest));
-  for (int i = 0; i < n; ++i) inverse[i] *= best_grid(x + 32 * i, inverse[i]);
+  for (int i = 0; i < n; ++i) inverse[i] *= best_trial(x + 32 * i, inverse[i]);
 
   __m512 products[kPiece];  // x * code and code * code, to be summed over each block
   __m512 squares[kPiece];

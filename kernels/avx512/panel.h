@@ -34,9 +34,9 @@ inline __attribute__((always_inline)) char* codes_at(void* panel, int64_t block,
   return static_cast<char*>(panel) + block * kBlockStride + g * 64;
 }
 
-/// Decoders hand 16 rows of up to eight blocks to a sink: scales (and minimums) of a block, then its codes step by
+/// Decoders hand 16 rows of up to eight blocks to a writer: scales (and minimums) of a block, then its codes step by
 /// step, then finish(block), blocks in order. This one writes the panel.
-struct PanelSink {
+struct PanelWriter {
   char* codes;  ///< block 0
 
   inline __attribute__((always_inline)) void scale(int block, int half, __m512 value) {
@@ -55,7 +55,7 @@ struct PanelSink {
 
 /// This one multiplies by a single column at once, with the very operations of the panel's loop (matmul.cpp).
 template <int kHalves, bool kMin>
-struct DotSink {
+struct DotWriter {
   __m512 total;
   const int8_t* q;      ///< codes of the column from block 0 on
   const float* d;       ///< scales
@@ -213,7 +213,7 @@ inline __attribute__((always_inline)) __m512i and_or(__m512i value, __m512i mask
 }
 
 // A Decoder has: kBytes of its block, kBlocks of 32 in it (1 to 8), kHalves and kMin as multiply_cols, and
-// run(sink, rows, at), which decodes one block at byte `at` of 16 rows and prefetches meanwhile.
+// run(writer, rows, at), which decodes one block at byte `at` of 16 rows and prefetches meanwhile.
 
 /// Decodes n columns of a tile into a panel.
 template <typename Decoder>
@@ -224,8 +224,8 @@ inline __attribute__((always_inline)) void decode_tile(void* panel, const Weight
     if (tile.ahead != nullptr) rows.ahead = static_cast<const uint8_t*>(tile.ahead) + g * 16 * tile.ahead_stride;
     rows.ahead_stride = tile.ahead_stride;
     for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
-      PanelSink sink = {codes_at(panel, b * Decoder::kBlocks, g)};
-      Decoder::run(sink, rows, b * Decoder::kBytes);
+      PanelWriter writer = {codes_at(panel, b * Decoder::kBlocks, g)};
+      Decoder::run(writer, rows, b * Decoder::kBytes);
     }
   }
 }
@@ -243,27 +243,27 @@ inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile
     Rows rows(tile, i, per_lane);
     rows.ahead = rows.row[0] + kAhead;
     rows.ahead_stride = per_lane * tile.row_bytes;
-    DotSink<Decoder::kHalves, Decoder::kMin> sink;
-    sink.total = _mm512_setzero_ps();
+    DotWriter<Decoder::kHalves, Decoder::kMin> writer;
+    writer.total = _mm512_setzero_ps();
     int64_t at = 0;
     const char* chunk = static_cast<const char*>(acts);
     for (int64_t left = k; left > 0; left -= kChunk, chunk += stride) {
       const ActGroup x = act_group_at(const_cast<char*>(chunk), kChunk, 1);
-      sink.q = x.q;
-      sink.d = x.d;
-      sink.sums = (Decoder::kHalves == 1) ? x.sum32 : x.sum16;
-      sink.init = (Decoder::kHalves == 1) ? x.init32 : x.init16;
+      writer.q = x.q;
+      writer.d = x.d;
+      writer.sums = (Decoder::kHalves == 1) ? x.sum32 : x.sum16;
+      writer.init = (Decoder::kHalves == 1) ? x.init32 : x.init16;
       const int64_t n = (left < kChunk) ? left : kChunk;
       for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b, at += Decoder::kBytes) {
-        Decoder::run(sink, rows, at);
-        sink.q += 32 * Decoder::kBlocks;
-        sink.d += Decoder::kBlocks;
-        sink.sums += Decoder::kBlocks * Decoder::kHalves;
-        sink.init += Decoder::kBlocks * Decoder::kHalves;
+        Decoder::run(writer, rows, at);
+        writer.q += 32 * Decoder::kBlocks;
+        writer.d += Decoder::kBlocks;
+        writer.sums += Decoder::kBlocks * Decoder::kHalves;
+        writer.init += Decoder::kBlocks * Decoder::kHalves;
       }
     }
     alignas(64) float total[16];
-    _mm512_store_ps(total, sink.total);
+    _mm512_store_ps(total, writer.total);
     for (int lane = 0; lane * per_lane + i < tile.n_rows; ++lane) out[lane * per_lane + i] = total[lane];
   }
 }

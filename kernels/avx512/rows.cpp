@@ -14,7 +14,7 @@ struct RowBlocks {
   __m256i scales[Row::kHalves][8];  ///< of a row: lane j of the scale of block j
 };
 
-/// Decodes the Blocks at byte `at` of 8 rows; codes are given plus kCodeOffset. One function for all sinks of a type,
+/// Decodes the Blocks at byte `at` of 8 rows; codes are given plus kCodeOffset. One function for all writers of a type,
 /// since their code would be long.
 template <typename Row>
 __attribute__((noinline)) void decode_row_blocks(RowBlocks<Row>& out, const uint8_t* const rows[8], int64_t at) {
@@ -53,8 +53,8 @@ struct DecodeRows {
     }
   }
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     if (rows.ahead != nullptr) prefetch(rows.ahead + at, rows.ahead_stride);
     RowBlocks<Row> low, high;  // rows 0..7 and 8..15
     decode_row_blocks<Row>(low, rows.row, at);
@@ -64,15 +64,15 @@ struct DecodeRows {
       __m512i of_block[8];
       transpose_registers(of_block, low.scales[half], high.scales[half]);
 #pragma GCC unroll 8
-      for (int j = 0; j < kBlocks; ++j) sink.scale(j, half, _mm512_castsi512_ps(of_block[j]));
+      for (int j = 0; j < kBlocks; ++j) writer.scale(j, half, _mm512_castsi512_ps(of_block[j]));
     }
 #pragma GCC unroll 1
     for (int j = 0; j < kBlocks; ++j) {
       __m512i steps[8];
       transpose_registers(steps, low.codes[j], high.codes[j]);
 #pragma GCC unroll 8
-      for (int s = 0; s < 8; ++s) sink.code(j, s, steps[s]);
-      sink.finish(j);
+      for (int s = 0; s < 8; ++s) writer.code(j, s, steps[s]);
+      writer.finish(j);
     }
   }
 };

@@ -19,8 +19,8 @@ inline __attribute__((always_inline)) __m512 signed_byte_to_float(__m512i dwords
 }
 
 /// Scales and minimums of eight blocks from the 16-byte header of Q4_K and Q5_K.
-template <typename Sink>
-inline __attribute__((always_inline)) void give_headers(Sink& sink, const Rows& rows, int64_t at) {
+template <typename Writer>
+inline __attribute__((always_inline)) void give_headers(Writer& writer, const Rows& rows, int64_t at) {
   __m512i h[4];
   transpose_16_bytes(h, rows, at);
   const __m512 d = low_halves(h[0]);
@@ -34,8 +34,8 @@ inline __attribute__((always_inline)) void give_headers(Sink& sink, const Rows& 
                                                                _mm512_and_si512(_mm512_srli_epi32(h[3], 4), four))};
 #pragma GCC unroll 8
   for (int j = 0; j < 8; ++j) {
-    sink.scale(j, 0, _mm512_mul_ps(d, byte_to_float(scales[j / 4], j % 4)));
-    sink.min(j, 0, _mm512_mul_ps(dmin, byte_to_float(mins[j / 4], j % 4)));
+    writer.scale(j, 0, _mm512_mul_ps(d, byte_to_float(scales[j / 4], j % 4)));
+    writer.min(j, 0, _mm512_mul_ps(dmin, byte_to_float(mins[j / 4], j % 4)));
   }
 }
 
@@ -54,9 +54,9 @@ struct DecodeQ4K {
   static constexpr bool kMin = true;
   static constexpr int64_t kBytes = sizeof(BlockQ4_K);
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
-    give_headers(sink, rows, at);
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
+    give_headers(writer, rows, at);
     const __m512i four = _mm512_set1_epi8(15);
     const __m512i offset = _mm512_set1_epi8(-128);
 #pragma GCC unroll 4
@@ -66,11 +66,11 @@ struct DecodeQ4K {
       transpose_32_bytes(raw, rows, at + 16 + 32 * pair);
 #pragma GCC unroll 8
       for (int s = 0; s < 8; ++s) {
-        sink.code(2 * pair, s, and_or(raw[s], four, offset));
-        sink.code(2 * pair + 1, s, and_or(_mm512_srli_epi16(raw[s], 4), four, offset));
+        writer.code(2 * pair, s, and_or(raw[s], four, offset));
+        writer.code(2 * pair + 1, s, and_or(_mm512_srli_epi16(raw[s], 4), four, offset));
       }
-      sink.finish(2 * pair);
-      sink.finish(2 * pair + 1);
+      writer.finish(2 * pair);
+      writer.finish(2 * pair + 1);
     }
   }
 };
@@ -82,8 +82,8 @@ struct DecodeQ5K {
   static constexpr int64_t kBytes = sizeof(BlockQ5_K);
 
   /// Sub-blocks 2 kPair and 2 kPair + 1.
-  template <int kPair, typename Sink>
-  static inline __attribute__((always_inline)) void run_pair(Sink& sink, const Rows& rows, int64_t at,
+  template <int kPair, typename Writer>
+  static inline __attribute__((always_inline)) void run_pair(Writer& writer, const Rows& rows, int64_t at,
                                                              const __m512i high[8]) {
     const __m512i four = _mm512_set1_epi8(15);
     const __m512i offset = _mm512_set1_epi8(-128);
@@ -94,39 +94,39 @@ struct DecodeQ5K {
     for (int s = 0; s < 8; ++s) {
       const __m512i low_fifth = bits_at<2 * kPair, 4, 1>(high[s]);
       const __m512i high_fifth = bits_at<2 * kPair + 1, 4, 1>(high[s]);
-      sink.code(2 * kPair, s, _mm512_or_si512(low_fifth, and_or(raw[s], four, offset)));
-      sink.code(2 * kPair + 1, s, _mm512_or_si512(high_fifth, and_or(_mm512_srli_epi16(raw[s], 4), four, offset)));
+      writer.code(2 * kPair, s, _mm512_or_si512(low_fifth, and_or(raw[s], four, offset)));
+      writer.code(2 * kPair + 1, s, _mm512_or_si512(high_fifth, and_or(_mm512_srli_epi16(raw[s], 4), four, offset)));
     }
-    sink.finish(2 * kPair);
-    sink.finish(2 * kPair + 1);
+    writer.finish(2 * kPair);
+    writer.finish(2 * kPair + 1);
   }
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
-    give_headers(sink, rows, at);
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
+    give_headers(writer, rows, at);
     __m512i high[8];
     transpose_32_bytes(high, rows, at + 16);
-    run_pair<0>(sink, rows, at, high);
-    run_pair<1>(sink, rows, at, high);
-    run_pair<2>(sink, rows, at, high);
-    run_pair<3>(sink, rows, at, high);
+    run_pair<0>(writer, rows, at, high);
+    run_pair<1>(writer, rows, at, high);
+    run_pair<2>(writer, rows, at, high);
+    run_pair<3>(writer, rows, at, high);
   }
 };
 
 /// 16 sub-block scales d * (signed byte), from four dwords of bytes a row.
-template <typename Sink>
-inline __attribute__((always_inline)) void give_16_scales(Sink& sink, const __m512i bytes[4], __m512 d) {
+template <typename Writer>
+inline __attribute__((always_inline)) void give_16_scales(Writer& writer, const __m512i bytes[4], __m512 d) {
 #pragma GCC unroll 16
   for (int j = 0; j < 16; ++j) {
-    sink.scale(j / 2, j % 2, _mm512_mul_ps(d, signed_byte_to_float(bytes[j / 4], j % 4)));
+    writer.scale(j / 2, j % 2, _mm512_mul_ps(d, signed_byte_to_float(bytes[j / 4], j % 4)));
   }
 }
 
 /// Finishes the four blocks of half a superblock.
-template <typename Sink>
-inline __attribute__((always_inline)) void finish_half(Sink& sink, int half) {
+template <typename Writer>
+inline __attribute__((always_inline)) void finish_half(Writer& writer, int half) {
 #pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) sink.finish(4 * half + j);
+  for (int j = 0; j < 4; ++j) writer.finish(4 * half + j);
 }
 
 struct DecodeQ6K {
@@ -136,8 +136,8 @@ struct DecodeQ6K {
   static constexpr int64_t kBytes = sizeof(BlockQ6_K);
 
   /// Elements 32 kPart .. +31 and 64 more of half kHalf: low and high nibbles of 32 bytes.
-  template <int kHalf, int kPart, typename Sink>
-  static inline __attribute__((always_inline)) void run_part(Sink& sink, const Rows& rows, int64_t at,
+  template <int kHalf, int kPart, typename Writer>
+  static inline __attribute__((always_inline)) void run_part(Writer& writer, const Rows& rows, int64_t at,
                                                              const __m512i high[8]) {
     const __m512i four = _mm512_set1_epi8(15);
     const __m512i offset = _mm512_set1_epi8(kCodeOffset - 32);
@@ -149,27 +149,27 @@ struct DecodeQ6K {
     for (int s = 0; s < 8; ++s) {
       const __m512i low = and_or(raw[s], four, bits_at<2 * kPart, 4, 2>(high[s]));
       const __m512i upper = and_or(_mm512_srli_epi16(raw[s], 4), four, bits_at<2 * kPart + 4, 4, 2>(high[s]));
-      sink.code(kBlock, s, _mm512_add_epi8(low, offset));
-      sink.code(kBlock + 2, s, _mm512_add_epi8(upper, offset));
+      writer.code(kBlock, s, _mm512_add_epi8(low, offset));
+      writer.code(kBlock + 2, s, _mm512_add_epi8(upper, offset));
     }
   }
 
-  template <int kHalf, typename Sink>
-  static inline __attribute__((always_inline)) void run_half(Sink& sink, const Rows& rows, int64_t at) {
+  template <int kHalf, typename Writer>
+  static inline __attribute__((always_inline)) void run_half(Writer& writer, const Rows& rows, int64_t at) {
     __m512i high[8];
     transpose_32_bytes(high, rows, at + 128 + 32 * kHalf);
-    run_part<kHalf, 0>(sink, rows, at, high);
-    run_part<kHalf, 1>(sink, rows, at, high);
-    finish_half(sink, kHalf);
+    run_part<kHalf, 0>(writer, rows, at, high);
+    run_part<kHalf, 1>(writer, rows, at, high);
+    finish_half(writer, kHalf);
   }
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     __m512i scales[4];
     transpose_16_bytes(scales, rows, at + 192);
-    give_16_scales(sink, scales, low_halves(_mm512_srli_epi32(gather_dwords(rows, at + 206), 16)));
-    run_half<0>(sink, rows, at);
-    run_half<1>(sink, rows, at);
+    give_16_scales(writer, scales, low_halves(_mm512_srli_epi32(gather_dwords(rows, at + 206), 16)));
+    run_half<0>(writer, rows, at);
+    run_half<1>(writer, rows, at);
   }
 };
 
@@ -179,29 +179,29 @@ struct DecodeQ2K {
   static constexpr bool kMin = true;
   static constexpr int64_t kBytes = sizeof(BlockQ2_K);
 
-  template <int kBlock, typename Sink>
-  static inline __attribute__((always_inline)) void give_codes(Sink& sink, const __m512i raw[8]) {
+  template <int kBlock, typename Writer>
+  static inline __attribute__((always_inline)) void give_codes(Writer& writer, const __m512i raw[8]) {
     const __m512i offset = _mm512_set1_epi8(-128);
 #pragma GCC unroll 8
     for (int s = 0; s < 8; ++s) {
-      sink.code(kBlock, s, _mm512_or_si512(bits_at<2 * (kBlock % 4), 0, 2>(raw[s]), offset));
+      writer.code(kBlock, s, _mm512_or_si512(bits_at<2 * (kBlock % 4), 0, 2>(raw[s]), offset));
     }
   }
 
-  template <int kHalf, typename Sink>
-  static inline __attribute__((always_inline)) void run_half(Sink& sink, const Rows& rows, int64_t at) {
+  template <int kHalf, typename Writer>
+  static inline __attribute__((always_inline)) void run_half(Writer& writer, const Rows& rows, int64_t at) {
     rows.prefetch<2, 8>(at, 8 * kHalf);
     __m512i raw[8];
     transpose_32_bytes(raw, rows, at + 16 + 32 * kHalf);
-    give_codes<4 * kHalf>(sink, raw);
-    give_codes<4 * kHalf + 1>(sink, raw);
-    give_codes<4 * kHalf + 2>(sink, raw);
-    give_codes<4 * kHalf + 3>(sink, raw);
-    finish_half(sink, kHalf);
+    give_codes<4 * kHalf>(writer, raw);
+    give_codes<4 * kHalf + 1>(writer, raw);
+    give_codes<4 * kHalf + 2>(writer, raw);
+    give_codes<4 * kHalf + 3>(writer, raw);
+    finish_half(writer, kHalf);
   }
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     __m512i bytes[4];
     transpose_16_bytes(bytes, rows, at);
     const __m512i both = gather_dwords(rows, at + 80);
@@ -212,11 +212,11 @@ struct DecodeQ2K {
     for (int j = 0; j < 16; ++j) {
       const __m512i scales = _mm512_and_si512(bytes[j / 4], four);
       const __m512i mins = _mm512_and_si512(_mm512_srli_epi32(bytes[j / 4], 4), four);
-      sink.scale(j / 2, j % 2, _mm512_mul_ps(d, byte_to_float(scales, j % 4)));
-      sink.min(j / 2, j % 2, _mm512_mul_ps(dmin, byte_to_float(mins, j % 4)));
+      writer.scale(j / 2, j % 2, _mm512_mul_ps(d, byte_to_float(scales, j % 4)));
+      writer.min(j / 2, j % 2, _mm512_mul_ps(dmin, byte_to_float(mins, j % 4)));
     }
-    run_half<0>(sink, rows, at);
-    run_half<1>(sink, rows, at);
+    run_half<0>(writer, rows, at);
+    run_half<1>(writer, rows, at);
   }
 };
 
@@ -227,32 +227,32 @@ struct DecodeQ3K {
   static constexpr int64_t kBytes = sizeof(BlockQ3_K);
 
   /// Two bits of qs and bit kBlock of hmask: code - 4 when that is clear.
-  template <int kBlock, typename Sink>
-  static inline __attribute__((always_inline)) void give_codes(Sink& sink, const __m512i raw[8],
+  template <int kBlock, typename Writer>
+  static inline __attribute__((always_inline)) void give_codes(Writer& writer, const __m512i raw[8],
                                                                const __m512i mask[8]) {
     const __m512i offset = _mm512_set1_epi8(kCodeOffset - 4);
 #pragma GCC unroll 8
     for (int s = 0; s < 8; ++s) {
       const __m512i code = _mm512_or_si512(bits_at<2 * (kBlock % 4), 0, 2>(raw[s]), bits_at<kBlock, 2, 1>(mask[s]));
-      sink.code(kBlock, s, _mm512_add_epi8(code, offset));
+      writer.code(kBlock, s, _mm512_add_epi8(code, offset));
     }
   }
 
-  template <int kHalf, typename Sink>
-  static inline __attribute__((always_inline)) void run_half(Sink& sink, const Rows& rows, int64_t at,
+  template <int kHalf, typename Writer>
+  static inline __attribute__((always_inline)) void run_half(Writer& writer, const Rows& rows, int64_t at,
                                                              const __m512i mask[8]) {
     rows.prefetch<2, 8>(at, 8 * kHalf);
     __m512i raw[8];
     transpose_32_bytes(raw, rows, at + 32 + 32 * kHalf);
-    give_codes<4 * kHalf>(sink, raw, mask);
-    give_codes<4 * kHalf + 1>(sink, raw, mask);
-    give_codes<4 * kHalf + 2>(sink, raw, mask);
-    give_codes<4 * kHalf + 3>(sink, raw, mask);
-    finish_half(sink, kHalf);
+    give_codes<4 * kHalf>(writer, raw, mask);
+    give_codes<4 * kHalf + 1>(writer, raw, mask);
+    give_codes<4 * kHalf + 2>(writer, raw, mask);
+    give_codes<4 * kHalf + 3>(writer, raw, mask);
+    finish_half(writer, kHalf);
   }
 
-  template <typename Sink>
-  static inline __attribute__((always_inline)) void run(Sink& sink, const Rows& rows, int64_t at) {
+  template <typename Writer>
+  static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
     __m512i tail[4];  // the last two bytes of qs, then 12 of scales, then d
     transpose_16_bytes(tail, rows, at + 94);
     const __m512i packed0 = _mm512_or_si512(_mm512_srli_epi32(tail[0], 16), _mm512_slli_epi32(tail[1], 16));
@@ -265,11 +265,11 @@ struct DecodeQ3K {
         _mm512_sub_epi8(and_or(packed1, four, bits_at<2, 4, 2>(packed2)), bias),
         _mm512_sub_epi8(and_or(_mm512_srli_epi16(packed0, 4), four, bits_at<4, 4, 2>(packed2)), bias),
         _mm512_sub_epi8(and_or(_mm512_srli_epi16(packed1, 4), four, bits_at<6, 4, 2>(packed2)), bias)};
-    give_16_scales(sink, scales, low_halves(_mm512_srli_epi32(tail[3], 16)));
+    give_16_scales(writer, scales, low_halves(_mm512_srli_epi32(tail[3], 16)));
     __m512i mask[8];
     transpose_32_bytes(mask, rows, at);
-    run_half<0>(sink, rows, at, mask);
-    run_half<1>(sink, rows, at, mask);
+    run_half<0>(writer, rows, at, mask);
+    run_half<1>(writer, rows, at, mask);
   }
 };
 

@@ -10,7 +10,7 @@ namespace {
 
 /// Sums of products are moved to the lanes of their rows.
 template <typename Decoder>
-struct ColumnSink : RowsInHalves, SuperblockFloats<ColumnSink<Decoder>> {
+struct ColumnWriter : RowsInHalves, SuperblockFloats<ColumnWriter<Decoder>> {
   using Values = ValuesOf<Decoder>;
   static constexpr int kHalves = Values::kHalves;
   __m256 total[1];
@@ -66,10 +66,10 @@ struct ColumnSink : RowsInHalves, SuperblockFloats<ColumnSink<Decoder>> {
   }
 };
 
-struct DotSinks {
+struct DotWriters {
   static constexpr int kMostCols = 1;
   template <typename Decoder>
-  using One = ColumnSink<Decoder>;
+  using One = ColumnWriter<Decoder>;
 };
 
 }  // namespace

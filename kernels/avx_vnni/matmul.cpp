@@ -1,4 +1,4 @@
-// Panels of integer codes multiplied by groups of quantised activations, with AVX-VNNI.
+// Panels of integer codes multiplied by groups of quantized activations, with AVX-VNNI.
 #include "kernels/avx_vnni/matmul.h"
 
 #include "kernels/avx_vnni/panel.h"

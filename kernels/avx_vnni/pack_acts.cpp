@@ -8,7 +8,7 @@ namespace hearth::kernels::avx_vnni {
 namespace {
 
 struct Planes {
-  /// A sum of products with codes that are stored kCodeOffset too high starts at what takes that off.
+  /// A sum of products with codes that are stored kCodeOffset too high starts at a value that cancels the offset.
   static inline void store_block(const ActGroup& group, int64_t b, int c, __m256i /*pairs*/, const int whole[2]) {
     const int64_t n_cols = group.n_cols;
     for (int i = 0; i < 2; ++i) group.init16[(2 * b + i) * n_cols + c] = kMagicBits - kCodeOffset * whole[i];

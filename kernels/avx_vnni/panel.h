@@ -18,10 +18,10 @@ static_assert(2 * kHalfStride <= kPanelBytes);
 
 /// Writes the panel.
 template <typename Decoder>
-struct PanelSink : RowsInLanes, SuperblockFloats<PanelSink<Decoder>> {
+struct PanelWriter : RowsInLanes, SuperblockFloats<PanelWriter<Decoder>> {
   char* codes;  ///< of block 0 and this group
 
-  explicit PanelSink(char* first) : codes(first) {}
+  explicit PanelWriter(char* first) : codes(first) {}
 
   HEARTH_INLINE void put_factor(int block, int half, int plane, __m256 value) {
     char* p = codes + block * kBlockStride + kCodeBytes + half * kFactorBytes + plane * kRowsBytes;
@@ -45,7 +45,7 @@ struct PanelSink : RowsInLanes, SuperblockFloats<PanelSink<Decoder>> {
 template <typename Decoder>
 HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   decode_groups<Decoder>(tile, n, [panel](int64_t g) {
-    return PanelSink<Decoder>(static_cast<char*>(panel) + g / 2 * kHalfStride + g % 2 * 32);
+    return PanelWriter<Decoder>(static_cast<char*>(panel) + g / 2 * kHalfStride + g % 2 * 32);
   });
 }
 

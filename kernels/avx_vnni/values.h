@@ -48,8 +48,9 @@ struct ValuesOf {
   }
 };
 
-/// The part of a sink that makes float scales and minimums of a superblock's integers; the sink has scale() and min().
-template <typename Sink>
+/// The part of a writer that makes float scales and minimums of a superblock's integers; the writer has scale() and
+/// min().
+template <typename Writer>
 struct SuperblockFloats {
   __m256 super_d, super_dmin;
 
@@ -65,7 +66,7 @@ struct SuperblockFloats {
   }
 
  private:
-  HEARTH_INLINE Sink& self() { return static_cast<Sink&>(*this); }
+  HEARTH_INLINE Writer& self() { return static_cast<Writer&>(*this); }
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the files of this folder put into the kernel table.
+// What the files of this instruction set put into the kernel table.
 #pragma once
 
 #include "kernels/kernel_table.h"

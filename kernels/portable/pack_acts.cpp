@@ -13,20 +13,21 @@ inline Vector round_to_integers(Vector v) {
   return (v + kMagic) - kMagic;
 }
 
-/// The number of steps to the largest magnitude that codes 32 values with the smallest squared error. A lane is a grid.
-float best_grid(const float* x, float per_unit) {
-  static_assert(kActGrids == 8);
-  const F32x8 scale = load<F32x8>(kActGridSteps) * per_unit;
+/// The number of steps to the largest magnitude that codes 32 values with the smallest squared error. A lane is a
+/// trial.
+float best_trial(const float* x, float per_unit) {
+  static_assert(kActTrials == 8);
+  const F32x8 scale = load<F32x8>(kActTrialSteps) * per_unit;
   F32x8 error = {};
   for (int i = 0; i < kActBlock; ++i) {
     const F32x8 scaled = x[i] * scale;
     const F32x8 rest = scaled - round_to_integers(scaled);
     error += rest * rest;
   }
-  error = error * load<F32x8>(kActGridArea) + load<F32x8>(kActGridBias);
+  error = error * load<F32x8>(kActTrialArea) + load<F32x8>(kActTrialBias);
   int best = 0;
-  for (int g = 1; g < kActGrids; ++g) best = (error[g] < error[best]) ? g : best;
-  return kActGridSteps[best];
+  for (int g = 1; g < kActTrials; ++g) best = (error[g] < error[best]) ? g : best;
+  return kActTrialSteps[best];
 }
 
 }  // namespace
@@ -41,7 +42,7 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
     }
     // Below 1e-30 the quotient could overflow; such a block counts as zero.
     const float per_unit = (largest < 1e-30f) ? 0.0f : 1.0f / largest;
-    const float inverse = best_grid(x, per_unit) * per_unit;
+    const float inverse = best_trial(x, per_unit) * per_unit;
     int sum[2] = {0, 0};
     float xq = 0.0f, qq = 0.0f;
     for (int i = 0; i < kActBlock; ++i) {

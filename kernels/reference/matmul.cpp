@@ -1,4 +1,4 @@
-// Reference of the matrix product: decode a tile into a panel, quantise activations, multiply. Written to be read;
+// Reference of the matrix product: decode a tile into a panel, quantize activations, multiply. Written to be read;
 // the panel holds codes element by element, [element][row], and what each instruction set does must agree with it.
 #include "kernels/reference/matmul.h"
 
@@ -71,19 +71,19 @@ void multiply_floats(float* acc, const void* memory, const float* const* x, int 
 }
 
 /// The number of steps to the largest magnitude that codes 32 values with the smallest squared error.
-static float best_grid(const float* x, float per_unit) {
-  float best = 0.0f, steps = kActGridSteps[0];
-  for (int g = 0; g < kActGrids; ++g) {
+static float best_trial(const float* x, float per_unit) {
+  float best = 0.0f, steps = kActTrialSteps[0];
+  for (int g = 0; g < kActTrials; ++g) {
     float error = 0.0f;
     for (int i = 0; i < kActBlock; ++i) {
-      const float scaled = x[i] * (kActGridSteps[g] * per_unit);
+      const float scaled = x[i] * (kActTrialSteps[g] * per_unit);
       const float rest = scaled - __builtin_rintf(scaled);
       error += rest * rest;
     }
-    error = error * kActGridArea[g] + kActGridBias[g];
+    error = error * kActTrialArea[g] + kActTrialBias[g];
     if (g > 0 && !(error < best)) continue;
     best = error;
-    steps = kActGridSteps[g];
+    steps = kActTrialSteps[g];
   }
   return steps;
 }
@@ -98,7 +98,7 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
     }
     // Below 1e-30 the quotient could overflow; such a block counts as zero.
     const float per_unit = (largest < 1e-30f) ? 0.0f : 1.0f / largest;
-    const float inverse = best_grid(x, per_unit) * per_unit;
+    const float inverse = best_trial(x, per_unit) * per_unit;
     int sum[2] = {0, 0};
     float xq = 0.0f, qq = 0.0f;
     for (int i = 0; i < kActBlock; ++i) {

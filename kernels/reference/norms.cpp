@@ -1,4 +1,4 @@
-// Normalisations of one row: reference versions.
+// Normalizations of one row: reference versions.
 #include <cmath>
 
 #include "kernels/reference/vector_ops.h"

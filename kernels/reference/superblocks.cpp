@@ -1,4 +1,4 @@
-// Tensor types with superblocks of 256 whose sub-block scales are themselves quantised: Q2_K to Q6_K.
+// Tensor types with superblocks of 256 whose sub-block scales are themselves quantized: Q2_K to Q6_K.
 #include "kernels/blocks.h"
 #include "kernels/half.h"
 #include "kernels/reference/quants.h"

@@ -23,7 +23,7 @@ int8_t digit(uint8_t byte, int place) {
 
 }  // namespace
 
-// A bit an element: set is 1, clear is -1.
+// One bit per element: set is 1, clear is -1.
 void unpack_Q1_0(const Unpacked& out, const void* blocks, int64_t n) {
   const auto* block = static_cast<const BlockQ1_0*>(blocks);
   for (int64_t i = 0; i < n; ++i) {
@@ -32,7 +32,7 @@ void unpack_Q1_0(const Unpacked& out, const void* blocks, int64_t n) {
   for (int64_t b = 0; b < n / 128; ++b) set_scale(out, 128 * b, 128, half_to_float(block[b].d));
 }
 
-// Two bits an element, minus 1.
+// Two bits per element, minus 1.
 void unpack_Q2_0(const Unpacked& out, const void* blocks, int64_t n) {
   const auto* block = static_cast<const BlockQ2_0*>(blocks);
   for (int64_t i = 0; i < n; ++i) {
@@ -54,7 +54,7 @@ void unpack_TQ1_0(const Unpacked& out, const void* blocks, int64_t n) {
   }
 }
 
-// Two bits an element, minus 1: bits 2g..2g+1 of byte i of 32 are element 32 g + i.
+// Two bits per element, minus 1: bits 2g..2g+1 of byte i of 32 are element 32 g + i.
 void unpack_TQ2_0(const Unpacked& out, const void* blocks, int64_t n) {
   const auto* block = static_cast<const BlockTQ2_0*>(blocks);
   for (int64_t b = 0; b < n / 256; ++b, ++block) {

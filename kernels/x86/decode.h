@@ -1,5 +1,5 @@
 // What decoders of 256 bits are made of: access to 8 rows of weights at once, moving of bits, and the way in which they
-// hand over what they find to a sink: a panel, or sums of products. For every instruction set with such registers.
+// hand over what they find to a writer: a panel, or sums of products. For every instruction set with such registers.
 #pragma once
 
 #include <immintrin.h>
@@ -202,27 +202,28 @@ HEARTH_INLINE __m256i bit_4_where_set(__m256i bytes, __m256i wanted) {
   return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, wanted), wanted), _mm256_set1_epi8(16));
 }
 
-// --- sinks: what decoders hand 8 rows of up to eight blocks to ------------------------------------------------------
-// First scales and minimums of all blocks (superblocks: d and dmin, then integer scales and minimums), then codes in
-// eight parts, one after the other: bytes that the sink has arranged, changed by nothing that crosses bytes. Parts 0..3
-// of a block are its first 16 columns in the sink's own arrangement, parts 4..7 the others. Then done<n>() goes on to
-// the blocks behind these n, which are block 0 and up again.
+// --- writers: what decoders hand 8 rows of up to eight blocks to
+// ------------------------------------------------------ First scales and minimums of all blocks (superblocks: d and
+// dmin, then integer scales and minimums), then codes in eight parts, one after the other: bytes that the writer has
+// arranged, changed by nothing that crosses bytes. Parts 0..3 of a block are its first 16 columns in the writer's own
+// arrangement, parts 4..7 the others. Then done<n>() goes on to the blocks behind these n, which are block 0 and up
+// again.
 
-/// 16 bytes at `at` of 8 rows, as a sink arranges them.
-template <typename Sink, typename AnyRows>
+/// 16 bytes at `at` of 8 rows, as a writer arranges them.
+template <typename Writer, typename AnyRows>
 HEARTH_INLINE void take_16(__m256i out[4], const AnyRows& rows, int64_t at) {
   const __m256i v[4] = {load_2_rows(rows, 0, at), load_2_rows(rows, 1, at), load_2_rows(rows, 2, at),
                         load_2_rows(rows, 3, at)};
-  Sink::arrange(out, v);
+  Writer::arrange(out, v);
 }
 /// The same of 32 bytes.
-template <typename Sink, typename AnyRows>
+template <typename Writer, typename AnyRows>
 HEARTH_INLINE void take_32(__m256i out[8], const AnyRows& rows, int64_t at) {
-  take_16<Sink>(out, rows, at);
-  take_16<Sink>(out + 4, rows, at + 16);
+  take_16<Writer>(out, rows, at);
+  take_16<Writer>(out + 4, rows, at + 16);
 }
 /// The same of 32 bytes of each row.
-template <typename Sink>
+template <typename Writer>
 HEARTH_INLINE void arrange_32(__m256i out[8], const __m256i row[8]) {
   __m256i v[8];
 #pragma GCC unroll 4
@@ -230,8 +231,8 @@ HEARTH_INLINE void arrange_32(__m256i out[8], const __m256i row[8]) {
     v[i] = _mm256_permute2x128_si256(row[i], row[i + 4], 0x20);
     v[i + 4] = _mm256_permute2x128_si256(row[i], row[i + 4], 0x31);
   }
-  Sink::arrange(out, v);
-  Sink::arrange(out + 4, v + 4);
+  Writer::arrange(out, v);
+  Writer::arrange(out + 4, v + 4);
 }
 
 /// Part s holds columns 4 s .. +3 of row r in lane r.
@@ -266,12 +267,13 @@ struct RowsInHalves {
 };
 
 // A Decoder has: kCodes; kHalves float scales in each 32 columns (1; superblocks: 1), kMin, whether it gives minimums
-// of that kind; kBlocks of 32 in its block of kBytes; kDotCols, most columns that sinks of dot_columns should take with
-// it (dot_tile.h); and run(sink, rows, at), which decodes one block at byte `at` of 8 rows and prefetches meanwhile.
+// of that kind; kBlocks of 32 in its block of kBytes; kDotCols, most columns that writers of dot_columns should take
+// with it (dot_tile.h); and run(writer, rows, at), which decodes one block at byte `at` of 8 rows and prefetches
+// meanwhile.
 
-/// Decodes n columns of a tile, its 32 rows as four groups of 8: sink_of(g) makes the sink of group g.
-template <typename Decoder, typename SinkOf>
-HEARTH_INLINE void decode_groups(const WeightTile& tile, int64_t n, const SinkOf& sink_of) {
+/// Decodes n columns of a tile, its 32 rows as four groups of 8: writer_of(g) makes the writer of group g.
+template <typename Decoder, typename WriterOf>
+HEARTH_INLINE void decode_groups(const WeightTile& tile, int64_t n, const WriterOf& writer_of) {
   for (int64_t g = 0; g < 4; ++g) {
     Rows rows(tile, 8 * g);
     rows.ahead = 0;
@@ -279,8 +281,8 @@ HEARTH_INLINE void decode_groups(const WeightTile& tile, int64_t n, const SinkOf
       rows.ahead = reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(8 * g * tile.ahead_stride);
     }
     rows.ahead_stride = tile.ahead_stride;
-    auto sink = sink_of(g);
-    for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) Decoder::run(sink, rows, b * Decoder::kBytes);
+    auto writer = writer_of(g);
+    for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) Decoder::run(writer, rows, b * Decoder::kBytes);
   }
 }
 

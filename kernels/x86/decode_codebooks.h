@@ -15,12 +15,12 @@ HEARTH_INLINE __m256i table_of(const int8_t* values) {
 }
 
 /// 32 looked-up nibbles from 16 bytes a row; low nibbles are columns 0..15.
-template <typename Sink>
-HEARTH_INLINE void give_looked_up(Sink& sink, int block, const __m256i raw[4], __m256i table) {
+template <typename Writer>
+HEARTH_INLINE void give_looked_up(Writer& writer, int block, const __m256i raw[4], __m256i table) {
 #pragma GCC unroll 4
   for (int s = 0; s < 4; ++s) {
-    sink.code(block, s, _mm256_shuffle_epi8(table, low_nibbles(raw[s])));
-    sink.code(block, s + 4, _mm256_shuffle_epi8(table, high_nibbles(raw[s])));
+    writer.code(block, s, _mm256_shuffle_epi8(table, low_nibbles(raw[s])));
+    writer.code(block, s + 4, _mm256_shuffle_epi8(table, high_nibbles(raw[s])));
   }
 }
 
@@ -39,14 +39,14 @@ struct DecodeIQ4NL {
   static constexpr int64_t kBytes = sizeof(BlockIQ4_NL);
   static constexpr int kDotCols = kernels::kDotCols;
 
-  template <typename Sink, typename AnyRows>
-  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+  template <typename Writer, typename AnyRows>
+  static HEARTH_INLINE void run(Writer& writer, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
     __m256i raw[4];
-    take_16<Sink>(raw, rows, at + 2);
-    sink.scale(0, 0, low_halves(first_dwords(rows, at)));
-    give_looked_up(sink, 0, raw, table_of(reference::kIQ4Values));
-    sink.template done<kBlocks>();
+    take_16<Writer>(raw, rows, at + 2);
+    writer.scale(0, 0, low_halves(first_dwords(rows, at)));
+    give_looked_up(writer, 0, raw, table_of(reference::kIQ4Values));
+    writer.template done<kBlocks>();
   }
 };
 
@@ -58,14 +58,14 @@ struct DecodeMXFP4 {
   static constexpr int64_t kBytes = sizeof(BlockMXFP4);
   static constexpr int kDotCols = kernels::kDotCols;
 
-  template <typename Sink, typename AnyRows>
-  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+  template <typename Writer, typename AnyRows>
+  static HEARTH_INLINE void run(Writer& writer, const AnyRows& rows, int64_t at) {
     prefetch<1>(rows, at);
     __m256i raw[4];
-    take_16<Sink>(raw, rows, at + 1);
-    sink.scale(0, 0, half_of_e8m0(_mm256_and_si256(first_dwords(rows, at), _mm256_set1_epi32(255))));
-    give_looked_up(sink, 0, raw, _mm256_add_epi8(table_of(reference::kFP4Doubled), _mm256_set1_epi8(16)));
-    sink.template done<kBlocks>();
+    take_16<Writer>(raw, rows, at + 1);
+    writer.scale(0, 0, half_of_e8m0(_mm256_and_si256(first_dwords(rows, at), _mm256_set1_epi32(255))));
+    give_looked_up(writer, 0, raw, _mm256_add_epi8(table_of(reference::kFP4Doubled), _mm256_set1_epi8(16)));
+    writer.template done<kBlocks>();
   }
 };
 
@@ -77,8 +77,8 @@ struct DecodeIQ4XS {
   static constexpr int64_t kBytes = sizeof(BlockIQ4_XS);
   static constexpr int kDotCols = kernels::kDotCols;
 
-  template <typename Sink, typename AnyRows>
-  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+  template <typename Writer, typename AnyRows>
+  static HEARTH_INLINE void run(Writer& writer, const AnyRows& rows, int64_t at) {
     const __m256i table = table_of(reference::kIQ4Values);
     __m256i head[4];
     transpose_16_bytes(head, rows, at);
@@ -89,13 +89,13 @@ struct DecodeIQ4XS {
       const __m256i four_bits = _mm256_and_si256(_mm256_srli_epi32(head[1], 4 * j), _mm256_set1_epi32(15));
       const __m256i two_bits = _mm256_and_si256(_mm256_srli_epi32(head[0], 16 + 2 * j), _mm256_set1_epi32(3));
       const __m256i scale = _mm256_or_si256(four_bits, _mm256_slli_epi32(two_bits, 4));
-      const __m256i centred = _mm256_sub_epi32(scale, _mm256_set1_epi32(32));
-      sink.scale(j, 0, _mm256_mul_ps(d, _mm256_cvtepi32_ps(centred)));
+      const __m256i centered = _mm256_sub_epi32(scale, _mm256_set1_epi32(32));
+      writer.scale(j, 0, _mm256_mul_ps(d, _mm256_cvtepi32_ps(centered)));
       __m256i raw[4];
-      take_16<Sink>(raw, rows, at + 8 + 16 * j);
-      give_looked_up(sink, j, raw, table);
+      take_16<Writer>(raw, rows, at + 8 + 16 * j);
+      give_looked_up(writer, j, raw, table);
     }
-    sink.template done<kBlocks>();
+    writer.template done<kBlocks>();
   }
 };
 

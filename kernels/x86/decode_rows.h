@@ -17,8 +17,8 @@ struct DecodeRows {
   static constexpr int64_t kBytes = sizeof(typename Row::Block);
   static constexpr int kDotCols = 1;
 
-  template <typename Sink, typename AnyRows>
-  static HEARTH_INLINE void run(Sink& sink, const AnyRows& rows, int64_t at) {
+  template <typename Writer, typename AnyRows>
+  static HEARTH_INLINE void run(Writer& writer, const AnyRows& rows, int64_t at) {
     prefetch<(kBytes + 63) / 64>(rows, at);
     const auto block = [&rows, at](int r) -> const typename Row::Block& {
       return *static_cast<const typename Row::Block*>(static_cast<const void*>(rows.row(r) + at));
@@ -38,7 +38,7 @@ struct DecodeRows {
 #pragma GCC unroll 1
     for (int j = 0; j < kBlocks; ++j) {
 #pragma GCC unroll 2
-      for (int half = 0; half < kHalves; ++half) sink.scale(0, half, _mm256_castsi256_ps(scales[half][j]));
+      for (int half = 0; half < kHalves; ++half) writer.scale(0, half, _mm256_castsi256_ps(scales[half][j]));
       __m256i codes[8];
 #pragma GCC unroll 8
       for (int r = 0; r < 8; ++r) {
@@ -46,10 +46,10 @@ struct DecodeRows {
         if (is_biased(kCodes)) codes[r] = _mm256_add_epi8(codes[r], _mm256_set1_epi8(kBias));
       }
       __m256i parts[8];
-      arrange_32<Sink>(parts, codes);
+      arrange_32<Writer>(parts, codes);
 #pragma GCC unroll 8
-      for (int s = 0; s < 8; ++s) sink.code(0, s, parts[s]);
-      sink.template done<1>();
+      for (int s = 0; s < 8; ++s) writer.code(0, s, parts[s]);
+      writer.template done<1>();
     }
   }
 };

@@ -1,5 +1,5 @@
-// Products of a few columns without a panel: the way through the weights. What is done with them is up to the sinks of
-// the instruction set.
+// Products of a few columns without a panel: the way through the weights. What is done with them is up to the writers
+// of the instruction set.
 #pragma once
 
 #include "kernels/x86/decode.h"
@@ -57,28 +57,28 @@ HEARTH_INLINE void prefetch_far(const uint8_t* p) {
 /// out[c * 8 + r] = row r of 8 rows times column c of k elements; the columns are packed as groups of kPanelBlocks
 /// blocks, `stride` bytes apart. What lies at `ahead`, as many bytes as the rows have, is prefetched unless that is
 /// nullptr.
-template <typename Decoder, typename Sink, int kCols>
+template <typename Decoder, typename Writer, int kCols>
 __attribute__((noinline)) void dot_rows(float* out, EvenRows rows, const uint8_t* ahead, const void* acts,
                                         int64_t stride, int64_t k) {
   constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
-  Sink sink;
+  Writer writer;
 #pragma GCC unroll 3
-  for (int c = 0; c < kCols; ++c) sink.total[c] = _mm256_setzero_ps();
+  for (int c = 0; c < kCols; ++c) writer.total[c] = _mm256_setzero_ps();
   const char* chunk = static_cast<const char*>(acts);
   for (int64_t left = k; left > 0; left -= kChunk, chunk += stride) {
-    sink.begin(act_group_at(const_cast<char*>(chunk), kChunk, kCols));
+    writer.begin(act_group_at(const_cast<char*>(chunk), kChunk, kCols));
     const int64_t n = (left < kChunk) ? left : kChunk;
     for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
       if (ahead != nullptr) {
         prefetch_far<8 * Decoder::kBytes>(ahead);
         ahead += 8 * Decoder::kBytes;
       }
-      Decoder::run(sink, rows, 0);
+      Decoder::run(writer, rows, 0);
       rows.advance(Decoder::kBytes);
     }
   }
 #pragma GCC unroll 3
-  for (int c = 0; c < kCols; ++c) _mm256_store_ps(out + c * 8, sink.total[c]);
+  for (int c = 0; c < kCols; ++c) _mm256_store_ps(out + c * 8, writer.total[c]);
 }
 
 /// What to prefetch when byte `offset` of a tile is used: bytes of it, of the next one, or nothing (nullptr).
@@ -89,29 +89,29 @@ HEARTH_INLINE const uint8_t* weights_ahead(const WeightTile& tile, int64_t offse
   return (tile.ahead != nullptr) ? static_cast<const uint8_t*>(tile.ahead) + (at - bytes) : nullptr;
 }
 
-/// Sinks has kMostCols, One<Decoder>, and Several<Decoder, kCols> for more columns. A decoder that takes longer than
+/// Writers has kMostCols, One<Decoder>, and Several<Decoder, kCols> for more columns. A decoder that takes longer than
 /// multiplying gains little from these, and wants none (kDotCols).
-template <typename Sinks, typename Decoder>
+template <typename Writers, typename Decoder>
 constexpr int most_cols() {
-  return Sinks::kMostCols < Decoder::kDotCols ? Sinks::kMostCols : Decoder::kDotCols;
+  return Writers::kMostCols < Decoder::kDotCols ? Writers::kMostCols : Decoder::kDotCols;
 }
 
 /// 8 rows times 1 to most_cols() columns.
-template <typename Sinks, typename Decoder>
+template <typename Writers, typename Decoder>
 HEARTH_INLINE void dot_8_rows(float* out, const EvenRows& rows, const uint8_t* ahead, const void* acts, int64_t stride,
                               int64_t k, int n_cols) {
   static_assert(kDotCols == 3);
-  if constexpr (most_cols<Sinks, Decoder>() > 1) {
-    using Two = typename Sinks::template Several<Decoder, 2>;
-    using Three = typename Sinks::template Several<Decoder, 3>;
+  if constexpr (most_cols<Writers, Decoder>() > 1) {
+    using Two = typename Writers::template Several<Decoder, 2>;
+    using Three = typename Writers::template Several<Decoder, 3>;
     if (n_cols == 2) return dot_rows<Decoder, Two, 2>(out, rows, ahead, acts, stride, k);
     if (n_cols == 3) return dot_rows<Decoder, Three, 3>(out, rows, ahead, acts, stride, k);
   }
-  dot_rows<Decoder, typename Sinks::template One<Decoder>, 1>(out, rows, ahead, acts, stride, k);
+  dot_rows<Decoder, typename Writers::template One<Decoder>, 1>(out, rows, ahead, acts, stride, k);
 }
 
-/// out[c * ldo + r] = row r of a tile times column c. 8 neighbouring rows at once, so that memory is read in its order.
-template <typename Sinks, typename Decoder>
+/// out[c * ldo + r] = row r of a tile times column c. 8 neighboring rows at once, so that memory is read in its order.
+template <typename Writers, typename Decoder>
 HEARTH_INLINE void dot_tile(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride,
                             int64_t k, int n_cols) {
   const auto* data = static_cast<const uint8_t*>(tile.data);
@@ -120,7 +120,7 @@ HEARTH_INLINE void dot_tile(float* out, int64_t ldo, const WeightTile& tile, con
     const int64_t first = (i + lanes <= tile.n_rows) ? i : tile.n_rows - lanes;  // the last rows, some of them again
     const EvenRows rows(data + first * tile.row_bytes, (lanes == 1) ? 0 : tile.row_bytes);
     alignas(32) float total[kDotCols * 8];
-    dot_8_rows<Sinks, Decoder>(total, rows, weights_ahead(tile, i * tile.row_bytes), acts, stride, k, n_cols);
+    dot_8_rows<Writers, Decoder>(total, rows, weights_ahead(tile, i * tile.row_bytes), acts, stride, k, n_cols);
     for (int64_t c = 0; c < n_cols; ++c) {
       for (int64_t lane = 0; lane < lanes; ++lane) out[c * ldo + first + lane] = total[c * 8 + lane];
     }
@@ -130,14 +130,14 @@ HEARTH_INLINE void dot_tile(float* out, int64_t ldo, const WeightTile& tile, con
 }  // namespace
 }  // namespace hearth::kernels
 
-/// Defines decode_<Name>, dot_columns_<Name> and dot_most_cols_<Name> in the namespace of a folder that has decode_tile
-/// and DotSinks.
+/// Defines decode_<Name>, dot_columns_<Name> and dot_most_cols_<Name> in the namespace of a set that has decode_tile
+/// and DotWriters.
 #define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                 \
   void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                       \
     decode_tile<Decoder>(panel, tile, n);                                                                    \
   }                                                                                                          \
   void dot_columns_##Name(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, \
                           int64_t k, int n_cols) {                                                           \
-    dot_tile<DotSinks, Decoder>(out, ldo, tile, acts, stride, k, n_cols);                                    \
+    dot_tile<DotWriters, Decoder>(out, ldo, tile, acts, stride, k, n_cols);                                  \
   }                                                                                                          \
-  extern const int dot_most_cols_##Name = most_cols<DotSinks, Decoder>();
+  extern const int dot_most_cols_##Name = most_cols<DotWriters, Decoder>();

@@ -1,4 +1,4 @@
-// Activations quantised to 8 bits per 32 and interleaved into a group of columns, in registers of 256 bits. What the
+// Activations quantized to 8 bits per 32 and interleaved into a group of columns, in registers of 256 bits. What the
 // loops of an instruction set want to know of each block besides is up to its Planes.
 #pragma once
 
@@ -21,29 +21,29 @@ inline __m256i sum_pairs(__m256i words) {
   return _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0xb1));
 }
 
-/// sum + (the distance of x to the grid, in steps)^2; a lane is a grid.
+/// sum + (the distance of x to the nearest step, in steps)^2; a lane is a trial scale.
 inline __m256 add_error(__m256 sum, float x, __m256 scale) {
   const __m256 scaled = _mm256_mul_ps(_mm256_set1_ps(x), scale);
   const __m256 rest = _mm256_sub_ps(scaled, _mm256_round_ps(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   return _mm256_fmadd_ps(rest, rest, sum);
 }
 
-/// The number of steps of the grid with the least error.
+/// The number of steps of the trial with the least error.
 inline float steps_of_least(__m256 sum) {
-  const __m256 error = _mm256_fmadd_ps(sum, _mm256_load_ps(kActGridArea), _mm256_load_ps(kActGridBias));
+  const __m256 error = _mm256_fmadd_ps(sum, _mm256_load_ps(kActTrialArea), _mm256_load_ps(kActTrialBias));
   __m256 least = _mm256_min_ps(error, _mm256_permute2f128_ps(error, error, 1));
   least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0x4e));
   least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0xb1));
   const int equal = _mm256_movemask_ps(_mm256_cmp_ps(error, least, _CMP_EQ_OQ));
-  return kActGridSteps[__builtin_ctz(static_cast<unsigned>(equal) | 0x80u)];  // not-a-number: the last
+  return kActTrialSteps[__builtin_ctz(static_cast<unsigned>(equal) | 0x80u)];  // not-a-number: the last
 }
 
 /// The number of steps to the largest magnitude that codes 32 values with the smallest squared error, for two blocks at
 /// once: the sums are chains, and four of them keep the processor busy.
-inline void best_grids(float steps[2], const float* x, const float* y, float x_per_unit, float y_per_unit) {
-  const __m256 grid = _mm256_load_ps(kActGridSteps);
-  const __m256 x_scale = _mm256_mul_ps(grid, _mm256_set1_ps(x_per_unit));
-  const __m256 y_scale = _mm256_mul_ps(grid, _mm256_set1_ps(y_per_unit));
+inline void best_trials(float steps[2], const float* x, const float* y, float x_per_unit, float y_per_unit) {
+  const __m256 trial = _mm256_load_ps(kActTrialSteps);
+  const __m256 x_scale = _mm256_mul_ps(trial, _mm256_set1_ps(x_per_unit));
+  const __m256 y_scale = _mm256_mul_ps(trial, _mm256_set1_ps(y_per_unit));
   __m256 x_even = _mm256_setzero_ps(), x_odd = x_even, y_even = x_even, y_odd = x_even;
 #pragma GCC unroll 2
   for (int i = 0; i < kActBlock; i += 2) {
@@ -100,7 +100,7 @@ inline void pack_column(const ActGroup& group, int c, const float* x, int64_t k)
     inverse_magnitudes(per_unit, x, n);
     for (int b = 0; b < n; b += 2) {
       const int second = (b + 1 < n) ? b + 1 : b;
-      best_grids(steps + b, x + b * kActBlock, x + second * kActBlock, per_unit[b], per_unit[second]);
+      best_trials(steps + b, x + b * kActBlock, x + second * kActBlock, per_unit[b], per_unit[second]);
     }
     for (int b = 0; b < n; ++b) {
       const Floats inverse = splat(steps[b] * per_unit[b]);

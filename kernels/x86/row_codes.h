@@ -1,6 +1,6 @@
-// Codes of types that are decoded row by row, 32 at a time: they come from grids, or from bits too scattered for all
-// rows to be decoded in step. In registers of 256 bits, for every x86 instruction set; x86/decode_rows.h and
-// avx512/rows.cpp give them to sinks.
+// Codes of types that are decoded row by row, 32 at a time: they come from codebooks, or from bits too scattered for
+// all rows to be decoded in step. In registers of 256 bits, for every x86 instruction set; x86/decode_rows.h and
+// avx512/rows.cpp give them to writers.
 //
 // Each struct describes a type: kBlocks of 32 in its Block, kHalves scales in each of these, kLargest code;
 // scales(block, half): lane j is the scale of that half of block j; Prepared, what prepare() takes from a Block once
@@ -14,7 +14,7 @@
 #include <cstdint>
 
 #include "kernels/blocks.h"
-#include "kernels/reference/grids.h"
+#include "kernels/reference/codebook_vectors.h"
 #include "kernels/reference/quants.h"
 #include "kernels/x86/bytes.h"
 #include "kernels/x86/decoder_list.h"
@@ -92,7 +92,7 @@ struct RowSigns {
 };
 struct NothingPrepared {};
 
-/// Indices into a grid of kCount vectors of a Block. Where the bits of an index lie apart, joining them one by one
+/// Indices into a codebook of kCount vectors of a Block. Where the bits of an index lie apart, joining them one by one
 /// would take longer than all else.
 template <int kCount>
 struct RowIndices {
@@ -111,19 +111,20 @@ HEARTH_INLINE __m256i shifted(__m256i words, __m256i factors, int mask) {
 
 /// Four vectors of eight, vector i at index(i).
 template <int kCount, typename Index>
-HEARTH_INLINE __m256i four_of(const reference::Grid<uint64_t, kCount>& grid, const Index& index) {
-  const auto at = [&](int i) { return static_cast<int64_t>(grid.entry[index(i)]); };
+HEARTH_INLINE __m256i four_of(const reference::Codebook<uint64_t, kCount>& codebook, const Index& index) {
+  const auto at = [&](int i) { return static_cast<int64_t>(codebook.entry[index(i)]); };
   return _mm256_setr_epi64x(at(0), at(1), at(2), at(3));
 }
 /// Eight vectors of four, vector i at index(i). Eight loads: with a gather one column of IQ3_XXS takes 1.4 times as
 /// long on a Zen 4.
 template <int kCount, typename Index>
-HEARTH_INLINE __m256i eight_of(const reference::Grid<uint32_t, kCount>& grid, const Index& index) {
-  const auto at = [&](int i) { return static_cast<int32_t>(grid.entry[index(i)]); };
+HEARTH_INLINE __m256i eight_of(const reference::Codebook<uint32_t, kCount>& codebook, const Index& index) {
+  const auto at = [&](int i) { return static_cast<int32_t>(codebook.entry[index(i)]); };
   return _mm256_setr_epi32(at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7));
 }
 
-// --- types: grids ---------------------------------------------------------------------------------------------------
+// --- types: codebooks
+// ---------------------------------------------------------------------------------------------------
 
 struct RowIQ2_XXS {
   using Block = BlockIQ2_XXS;
@@ -143,7 +144,7 @@ struct RowIQ2_XXS {
   }
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
     const uint8_t* q = b.qs + 8 * j;
-    return with_signs(four_of(reference::kGridIQ2_XXS, [q](int i) { return q[i]; }), signs.of_block[j]);
+    return with_signs(four_of(reference::kCodebookIQ2_XXS, [q](int i) { return q[i]; }), signs.of_block[j]);
   }
 };
 
@@ -163,7 +164,7 @@ struct RowIQ2_XS {
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
     const auto words = load_as<uint64_t>(bytes_at(b, offsetof(Block, qs)) + 8 * j);
     const auto index = [words](int i) { return static_cast<uint32_t>(words >> (16 * i)) & 511; };
-    return with_signs(four_of(reference::kGridIQ2_XS, index), signs.of_block[j]);
+    return with_signs(four_of(reference::kCodebookIQ2_XS, index), signs.of_block[j]);
   }
 };
 
@@ -188,7 +189,7 @@ struct RowIQ2_S {
   }
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& p, int j) {
     const uint16_t* index = p.index + 4 * j;
-    return with_signs(four_of(reference::kGridIQ2_S, [index](int i) { return index[i]; }),
+    return with_signs(four_of(reference::kCodebookIQ2_S, [index](int i) { return index[i]; }),
                       load_as<uint32_t>(b.signs + 4 * j));
   }
 };
@@ -206,7 +207,7 @@ struct RowIQ3_XXS {
   }
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
     const uint8_t* q = b.qs + 8 * j;
-    return with_signs(eight_of(reference::kGridIQ3_XXS, [q](int i) { return q[i]; }), signs.of_block[j]);
+    return with_signs(eight_of(reference::kCodebookIQ3_XXS, [q](int i) { return q[i]; }), signs.of_block[j]);
   }
 };
 
@@ -233,7 +234,7 @@ struct RowIQ3_S {
   }
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& p, int j) {
     const uint16_t* index = p.index + 8 * j;
-    return with_signs(eight_of(reference::kGridIQ3_S, [index](int i) { return index[i]; }),
+    return with_signs(eight_of(reference::kCodebookIQ3_S, [index](int i) { return index[i]; }),
                       load_as<uint32_t>(b.signs + 4 * j));
   }
 };
@@ -264,7 +265,7 @@ struct RowIQ1_S {
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& p, int j) {
     const uint16_t* index = p.index + 4 * j;
     const __m256i delta = _mm256_set1_epi8(load_as<int16_t>(high_words(b) + 2 * j) < 0 ? -1 : 1);
-    return _mm256_add_epi8(four_of(reference::kGridIQ1, [index](int i) { return index[i]; }), delta);
+    return _mm256_add_epi8(four_of(reference::kCodebookIQ1, [index](int i) { return index[i]; }), delta);
   }
 };
 
@@ -301,7 +302,7 @@ struct RowIQ1_M {
     const __m256i bit = _mm256_setr_epi64x(0x0808080808080808, static_cast<int64_t>(0x8080808080808080u),
                                            0x0808080808080808, static_cast<int64_t>(0x8080808080808080u));
     const __m256i delta = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit), _mm256_set1_epi8(1));
-    return _mm256_add_epi8(four_of(reference::kGridIQ1, [index](int i) { return index[i]; }), delta);
+    return _mm256_add_epi8(four_of(reference::kCodebookIQ1, [index](int i) { return index[i]; }), delta);
   }
 };
 

@@ -64,9 +64,9 @@ TEST_F(Dispatch, EachSetRunsItsOwnKernels) {
     const bool multiplies = table->matmul.pack_acts != base->matmul.pack_acts &&
                             table->matmul.multiply[1] != base->matmul.multiply[1] &&
                             table->int8_peak != base->int8_peak;
-    const std::string name = table->isa;
-    EXPECT_EQ(attends, name != "avx_vnni") << name;
-    EXPECT_TRUE(multiplies) << name;
+    // A set without vectors of its own (its base has the same registers) only multiplies.
+    EXPECT_TRUE(multiplies) << table->isa;
+    EXPECT_TRUE(attends || std::string(kernels::isa_row(i).base) != "scalar") << table->isa;
   }
 }
 

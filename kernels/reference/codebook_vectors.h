@@ -1,4 +1,4 @@
-// The grids of the IQ types: lists of vectors of eight (IQ1, IQ2) or four (IQ3) small numbers, of which a block's
+// The codebooks of the IQ types: lists of vectors of eight (IQ1, IQ2) or four (IQ3) small numbers, of which a block's
 // codes name the nearest. Those of IQ2 lie, with the even number of signs that goes with them, on the lattice E8, whose
 // points pack eight-dimensional space most densely (Tseng et al. 2024, "QuIP#", section 4). Which points a list has is
 // a fact of the file format.
@@ -10,17 +10,17 @@ namespace hearth::kernels::reference {
 
 /// An entry is a vector, its first element in the lowest byte.
 template <typename Entry, int kCount>
-struct Grid {
+struct Codebook {
   Entry entry[kCount];
 };
 
-extern const Grid<uint64_t, 256> kGridIQ2_XXS;  ///< elements 8, 25, 43
-extern const Grid<uint64_t, 512> kGridIQ2_XS;
-extern const Grid<uint64_t, 1024> kGridIQ2_S;
-extern const Grid<uint32_t, 256> kGridIQ3_XXS;  ///< elements 4, 12, 20, 28, 36, 44, 52, 62
-extern const Grid<uint32_t, 512> kGridIQ3_S;    ///< odd elements 1 to 15
+extern const Codebook<uint64_t, 256> kCodebookIQ2_XXS;  ///< elements 8, 25, 43
+extern const Codebook<uint64_t, 512> kCodebookIQ2_XS;
+extern const Codebook<uint64_t, 1024> kCodebookIQ2_S;
+extern const Codebook<uint32_t, 256> kCodebookIQ3_XXS;  ///< elements 4, 12, 20, 28, 36, 44, 52, 62
+extern const Codebook<uint32_t, 512> kCodebookIQ3_S;    ///< odd elements 1 to 15
 /// Of IQ1_S and IQ1_M: elements -8, 0, 8 as signed bytes, eight times those of the format, which adds an eighth to them
 /// or takes it away.
-extern const Grid<uint64_t, 2048> kGridIQ1;
+extern const Codebook<uint64_t, 2048> kCodebookIQ1;
 
 }  // namespace hearth::kernels::reference

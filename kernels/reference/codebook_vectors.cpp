@@ -1,6 +1,7 @@
-// The numbers of the grids. Each vector is packed into 16 bits, element i as the index of its value at bit 2 i (four
-// elements: 3 i); the lists are ascending. Source: the tables of ggml's quantised types (facts of the file format).
-#include "kernels/reference/grids.h"
+// The numbers of the codebooks. Each vector is packed into 16 bits, element i as the index of its value at bit 2 i
+// (four elements: 3 i); the lists are ascending. Source: the tables of ggml's quantized types (facts of the file
+// format).
+#include "kernels/reference/codebook_vectors.h"
 
 namespace hearth::kernels::reference {
 namespace {
@@ -352,15 +353,15 @@ constexpr uint16_t kPackedIQ1[2048] = {
 
 /// Byte i of an entry is the value whose index has kBits bits at bit kBits * i of the packed vector.
 template <typename Entry, int kBits, int kCount>
-constexpr Grid<Entry, kCount> unpack(const uint16_t (&packed)[kCount], const uint8_t (&values)[1 << kBits]) {
-  Grid<Entry, kCount> grid{};
+constexpr Codebook<Entry, kCount> unpack(const uint16_t (&packed)[kCount], const uint8_t (&values)[1 << kBits]) {
+  Codebook<Entry, kCount> codebook{};
   for (int n = 0; n < kCount; ++n) {
     for (int i = 0; i < static_cast<int>(sizeof(Entry)); ++i) {
       const Entry value = values[(packed[n] >> (kBits * i)) & ((1 << kBits) - 1)];
-      grid.entry[n] |= value << (8 * i);
+      codebook.entry[n] |= value << (8 * i);
     }
   }
-  return grid;
+  return codebook;
 }
 
 constexpr uint8_t kValuesIQ2[4] = {8, 25, 43};
@@ -370,11 +371,11 @@ constexpr uint8_t kValuesIQ1[4] = {static_cast<uint8_t>(-8), 0, 8};
 
 }  // namespace
 
-constinit const Grid<uint64_t, 256> kGridIQ2_XXS = unpack<uint64_t, 2>(kPackedIQ2_XXS, kValuesIQ2);
-constinit const Grid<uint64_t, 512> kGridIQ2_XS = unpack<uint64_t, 2>(kPackedIQ2_XS, kValuesIQ2);
-constinit const Grid<uint64_t, 1024> kGridIQ2_S = unpack<uint64_t, 2>(kPackedIQ2_S, kValuesIQ2);
-constinit const Grid<uint32_t, 256> kGridIQ3_XXS = unpack<uint32_t, 3>(kPackedIQ3_XXS, kValuesIQ3_XXS);
-constinit const Grid<uint32_t, 512> kGridIQ3_S = unpack<uint32_t, 3>(kPackedIQ3_S, kValuesIQ3_S);
-constinit const Grid<uint64_t, 2048> kGridIQ1 = unpack<uint64_t, 2>(kPackedIQ1, kValuesIQ1);
+constinit const Codebook<uint64_t, 256> kCodebookIQ2_XXS = unpack<uint64_t, 2>(kPackedIQ2_XXS, kValuesIQ2);
+constinit const Codebook<uint64_t, 512> kCodebookIQ2_XS = unpack<uint64_t, 2>(kPackedIQ2_XS, kValuesIQ2);
+constinit const Codebook<uint64_t, 1024> kCodebookIQ2_S = unpack<uint64_t, 2>(kPackedIQ2_S, kValuesIQ2);
+constinit const Codebook<uint32_t, 256> kCodebookIQ3_XXS = unpack<uint32_t, 3>(kPackedIQ3_XXS, kValuesIQ3_XXS);
+constinit const Codebook<uint32_t, 512> kCodebookIQ3_S = unpack<uint32_t, 3>(kPackedIQ3_S, kValuesIQ3_S);
+constinit const Codebook<uint64_t, 2048> kCodebookIQ1 = unpack<uint64_t, 2>(kPackedIQ1, kValuesIQ1);
 
 }  // namespace hearth::kernels::reference
