@@ -151,7 +151,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   change_keys(in, family);
   for (int i = 0; i < kMostChanges; ++i) {
     const auto bytes = family.gguf();
-    const auto model = hearth::Model::open_memory(bytes);
+    const auto model = hearth::Model::from_memory(bytes);
     if (model) {
       compute(*model);
       return 0;

@@ -19,7 +19,7 @@ constexpr int kTokens = 40;
 /// Logits of all tokens, computed at once.
 std::vector<float> logits(const FamilyModel& family) {
   const auto bytes = family.gguf();
-  const auto model = hearth::Model::open_memory(bytes);
+  const auto model = hearth::Model::from_memory(bytes);
   EXPECT_TRUE(model) << model.error().message;
   if (!model) return {};
   auto session = hearth::Session::create(*model, {.n_ctx = 64,
@@ -99,10 +99,10 @@ TEST(OlderFiles, LayersThatPredictFurtherTokensAreLeftOut) {
 TEST(OlderFiles, OnlyLayersThatTheFileCountsAreLeftOut) {
   FamilyModel m(*hearth::find_architecture("qwen35"));
   m.tiny.add(blk(FamilyModel::kLayers) + "nextn.eh_proj.weight", {96, 48});
-  EXPECT_FALSE(hearth::Model::open_memory(m.gguf()));
+  EXPECT_FALSE(hearth::Model::from_memory(m.gguf()));
   FamilyModel all(*hearth::find_architecture("qwen35"));
   all.integer("nextn_predict_layers", FamilyModel::kLayers);
-  EXPECT_FALSE(hearth::Model::open_memory(all.gguf()));
+  EXPECT_FALSE(hearth::Model::from_memory(all.gguf()));
 }
 
 TEST(OlderFiles, RecurrentLayersByAListOrByHeadsOfKeys) {
@@ -126,7 +126,7 @@ TEST(OlderFiles, RecurrentLayersByAListOrByHeadsOfKeys) {
     });
     FamilyModel none(*hearth::find_architecture(name));
     none.tiny.int_arrays[none.own_key("attention.recurrent_layers")] = {1, 1, 1, 1};
-    const auto model = hearth::Model::open_memory(none.gguf());
+    const auto model = hearth::Model::from_memory(none.gguf());
     ASSERT_FALSE(model);
     EXPECT_NE(model.error().message.find("recurrent_layers"), std::string::npos) << model.error().message;
   }
@@ -221,7 +221,7 @@ TEST(OlderFiles, EveryExpertIsATensorOfItsOwn) {
   FamilyModel missing(*hearth::find_architecture("llama"), {.experts = true, .shared_experts = false});
   split(missing);
   missing.tiny.tensors.erase("blk.1.ffn_up.3.weight");
-  const auto model = hearth::Model::open_memory(missing.gguf());
+  const auto model = hearth::Model::from_memory(missing.gguf());
   ASSERT_FALSE(model);
   EXPECT_NE(model.error().message.find("blk.1.ffn_up.3.weight"), std::string::npos) << model.error().message;
 }
@@ -248,7 +248,7 @@ TEST(OlderFiles, EveryArchitectureMaySeeWhatFollows) {
     FamilyModel m(arch);
     m.tiny.booleans[m.own_key("attention.causal")] = false;
     const auto bytes = m.gguf();
-    const auto model = hearth::Model::open_memory(bytes);
+    const auto model = hearth::Model::from_memory(bytes);
     ASSERT_TRUE(model) << name << ": " << model.error().message;
     EXPECT_FALSE(model->info().causal) << name;
     EXPECT_EQ(model->info().has_logits, arch.causal) << name;

@@ -11,7 +11,7 @@ using hearth::testing::FamilyModel;
 
 hearth::Result<hearth::Model> open(const FamilyModel& family, std::vector<std::byte>& bytes) {
   bytes = family.gguf();
-  return hearth::Model::open_memory(bytes);
+  return hearth::Model::from_memory(bytes);
 }
 
 TEST(WideProducts, ValuesOfLatentAttentionMayBeWiderThanTheLatentVector) {

@@ -56,14 +56,20 @@ std::string hex(const std::string& bytes) {
 
 /// What a case expects of its output on the terminal.
 void check_output(const Json& expect, const ToolResult& result) {
-  if (expect.contains("stdout")) EXPECT_EQ(result.out, expect["stdout"].get<std::string>());
-  if (expect.contains("stdout_hex")) EXPECT_EQ(hex(result.out), expect["stdout_hex"].get<std::string>());
+  if (expect.contains("stdout")) {
+    EXPECT_EQ(result.out, expect["stdout"].get<std::string>());
+  }
+  if (expect.contains("stdout_hex")) {
+    EXPECT_EQ(hex(result.out), expect["stdout_hex"].get<std::string>());
+  }
   if (expect.contains("stderr_lacks")) {
     EXPECT_EQ(result.err.find(expect["stderr_lacks"].get<std::string>()), std::string::npos) << result.err;
   }
   if (!expect.contains("json") && !expect.contains("json_has")) return;
   Json json = Json::parse(result.out, nullptr, false);
-  if (expect.contains("json")) EXPECT_TRUE(is_subset(expect["json"], json)) << result.out.substr(0, 400);
+  if (expect.contains("json")) {
+    EXPECT_TRUE(is_subset(expect["json"], json)) << result.out.substr(0, 400);
+  }
   for (const Json& key : expect.value("json_has", Json::array())) {
     ASSERT_TRUE(json.is_object() && json.contains(key.get<std::string>())) << "no " << key;
     json = Json(json[key.get<std::string>()]);
@@ -80,7 +86,9 @@ void check(const Json& line, const std::filesystem::path& folder) {
   const Json& expect = line["expect"];
   ASSERT_EQ(result.exit_code, expect["exit"].get<int>()) << result.err;
   check_output(expect, result);
-  if (expect.value("no_output_file", false)) EXPECT_FALSE(std::filesystem::exists(out));
+  if (expect.value("no_output_file", false)) {
+    EXPECT_FALSE(std::filesystem::exists(out));
+  }
   if (expect.contains("logits")) {
     expect_near(floats_of(read_file(folder / expect["logits"])), floats_of(read_file(out)), expect["max_nmse"]);
   }
