@@ -135,9 +135,10 @@ emulated() {
   say "building the kernels for AVX-VNNI and AVX-512 in build-emulated"
   cmake -S . -B build-emulated "${cmake_options[@]}" -DCMAKE_BUILD_TYPE=Release -DHEARTH_EMULATE_ISAS=ON \
     -DHEARTH_BUILD_EXAMPLES=OFF -DHEARTH_BUILD_TESTS=ON
-  cmake --build build-emulated --parallel "$jobs" --target hearth_test_kernels
+  cmake --build build-emulated --parallel "$jobs" --target hearth_test_kernels hearth_test_cpu
   say "running their tests"
-  ./build-emulated/tests/hearth_test_kernels --gtest_filter='*avx_vnni*:*avx512*:SelfTest.*:Dispatch.*' </dev/null
+  ./build-emulated/tests/hearth_test_kernels --gtest_filter='*avx_vnni*:*avx512*:Dispatch.*' </dev/null
+  ./build-emulated/tests/hearth_test_cpu --gtest_filter='SelfTest.*' </dev/null
 }
 
 fuzz() {

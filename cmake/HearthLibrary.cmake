@@ -28,8 +28,8 @@ function(hearth_part name level)
 endfunction()
 
 # Models wait for kernels and memory: what lib/ does besides is built for size, but for what runs for every byte or token.
-set(levels_of_lib base:-O2 io:-Os unicode:-O2 json:-Os gguf:-Os tokenizer:-O2 jinja:-Os arch:-Os cpu:-Os matmul:-Os cache:-O2 model:-Os
-  sample:-O2 session:-O2 chat:-Os)
+set(levels_of_lib base:-O2 io:-Os unicode:-O2 json:-Os gguf:-Os tokenizer:-O2 jinja:-Os arch:-Os cpu:-Os matmul:-Os cache:-Os model:-Os
+  sample:-O2 session:-Os chat:-Os)
 if(HEARTH_JINJA)
   list(FILTER lib_sources EXCLUDE REGEX "/lib/chat/without_jinja\\.cpp$")
 else()
@@ -47,7 +47,7 @@ foreach(folder_and_level IN LISTS levels_of_lib)
   endif()
 endforeach()
 hearth_part(kernels -Os ${kernel_sources})
-hearth_part(reference -O3 ${reference_sources})
+hearth_part(reference -O2 ${reference_sources})
 
 add_library(hearth ${lib_sources} ${hearth_objects})
 add_library(hearth::hearth ALIAS hearth)

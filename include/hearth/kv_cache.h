@@ -18,12 +18,7 @@
 namespace hearth {
 
 /// How the elements of cached keys or values are stored.
-enum class KVType : uint8_t {
-  kF32,
-  kF16,
-  kBF16,
-  kQ8_0,  ///< 8-bit integers with a scale per 32 elements
-};
+enum class KVType : uint8_t { kF32, kF16, kBF16 };
 
 /// Every type, in the order of the enum.
 std::vector<KVType> list_kv_types();

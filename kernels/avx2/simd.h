@@ -134,11 +134,6 @@ inline void interleave(Floats e, Floats o, Floats* low, Floats* high) {
   *high = _mm256_permute2f128_ps(a, b, 0x31);
 }
 
-/// Signed bytes.
-inline Floats load_bytes(const int8_t* p) {
-  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
-}
-
 /// 16-bit elements.
 inline __m128i load_words_n(const uint16_t* p, int64_t n) {
   alignas(16) uint16_t words[8] = {};

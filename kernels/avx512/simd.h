@@ -117,11 +117,6 @@ inline void interleave(Floats e, Floats o, Floats* low, Floats* high) {
   *high = _mm512_permutex2var_ps(e, second, o);
 }
 
-/// Signed bytes.
-inline Floats load_bytes(const int8_t* p) {
-  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-}
-
 /// 16-bit elements.
 inline Floats load_half(const uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));

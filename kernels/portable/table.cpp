@@ -19,8 +19,8 @@ using portable::unpack_Q6_K;
 using portable::unpack_Q8_0;
 }  // namespace fastest
 
-template <Unpack unpack, int block_size, int block_bytes>
-void dequantize(float* out, const void* blocks, int64_t n) {
+__attribute__((noinline)) void dequantize_codes(float* out, const void* blocks, int64_t n, Unpack unpack,
+                                                int64_t block_size, int64_t block_bytes) {
   int8_t code[kUnit];
   float scale[kUnit / 16], min[kUnit / 16];
   for (int64_t i = 0; i < n; i += kUnit) {
@@ -30,6 +30,11 @@ void dequantize(float* out, const void* blocks, int64_t n) {
       for (int64_t j = 16 * s; j < 16 * s + 16; ++j) out[i + j] = scale[s] * static_cast<float>(code[j]) - min[s];
     }
   }
+}
+
+template <Unpack unpack, int block_size, int block_bytes>
+void dequantize(float* out, const void* blocks, int64_t n) {
+  dequantize_codes(out, blocks, n, unpack, block_size, block_bytes);
 }
 
 template <Unpack unpack, int block_size, int block_bytes>

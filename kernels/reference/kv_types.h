@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/kv_blocks.h"
+#include "kernels/half.h"
 #include "kernels/kv_types.h"
 
 namespace hearth::kernels::reference {
@@ -40,38 +40,6 @@ struct PlainKv {
   }
   static float value(const void* values, int64_t v_dim, int slot, int64_t d) {
     return Element::decode(static_cast<const Stored*>(values)[slot * v_dim + d]);
-  }
-};
-
-/// Blocks of 32 8-bit integers with a half as scale: codes [k_padded, 64] and scales [k_padded / 32, 64] of keys, codes
-/// [64, v_padded] and scales [64, v_padded / 32] of values.
-struct KvQ8_0 {
-  static int64_t padded(int64_t dim) { return (dim + 31) / 32 * 32; }
-  static void store_key(void* keys, int slot, const float* k, int64_t k_dim) {
-    auto* codes = static_cast<int8_t*>(keys) + slot;
-    auto* scales = reinterpret_cast<uint16_t*>(static_cast<int8_t*>(keys) + padded(k_dim) * kPageTokens) + slot;
-    for (int64_t d = 0; d < k_dim; d += 32) {
-      scales[d / 32 * kPageTokens] =
-          encode_q8_0(codes + d * kPageTokens, kPageTokens, k + d, k_dim - d < 32 ? k_dim - d : 32);
-    }
-  }
-  static void store_value(void* values, int slot, const float* v, int64_t v_dim) {
-    auto* codes = static_cast<int8_t*>(values) + slot * padded(v_dim);
-    auto* scales = reinterpret_cast<uint16_t*>(static_cast<int8_t*>(values) + kPageTokens * padded(v_dim)) +
-                   slot * (padded(v_dim) / 32);
-    for (int64_t d = 0; d < v_dim; d += 32) {
-      scales[d / 32] = encode_q8_0(codes + d, 1, v + d, v_dim - d < 32 ? v_dim - d : 32);
-    }
-  }
-  static float key(const void* keys, int64_t k_dim, int slot, int64_t d) {
-    const auto* codes = static_cast<const int8_t*>(keys);
-    const auto* scales = reinterpret_cast<const uint16_t*>(codes + padded(k_dim) * kPageTokens);
-    return static_cast<float>(codes[d * kPageTokens + slot]) * half_to_float(scales[d / 32 * kPageTokens + slot]);
-  }
-  static float value(const void* values, int64_t v_dim, int slot, int64_t d) {
-    const auto* codes = static_cast<const int8_t*>(values);
-    const auto* scales = reinterpret_cast<const uint16_t*>(codes + kPageTokens * padded(v_dim));
-    return static_cast<float>(codes[slot * padded(v_dim) + d]) * half_to_float(scales[(slot * padded(v_dim) + d) / 32]);
   }
 };
 
