@@ -8,7 +8,7 @@ usage() {
 usage: ./setup.sh STEP
 
   deps            install the compiler, CMake and the libraries that the tool and the tests use (apt-get)
-  build           deps, then the library and the tool, optimised: build/hearth
+  build           deps, then the library and the tool, optimized: build/hearth
   demo [PROMPT]   build, then let a model write: $HEARTH_MODEL, or the one in examples/models
   test            deps, then build everything with warnings as errors and run all tests
   bench [ARGS]    build, then measure: hearth bench $HEARTH_MODEL ARGS

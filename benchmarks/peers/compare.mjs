@@ -1,7 +1,7 @@
 // Runs hearth and its peers in turn on the same file and prints medians and ratios. See benchmarks/README.md.
 //   node compare.mjs MODEL [--threads 2] [--prompt 512] [--generate 64] [--depth 0] [--sequences 1] [--rounds 3] [--isa NAME] [--beside-busy]
 // --beside-busy: how fast each engine generates while another program keeps one core busy, beside what a single thread does alone.
-// Peers: llama.cpp when `npm install` was run here; any llama-bench named in LLAMA_BENCH (its neighbours
+// Peers: llama.cpp when `npm install` was run here; any llama-bench named in LLAMA_BENCH (its neighbors
 // llama-sweep-bench and llama-batched-bench serve --depth and --sequences).
 import {spawn, spawnSync} from "node:child_process";
 import {existsSync} from "node:fs";
@@ -65,15 +65,15 @@ const llamaCpp = () => {
 };
 
 const llamaBench = (bench) => () => {
-  const threads = ["-t", setup.threads], neighbour = (name) => join(dirname(bench), name);
+  const threads = ["-t", setup.threads], neighbor = (name) => join(dirname(bench), name);
   if (setup.sequences > 1) {
     const context = setup.sequences * (128 + setup.generate + 16);
-    const text = output(neighbour("llama-batched-bench"), ["-m", model, "-c", context, "-npp", 128, "-ntg", setup.generate, "-npl", setup.sequences, ...threads], {withErrors: true});
+    const text = output(neighbor("llama-batched-bench"), ["-m", model, "-c", context, "-npp", 128, "-ntg", setup.generate, "-npl", setup.sequences, ...threads], {withErrors: true});
     const row = text?.split("\n").find((line) => /^\|\s+128 \|/.test(line));
     return row && {tg: Number(row.split("|")[8])};  // S_TG t/s
   }
   if (setup.depth > 0) {
-    const text = output(neighbour("llama-sweep-bench"), ["-m", model, "-c", setup.depth + 2 * setup.prompt, "-ub", setup.prompt, "-fa", "on", ...threads], {withErrors: true});
+    const text = output(neighbor("llama-sweep-bench"), ["-m", model, "-c", setup.depth + 2 * setup.prompt, "-ub", setup.prompt, "-fa", "on", ...threads], {withErrors: true});
     const rows = (text ?? "").split("\n").map((line) => line.split("|").map(Number)).filter((cells) => cells[3] === setup.depth);
     return rows.length > 0 ? {pp: rows[0][5], tg: rows[0][7]} : null;
   }
@@ -90,15 +90,15 @@ for (const bench of (process.env.LLAMA_BENCH ?? "").split(":").filter(Boolean).m
 
 /** Runs `work` while a program of our own computes without rest on the first core. */
 const withBusyCore = (work) => {
-  const neighbour = spawn("taskset", ["-c", "0", process.execPath, "-e", "for (;;);"], {stdio: "ignore"});
-  if (!neighbour.pid) {
+  const neighbor = spawn("taskset", ["-c", "0", process.execPath, "-e", "for (;;);"], {stdio: "ignore"});
+  if (!neighbor.pid) {
     console.error("--beside-busy needs taskset (util-linux)");
     process.exit(1);
   }
   try {
     return work();
   } finally {
-    neighbour.kill("SIGKILL");
+    neighbor.kill("SIGKILL");
   }
 };
 

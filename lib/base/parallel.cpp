@@ -3,7 +3,7 @@
 // One 64-bit ticket says everything a worker must know: the number of the fork and the next task. A task is
 // claimed by compare-and-swap, so a worker that wakes late can never take a task of another fork. The ticket is
 // closed while the description of a fork is written. Waiting is brief spinning (less when it keeps failing), then
-// sleep on a condition variable: an idle session burns nothing, and when a neighbour has taken a core the sleeping
+// sleep on a condition variable: an idle session burns nothing, and when a neighbor has taken a core the sleeping
 // caller leaves its own to the worker that is behind.
 //
 // The OpenMP backend (CMake option HEARTH_OPENMP) is for hosts that use OpenMP themselves. It is off by default:

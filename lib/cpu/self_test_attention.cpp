@@ -57,7 +57,7 @@ struct Attention {
   std::vector<float> q, max, sum, acc;
 };
 
-/// Normalised mean squared error of the outputs.
+/// Normalized mean squared error of the outputs.
 double error_of(const Attention& actual, const Attention& expected) {
   double error = 0, power = 0;
   for (size_t i = 0; i < actual.acc.size(); ++i) {

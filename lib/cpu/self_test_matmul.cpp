@@ -1,4 +1,4 @@
-// Checks of the kernels of matrix products: decoding, quantised activations and products of every tensor type.
+// Checks of the kernels of matrix products: decoding, quantized activations and products of every tensor type.
 #include <algorithm>
 #include <cmath>
 #include <string>

@@ -42,7 +42,7 @@ struct LayerShape {
   bool recurrent = false;  ///< keeps a state instead of keys and values
   bool experts = false;    ///< the feed-forward is a mixture of experts
 
-  /// Whether cells of this layer have the sizes of the other's.
+  /// Whether entries of this layer in the KV cache have the sizes of the other's.
   bool same_kv(const LayerShape& other) const {
     return n_kv_heads == other.n_kv_heads && k_dim == other.k_dim && v_dim == other.v_dim && window == other.window;
   }

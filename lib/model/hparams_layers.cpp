@@ -76,8 +76,9 @@ void share_caches(KeyReader& keys, HParams& hp) {
     int source = i < first ? i : first - 1;
     while (source >= 0 && hp.layers[static_cast<size_t>(source)].window != layer.window) --source;
     if (source < 0 || !hp.layers[static_cast<size_t>(source)].same_kv(layer)) {
-      return keys.fail({ErrorCode::kFormat, keys.name("attention.shared_kv_layers") + ": no earlier layer has cells " +
-                                                "that layer " + std::to_string(i) + " could use"});
+      return keys.fail({ErrorCode::kFormat, keys.name("attention.shared_kv_layers") +
+                                                ": no earlier layer has keys and values " + "that layer " +
+                                                std::to_string(i) + " could use"});
     }
     layer.kv_layer = source;
   }

@@ -132,7 +132,7 @@ std::vector<float> Embedder::Impl::pool(size_t first_row, size_t n_rows) const {
   return mean;
 }
 
-/// The layers after pooling, then truncation and normalisation.
+/// The layers after pooling, then truncation and normalization.
 std::vector<float> Embedder::Impl::finish(std::vector<float> pooled) {
   const ForwardContext c = SessionInternals::of(*session).context();
   const Weights& w = ModelInternals::of(model).weights;

@@ -77,7 +77,7 @@ struct RandomMatrix {
 };
 
 /// sum of w x, and the largest error that a correct kernel may make: rounding of 32-bit sums, and for integer
-/// codes half a step of each quantised activation.
+/// codes half a step of each quantized activation.
 struct Expected {
   double value = 0;
   double tolerance = 0;

@@ -1,6 +1,6 @@
 // Every model of the golden folder: logits, experts and greedy text against the exact ones, tokens in any grouping.
-// With exact products a file must give what its F32 expansion gives; without, quantised files may err as much as the
-// oracle's own quantised kernels.
+// With exact products a file must give what its F32 expansion gives; without, quantized files may err as much as the
+// oracle's own quantized kernels.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -138,7 +138,7 @@ class GoldenModels : public ::testing::TestWithParam<std::string> {
     return std::sqrt(2 * nmse * squares / static_cast<double>(golden_.values.size()));
   }
   /// Files whose weights are codes: activations are rounded to 8 bits.
-  bool quantised() const {
+  bool quantized() const {
     for (const auto& tensor : model_->file().tensors()) {
       const auto type = tensor.type;
       if (type != hearth::TensorType::kF32 && type != hearth::TensorType::kF16 && type != hearth::TensorType::kBF16)
@@ -182,7 +182,7 @@ TEST_P(GoldenModels, HalfPrecisionCells) {
   options_.k_type = options_.v_type = hearth::KVType::kF16;
   const auto logits = run(*model_, golden_.tokens, options_, golden_.tokens.size());
   const double noise = golden_.json["noise_nmse"].value("kv_f16", 1e-6);
-  const double flips = quantised() && model_->info().n_experts > 0 ? 10 : 1.1;  // another expert may be chosen
+  const double flips = quantized() && model_->info().n_experts > 0 ? 10 : 1.1;  // another expert may be chosen
   EXPECT_LE(nmse(golden_.values, logits), flips * bound() + 10 * noise);
 }
 
@@ -207,7 +207,7 @@ double relative(std::span<const float> a, std::span<const float> b) {
 
 TEST_P(GoldenModels, GroupingOfTokensDoesNotMatter) {
   // Rounding of another order of sums; where activations are rounded to codes, a code may flip.
-  const double tolerance = std::sqrt(quantised() ? bound() : rounding());
+  const double tolerance = std::sqrt(quantized() ? bound() : rounding());
   const auto whole = run(*model_, golden_.tokens, options_, golden_.tokens.size());
   for (const size_t step : {size_t{1}, size_t{7}, size_t{33}}) {
     EXPECT_LE(relative(whole, run(*model_, golden_.tokens, options_, step)), tolerance) << step << " at a time";
@@ -247,10 +247,10 @@ void GoldenModels::expect_experts(const hearth::SessionOptions& options, bool in
 
 TEST_P(GoldenModels, ExpertsAreThoseOfTheOracle) {
   if (!golden_.json.contains("experts")) GTEST_SKIP() << "no experts";
-  expect_experts(options_, !quantised(), quantised() ? 0.9 : 1.0);
+  expect_experts(options_, !quantized(), quantized() ? 0.9 : 1.0);
 }
 
-/// Quantised experts: one flipped choice changes all that follows, so the oracle's own text is given and the next token
+/// Quantized experts: one flipped choice changes all that follows, so the oracle's own text is given and the next token
 /// predicted. At least a share must be right or have a margin below `tie`.
 void expect_predictions(const hearth::Model& model, const hearth::SessionOptions& options, const nlohmann::json& one,
                         double tie, double share) {
@@ -296,7 +296,7 @@ TEST_P(GoldenModels, GreedyText) {
   if (greedy_cases().empty()) GTEST_SKIP() << "no greedy continuation";
   const double tie = golden_.json.contains("peer_nmse") ? 4 * noise(bound()) : 0.0;
   for (const auto& one : greedy_cases()) {
-    if (quantised() && model_->info().n_experts > 0) {
+    if (quantized() && model_->info().n_experts > 0) {
       expect_predictions(*model_, options_, one, tie, 0.9);
     } else {
       expect_greedy_text(one, options_, tie);

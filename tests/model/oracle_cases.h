@@ -14,7 +14,7 @@ namespace hearth::testing {
 enum class OracleOutput {
   kLogits,  ///< [n_tokens, n_vocab]
   kHidden,  ///< [n_tokens, d_model] final hidden states
-  kPooled,  ///< [d_model] or [n_labels], not normalised
+  kPooled,  ///< [d_model] or [n_labels], not normalized
 };
 
 struct OracleCase {

@@ -22,7 +22,7 @@ Candidates with_logits(std::initializer_list<float> logits) {
   return candidates;
 }
 
-/// Ids and renormalised probabilities, best first.
+/// Ids and renormalized probabilities, best first.
 std::vector<std::pair<Token, float>> outcome(Candidates candidates) {
   candidates.sorted = false;
   candidates.softmax();

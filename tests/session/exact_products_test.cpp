@@ -1,4 +1,4 @@
-// SessionOptions::exact_products: a quantised file gives what the floats give that its blocks stand for, for every type
+// SessionOptions::exact_products: a quantized file gives what the floats give that its blocks stand for, for every type
 // and instruction set.
 #include <gtest/gtest.h>
 

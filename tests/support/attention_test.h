@@ -89,7 +89,7 @@ struct TestState {
   Guarded<float> max, sum, acc;
 };
 
-/// Normalised mean squared error of acc / sum, over queries that saw anything; checks that the others agree.
+/// Normalized mean squared error of acc / sum, over queries that saw anything; checks that the others agree.
 inline double attention_nmse(TestState& actual, TestState& expected, int v_dim) {
   double error = 0, power = 0;
   for (size_t i = 0; i < actual.sum.size(); ++i) {

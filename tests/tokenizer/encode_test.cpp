@@ -125,7 +125,7 @@ TEST(PlainPair, WhitespaceModelDropsSpacesAndLowersCase) {
   EXPECT_EQ(spelled(*TinyTokenizer(v), " ab  AB "), "ab|ab");
 }
 
-TEST(WordPiece, NormalisesAndCoversWordsOrGivesUp) {
+TEST(WordPiece, NormalizesAndCoversWordsOrGivesUp) {
   const TinyTokenizer t(word_piece_vocab());
   ASSERT_TRUE(t.ok()) << t.error().message;
   EXPECT_EQ(spelled(*t, "H\u00c9llo, Worlds!"), "\u2581hello|\u2581,|\u2581wor|ld|s|\u2581!");

@@ -71,7 +71,7 @@ TEST_F(TrainRun, ACheckpointOfOtherOptionsOrCutShortIsRefused) {
   EXPECT_EQ(before, same.parameters());
 }
 
-/// Normalised mean squared error of the library's logits against the trainer's, over one held-out prompt.
+/// Normalized mean squared error of the library's logits against the trainer's, over one held-out prompt.
 double logits_error(const std::string& path, const Layout& layout, const Floats& parameters,
                     const hearth::Tokenizer& tokenizer) {
   Shard shard;
