@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -193,6 +194,12 @@ class GgufFile {
   /// nullptr when there is none of that name.
   const GgufTensor* tensor(std::string_view name) const;
 
+  /// XXH64 (seed 0) of the bytes of tensors()[i] as its writer noted it; nullopt where the file says nothing.
+  std::optional<uint64_t> checksum(size_t i) const;
+  /// Compares the bytes of tensors()[i] with checksum(i): kFormat names a damaged tensor, kNotFound one without a
+  /// checksum, kInvalidArgument an index out of range or a file without data. Reads all bytes of the tensor.
+  Status check_tensor(size_t i) const;
+
   struct Impl;
 
  private:
@@ -226,6 +233,7 @@ class GgufWriter {
   Status add_string_array(std::string_view key, std::span<const std::string_view> values);
   Status add_int32_array(std::string_view key, std::span<const int32_t> values);
   Status add_uint32_array(std::string_view key, std::span<const uint32_t> values);
+  Status add_uint64_array(std::string_view key, std::span<const uint64_t> values);
   Status add_float32_array(std::string_view key, std::span<const float> values);
   Status add_bool_array(std::string_view key, std::span<const bool> values);
   /// Copies a value of any type, nested arrays included, from another file.
@@ -236,6 +244,8 @@ class GgufWriter {
   Status add_tensor(std::string_view name, TensorType type, std::initializer_list<int64_t> dims) {
     return add_tensor(name, type, std::span<const int64_t>(dims.begin(), dims.size()));
   }
+  /// The file will tell a checksum of each tensor (GgufFile::checksum). It must not have the key hearth.xxh64 yet.
+  Status add_checksums();
   /// Appends bytes of the tensor data. The first call writes the header and ends the declarations.
   Status write_data(std::span<const std::byte> bytes);
   /// Fails when declared data is missing. After success the file is complete under its final name.

@@ -8,6 +8,7 @@
 #include "hearth/embedder.h"
 #include "hearth/generator.h"
 #include "hearth/gguf.h"
+#include "hearth/importance_matrix.h"
 #include "hearth/kv_cache.h"
 #include "hearth/model.h"
 #include "hearth/result.h"

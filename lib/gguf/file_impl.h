@@ -22,6 +22,7 @@ struct GgufFile::Impl {
   std::vector<uint32_t> entries_by_key;  ///< indices into entries, sorted by key
   std::vector<GgufTensor> tensors;
   std::vector<uint32_t> tensors_by_name;  ///< indices into tensors, sorted by name
+  std::vector<uint64_t> checksums;        ///< of each tensor; empty when a shard has none
 };
 
 }  // namespace hearth

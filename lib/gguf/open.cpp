@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "lib/gguf/checksums.h"
 #include "lib/gguf/file_impl.h"
 #include "lib/gguf/limits.h"
 #include "lib/gguf/name_index.h"
@@ -70,6 +71,7 @@ class Opener {
     impl_->is_mapped = bytes.is_mapped();
     impl_->entries = std::move(shard->entries);
     impl_->entries_by_key = std::move(shard->entries_by_key);
+    note_checksums(impl_->entries, impl_->entries_by_key, shard->tensors);
     return keep(std::move(bytes), std::move(shard->tensors), path);
   }
 
@@ -107,7 +109,17 @@ class Opener {
                                            ", in the first file " + std::to_string(n_shards_)};
     }
     if (!bytes->is_mapped()) impl_->is_mapped = false;
+    note_checksums(shard->entries, shard->entries_by_key, shard->tensors);
     return keep(*std::move(bytes), std::move(shard->tensors), path);
+  }
+
+  /// Those of a set count when every file has them.
+  void note_checksums(const std::vector<GgufEntry>& entries, const std::vector<uint32_t>& by_key,
+                      const std::vector<GgufTensor>& tensors) {
+    const GgufEntry* entry = find_by_name(entries, by_key, &GgufEntry::key, kChecksumKey);
+    const std::vector<uint64_t> sums = read_checksums(entry != nullptr ? &entry->value : nullptr, tensors);
+    if (sums.size() != tensors.size()) all_have_checksums_ = false;
+    impl_->checksums.insert(impl_->checksums.end(), sums.begin(), sums.end());
   }
 
   Status check_number(const GgufShard& shard, const std::string& label, uint32_t index) const {
@@ -140,6 +152,7 @@ class Opener {
   }
 
   Result<GgufFile> finish() {
+    if (!all_have_checksums_) impl_->checksums.clear();
     impl_->tensors_by_name = index_by_name(impl_->tensors, &GgufTensor::name);
     const GgufTensor* twice = find_duplicate(impl_->tensors, impl_->tensors_by_name, &GgufTensor::name);
     if (twice != nullptr) {
@@ -152,6 +165,7 @@ class Opener {
   GgufOpenOptions options_;
   std::shared_ptr<GgufFile::Impl> impl_;
   uint32_t n_shards_ = 1;
+  bool all_have_checksums_ = true;
   int64_t n_tensors_ = -1;  ///< split.tensors.count; -1 when absent
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "hearth/gguf.h"
+#include "lib/gguf/checksums.h"
 #include "lib/gguf/limits.h"
 #include "lib/gguf/quote.h"
 #include "lib/gguf/tensor_size.h"
@@ -66,6 +67,8 @@ struct GgufWriter::Impl {
   Status write_data(std::span<const std::byte> bytes);
   Status finish();
   Status pad();
+  Status reserve_checksums();
+  void tensor_done();
 
   AtomicFile file;
   std::string path;
@@ -79,6 +82,11 @@ struct GgufWriter::Impl {
   uint64_t data_bytes = 0;  ///< planned so far, with padding
   size_t current = 0;       ///< tensor whose data comes next
   uint64_t written = 0;     ///< bytes of it
+  bool with_checksums = false;
+  uint64_t checksums_at = 0;  ///< offset in the file of the first
+  TensorListHash list_hash;
+  Xxh64 hash;                       ///< of what was written of the current tensor
+  std::vector<uint64_t> checksums;  ///< that of the list, then of each tensor that is done
 };
 
 Status GgufWriter::Impl::check_key(std::string_view key) {
@@ -133,8 +141,18 @@ Status GgufWriter::Impl::add_tensor(std::string_view name, TensorType type, std:
   append_scalar(infos, static_cast<uint32_t>(type));
   append_scalar(infos, data_bytes);
   tensors.push_back({std::string(name), size->size_bytes});
+  list_hash.add(name, type, size->size_bytes);
   data_bytes = (data_bytes + size->size_bytes + alignment - 1) & ~(uint64_t{alignment} - 1);
   return {};
+}
+
+/// Those of tensors are known only at the end, so the array is written as zeros, as the last key.
+Status GgufWriter::Impl::reserve_checksums() {
+  if (!with_checksums) return {};
+  const std::vector<uint64_t> zeros(tensors.size() + 1);
+  checksums.reserve(zeros.size());
+  checksums.push_back(list_hash.digest());
+  return add_array(kChecksumKey, GgufType::kUint64, zeros.size(), as_chars(std::span<const uint64_t>(zeros)));
 }
 
 Status GgufWriter::Impl::write_header() {
@@ -143,11 +161,13 @@ Status GgufWriter::Impl::write_header() {
     append_scalar(own, alignment);
     if (Status s = add_entry(kAlignmentKey, GgufType::kUint32, own); !s) return s;
   }
+  if (Status s = reserve_checksums(); !s) return s;
   state = State::kWriting;
   std::string header = "GGUF";
   append_scalar(header, kVersion);
   append_scalar<uint64_t>(header, tensors.size());
   append_scalar<uint64_t>(header, keys.size());
+  checksums_at = header.size() + entries.size() - (tensors.size() + 1) * sizeof(uint64_t);
   for (const std::string* part : {&header, &entries, &infos}) {
     if (Status s = file.write(std::as_bytes(std::span(*part))); !s) return s;
   }
@@ -179,14 +199,21 @@ Status GgufWriter::Impl::write_data(std::span<const std::byte> bytes) {
     const uint64_t missing = tensors[current].size_bytes - written;
     const auto n = static_cast<size_t>(std::min<uint64_t>(missing, bytes.size()));
     if (Status s = file.write(bytes.first(n)); !s) return s;
+    if (with_checksums) hash.update(bytes.first(n));
     bytes = bytes.subspan(n);
     written += n;
     if (written < tensors[current].size_bytes) continue;
     if (Status s = pad(); !s) return s;
-    ++current;
-    written = 0;
+    tensor_done();
   }
   return {};
+}
+
+void GgufWriter::Impl::tensor_done() {
+  if (with_checksums) checksums.push_back(hash.digest());
+  hash.reset();
+  ++current;
+  written = 0;
 }
 
 Status GgufWriter::Impl::finish() {
@@ -195,6 +222,9 @@ Status GgufWriter::Impl::finish() {
   if (current < tensors.size()) {
     return invalid(path + ": tensor " + quote(tensors[current].name) + " lacks " +
                    std::to_string(tensors[current].size_bytes - written) + " bytes of data");
+  }
+  if (!checksums.empty()) {
+    if (Status s = file.overwrite(checksums_at, std::as_bytes(std::span(checksums))); !s) return s;
   }
   if (Status s = file.commit(); !s) return s;
   state = State::kFinished;
@@ -259,6 +289,9 @@ Status GgufWriter::add_uint32_array(std::string_view key, std::span<const uint32
 Status GgufWriter::add_float32_array(std::string_view key, std::span<const float> values) {
   return impl_->add_array(key, GgufType::kFloat32, values.size(), as_chars(values));
 }
+Status GgufWriter::add_uint64_array(std::string_view key, std::span<const uint64_t> values) {
+  return impl_->add_array(key, GgufType::kUint64, values.size(), as_chars(values));
+}
 Status GgufWriter::add_bool_array(std::string_view key, std::span<const bool> values) {
   std::string payload;
   for (const bool value : values) payload.push_back(value ? '\1' : '\0');
@@ -278,6 +311,15 @@ Status GgufWriter::add_value(std::string_view key, const GgufValue& value) {
 
 Status GgufWriter::add_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims) {
   return impl_->add_tensor(name, type, dims);
+}
+Status GgufWriter::add_checksums() {
+  if (impl_->state != Impl::State::kDeclaring)
+    return invalid(impl_->path + ": checksums are declared after tensor data");
+  if (impl_->keys.contains(std::string(kChecksumKey))) {
+    return invalid("key " + quote(kChecksumKey) + " is declared twice");
+  }
+  impl_->with_checksums = true;
+  return {};
 }
 Status GgufWriter::write_data(std::span<const std::byte> bytes) {
   return impl_->write_data(bytes);

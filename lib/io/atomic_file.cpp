@@ -93,6 +93,23 @@ Status AtomicFile::write_through(std::span<const std::byte> bytes) {
   return {};
 }
 
+Status AtomicFile::overwrite(uint64_t offset, std::span<const std::byte> bytes) {
+  if (!status_) return status_;
+  if (fd_ < 0 || offset > offset_ || bytes.size() > offset_ - offset) {
+    return fail(Error{ErrorCode::kInvalidArgument, path_ + ": nothing was written there yet"});
+  }
+  if (Status s = flush(); !s) return s;
+  while (!bytes.empty()) {
+    const size_t n = std::min(bytes.size(), kMaxWriteBytes);
+    const ssize_t written = ::pwrite(fd_, bytes.data(), n, static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return fail(os_error(path_, "cannot write", written < 0 ? errno : ENOSPC));
+    bytes = bytes.subspan(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+  return {};
+}
+
 Status AtomicFile::commit() {
   if (!status_) return status_;
   if (fd_ < 0) return fail(Error{ErrorCode::kInvalidArgument, path_ + ": is not open for writing"});

@@ -28,6 +28,8 @@ class AtomicFile {
 
   /// Appends; small pieces are collected before they reach the system.
   Status write(std::span<const std::byte> bytes);
+  /// Replaces bytes that were written before: offset + bytes.size() <= offset().
+  Status overwrite(uint64_t offset, std::span<const std::byte> bytes);
   /// Bytes written so far.
   uint64_t offset() const { return offset_; }
   Status commit();

@@ -55,6 +55,14 @@ void tokenizer_h() {
   for (hearth::Token id : *ids) std::fputs(std::string(stream.push(id)).c_str(), stdout);
 }
 
+int importance_matrix_h() {
+  auto importance = hearth::ImportanceMatrix::read("model.imatrix.gguf");
+  if (!importance) return fail(importance.error());
+  std::span<const float> weights = importance->weights("blk.0.ffn_up.weight", 0, 2048);
+  show(weights);
+  return 0;
+}
+
 void batch_h(hearth::Session& session) {
   std::vector<hearth::BatchToken> batch{{.id = 17, .pos = 0, .seq = 0}, {.id = 4, .pos = 1, .seq = 0, .logits = true}};
   hearth::Status done = session.decode(batch);
@@ -173,6 +181,7 @@ TEST(HeaderExamples, AreCompiledHere) {
 TEST(HeaderExamples, ReportAMissingFile) {
   EXPECT_EQ(result_h(), 1);
   EXPECT_EQ(gguf_h(), fail({ErrorCode::kNotFound, ""}));
+  EXPECT_EQ(importance_matrix_h(), fail({ErrorCode::kNotFound, ""}));
   EXPECT_EQ(model_h(), fail({ErrorCode::kNotFound, ""}));
 }
 

@@ -18,10 +18,23 @@ namespace fs = std::filesystem;
 
 /// The folder of lib/ that implements each public header; "" is the host's, above all.
 const std::map<std::string, std::string> kRoomOfHeader = {
-    {"batch.h", "base"},      {"result.h", "base"},         {"threads.h", "base"},       {"version.h", "base"},
-    {"gguf.h", "gguf"},       {"tokenizer.h", "tokenizer"}, {"chat_template.h", "chat"}, {"chat.h", "session"},
-    {"cpu.h", "cpu"},         {"kv_cache.h", "cache"},      {"model.h", "model"},        {"sampler.h", "sample"},
-    {"session.h", "session"}, {"generator.h", "session"},   {"embedder.h", "session"},   {"hearth.h", ""},
+    {"batch.h", "base"},
+    {"result.h", "base"},
+    {"threads.h", "base"},
+    {"version.h", "base"},
+    {"gguf.h", "gguf"},
+    {"tokenizer.h", "tokenizer"},
+    {"chat_template.h", "chat"},
+    {"chat.h", "session"},
+    {"cpu.h", "cpu"},
+    {"kv_cache.h", "cache"},
+    {"model.h", "model"},
+    {"sampler.h", "sample"},
+    {"session.h", "session"},
+    {"generator.h", "session"},
+    {"embedder.h", "session"},
+    {"hearth.h", ""},
+    {"importance_matrix.h", "quantize"},
 };
 
 std::string read_text(const fs::path& path) {

@@ -1,0 +1,151 @@
+// ImportanceMatrix in memory: sums, counts, what follows from them. Its files are in importance_file.cpp.
+#include "hearth/importance_matrix.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "lib/gguf/quote.h"
+
+namespace hearth {
+namespace {
+
+/// Below that many tokens a mean square is uncertain by more than some percent.
+constexpr double kFewTokens = 4096;
+constexpr double kFewTokensOfExpert = 256;
+constexpr float kMost = std::numeric_limits<float>::max();
+
+bool is_valid(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v) && v >= 0; });
+}
+
+Error invalid(const std::string& name, const std::string& what) {
+  return Error{ErrorCode::kInvalidArgument, "importance of tensor " + quote(name) + ": " + what};
+}
+
+template <typename Entries>
+auto place_of(Entries& entries, std::string_view name) {
+  return std::lower_bound(entries.begin(), entries.end(), name,
+                          [](const auto& entry, std::string_view wanted) { return entry.name < wanted; });
+}
+
+}  // namespace
+
+Status ImportanceMatrix::check(const Entry& entry) const {
+  if (entry.name.empty()) return invalid(entry.name, "the name is empty");
+  if (entry.sums.empty() || entry.counts.empty() || entry.sums.size() % entry.counts.size() != 0) {
+    return invalid(entry.name, std::to_string(entry.sums.size()) + " sums do not belong to " +
+                                   std::to_string(entry.counts.size()) + " counts");
+  }
+  if (!is_valid(entry.sums) || !is_valid(entry.counts)) {
+    return invalid(entry.name, "a value is negative or not finite");
+  }
+  const Entry* own = find(entry.name);
+  if (own != nullptr && (own->sums.size() != entry.sums.size())) {
+    return invalid(entry.name, std::to_string(entry.sums.size()) + " sums meet " + std::to_string(own->sums.size()));
+  }
+  return {};
+}
+
+/// Counts of one run may be one number where the other has one for each expert (the older form).
+void ImportanceMatrix::insert(Entry entry) {
+  const auto place = place_of(entries_, entry.name);
+  const auto i = static_cast<size_t>(place - entries_.begin());
+  if (place == entries_.end() || place->name != entry.name) {
+    entries_.insert(place, std::move(entry));
+    means_.insert(means_.begin() + static_cast<std::ptrdiff_t>(i), std::vector<float>());
+    return update_means(i);
+  }
+  Entry& own = entries_[i];
+  for (size_t k = 0; k < own.sums.size(); ++k) own.sums[k] = std::min(own.sums[k] + entry.sums[k], kMost);
+  const size_t n = std::max(own.counts.size(), entry.counts.size());
+  const auto count_of = [n](const Entry& e, size_t k) { return e.counts[k * e.counts.size() / n]; };
+  std::vector<float> counts(n);
+  for (size_t k = 0; k < n; ++k) counts[k] = count_of(own, k) + count_of(entry, k);
+  own.counts = std::move(counts);
+  update_means(i);
+}
+
+void ImportanceMatrix::update_means(size_t i) {
+  const Entry& entry = entries_[i];
+  std::vector<float>& means = means_[i];
+  means.resize(entry.sums.size());
+  const size_t n_per_count = entry.sums.size() / entry.counts.size();
+  for (size_t k = 0; k < means.size(); ++k) {
+    const float count = entry.counts[k / n_per_count];
+    means[k] = count > 0 ? entry.sums[k] / count : 1.0f;
+  }
+}
+
+Status ImportanceMatrix::add(const Entry& entry) {
+  if (Status s = check(entry); !s) return s;
+  insert(entry);
+  return {};
+}
+
+/// The older form counts chunks; with a chunk's size both become tokens.
+Status ImportanceMatrix::merge(const ImportanceMatrix& other) {
+  for (const Entry& entry : other.entries_) {
+    if (Status s = check(entry); !s) return s;
+  }
+  const auto scaled = [](Entry entry, int64_t factor) {
+    if (factor == 0) return entry;
+    for (float& v : entry.sums) v = std::min(v * static_cast<float>(factor), kMost);
+    for (float& v : entry.counts) v *= static_cast<float>(factor);
+    return entry;
+  };
+  if (chunk_size == 0 && other.chunk_size != 0) {
+    for (size_t i = 0; i < entries_.size(); ++i) entries_[i] = scaled(std::move(entries_[i]), other.chunk_size);
+  }
+  const int64_t factor = other.chunk_size == 0 ? chunk_size : 0;
+  if (chunk_size == 0) chunk_size = other.chunk_size;
+  const std::vector<Entry> added = other.entries_;  // other may be this
+  for (const Entry& entry : added) insert(scaled(entry, factor));
+  const std::vector<std::string> names = other.datasets;
+  datasets.insert(datasets.end(), names.begin(), names.end());
+  n_chunks += other.n_chunks;
+  return {};
+}
+
+const ImportanceMatrix::Entry* ImportanceMatrix::find(std::string_view tensor) const {
+  const auto place = place_of(entries_, tensor);
+  return place == entries_.end() || place->name != tensor ? nullptr : &*place;
+}
+
+std::span<const float> ImportanceMatrix::weights(std::string_view tensor, size_t matrix, size_t n_columns) const {
+  const Entry* entry = find(tensor);
+  if (entry == nullptr) return {};
+  const std::vector<float>& means = means_[static_cast<size_t>(entry - entries_.data())];
+  if (n_columns == 0) n_columns = means.size() / entry->counts.size();
+  if (means.size() % n_columns != 0 || matrix >= means.size() / n_columns) return {};
+  return std::span(means).subspan(matrix * n_columns, n_columns);
+}
+
+std::vector<std::string> ImportanceMatrix::warnings() const {
+  std::vector<std::string> lines;
+  const double tokens_a_count = chunk_size == 0 ? 512 : 1;
+  double most = 0;
+  for (const Entry& entry : entries_) {
+    for (const float count : entry.counts) most = std::max(most, static_cast<double>(count) * tokens_a_count);
+  }
+  if (most < kFewTokens) {
+    lines.push_back("little text: " + std::to_string(static_cast<int64_t>(most)) + " tokens were measured, " +
+                    std::to_string(static_cast<int64_t>(kFewTokens)) + " are few");
+  }
+  for (const Entry& entry : entries_) {
+    if (entry.counts.size() < 2) continue;
+    size_t never = 0, few = 0;
+    for (const float count : entry.counts) {
+      never += count == 0 ? 1 : 0;
+      few += count > 0 && static_cast<double>(count) < kFewTokensOfExpert ? 1 : 0;
+    }
+    if (never + few == 0) continue;
+    lines.push_back("tensor " + quote(entry.name) + ": of " + std::to_string(entry.counts.size()) + " experts " +
+                    std::to_string(never) + " saw no token, " + std::to_string(few) + " fewer than " +
+                    std::to_string(static_cast<int64_t>(kFewTokensOfExpert)));
+  }
+  return lines;
+}
+
+}  // namespace hearth
