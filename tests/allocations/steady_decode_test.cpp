@@ -119,6 +119,10 @@ TEST(SteadyDecode, RecurrentLayersAllocateNothing) {
   expect_none("qwen35moe", {.experts = true, .shared_scale = true});
 }
 
+TEST(SteadyDecode, PerLayerEmbeddingsAllocateNothing) {
+  expect_none("gemma4", {.layer_embedding = 8});
+}
+
 TEST(SteadyDecode, TheCounterCounts) {
   const int64_t before = n_allocations.load();
   const std::vector<int> some(1000, 1);

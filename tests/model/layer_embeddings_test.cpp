@@ -14,20 +14,7 @@ constexpr int64_t kInput = 8;  // width of a per-layer embedding
 constexpr size_t kLayers = FamilyModel::kLayers, kWidth = FamilyModel::kWidth;
 
 FamilyModel with_layer_embeddings(const Architecture& arch) {
-  FamilyModel family(arch);
-  family.integer("embedding_length_per_layer_input", kInput);
-  const auto all = static_cast<int64_t>(kLayers) * kInput;
-  family.tiny.add("per_layer_token_embd.weight", {all, FamilyModel::kVocab});
-  family.tiny.add("per_layer_model_proj.weight", {kWidth, all});
-  family.tiny.add("per_layer_proj_norm.weight", {kInput}, 1.0f);
-  for (size_t i = 0; i < kLayers; ++i) {
-    const std::string blk = "blk." + std::to_string(i) + ".";
-    family.tiny.add(blk + "inp_gate.weight", {kWidth, kInput});
-    family.tiny.add(blk + "proj.weight", {kInput, kWidth});
-    family.tiny.add(blk + "post_norm.weight", {kWidth}, 1.0f);
-    family.tiny.add(blk + "layer_output_scale.weight", {1}, 0.75f);
-  }
-  return family;
+  return FamilyModel(arch, {.layer_embedding = static_cast<int>(kInput)});
 }
 
 /// gelu(x) in the tanh form.

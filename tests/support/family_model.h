@@ -25,6 +25,7 @@ struct FamilyOptions {
   bool fused_up = false;       ///< gate and up of the dense feed-forward are one tensor
   bool all_kv_heads = false;   ///< as many heads of keys and values as of queries
   bool output = false;         ///< an output matrix; otherwise the embedding is the output too
+  int layer_embedding = 0;     ///< width of per-layer embeddings; 0: none
 };
 
 class FamilyModel {
@@ -44,6 +45,7 @@ class FamilyModel {
     if (arch.norm_place != NormPlace::kAfterAdd) norm("output_norm");
     if (options.output) tensor("output", {kWidth, kVocab});
     for (int i = 0; i < kLayers; ++i) layer(i);
+    if (options.layer_embedding > 0) layer_embeddings(options.layer_embedding);
   }
 
   TinyModel tiny;  ///< open for what only one family has
@@ -64,6 +66,19 @@ class FamilyModel {
   void norm(const std::string& base, int64_t n = kWidth) {
     tiny.add(base + ".weight", {n}, 1.0f);
     if (o_.biases && arch_.norm == NormKind::kLayer) tiny.add(base + ".bias", {n});
+  }
+  void layer_embeddings(int width) {
+    integer("embedding_length_per_layer_input", width);
+    tensor("per_layer_token_embd", {kLayers * width, kVocab});
+    tensor("per_layer_model_proj", {kWidth, kLayers * width});
+    norm("per_layer_proj_norm", width);
+    for (int i = 0; i < kLayers; ++i) {
+      const std::string blk = "blk." + std::to_string(i) + ".";
+      tensor(blk + "inp_gate", {kWidth, width});
+      tensor(blk + "proj", {width, kWidth});
+      norm(blk + "post_norm");
+      tiny.add(blk + "layer_output_scale.weight", {1}, 0.75f);
+    }
   }
   bool has_experts(int layer) const { return o_.experts && (o_.every == 1 || layer % o_.every == 1); }
   int kv_heads() const { return o_.all_kv_heads ? kHeads : kKvHeads; }
