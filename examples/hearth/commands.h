@@ -28,6 +28,8 @@ Action setup_inspect(Options& options);
 Action setup_tokenize(Options& options);
 Action setup_logits(Options& options);
 Action setup_embed(Options& options);
+Action setup_perplexity(Options& options);
+Action setup_imatrix(Options& options);
 Action setup_make_model(Options& options);
 Action setup_bench(Options& options);
 Action setup_selftest(Options& options);

@@ -81,10 +81,11 @@ Progress::~Progress() {
   clear();
 }
 
-void Progress::update(uint64_t done, uint64_t total) {
+void Progress::update(uint64_t done, uint64_t total, std::string_view note) {
   if (!is_terminal_ || seconds_since(begin_) < 1 || (is_shown_ && seconds_since(shown_) < 0.1)) return;
   const double percent = total > 0 ? 100.0 * static_cast<double>(done) / static_cast<double>(total) : 100.0;
-  std::fprintf(stderr, "\r%s %.0f%%\033[K", label_.c_str(), percent);
+  std::fprintf(stderr, "\r%s %.0f%%%s%.*s\033[K", label_.c_str(), percent, note.empty() ? "" : ", ",
+               static_cast<int>(note.size()), note.data());
   is_shown_ = true;
   shown_ = std::chrono::steady_clock::now();
 }

@@ -41,7 +41,8 @@ class Progress {
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  void update(uint64_t done, uint64_t total);
+  /// `note` follows the share ("perplexity 5.93").
+  void update(uint64_t done, uint64_t total, std::string_view note = {});
   void clear();
 
  private:

@@ -11,6 +11,7 @@
 #include "hearth/importance_matrix.h"
 #include "hearth/kv_cache.h"
 #include "hearth/model.h"
+#include "hearth/quality.h"
 #include "hearth/result.h"
 #include "hearth/sampler.h"
 #include "hearth/session.h"

@@ -63,6 +63,15 @@ int importance_matrix_h() {
   return 0;
 }
 
+int quality_h(const hearth::Result<hearth::Model>& model, const hearth::Result<hearth::Model>& original,
+              std::string_view text) {
+  auto report = hearth::measure_perplexity(*model, text, {.base = &*original});
+  if (!report) return fail(report.error());
+  std::printf("perplexity %.4f +- %.4f", report->perplexity.value, report->perplexity.error);
+  std::printf(", divergence %.6f\n", report->divergence->kld.value);
+  return 0;
+}
+
 void batch_h(hearth::Session& session) {
   std::vector<hearth::BatchToken> batch{{.id = 17, .pos = 0, .seq = 0}, {.id = 4, .pos = 1, .seq = 0, .logits = true}};
   hearth::Status done = session.decode(batch);
@@ -238,6 +247,9 @@ TEST_F(HeaderExamplesRun, WithAModel) {
   threads_h(model, pool);
   EXPECT_GT(chat_template_h(model), 3u);
   EXPECT_GT(embedder_h(model), -1.0f);
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "Mia has a red kite. ";
+  EXPECT_EQ(quality_h(model, model, text), 0);
 }
 
 TEST(HeaderExamples, InstructionSets) {

@@ -35,6 +35,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"embedder.h", "session"},
     {"hearth.h", ""},
     {"importance_matrix.h", "quantize"},
+    {"quality.h", "quantize"},
 };
 
 std::string read_text(const fs::path& path) {

@@ -1,0 +1,84 @@
+// hearth imatrix and hearth perplexity as processes.
+#include <nlohmann/json.hpp>
+
+#include "hearth/importance_matrix.h"
+#include "support/golden.h"
+#include "tool/tool_process.h"
+
+namespace hearth::testing {
+namespace {
+
+using Json = nlohmann::json;
+
+class QualityCommands : public ToolTest {
+ protected:
+  static std::string example(const char* name) { return std::string(HEARTH_SOURCE_DIR) + "/examples/models/" + name; }
+  std::string text_file() const {
+    std::string text;
+    for (int i = 0; i < 40; ++i) text += "Mia has a red kite. Tom has " + std::to_string(i) + " blue boats. ";
+    write(path("text.txt"), text);
+    return path("text.txt");
+  }
+  const std::string base_ = example("small-world-q8_0.gguf"), draft_ = example("small-world-draft-q8_0.gguf");
+};
+
+TEST_F(QualityCommands, PerplexityAndDivergence) {
+  const std::string text = text_file();
+  const ToolResult plain = run_tool({"perplexity", base_, text, "-c", "64", "--chunks", "3"});
+  ASSERT_EQ(plain.exit_code, 0) << plain.err;
+  EXPECT_NE(plain.out.find("3 chunks of 3, 93 scored tokens"), std::string::npos) << plain.out;
+  const ToolResult saved =
+      run_tool({"perplexity", base_, text, "-c", "64", "--chunks", "3", "--save-logits", path("base"), "--json"});
+  ASSERT_EQ(saved.exit_code, 0) << saved.err;
+  const ToolResult other = run_tool({"perplexity", draft_, "--kld", path("base"), "--json"});
+  ASSERT_EQ(other.exit_code, 0) << other.err;
+  const Json json = Json::parse(other.out);
+  EXPECT_EQ(json["divergence"]["base_perplexity"]["value"], Json::parse(saved.out)["perplexity"]["value"]);
+  EXPECT_GT(json["divergence"]["kld"]["value"], 0.001);
+}
+
+TEST_F(QualityCommands, PerplexityInterruptedSaysWhatItHas) {
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += "Mia has a red kite. Tom has " + std::to_string(i) + " blue boats. ";
+  write(path("long.txt"), text);
+  ToolRun run{.args = {"perplexity", base_, path("long.txt"), "--save-logits", path("base")}};
+  run.interrupt_after_ms = 1500;
+  const ToolResult result = run_tool(run);
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  EXPECT_NE(result.err.find("interrupted"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(path("base")));
+}
+
+TEST_F(QualityCommands, WhatIsWrongIsOneLine) {
+  EXPECT_EQ(run_tool({"perplexity", base_}).exit_code, 2);
+  for (const std::vector<std::string>& args : {std::vector<std::string>{"perplexity", base_, path("none.txt")},
+                                               {"perplexity", base_, "--kld", path("none")},
+                                               {"perplexity", base_, text_file(), "--kld", base_},
+                                               {"imatrix", base_, path("none.txt"), "-o", path("m")}}) {
+    const ToolResult result = run_tool(args);
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  }
+  EXPECT_FALSE(std::filesystem::exists(path("m")));
+}
+
+TEST_F(QualityCommands, ImatrixWritesAndAdds) {
+  const std::string text = text_file();
+  const ToolResult one = run_tool({"imatrix", base_, text, "-c", "64", "--chunks", "2", "-o", path("one.gguf")});
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  EXPECT_NE(one.err.find("little text"), std::string::npos) << one.err;
+  const ToolResult two = run_tool(
+      {"imatrix", base_, text, "-c", "64", "--chunks", "2", "--in-file", path("one.gguf"), "-o", path("two.gguf")});
+  ASSERT_EQ(two.exit_code, 0) << two.err;
+  const auto a = ImportanceMatrix::read(path("one.gguf")), b = ImportanceMatrix::read(path("two.gguf"));
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(a->datasets, std::vector<std::string>{"text.txt"});
+  ASSERT_EQ(a->entries().size(), b->entries().size());
+  for (size_t i = 0; i < a->entries().size(); ++i) {
+    EXPECT_EQ(b->entries()[i].counts[0], 2 * a->entries()[i].counts[0]);
+    EXPECT_EQ(b->entries()[i].sums[0], 2 * a->entries()[i].sums[0]);
+  }
+}
+
+}  // namespace
+}  // namespace hearth::testing
