@@ -16,7 +16,7 @@ constexpr char kPeersMagic[9] = "_logits_";
 constexpr double kPeersLeastLnP = -16;  ///< values at or below it are left out there
 
 /// The largest that are taken; products of the three stay far below 2^63.
-constexpr uint64_t kMaxVocab = 1 << 24, kMaxChunk = 1 << 20, kMaxChunks = 1 << 18;
+constexpr uint64_t kMostVocab = 1 << 24, kMostChunk = 1 << 20, kMostChunks = 1 << 18;
 
 Comparison compare_peers_row(const std::byte* packed, const LogitsRow& row, Token next) {
   const auto scale = static_cast<double>(load_unaligned<float>(packed));
@@ -74,8 +74,8 @@ Status BaseLogitsReader::read_header(const std::string& path) {
   } else if (!cursor.read(n_vocab) || !cursor.read(chunk_size) || !cursor.read(n_chunks)) {
     return wrong("is cut short");
   }
-  if (n_vocab < 1 || n_vocab > kMaxVocab || chunk_size < 4 || chunk_size > kMaxChunk || n_chunks < 1 ||
-      n_chunks > kMaxChunks) {
+  if (n_vocab < 1 || n_vocab > kMostVocab || chunk_size < 4 || chunk_size > kMostChunk || n_chunks < 1 ||
+      n_chunks > kMostChunks) {
     return wrong("sizes out of range: vocabulary " + std::to_string(n_vocab) + ", chunks " + std::to_string(n_chunks) +
                  " of " + std::to_string(chunk_size));
   }

@@ -20,11 +20,11 @@ constexpr std::string_view kSumsSuffix = ".in_sum2";
 constexpr std::string_view kCountsSuffix = ".counts";
 constexpr int64_t kUsualChunkSize = 512;
 
-Error malformed(const std::string& label, const std::string& what) {
+Error malformed_importance(const std::string& label, const std::string& what) {
   return Error{ErrorCode::kFormat, label + ": " + what};
 }
 
-Error no_memory(const std::string& label, std::string_view name) {
+Error no_memory_for(const std::string& label, std::string_view name) {
   return Error{ErrorCode::kOutOfMemory, label + ": no memory for the importance of tensor " + quote(name)};
 }
 
@@ -49,15 +49,15 @@ struct ImportanceReader {
 
   /// Sorts first, so that every entry goes to the end.
   Result<ImportanceMatrix> finish() {
-    if (entries.empty()) return malformed(label, "holds no importance of any tensor");
+    if (entries.empty()) return malformed_importance(label, "holds no importance of any tensor");
     std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     for (size_t i = 0; i < entries.size(); ++i) {
       if (i > 0 && entries[i].name == entries[i - 1].name) {
-        return malformed(label, "tensor " + quote(entries[i].name) + " occurs twice");
+        return malformed_importance(label, "tensor " + quote(entries[i].name) + " occurs twice");
       }
     }
     for (ImportanceMatrix::Entry& entry : entries) {
-      if (Status s = matrix.check(entry); !s) return malformed(label, s.error().message);
+      if (Status s = matrix.check(entry); !s) return malformed_importance(label, s.error().message);
       matrix.insert(std::move(entry));
     }
     return std::move(matrix);
@@ -77,23 +77,23 @@ struct ImportanceReader {
 Status ImportanceReader::read_tensor(const GgufFile& file, const GgufTensor& sums) {
   const std::string_view name = sums.name.substr(0, sums.name.size() - kSumsSuffix.size());
   const GgufTensor* counts = file.tensor(std::string(name) + std::string(kCountsSuffix));
-  if (counts == nullptr) return malformed(label, "tensor " + quote(sums.name) + " has no counts beside it");
+  if (counts == nullptr) return malformed_importance(label, "tensor " + quote(sums.name) + " has no counts beside it");
   if (sums.type != TensorType::kF32 || counts->type != TensorType::kF32) {
-    return malformed(label, "tensor " + quote(sums.name) + " or its counts is not of type F32");
+    return malformed_importance(label, "tensor " + quote(sums.name) + " or its counts is not of type F32");
   }
   if (sums.n_elements == 0 || counts->n_elements == 0 || sums.n_elements % counts->n_elements != 0) {
-    return malformed(label, "tensor " + quote(sums.name) + " of " + std::to_string(sums.n_elements) + " sums has " +
-                                std::to_string(counts->n_elements) + " counts");
+    return malformed_importance(label, "tensor " + quote(sums.name) + " of " + std::to_string(sums.n_elements) +
+                                           " sums has " + std::to_string(counts->n_elements) + " counts");
   }
   ImportanceMatrix::Entry entry;
   entry.name = name;
   if (!copy_floats(entry.sums, sums.data, static_cast<uint64_t>(sums.n_elements)) ||
       !copy_floats(entry.counts, counts->data, static_cast<uint64_t>(counts->n_elements))) {
-    return no_memory(label, name);
+    return no_memory_for(label, name);
   }
   if (!in_bounds(entry.sums) || !in_bounds(entry.counts)) {
-    return malformed(label, "tensor " + quote(sums.name) + " (offset " + std::to_string(sums.file_offset) +
-                                ") or its counts: a value is negative or not finite");
+    return malformed_importance(label, "tensor " + quote(sums.name) + " (offset " + std::to_string(sums.file_offset) +
+                                           ") or its counts: a value is negative or not finite");
   }
   entries.push_back(std::move(entry));
   return {};
@@ -102,20 +102,20 @@ Status ImportanceReader::read_tensor(const GgufFile& file, const GgufTensor& sum
 Status ImportanceReader::read_gguf(const GgufFile& file) {
   const Result<std::string_view> type = file.get_string("general.type");
   if (!type || *type != "imatrix") {
-    return malformed(label, "is not an importance matrix: key 'general.type' is not \"imatrix\"");
+    return malformed_importance(label, "is not an importance matrix: key 'general.type' is not \"imatrix\"");
   }
   if (const GgufValue* names = file.find("imatrix.datasets")) {
     const auto list = names->as_string_array();
-    if (!list) return malformed(label, "key 'imatrix.datasets' " + list.error().message);
+    if (!list) return malformed_importance(label, "key 'imatrix.datasets' " + list.error().message);
     matrix.datasets.assign(list->begin(), list->end());
   }
   for (const auto& [key, value] :
        {std::pair{"imatrix.chunk_count", &matrix.n_chunks}, std::pair{"imatrix.chunk_size", &matrix.chunk_size}}) {
     if (file.find(key) == nullptr) continue;
     const Result<int64_t> number = file.get_int(key);
-    if (!number) return malformed(label, number.error().message);
+    if (!number) return malformed_importance(label, number.error().message);
     if (*number < 0 || *number > std::numeric_limits<int32_t>::max()) {
-      return malformed(label, "key " + quote(key) + " is " + std::to_string(*number));
+      return malformed_importance(label, "key " + quote(key) + " is " + std::to_string(*number));
     }
     *value = *number;
   }
@@ -132,17 +132,19 @@ Status ImportanceReader::read_older_entry(Cursor& cursor) {
   const std::string at = " at offset " + std::to_string(cursor.offset());
   int32_t length = 0, n_calls = 0, n_values = 0;
   const bool has_name = cursor.read(length) && length > 0 && static_cast<uint64_t>(length) <= cursor.remaining();
-  if (!has_name) return malformed(label, "the entry" + at + " has no name (neither GGUF nor the older form?)");
+  if (!has_name)
+    return malformed_importance(label, "the entry" + at + " has no name (neither GGUF nor the older form?)");
   ImportanceMatrix::Entry entry;
   entry.name.assign(reinterpret_cast<const char*>(cursor.here()), static_cast<size_t>(length));
   (void)cursor.skip(static_cast<uint64_t>(length));
   const bool fits = cursor.read(n_calls) && cursor.read(n_values) && n_values > 0 &&
                     static_cast<uint64_t>(n_values) <= cursor.remaining() / sizeof(float);
-  if (!fits) return malformed(label, "tensor " + quote(entry.name) + at + ": its values are not in the file");
-  if (!copy_floats(entry.sums, cursor.here(), static_cast<uint64_t>(n_values))) return no_memory(label, entry.name);
+  if (!fits)
+    return malformed_importance(label, "tensor " + quote(entry.name) + at + ": its values are not in the file");
+  if (!copy_floats(entry.sums, cursor.here(), static_cast<uint64_t>(n_values))) return no_memory_for(label, entry.name);
   (void)cursor.skip(static_cast<uint64_t>(n_values) * sizeof(float));
   if (!in_bounds(entry.sums)) {
-    return malformed(label, "tensor " + quote(entry.name) + at + ": a value is negative or not finite");
+    return malformed_importance(label, "tensor " + quote(entry.name) + at + ": a value is negative or not finite");
   }
   entry.counts.assign(1, static_cast<float>(std::max(n_calls, 1)));
   entries.push_back(std::move(entry));
@@ -162,7 +164,7 @@ Status ImportanceReader::read_older(std::span<const std::byte> bytes) {
   Cursor cursor(bytes);
   int32_t n_entries = 0;
   if (!cursor.read(n_entries) || n_entries <= 0) {
-    return malformed(label, "is no importance matrix, neither GGUF nor the older form");
+    return malformed_importance(label, "is no importance matrix, neither GGUF nor the older form");
   }
   for (int32_t i = 0; i < n_entries; ++i) {
     if (Status s = read_older_entry(cursor); !s) return s;
@@ -173,7 +175,7 @@ Status ImportanceReader::read_older(std::span<const std::byte> bytes) {
 
 namespace {
 
-Result<ImportanceMatrix> read_bytes(std::span<const std::byte> bytes, const std::string& label) {
+Result<ImportanceMatrix> read_importance(std::span<const std::byte> bytes, const std::string& label) {
   ImportanceReader reader(label);
   if (bytes.size() >= 4 && std::memcmp(bytes.data(), "GGUF", 4) == 0) {
     const Result<GgufFile> file = GgufFile::from_memory(bytes);
@@ -198,7 +200,7 @@ std::vector<int64_t> dims_of_counts(const ImportanceMatrix::Entry& entry) {
   return dims;
 }
 
-Status declare(GgufWriter& out, const ImportanceMatrix& matrix, int64_t chunk_size) {
+Status declare_importance(GgufWriter& out, const ImportanceMatrix& matrix, int64_t chunk_size) {
   const std::vector<std::string_view> names(matrix.datasets.begin(), matrix.datasets.end());
   const int64_t most = std::numeric_limits<int32_t>::max();
   if (Status s = out.add_string("general.type", "imatrix"); !s) return s;
@@ -220,11 +222,11 @@ Status declare(GgufWriter& out, const ImportanceMatrix& matrix, int64_t chunk_si
 Result<ImportanceMatrix> ImportanceMatrix::read(const std::string& path) {
   const Result<FileBytes> file = FileBytes::open(path, /*use_mmap=*/false);
   if (!file) return file.error();
-  return read_bytes(file->bytes(), path);
+  return read_importance(file->bytes(), path);
 }
 
 Result<ImportanceMatrix> ImportanceMatrix::from_memory(std::span<const std::byte> bytes) {
-  return read_bytes(bytes, "memory");
+  return read_importance(bytes, "memory");
 }
 
 Status ImportanceMatrix::write(const std::string& path) const {
@@ -238,7 +240,7 @@ Status ImportanceMatrix::write(const std::string& path) const {
   }
   Result<GgufWriter> out = GgufWriter::create(path);
   if (!out) return out.error();
-  if (Status s = declare(*out, *matrix, matrix->chunk_size); !s) return s;
+  if (Status s = declare_importance(*out, *matrix, matrix->chunk_size); !s) return s;
   for (const Entry& entry : matrix->entries_) {
     if (Status s = out->write_data(std::as_bytes(std::span(entry.sums))); !s) return s;
     if (Status s = out->write_data(std::as_bytes(std::span(entry.counts))); !s) return s;

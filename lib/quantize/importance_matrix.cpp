@@ -16,11 +16,11 @@ constexpr double kFewTokens = 4096;
 constexpr double kFewTokensOfExpert = 256;
 constexpr float kMost = std::numeric_limits<float>::max();
 
-bool is_valid(const std::vector<float>& values) {
+bool all_valid(const std::vector<float>& values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v) && v >= 0; });
 }
 
-Error invalid(const std::string& name, const std::string& what) {
+Error invalid_entry(const std::string& name, const std::string& what) {
   return Error{ErrorCode::kInvalidArgument, "importance of tensor " + quote(name) + ": " + what};
 }
 
@@ -33,17 +33,18 @@ auto place_of(Entries& entries, std::string_view name) {
 }  // namespace
 
 Status ImportanceMatrix::check(const Entry& entry) const {
-  if (entry.name.empty()) return invalid(entry.name, "the name is empty");
+  if (entry.name.empty()) return invalid_entry(entry.name, "the name is empty");
   if (entry.sums.empty() || entry.counts.empty() || entry.sums.size() % entry.counts.size() != 0) {
-    return invalid(entry.name, std::to_string(entry.sums.size()) + " sums do not belong to " +
-                                   std::to_string(entry.counts.size()) + " counts");
+    return invalid_entry(entry.name, std::to_string(entry.sums.size()) + " sums do not belong to " +
+                                         std::to_string(entry.counts.size()) + " counts");
   }
-  if (!is_valid(entry.sums) || !is_valid(entry.counts)) {
-    return invalid(entry.name, "a value is negative or not finite");
+  if (!all_valid(entry.sums) || !all_valid(entry.counts)) {
+    return invalid_entry(entry.name, "a value is negative or not finite");
   }
   const Entry* own = find(entry.name);
   if (own != nullptr && (own->sums.size() != entry.sums.size())) {
-    return invalid(entry.name, std::to_string(entry.sums.size()) + " sums meet " + std::to_string(own->sums.size()));
+    return invalid_entry(entry.name,
+                         std::to_string(entry.sums.size()) + " sums meet " + std::to_string(own->sums.size()));
   }
   return {};
 }

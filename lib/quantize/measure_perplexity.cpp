@@ -14,7 +14,7 @@
 namespace hearth {
 namespace {
 
-Error invalid(std::string message) {
+Error invalid_run(std::string message) {
   return Error{ErrorCode::kInvalidArgument, std::move(message)};
 }
 
@@ -53,12 +53,12 @@ Status PerplexityRun::check() const {
   if (!model_.info().has_logits)
     return Error{ErrorCode::kUnsupported, "an encoder has no perplexity: it has no logits"};
   if (!options_.base_logits.empty() && options_.base != nullptr)
-    return invalid("base and base_logits exclude each other");
+    return invalid_run("base and base_logits exclude each other");
   if ((options_.base != nullptr || !options_.base_logits.empty()) && !options_.save_logits.empty())
-    return invalid("save_logits needs a run of the base model alone");
+    return invalid_run("save_logits needs a run of the base model alone");
   if (options_.base != nullptr && options_.base->info().n_vocab != model_.info().n_vocab) {
-    return invalid("the base model has a vocabulary of " + std::to_string(options_.base->info().n_vocab) +
-                   " tokens, the model of " + std::to_string(model_.info().n_vocab));
+    return invalid_run("the base model has a vocabulary of " + std::to_string(options_.base->info().n_vocab) +
+                       " tokens, the model of " + std::to_string(model_.info().n_vocab));
   }
   return {};
 }
@@ -67,8 +67,8 @@ Status PerplexityRun::take_chunks_of_file(std::string_view text) {
   Result<BaseLogitsReader> file = BaseLogitsReader::open(options_.base_logits);
   if (!file) return file.error();
   if (file->n_vocab() != static_cast<size_t>(model_.info().n_vocab)) {
-    return invalid(options_.base_logits + ": made with a vocabulary of " + std::to_string(file->n_vocab()) +
-                   " tokens, the model has " + std::to_string(model_.info().n_vocab));
+    return invalid_run(options_.base_logits + ": made with a vocabulary of " + std::to_string(file->n_vocab()) +
+                       " tokens, the model has " + std::to_string(model_.info().n_vocab));
   }
   chunks_ = {file->tokens(), file->chunk_size(), file->n_chunks()};
   settings_.chunk_size = static_cast<int32_t>(file->chunk_size());
@@ -77,7 +77,7 @@ Status PerplexityRun::take_chunks_of_file(std::string_view text) {
     settings_.max_chunks = chunks_.n_chunks;
     const Result<TextChunks> cut = cut_text(model_, text, settings_, 1);
     if (!cut) return cut.error();
-    if (cut->tokens != chunks_.tokens) return invalid(options_.base_logits + ": made with another text");
+    if (cut->tokens != chunks_.tokens) return invalid_run(options_.base_logits + ": made with another text");
   }
   if (options_.run.max_chunks > 0) chunks_.n_chunks = std::min(chunks_.n_chunks, options_.run.max_chunks);
   return {};
@@ -87,7 +87,7 @@ Status PerplexityRun::open_chunks(std::string_view text) {
   settings_ = options_.run;
   if (!options_.base_logits.empty()) return take_chunks_of_file(text);
   if (settings_.chunk_size < 4)
-    return invalid("chunk_size " + std::to_string(settings_.chunk_size) + " is less than 4");
+    return invalid_run("chunk_size " + std::to_string(settings_.chunk_size) + " is less than 4");
   Result<TextChunks> cut = cut_text(model_, text, settings_, 2);
   if (!cut) return cut.error();
   chunks_ = *std::move(cut);
