@@ -1,13 +1,13 @@
-# The library hearth::hearth: lib/ and kernels/, without exceptions and RTTI, one object library an instruction set.
+# The library hearth::hearth: lib/ and kernels/, without RTTI, one object library an instruction set.
 file(GLOB_RECURSE lib_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/*.cpp)
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cpp)
 file(GLOB reference_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/reference/*.cpp)
 
 # -ffp-contract=off: results must round as the formats define; kernels that want a fused multiply-add write it.
-# -fno-asynchronous-unwind-tables: nothing unwinds through the library, and the tables are a tenth of it.
+# -fno-asynchronous-unwind-tables: only code that exceptions may pass through needs such tables, and they take room.
 # -fno-semantic-interposition: calls within the library stay direct although it is position-independent.
 add_library(hearth_flags INTERFACE)
-target_compile_options(hearth_flags INTERFACE -fno-exceptions -fno-asynchronous-unwind-tables -fno-rtti -ffp-contract=off
+target_compile_options(hearth_flags INTERFACE -fno-asynchronous-unwind-tables -fno-rtti -ffp-contract=off
   -fvisibility-inlines-hidden -fno-semantic-interposition -Wconversion -Wno-sign-conversion)
 target_compile_features(hearth_flags INTERFACE cxx_std_20)
 target_include_directories(hearth_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
@@ -44,10 +44,16 @@ foreach(folder_and_level IN LISTS levels_of_lib)
   list(FILTER lib_sources EXCLUDE REGEX "/lib/${folder}/")
   if(sources)
     hearth_part(${folder} ${level} ${sources})
+    if(NOT HEARTH_EXCEPTIONS)
+      target_compile_options(hearth_${folder} PRIVATE -fno-exceptions)
+    endif()
   endif()
 endforeach()
 hearth_part(kernels -Os ${kernel_sources})
 hearth_part(reference -O2 ${reference_sources})
+# Kernels allocate nothing and call nobody; lib/ has exceptions, which lib/base/guard.h keeps inside.
+target_compile_options(hearth_kernels PRIVATE -fno-exceptions)
+target_compile_options(hearth_reference PRIVATE -fno-exceptions)
 
 add_library(hearth ${lib_sources} ${hearth_objects})
 add_library(hearth::hearth ALIAS hearth)
@@ -87,7 +93,7 @@ function(hearth_isa_row name)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/${name}/*.cpp)
   add_library(hearth_${name} OBJECT ${sources})
-  target_compile_options(hearth_${name} PRIVATE ${row_FLAGS})
+  target_compile_options(hearth_${name} PRIVATE -fno-exceptions ${row_FLAGS})
   target_link_libraries(hearth_${name} PRIVATE hearth_flags hearth_warnings)
   set_target_properties(hearth_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)  # kernels are large
   if(NOT row_VECTORS)

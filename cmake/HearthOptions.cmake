@@ -9,6 +9,7 @@ option(HEARTH_WERROR "Treat warnings as errors" OFF)
 option(HEARTH_INSTALL "Make install rules" ${HEARTH_TOP_LEVEL})
 option(HEARTH_OPENMP "Run parallel loops on OpenMP instead of our own threads" OFF)
 option(HEARTH_JINJA "Build the engine of chat templates; without it ChatTemplate says kUnsupported" ON)
+option(HEARTH_EXCEPTIONS "Out of memory is an error (exceptions inside lib/); OFF: a small allocation that fails ends the process" ON)
 option(HEARTH_UNITY "Compile small source files together: less time for a whole build, more after a small change" ON)
 option(BUILD_SHARED_LIBS "Build a shared library" OFF)
 set(HEARTH_ISAS all CACHE STRING

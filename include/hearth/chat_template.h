@@ -54,7 +54,7 @@ struct ChatPrompt {
     bool trusted;  ///< written by the template
   };
   std::vector<Piece> pieces;
-  std::string text() const;  ///< all pieces joined
+  std::string text() const;  ///< all pieces joined; empty when memory is out
 };
 
 /// A compiled template. Immutable, shareable by threads.

@@ -20,7 +20,7 @@ struct IsaInfo {
   bool active;        ///< the one in use
 };
 
-/// Every set compiled in, slowest first. "scalar" is always there and always usable.
+/// Every set compiled in, slowest first. "scalar" is always there and always usable. Empty when memory is out.
 std::vector<IsaInfo> list_isas();
 /// Name of the set in use: the fastest usable one, unless forced by force_isa() or HEARTH_ISA (read once,
 /// at first use; an unknown or unusable name there is ignored and reported by isa_override_error()).
@@ -49,7 +49,7 @@ struct KernelCheck {
   std::string detail;  ///< the error found and the limit
 };
 /// Runs every kernel of every usable set against the reference on a few awkward sizes; well under a second.
-/// Sets that this machine cannot run are not listed.
+/// Sets that this machine cannot run are not listed. Empty when memory is out.
 std::vector<KernelCheck> self_test();
 
 }  // namespace hearth

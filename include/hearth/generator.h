@@ -94,11 +94,13 @@ class Generator {
   ~Generator();
 
   /// Takes a token from the logits [ModelInfo::n_vocab] that follow what was written so far: the prompt at first, then
-  /// the token of next(). kInvalidArgument when finished or when the number of logits is wrong.
+  /// the token of next(). kInvalidArgument when finished or when the number of logits is wrong; kOutOfMemory, after
+  /// which the generator has finished (text() is what was handed out); errors of Sampler::sample.
   Result<GeneratedToken> accept(std::span<const float> logits);
   /// The last token, to be computed as part of sequence `seq` before the next accept(). Meaningless once finished.
   BatchToken next(SeqId seq) const;
-  /// Ends the text for a reason of the host's. Returns what text was held back (none for kCallback).
+  /// Ends the text for a reason of the host's. Returns what text was held back (none for kCallback, or when memory is
+  /// out).
   std::string_view finish(StopReason reason);
 
   bool finished() const;

@@ -57,7 +57,8 @@ class ImportanceMatrix {
   /// Sorted by name.
   std::span<const Entry> entries() const { return entries_; }
 
-  /// What makes the numbers doubtful: experts that no token or few tokens reached, little text. One line each.
+  /// What makes the numbers doubtful: experts that no token or few tokens reached, little text. One line each;
+  /// none when memory is out.
   std::vector<std::string> warnings() const;
 
   std::vector<std::string> datasets;  ///< names of the texts
@@ -67,6 +68,8 @@ class ImportanceMatrix {
  private:
   friend struct ImportanceReader;
   Status check(const Entry& entry) const;
+  Status merge_in(const ImportanceMatrix& other);
+  std::vector<std::string> list_warnings() const;
   void insert(Entry entry);
   void update_means(size_t i);
 

@@ -20,7 +20,7 @@ namespace hearth {
 /// How the elements of cached keys or values are stored.
 enum class KVType : uint8_t { kF32, kF16, kBF16 };
 
-/// Every type, in the order of the enum.
+/// Every type, in the order of the enum. Empty when memory is out.
 std::vector<KVType> list_kv_types();
 /// "f32", "f16", ...
 const char* kv_type_name(KVType type);

@@ -83,7 +83,7 @@ class Model {
   /// The same from the file's metadata alone, before any weight is touched.
   static Result<MemoryPlan> plan(const std::string& path, const SessionOptions& options);
 
-  /// Names of the architectures that open() accepts.
+  /// Names of the architectures that open() accepts. Empty when memory is out.
   static std::vector<std::string> architectures();
 
   struct Impl;

@@ -106,12 +106,14 @@ class Sampler {
   ~Sampler();
   Result<Sampler> clone() const;
 
+  /// Where memory is out the stage is left out, and the next sample() says so.
   void add_stage(StagePosition where, SamplerStage stage);
 
   /// Chooses a token from `logits` [n_logits]. NaN counts as -inf; +inf wins; if nothing is finite the
   /// lowest id that is not forbidden is taken. kInvalidArgument when the length is not n_logits.
   Result<Token> sample(std::span<const float> logits);
-  /// Tells the chain what was taken (also for tokens of the prompt, so that penalties see them).
+  /// Tells the chain what was taken (also for tokens of the prompt, so that penalties see them). Where memory is out
+  /// the token is forgotten, and the next sample() says so (kOutOfMemory, once).
   void accept(Token id);
   /// Forgets history and restarts the generator from the seed.
   void reset();

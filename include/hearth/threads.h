@@ -10,7 +10,7 @@
 namespace hearth {
 
 /// Threads worth using: physical (performance) cores this process may run on, limited by the cgroup's CPU
-/// quota. At least 1.
+/// quota. At least 1, which is also the answer when memory is out.
 int default_thread_count();
 
 /// A host's own thread pool. `run(n_tasks, task)` must call task(i) exactly once for every i in

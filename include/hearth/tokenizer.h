@@ -109,18 +109,22 @@ class Tokenizer {
 class TokenDecoder {
  public:
   explicit TokenDecoder(const Tokenizer& tokenizer, const DecodeOptions& options = {});
-  /// Text that became complete with this token; valid until the next call. Ids out of range give nothing.
+  /// Text that became complete with this token; valid until the next call. Ids out of range give nothing. Where memory
+  /// is out the token's text is left out, and lost_text() is true from then on.
   std::string_view push(Token id);
   /// What is still held back (an unfinished character becomes U+FFFD).
   std::string_view finish();
+  bool lost_text() const { return lost_text_; }
 
  private:
+  std::string_view add(Token id);
   Tokenizer tokenizer_;
   DecodeOptions options_;
   std::string pending_;
   std::string ready_;
   bool started_ = false;
   bool at_text_start_ = false;
+  bool lost_text_ = false;
 };
 
 }  // namespace hearth

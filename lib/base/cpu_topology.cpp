@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "hearth/threads.h"
+#include "lib/base/guard.h"
 
 namespace hearth {
 namespace {
@@ -210,7 +211,7 @@ std::vector<int> allowed_cpus() {
 }
 
 int default_thread_count() {
-  return count_usable_cores("", allowed_cpus());
+  return guard_or(1, [] { return count_usable_cores("", allowed_cpus()); });
 }
 
 }  // namespace hearth

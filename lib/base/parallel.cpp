@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <exception>
 #include <new>
 #include <string>
 
@@ -71,6 +72,7 @@ struct Parallel::Impl {
   uint32_t wait_for_fork(uint32_t seen, SpinWait& wait);
   void worker_loop(int worker);
   void run_on_host(int count, const TaskRef& ref) const;
+  void run_all(int count, const TaskRef& ref);
   static void* thread_main(void* worker);
 };
 
@@ -202,6 +204,39 @@ void Parallel::Impl::run_on_host(int count, const TaskRef& ref) const {
   });
 }
 
+/// Runs tasks that do not throw.
+void Parallel::Impl::run_all(int count, const TaskRef& ref) {
+  if (host != nullptr) return run_on_host(count, ref);
+#if defined(HEARTH_OPENMP)
+#pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads)
+  for (int i = 0; i < count; ++i) ref(i, omp_get_thread_num());
+#else
+  open_fork(static_cast<uint32_t>(count), ref);
+  work(0);
+  join(static_cast<uint32_t>(count));
+#endif
+}
+
+namespace {
+
+/// What a task threw, carried from its thread to the one that waits for all of them.
+class Thrown {
+ public:
+  /// In a catch block: the first exception is kept.
+  void keep() {
+    if (!any_.exchange(true)) what_ = std::current_exception();
+  }
+  void hand_on() const {
+    if (what_) std::rethrow_exception(what_);
+  }
+
+ private:
+  std::atomic<bool> any_{false};
+  std::exception_ptr what_;
+};
+
+}  // namespace
+
 Parallel::Parallel() = default;
 Parallel::~Parallel() = default;
 
@@ -236,15 +271,19 @@ void Parallel::run(int n_tasks, TaskRef task) {
     for (int i = 0; i < n_tasks; ++i) task(i, 0);
     return;
   }
-  if (impl_->host != nullptr) return impl_->run_on_host(n_tasks, task);
-#if defined(HEARTH_OPENMP)
-#pragma omp parallel for schedule(dynamic, 1) num_threads(impl_->n_threads)
-  for (int i = 0; i < n_tasks; ++i) task(i, omp_get_thread_num());
+#if defined(__cpp_exceptions)
+  Thrown thrown;
+  const auto catching = [&](int i, int worker) {
+    try {
+      task(i, worker);
+    } catch (...) {
+      thrown.keep();
+    }
+  };
+  impl_->run_all(n_tasks, TaskRef(catching));
+  thrown.hand_on();
 #else
-  const uint32_t count = static_cast<uint32_t>(n_tasks);
-  impl_->open_fork(count, task);
-  impl_->work(0);
-  impl_->join(count);
+  impl_->run_all(n_tasks, task);
 #endif
 }
 

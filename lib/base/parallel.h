@@ -33,7 +33,7 @@ class Parallel {
   static Result<std::unique_ptr<Parallel>> create(int n_threads, const ThreadPool* host = nullptr);
   ~Parallel();
   int n_threads() const;
-  /// Runs task 0..n_tasks-1; returns when all are done. Not reentrant.
+  /// Runs task 0..n_tasks-1; returns when all are done, and throws then what one of them threw. Not reentrant.
   void run(int n_tasks, TaskRef task);
 
  private:

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "hearth/kv_cache.h"
+#include "lib/base/guard.h"
 
 namespace hearth {
 
@@ -13,9 +14,11 @@ namespace hearth {
 #undef HEARTH_KV_TYPE
 
 std::vector<KVType> list_kv_types() {
-  std::vector<KVType> types;
-  for (int i = 0; i < kernels::kKvTypeCount; ++i) types.push_back(static_cast<KVType>(i));
-  return types;
+  return guard_or(std::vector<KVType>(), [] {
+    std::vector<KVType> types;
+    for (int i = 0; i < kernels::kKvTypeCount; ++i) types.push_back(static_cast<KVType>(i));
+    return types;
+  });
 }
 
 const char* kv_type_name(KVType type) {
@@ -24,12 +27,15 @@ const char* kv_type_name(KVType type) {
 }
 
 Result<KVType> parse_kv_type(std::string_view name) {
-  std::string known;
-  for (const KVType type : list_kv_types()) {
-    if (name == kv_type_name(type)) return type;
-    known += (known.empty() ? "" : ", ") + std::string(kv_type_name(type));
-  }
-  return Error{ErrorCode::kInvalidArgument, "unknown KV type '" + std::string(name) + "'; known: " + known};
+  return guard([&]() -> Result<KVType> {
+    std::string known;
+    for (int i = 0; i < kernels::kKvTypeCount; ++i) {
+      const auto type = static_cast<KVType>(i);
+      if (name == kv_type_name(type)) return type;
+      known += (known.empty() ? "" : ", ") + std::string(kv_type_name(type));
+    }
+    return Error{ErrorCode::kInvalidArgument, "unknown KV type '" + std::string(name) + "'; known: " + known};
+  });
 }
 
 uint64_t kv_position_bytes(KVType type, int64_t dim) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/base/guard.h"
 #include "lib/cache/kv_cache.h"
 
 namespace hearth {
@@ -96,13 +97,14 @@ Status KVCache::Impl::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
 }
 
 bool KVCache::Impl::room(SeqId seq, int32_t n) const {
-  if (!check_sequence(seq) || n < 0 || length(seq) + int64_t{n} > options.n_ctx) return false;
+  if (seq < 0 || seq >= options.n_seqs || n < 0 || length(seq) + int64_t{n} > options.n_ctx) return false;
   return std::all_of(groups.begin(), groups.end(),
                      [&](const Sequences& group) { return group.has_room(seq, n, options.n_batch); });
 }
 
 int32_t KVCache::Impl::length(SeqId seq) const {
-  return check_sequence(seq) ? length_before(seq, static_cast<int32_t>(options.n_ctx)) : 0;
+  if (seq < 0 || seq >= options.n_seqs) return 0;
+  return length_before(seq, static_cast<int32_t>(options.n_ctx));
 }
 
 bool KVCache::Impl::contains(SeqId seq, int32_t pos) const {
@@ -142,16 +144,16 @@ void KVCache::clear() {
   impl_->clear();
 }
 Status KVCache::remove(SeqId seq, int32_t p0, int32_t p1) {
-  return impl_->remove(seq, p0, p1);
+  return guard([&] { return impl_->remove(seq, p0, p1); });
 }
 Status KVCache::rollback(SeqId seq, int32_t n) {
-  return impl_->rollback(seq, n);
+  return guard([&] { return impl_->rollback(seq, n); });
 }
 Status KVCache::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
-  return impl_->copy(from, to, p0, p1);
+  return guard([&] { return impl_->copy(from, to, p0, p1); });
 }
 Status KVCache::trim(SeqId seq, int32_t n) {
-  return impl_->remove(seq, n, -1);
+  return guard([&] { return impl_->remove(seq, n, -1); });
 }
 bool KVCache::room(SeqId seq, int32_t n) const {
   return impl_->room(seq, n);

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "hearth/chat_template.h"
+#include "lib/base/guard.h"
 #include "lib/chat/messages.h"
 #include "lib/jinja/interpreter.h"
 #include "lib/jinja/json_values.h"
@@ -59,86 +60,94 @@ std::string_view last_user_text(const std::vector<ChatMessage>& messages) {
 }  // namespace
 
 Result<ChatTemplate> ChatTemplate::compile(std::string_view source, std::string_view bos, std::string_view eos) {
-  auto impl = std::make_shared<Impl>();
-  impl->source = source;
-  impl->bos = bos;
-  impl->eos = eos;
-  auto compiled = jinja::compile_template(source);
-  if (!compiled) return compiled.error();
-  impl->main = *std::move(compiled);
-  return ChatTemplate(std::move(impl));
+  return guard([&]() -> Result<ChatTemplate> {
+    auto impl = std::make_shared<Impl>();
+    impl->source = source;
+    impl->bos = bos;
+    impl->eos = eos;
+    auto compiled = jinja::compile_template(source);
+    if (!compiled) return compiled.error();
+    impl->main = *std::move(compiled);
+    return ChatTemplate(std::move(impl));
+  });
 }
 
 Result<ChatTemplate> ChatTemplate::from_gguf(const GgufFile& file, const Tokenizer& tokenizer) {
-  const auto written = [&](std::optional<Token> id) {
-    return id ? std::string(tokenizer.raw_token(*id)) : std::string();
-  };
-  auto impl = std::make_shared<Impl>();
-  impl->bos = written(tokenizer.bos());
-  impl->eos = written(tokenizer.eos());
-  const auto source_of = [&](std::string_view key) {
-    const auto text = file.get_string(key);
-    return text ? std::string(*text) : std::string();
-  };
-  impl->source = source_of("tokenizer.chat_template");
-  if (impl->source.empty()) {
-    impl->source = kChatMl;
-    impl->warning = "the file has no chat template; ChatML is used, which the model may not have been trained on";
-  }
-  auto compiled = jinja::compile_template(impl->source);
-  if (!compiled) return Error{compiled.error().code, "tokenizer.chat_template, " + compiled.error().message};
-  impl->main = *std::move(compiled);
-  const std::string tool_use = source_of("tokenizer.chat_template.tool_use");
-  if (!tool_use.empty()) {
-    auto with_tools = jinja::compile_template(tool_use);
-    if (with_tools) {
-      impl->tool_use = *std::move(with_tools);
-    } else {
-      impl->warning = "tokenizer.chat_template.tool_use is left out, " + with_tools.error().message;
+  return guard([&]() -> Result<ChatTemplate> {
+    const auto written = [&](std::optional<Token> id) {
+      return id ? std::string(tokenizer.raw_token(*id)) : std::string();
+    };
+    auto impl = std::make_shared<Impl>();
+    impl->bos = written(tokenizer.bos());
+    impl->eos = written(tokenizer.eos());
+    const auto source_of = [&](std::string_view key) {
+      const auto text = file.get_string(key);
+      return text ? std::string(*text) : std::string();
+    };
+    impl->source = source_of("tokenizer.chat_template");
+    if (impl->source.empty()) {
+      impl->source = kChatMl;
+      impl->warning = "the file has no chat template; ChatML is used, which the model may not have been trained on";
     }
-  }
-  return ChatTemplate(std::move(impl));
+    auto compiled = jinja::compile_template(impl->source);
+    if (!compiled) return Error{compiled.error().code, "tokenizer.chat_template, " + compiled.error().message};
+    impl->main = *std::move(compiled);
+    const std::string tool_use = source_of("tokenizer.chat_template.tool_use");
+    if (!tool_use.empty()) {
+      auto with_tools = jinja::compile_template(tool_use);
+      if (with_tools) {
+        impl->tool_use = *std::move(with_tools);
+      } else {
+        impl->warning = "tokenizer.chat_template.tool_use is left out, " + with_tools.error().message;
+      }
+    }
+    return ChatTemplate(std::move(impl));
+  });
 }
 
 Result<ChatPrompt> ChatTemplate::render(const std::vector<ChatMessage>& messages, const ChatOptions& options) const {
-  const bool with_tools = !options.tools_json.empty() && impl_->tool_use;
-  jinja::RunOptions run;
-  run.now = seconds_of(options.now);
-  run.extensions = true;
-  std::optional<Result<ChatPrompt>> best;  // the first prompt, or else the first error
-  for (const MessageForm& form : message_forms(messages)) {
-    Interpreter interpreter(with_tools ? *impl_->tool_use : *impl_->main, run);
-    auto variables = make_variables(interpreter.heap(), messages, options, impl_->bos, impl_->eos, form);
-    if (!variables) return variables.error();
-    auto text = interpreter.run(*std::move(variables));
-    if (!text && text.error().code != ErrorCode::kFormat) return best ? *std::move(best) : text.error();
-    if (!text) {
-      if (!best) best.emplace(text.error());
-      continue;
+  return guard([&]() -> Result<ChatPrompt> {
+    const bool with_tools = !options.tools_json.empty() && impl_->tool_use;
+    jinja::RunOptions run;
+    run.now = seconds_of(options.now);
+    run.extensions = true;
+    std::optional<Result<ChatPrompt>> best;  // the first prompt, or else the first error
+    for (const MessageForm& form : message_forms(messages)) {
+      Interpreter interpreter(with_tools ? *impl_->tool_use : *impl_->main, run);
+      auto variables = make_variables(interpreter.heap(), messages, options, impl_->bos, impl_->eos, form);
+      if (!variables) return variables.error();
+      auto text = interpreter.run(*std::move(variables));
+      if (!text && text.error().code != ErrorCode::kFormat) return best ? *std::move(best) : text.error();
+      if (!text) {
+        if (!best) best.emplace(text.error());
+        continue;
+      }
+      ChatPrompt prompt{pieces_of(*text)};
+      if (!interpreter.printed_python() && text->bytes().find(last_user_text(messages)) != std::string_view::npos) {
+        return prompt;
+      }
+      if (!best || !*best) best.emplace(std::move(prompt));
     }
-    ChatPrompt prompt{pieces_of(*text)};
-    if (!interpreter.printed_python() && text->bytes().find(last_user_text(messages)) != std::string_view::npos) {
-      return prompt;
-    }
-    if (!best || !*best) best.emplace(std::move(prompt));
-  }
-  return *std::move(best);
+    return *std::move(best);
+  });
 }
 
 Result<std::string> ChatTemplate::render_json(std::string_view variables_json, int64_t now) const {
-  jinja::RunOptions run;
-  run.now = seconds_of(now);
-  Interpreter interpreter(*impl_->main, run);
-  jinja::Value variables;
-  std::string problem;
-  if (!jinja::read_json(interpreter.heap(), variables_json, false, variables, problem)) {
-    return Error{ErrorCode::kInvalidArgument, "variables: " + problem};
-  }
-  if (!variables.is(jinja::Kind::kDict))
-    return Error{ErrorCode::kInvalidArgument, "variables: a JSON object is expected"};
-  auto text = interpreter.run(std::move(variables));
-  if (!text) return text.error();
-  return std::string(text->bytes());
+  return guard([&]() -> Result<std::string> {
+    jinja::RunOptions run;
+    run.now = seconds_of(now);
+    Interpreter interpreter(*impl_->main, run);
+    jinja::Value variables;
+    std::string problem;
+    if (!jinja::read_json(interpreter.heap(), variables_json, false, variables, problem)) {
+      return Error{ErrorCode::kInvalidArgument, "variables: " + problem};
+    }
+    if (!variables.is(jinja::Kind::kDict))
+      return Error{ErrorCode::kInvalidArgument, "variables: a JSON object is expected"};
+    auto text = interpreter.run(std::move(variables));
+    if (!text) return text.error();
+    return std::string(text->bytes());
+  });
 }
 
 std::string_view ChatTemplate::source() const {

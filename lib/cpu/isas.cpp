@@ -3,6 +3,7 @@
 
 #include "hearth/cpu.h"
 #include "kernels/dispatch.h"
+#include "lib/base/guard.h"
 
 namespace hearth {
 namespace {
@@ -20,14 +21,16 @@ Result<int> choose(std::string_view name) {
 }  // namespace
 
 std::vector<IsaInfo> list_isas() {
-  std::vector<IsaInfo> infos;
-  const std::string_view active = active_isa();
-  for (int i = 0; i < kernels::isa_count(); ++i) {
-    const kernels::IsaRow& row = kernels::isa_row(i);
-    infos.push_back(
-        {row.name, *row.needs == 0 ? "nothing" : row.needs, kernels::isa_table(i) != nullptr, active == row.name});
-  }
-  return infos;
+  return guard_or(std::vector<IsaInfo>(), [] {
+    std::vector<IsaInfo> infos;
+    const std::string_view active = active_isa();
+    for (int i = 0; i < kernels::isa_count(); ++i) {
+      const kernels::IsaRow& row = kernels::isa_row(i);
+      infos.push_back(
+          {row.name, *row.needs == 0 ? "nothing" : row.needs, kernels::isa_table(i) != nullptr, active == row.name});
+    }
+    return infos;
+  });
 }
 
 const char* active_isa() {
@@ -35,16 +38,18 @@ const char* active_isa() {
 }
 
 Status force_isa(std::string_view name) {
-  const Result<int> row = choose(name);
-  if (!row) return row.error();
-  kernels::activate_isa(*row);
-  return {};
+  return guard([&]() -> Status {
+    const Result<int> row = choose(name);
+    if (!row) return row.error();
+    kernels::activate_isa(*row);
+    return {};
+  });
 }
 
 std::string isa_override_error() {
   const char* name = kernels::ignored_override();
   if (*name == '\0') return {};
-  return "HEARTH_ISA ignored: " + choose(name).error().message;
+  return guard_or(std::string("out of memory"), [&] { return "HEARTH_ISA ignored: " + choose(name).error().message; });
 }
 
 }  // namespace hearth

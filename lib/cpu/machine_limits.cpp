@@ -7,6 +7,7 @@
 #include "hearth/cpu.h"
 #include "kernels/kernel_table.h"
 #include "lib/base/buffer.h"
+#include "lib/base/guard.h"
 #include "lib/base/parallel.h"
 
 namespace hearth {
@@ -65,16 +66,18 @@ double measure_int8(Parallel& parallel) {
 }  // namespace
 
 Result<MachineLimits> measure_machine_limits(int n_threads) {
-  auto parallel = Parallel::create(n_threads);
-  if (!parallel) return parallel.error();
-  auto memory = AlignedBuffer::allocate(kReadBytes, "measuring the reading speed");
-  if (!memory) return memory.error();
-  std::memset(memory->data(), 1, static_cast<size_t>(kReadBytes));
-  MachineLimits limits;
-  limits.n_threads = n_threads;
-  limits.read_gb_per_s = 1e-9 * measure_read(**parallel, reinterpret_cast<const char*>(memory->data()));
-  limits.int8_gmac_per_s = 1e-9 * measure_int8(**parallel);
-  return limits;
+  return guard([&]() -> Result<MachineLimits> {
+    auto parallel = Parallel::create(n_threads);
+    if (!parallel) return parallel.error();
+    auto memory = AlignedBuffer::allocate(kReadBytes, "measuring the reading speed");
+    if (!memory) return memory.error();
+    std::memset(memory->data(), 1, static_cast<size_t>(kReadBytes));
+    MachineLimits limits;
+    limits.n_threads = n_threads;
+    limits.read_gb_per_s = 1e-9 * measure_read(**parallel, reinterpret_cast<const char*>(memory->data()));
+    limits.int8_gmac_per_s = 1e-9 * measure_int8(**parallel);
+    return limits;
+  });
 }
 
 }  // namespace hearth

@@ -3,9 +3,9 @@
 
 #include <cstring>
 
+#include "lib/base/guard.h"
+#include "lib/base/quote.h"
 #include "lib/gguf/file_impl.h"
-#include "lib/gguf/quote.h"
-#include "lib/gguf/try_reserve.h"
 
 namespace hearth {
 
@@ -18,7 +18,7 @@ void TensorListHash::add(std::string_view name, TensorType type, uint64_t size_b
 std::vector<uint64_t> read_checksums(const GgufValue* value, std::span<const GgufTensor> tensors) {
   std::vector<uint64_t> sums;
   if (value == nullptr || value->type() != GgufType::kArray || value->element_type() != GgufType::kUint64) return sums;
-  if (value->size() != tensors.size() + 1 || !try_reserve(sums, value->size())) return sums;
+  if (value->size() != tensors.size() + 1) return sums;
   TensorListHash list;
   for (const GgufTensor& tensor : tensors) list.add(tensor.name, tensor.type, tensor.size_bytes);
   uint64_t noted = 0;
@@ -35,22 +35,24 @@ std::optional<uint64_t> GgufFile::checksum(size_t i) const {
 }
 
 Status GgufFile::check_tensor(size_t i) const {
-  if (i >= impl_->tensors.size()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "tensor " + std::to_string(i) + " of " + std::to_string(impl_->tensors.size()) + " does not exist"};
-  }
-  const GgufTensor& tensor = impl_->tensors[i];
-  const std::optional<uint64_t> noted = checksum(i);
-  if (!noted) return Error{ErrorCode::kNotFound, "tensor " + quote(tensor.name) + " has no checksum"};
-  if (tensor.data == nullptr) {
-    return Error{ErrorCode::kInvalidArgument, "tensor " + quote(tensor.name) + ": the file was opened without data"};
-  }
-  if (xxh64({tensor.data, static_cast<size_t>(tensor.size_bytes)}) == *noted) return {};
-  const std::string& path = impl_->shard_paths[tensor.shard];
-  return Error{ErrorCode::kFormat, (path.empty() ? "memory" : path) + ": tensor " + quote(tensor.name) +
-                                       " is damaged: its " + std::to_string(tensor.size_bytes) + " bytes at offset " +
-                                       std::to_string(tensor.file_offset) + " do not have the checksum in key " +
-                                       quote(kChecksumKey)};
+  return guard([&]() -> Status {
+    if (i >= impl_->tensors.size()) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "tensor " + std::to_string(i) + " of " + std::to_string(impl_->tensors.size()) + " does not exist"};
+    }
+    const GgufTensor& tensor = impl_->tensors[i];
+    const std::optional<uint64_t> noted = checksum(i);
+    if (!noted) return Error{ErrorCode::kNotFound, "tensor " + quote(tensor.name) + " has no checksum"};
+    if (tensor.data == nullptr) {
+      return Error{ErrorCode::kInvalidArgument, "tensor " + quote(tensor.name) + ": the file was opened without data"};
+    }
+    if (xxh64({tensor.data, static_cast<size_t>(tensor.size_bytes)}) == *noted) return {};
+    const std::string& path = impl_->shard_paths[tensor.shard];
+    return Error{ErrorCode::kFormat, (path.empty() ? "memory" : path) + ": tensor " + quote(tensor.name) +
+                                         " is damaged: its " + std::to_string(tensor.size_bytes) + " bytes at offset " +
+                                         std::to_string(tensor.file_offset) + " do not have the checksum in key " +
+                                         quote(kChecksumKey)};
+  });
 }
 
 }  // namespace hearth

@@ -1,9 +1,10 @@
 // Look-ups in an opened GgufFile. Opening is in open.cpp, parsing in parser.cpp.
 #include "hearth/gguf.h"
 
+#include "lib/base/guard.h"
+#include "lib/base/quote.h"
 #include "lib/gguf/file_impl.h"
 #include "lib/gguf/name_index.h"
-#include "lib/gguf/quote.h"
 
 namespace hearth {
 namespace {
@@ -51,16 +52,16 @@ const GgufTensor* GgufFile::tensor(std::string_view name) const {
 }
 
 Result<int64_t> GgufFile::get_int(std::string_view key) const {
-  return get(*this, key, &GgufValue::as_int);
+  return guard([&] { return get(*this, key, &GgufValue::as_int); });
 }
 Result<double> GgufFile::get_float(std::string_view key) const {
-  return get(*this, key, &GgufValue::as_float);
+  return guard([&] { return get(*this, key, &GgufValue::as_float); });
 }
 Result<bool> GgufFile::get_bool(std::string_view key) const {
-  return get(*this, key, &GgufValue::as_bool);
+  return guard([&] { return get(*this, key, &GgufValue::as_bool); });
 }
 Result<std::string_view> GgufFile::get_string(std::string_view key) const {
-  return get(*this, key, &GgufValue::as_string);
+  return guard([&] { return get(*this, key, &GgufValue::as_string); });
 }
 
 }  // namespace hearth

@@ -4,12 +4,13 @@
 #include <string>
 #include <utility>
 
+#include "lib/base/guard.h"
+#include "lib/base/quote.h"
 #include "lib/gguf/checksums.h"
 #include "lib/gguf/file_impl.h"
 #include "lib/gguf/limits.h"
 #include "lib/gguf/name_index.h"
 #include "lib/gguf/parser.h"
-#include "lib/gguf/quote.h"
 #include "lib/gguf/shard_name.h"
 
 namespace hearth {
@@ -172,16 +173,18 @@ class Opener {
 }  // namespace
 
 Result<GgufFile> GgufFile::open(const std::string& path, const GgufOpenOptions& options) {
-  return Opener(options).open(path);
+  return guard([&] { return Opener(options).open(path); });
 }
 
 Result<GgufFile> GgufFile::from_memory(std::span<const std::byte> bytes, const GgufOpenOptions& options) {
-  // Tensors promise the alignment of the format; a buffer that begins elsewhere is copied once.
-  const bool aligned = reinterpret_cast<uintptr_t>(bytes.data()) % gguf_limits::kMinAlignment == 0;
-  if (aligned || options.metadata_only) return Opener(options).from_memory(FileBytes::borrow(bytes));
-  Result<FileBytes> copy = FileBytes::copy_of(bytes);
-  if (!copy) return copy.error();
-  return Opener(options).from_memory(*std::move(copy));
+  return guard([&]() -> Result<GgufFile> {
+    // Tensors promise the alignment of the format; a buffer that begins elsewhere is copied once.
+    const bool aligned = reinterpret_cast<uintptr_t>(bytes.data()) % gguf_limits::kMinAlignment == 0;
+    if (aligned || options.metadata_only) return Opener(options).from_memory(FileBytes::borrow(bytes));
+    Result<FileBytes> copy = FileBytes::copy_of(bytes);
+    if (!copy) return copy.error();
+    return Opener(options).from_memory(*std::move(copy));
+  });
 }
 
 }  // namespace hearth

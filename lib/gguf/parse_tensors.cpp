@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "lib/base/quote.h"
 #include "lib/gguf/limits.h"
 #include "lib/gguf/parser.h"
-#include "lib/gguf/quote.h"
 #include "lib/gguf/tensor_size.h"
 
 namespace hearth {

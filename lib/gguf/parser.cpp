@@ -3,9 +3,9 @@
 
 #include <bit>
 
+#include "lib/base/quote.h"
 #include "lib/gguf/limits.h"
 #include "lib/gguf/name_index.h"
-#include "lib/gguf/quote.h"
 
 namespace hearth {
 namespace {

@@ -2,9 +2,9 @@
 #include <limits>
 
 #include "hearth/gguf.h"
+#include "lib/base/guard.h"
 #include "lib/gguf/cursor.h"
 #include "lib/gguf/parser.h"
-#include "lib/gguf/try_reserve.h"
 
 namespace hearth {
 namespace {
@@ -14,10 +14,6 @@ Error type_error(const GgufValue& value, const char* wanted) {
   if (value.type() == GgufType::kArray) message += "an array of ";
   message.append(gguf_type_name(value.element_type())).append(", not ").append(wanted);
   return Error{ErrorCode::kFormat, std::move(message)};
-}
-
-Error no_memory(uint64_t count) {
-  return Error{ErrorCode::kOutOfMemory, "no memory for an array of " + std::to_string(count) + " elements"};
 }
 
 bool is_integer(GgufType type) {
@@ -89,73 +85,90 @@ const char* gguf_type_name(GgufType type) {
 }
 
 Result<int64_t> GgufValue::as_int() const {
-  if (!is_integer(type_) || data_ == nullptr) return type_error(*this, "an integer");
-  if (!fits_int64(type_, data_)) return too_large(data_);
-  return load_int(type_, data_);
+  return guard([&]() -> Result<int64_t> {
+    if (!is_integer(type_) || data_ == nullptr) return type_error(*this, "an integer");
+    if (!fits_int64(type_, data_)) return too_large(data_);
+    return load_int(type_, data_);
+  });
 }
 
 Result<double> GgufValue::as_float() const {
-  if ((!is_integer(type_) && !is_float(type_)) || data_ == nullptr) return type_error(*this, "a number");
-  return load_number(type_, data_);
+  return guard([&]() -> Result<double> {
+    if ((!is_integer(type_) && !is_float(type_)) || data_ == nullptr) return type_error(*this, "a number");
+    return load_number(type_, data_);
+  });
 }
 
 Result<bool> GgufValue::as_bool() const {
-  if (type_ != GgufType::kBool) return type_error(*this, "a bool");
-  return *data_ != std::byte{0};
+  return guard([&]() -> Result<bool> {
+    if (type_ != GgufType::kBool) return type_error(*this, "a bool");
+    return *data_ != std::byte{0};
+  });
 }
 
 Result<std::string_view> GgufValue::as_string() const {
-  if (type_ != GgufType::kString) return type_error(*this, "a string");
-  return std::string_view(reinterpret_cast<const char*>(data_), size_bytes_);
+  return guard([&]() -> Result<std::string_view> {
+    if (type_ != GgufType::kString) return type_error(*this, "a string");
+    return std::string_view(reinterpret_cast<const char*>(data_), size_bytes_);
+  });
 }
 
 Result<std::vector<int64_t>> GgufValue::as_int_array() const {
-  if (type_ != GgufType::kArray || !is_integer(element_type_)) return type_error(*this, "an array of integers");
-  std::vector<int64_t> out;
-  if (!try_reserve(out, count_)) return no_memory(count_);
-  const uint64_t step = gguf_scalar_bytes(element_type_);
-  for (uint64_t i = 0; i < count_; ++i) {
-    const std::byte* element = data_ + i * step;
-    if (!fits_int64(element_type_, element)) return too_large(element);
-    out.push_back(load_int(element_type_, element));
-  }
-  return out;
+  return guard([&]() -> Result<std::vector<int64_t>> {
+    if (type_ != GgufType::kArray || !is_integer(element_type_)) return type_error(*this, "an array of integers");
+    std::vector<int64_t> out;
+    out.reserve(static_cast<size_t>(count_));
+    const uint64_t step = gguf_scalar_bytes(element_type_);
+    for (uint64_t i = 0; i < count_; ++i) {
+      const std::byte* element = data_ + i * step;
+      if (!fits_int64(element_type_, element)) return too_large(element);
+      out.push_back(load_int(element_type_, element));
+    }
+    return out;
+  });
 }
 
 Result<std::vector<float>> GgufValue::as_float_array() const {
-  const bool numbers = is_integer(element_type_) || is_float(element_type_);
-  if (type_ != GgufType::kArray || !numbers) return type_error(*this, "an array of numbers");
-  std::vector<float> out;
-  if (!try_reserve(out, count_)) return no_memory(count_);
-  const uint64_t step = gguf_scalar_bytes(element_type_);
-  for (uint64_t i = 0; i < count_; ++i) {
-    out.push_back(static_cast<float>(load_number(element_type_, data_ + i * step)));
-  }
-  return out;
+  return guard([&]() -> Result<std::vector<float>> {
+    const bool numbers = is_integer(element_type_) || is_float(element_type_);
+    if (type_ != GgufType::kArray || !numbers) return type_error(*this, "an array of numbers");
+    std::vector<float> out;
+    out.reserve(static_cast<size_t>(count_));
+    const uint64_t step = gguf_scalar_bytes(element_type_);
+    for (uint64_t i = 0; i < count_; ++i) {
+      out.push_back(static_cast<float>(load_number(element_type_, data_ + i * step)));
+    }
+    return out;
+  });
 }
 
 Result<std::vector<std::string_view>> GgufValue::as_string_array() const {
-  if (type_ != GgufType::kArray || element_type_ != GgufType::kString) return type_error(*this, "an array of strings");
-  std::vector<std::string_view> out;
-  if (!try_reserve(out, count_)) return no_memory(count_);
-  Cursor cursor(bytes());
-  std::string_view text;
-  for (uint64_t i = 0; i < count_ && cursor.read_string(text); ++i) out.push_back(text);
-  return out;
+  return guard([&]() -> Result<std::vector<std::string_view>> {
+    if (type_ != GgufType::kArray || element_type_ != GgufType::kString)
+      return type_error(*this, "an array of strings");
+    std::vector<std::string_view> out;
+    out.reserve(static_cast<size_t>(count_));
+    Cursor cursor(bytes());
+    std::string_view text;
+    for (uint64_t i = 0; i < count_ && cursor.read_string(text); ++i) out.push_back(text);
+    return out;
+  });
 }
 
 Result<std::vector<GgufValue>> GgufValue::as_array() const {
-  if (type_ != GgufType::kArray) return type_error(*this, "an array");
-  std::vector<GgufValue> out;
-  if (!try_reserve(out, count_)) return no_memory(count_);
-  Cursor cursor(bytes());
-  WalkProblem unused;
-  for (uint64_t i = 0; i < count_; ++i) {
-    GgufValue element;
-    if (!GgufParser::read_value(cursor, element_type_, 0, element, unused)) break;
-    out.push_back(element);
-  }
-  return out;
+  return guard([&]() -> Result<std::vector<GgufValue>> {
+    if (type_ != GgufType::kArray) return type_error(*this, "an array");
+    std::vector<GgufValue> out;
+    out.reserve(static_cast<size_t>(count_));
+    Cursor cursor(bytes());
+    WalkProblem unused;
+    for (uint64_t i = 0; i < count_; ++i) {
+      GgufValue element;
+      if (!GgufParser::read_value(cursor, element_type_, 0, element, unused)) break;
+      out.push_back(element);
+    }
+    return out;
+  });
 }
 
 }  // namespace hearth

@@ -6,9 +6,10 @@
 #include <utility>
 
 #include "hearth/gguf.h"
+#include "lib/base/guard.h"
+#include "lib/base/quote.h"
 #include "lib/gguf/checksums.h"
 #include "lib/gguf/limits.h"
-#include "lib/gguf/quote.h"
 #include "lib/gguf/tensor_size.h"
 #include "lib/gguf/value_walk.h"
 #include "lib/io/atomic_file.h"
@@ -59,10 +60,11 @@ struct GgufWriter::Impl {
   Impl(AtomicFile out, std::string where, uint32_t align)
       : file(std::move(out)), path(std::move(where)), alignment(align) {}
 
-  Status check_key(std::string_view key);
-  Status add_entry(std::string_view key, GgufType type, std::string_view payload);
+  Status check_key(std::string_view key) const;
+  Status add_entry(std::string_view key, GgufType type, std::string_view head, std::string_view payload = {});
   Status add_array(std::string_view key, GgufType element_type, uint64_t count, std::string_view payload);
   Status add_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims);
+  void note_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims, uint64_t size_bytes);
   Status write_header();
   Status write_data(std::span<const std::byte> bytes);
   Status finish();
@@ -89,26 +91,32 @@ struct GgufWriter::Impl {
   std::vector<uint64_t> checksums;  ///< that of the list, then of each tensor that is done
 };
 
-Status GgufWriter::Impl::check_key(std::string_view key) {
+Status GgufWriter::Impl::check_key(std::string_view key) const {
   if (state != State::kDeclaring) return invalid("key " + quote(key) + " is declared after tensor data");
   if (Status s = check_name("key", key, gguf_limits::kMaxKeyBytes); !s) return s;
   if (keys.size() >= gguf_limits::kMaxEntries) return Error{ErrorCode::kLimit, "too many keys at " + quote(key)};
-  if (!keys.emplace(key).second) return invalid("key " + quote(key) + " is declared twice");
+  if (keys.contains(std::string(key))) return invalid("key " + quote(key) + " is declared twice");
   return {};
 }
 
-Status GgufWriter::Impl::add_entry(std::string_view key, GgufType type, std::string_view payload) {
+/// `payload` follows `head`. After an error nothing of it is there.
+Status GgufWriter::Impl::add_entry(std::string_view key, GgufType type, std::string_view head,
+                                   std::string_view payload) {
   if (key == kAlignmentKey) {
     std::string own;
     append_scalar(own, alignment);
-    if (type != GgufType::kUint32 || payload != own) {
+    if (type != GgufType::kUint32 || head != own) {
       return invalid("key 'general.alignment' differs from the writer's alignment " + std::to_string(alignment));
     }
   }
   if (Status s = check_key(key); !s) return s;
-  append_string(entries, key);
-  append_scalar(entries, static_cast<uint32_t>(type));
-  entries.append(payload);
+  const auto add = [&] {
+    append_string(entries, key);
+    append_scalar(entries, static_cast<uint32_t>(type));
+    entries.append(head).append(payload);
+    keys.emplace(key);
+  };
+  undo_on_exception(add, [this, size = entries.size()] { entries.resize(size); });
   return {};
 }
 
@@ -117,9 +125,7 @@ Status GgufWriter::Impl::add_array(std::string_view key, GgufType element_type, 
   std::string header;
   append_scalar(header, static_cast<uint32_t>(element_type));
   append_scalar(header, count);
-  if (Status s = add_entry(key, GgufType::kArray, header); !s) return s;
-  entries.append(payload);
-  return {};
+  return add_entry(key, GgufType::kArray, header, payload);
 }
 
 Status GgufWriter::Impl::add_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims) {
@@ -134,25 +140,40 @@ Status GgufWriter::Impl::add_tensor(std::string_view name, TensorType type, std:
   const uint64_t limit = std::numeric_limits<int64_t>::max() - uint64_t{alignment};
   if (size->size_bytes > limit - data_bytes) return invalid("tensor " + quote(name) + ": the file's size overflows");
   if (tensors.size() >= gguf_limits::kMaxTensors) return Error{ErrorCode::kLimit, "too many tensors at " + quote(name)};
-  if (!names.emplace(name).second) return invalid("tensor " + quote(name) + " is declared twice");
-  append_string(infos, name);
-  append_scalar(infos, static_cast<uint32_t>(dims.size()));
-  for (const int64_t dim : dims) append_scalar(infos, dim);
-  append_scalar(infos, static_cast<uint32_t>(type));
-  append_scalar(infos, data_bytes);
-  tensors.push_back({std::string(name), size->size_bytes});
-  list_hash.add(name, type, size->size_bytes);
-  data_bytes = (data_bytes + size->size_bytes + alignment - 1) & ~(uint64_t{alignment} - 1);
+  if (names.contains(std::string(name))) return invalid("tensor " + quote(name) + " is declared twice");
+  note_tensor(name, type, dims, size->size_bytes);
   return {};
+}
+
+/// After an exception nothing of it is there.
+void GgufWriter::Impl::note_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims,
+                                   uint64_t size_bytes) {
+  const auto add = [&] {
+    append_string(infos, name);
+    append_scalar(infos, static_cast<uint32_t>(dims.size()));
+    for (const int64_t dim : dims) append_scalar(infos, dim);
+    append_scalar(infos, static_cast<uint32_t>(type));
+    append_scalar(infos, data_bytes);
+    tensors.push_back({std::string(name), size_bytes});
+    names.emplace(name);
+  };
+  undo_on_exception(add, [this, size = infos.size(), count = tensors.size()] {
+    infos.resize(size);
+    tensors.resize(count);
+  });
+  list_hash.add(name, type, size_bytes);
+  data_bytes = (data_bytes + size_bytes + alignment - 1) & ~(uint64_t{alignment} - 1);
 }
 
 /// Those of tensors are known only at the end, so the array is written as zeros, as the last key.
 Status GgufWriter::Impl::reserve_checksums() {
-  if (!with_checksums) return {};
+  if (!with_checksums || !checksums.empty()) return {};
   const std::vector<uint64_t> zeros(tensors.size() + 1);
   checksums.reserve(zeros.size());
-  checksums.push_back(list_hash.digest());
-  return add_array(kChecksumKey, GgufType::kUint64, zeros.size(), as_chars(std::span<const uint64_t>(zeros)));
+  const Status added =
+      add_array(kChecksumKey, GgufType::kUint64, zeros.size(), as_chars(std::span<const uint64_t>(zeros)));
+  if (added) checksums.push_back(list_hash.digest());
+  return added;
 }
 
 Status GgufWriter::Impl::write_header() {
@@ -162,12 +183,12 @@ Status GgufWriter::Impl::write_header() {
     if (Status s = add_entry(kAlignmentKey, GgufType::kUint32, own); !s) return s;
   }
   if (Status s = reserve_checksums(); !s) return s;
-  state = State::kWriting;
   std::string header = "GGUF";
   append_scalar(header, kVersion);
   append_scalar<uint64_t>(header, tensors.size());
   append_scalar<uint64_t>(header, keys.size());
   checksums_at = header.size() + entries.size() - (tensors.size() + 1) * sizeof(uint64_t);
+  state = State::kWriting;  // from here on only the file can fail, which repeats its error
   for (const std::string* part : {&header, &entries, &infos}) {
     if (Status s = file.write(std::as_bytes(std::span(*part))); !s) return s;
   }
@@ -232,13 +253,15 @@ Status GgufWriter::Impl::finish() {
 }
 
 Result<GgufWriter> GgufWriter::create(const std::string& path, uint32_t alignment) {
-  if (!std::has_single_bit(alignment) || alignment < gguf_limits::kMinAlignment ||
-      alignment > gguf_limits::kMaxAlignment) {
-    return invalid("alignment " + std::to_string(alignment) + " is not a power of two from 8 to 16777216");
-  }
-  Result<AtomicFile> file = AtomicFile::create(path);
-  if (!file) return file.error();
-  return GgufWriter(std::make_unique<Impl>(*std::move(file), path, alignment));
+  return guard([&]() -> Result<GgufWriter> {
+    if (!std::has_single_bit(alignment) || alignment < gguf_limits::kMinAlignment ||
+        alignment > gguf_limits::kMaxAlignment) {
+      return invalid("alignment " + std::to_string(alignment) + " is not a power of two from 8 to 16777216");
+    }
+    Result<AtomicFile> file = AtomicFile::create(path);
+    if (!file) return file.error();
+    return GgufWriter(std::make_unique<Impl>(*std::move(file), path, alignment));
+  });
 }
 
 GgufWriter::GgufWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -256,76 +279,86 @@ std::string_view scalar_chars(const T& value) {
 }  // namespace
 
 Status GgufWriter::add_uint32(std::string_view key, uint32_t value) {
-  return impl_->add_entry(key, GgufType::kUint32, scalar_chars(value));
+  return guard([&] { return impl_->add_entry(key, GgufType::kUint32, scalar_chars(value)); });
 }
 Status GgufWriter::add_uint64(std::string_view key, uint64_t value) {
-  return impl_->add_entry(key, GgufType::kUint64, scalar_chars(value));
+  return guard([&] { return impl_->add_entry(key, GgufType::kUint64, scalar_chars(value)); });
 }
 Status GgufWriter::add_int32(std::string_view key, int32_t value) {
-  return impl_->add_entry(key, GgufType::kInt32, scalar_chars(value));
+  return guard([&] { return impl_->add_entry(key, GgufType::kInt32, scalar_chars(value)); });
 }
 Status GgufWriter::add_float32(std::string_view key, float value) {
-  return impl_->add_entry(key, GgufType::kFloat32, scalar_chars(value));
+  return guard([&] { return impl_->add_entry(key, GgufType::kFloat32, scalar_chars(value)); });
 }
 Status GgufWriter::add_bool(std::string_view key, bool value) {
-  return impl_->add_entry(key, GgufType::kBool, scalar_chars(static_cast<uint8_t>(value)));
+  return guard([&] { return impl_->add_entry(key, GgufType::kBool, scalar_chars(static_cast<uint8_t>(value))); });
 }
 Status GgufWriter::add_string(std::string_view key, std::string_view value) {
-  std::string payload;
-  append_string(payload, value);
-  return impl_->add_entry(key, GgufType::kString, payload);
+  return guard([&]() -> Status {
+    std::string payload;
+    append_string(payload, value);
+    return impl_->add_entry(key, GgufType::kString, payload);
+  });
 }
 Status GgufWriter::add_string_array(std::string_view key, std::span<const std::string_view> values) {
-  std::string payload;
-  for (const std::string_view value : values) append_string(payload, value);
-  return impl_->add_array(key, GgufType::kString, values.size(), payload);
+  return guard([&]() -> Status {
+    std::string payload;
+    for (const std::string_view value : values) append_string(payload, value);
+    return impl_->add_array(key, GgufType::kString, values.size(), payload);
+  });
 }
 Status GgufWriter::add_int32_array(std::string_view key, std::span<const int32_t> values) {
-  return impl_->add_array(key, GgufType::kInt32, values.size(), as_chars(values));
+  return guard([&] { return impl_->add_array(key, GgufType::kInt32, values.size(), as_chars(values)); });
 }
 Status GgufWriter::add_uint32_array(std::string_view key, std::span<const uint32_t> values) {
-  return impl_->add_array(key, GgufType::kUint32, values.size(), as_chars(values));
+  return guard([&] { return impl_->add_array(key, GgufType::kUint32, values.size(), as_chars(values)); });
 }
 Status GgufWriter::add_float32_array(std::string_view key, std::span<const float> values) {
-  return impl_->add_array(key, GgufType::kFloat32, values.size(), as_chars(values));
+  return guard([&] { return impl_->add_array(key, GgufType::kFloat32, values.size(), as_chars(values)); });
 }
 Status GgufWriter::add_uint64_array(std::string_view key, std::span<const uint64_t> values) {
-  return impl_->add_array(key, GgufType::kUint64, values.size(), as_chars(values));
+  return guard([&] { return impl_->add_array(key, GgufType::kUint64, values.size(), as_chars(values)); });
 }
 Status GgufWriter::add_bool_array(std::string_view key, std::span<const bool> values) {
-  std::string payload;
-  for (const bool value : values) payload.push_back(value ? '\1' : '\0');
-  return impl_->add_array(key, GgufType::kBool, values.size(), payload);
+  return guard([&]() -> Status {
+    std::string payload;
+    for (const bool value : values) payload.push_back(value ? '\1' : '\0');
+    return impl_->add_array(key, GgufType::kBool, values.size(), payload);
+  });
 }
 
 Status GgufWriter::add_value(std::string_view key, const GgufValue& value) {
-  const std::string_view stored = as_chars(value.bytes());
-  switch (value.type()) {
-    case GgufType::kArray: return impl_->add_array(key, value.element_type(), value.size(), stored);
-    case GgufType::kString: return add_string(key, stored);
-    default: break;
-  }
-  if (stored.size() != gguf_scalar_bytes(value.type())) return invalid("key " + quote(key) + ": an empty value");
-  return impl_->add_entry(key, value.type(), stored);
+  return guard([&]() -> Status {
+    const std::string_view stored = as_chars(value.bytes());
+    switch (value.type()) {
+      case GgufType::kArray: return impl_->add_array(key, value.element_type(), value.size(), stored);
+      case GgufType::kString: return add_string(key, stored);
+      default: break;
+    }
+    if (stored.size() != gguf_scalar_bytes(value.type())) return invalid("key " + quote(key) + ": an empty value");
+    return impl_->add_entry(key, value.type(), stored);
+  });
 }
 
 Status GgufWriter::add_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims) {
-  return impl_->add_tensor(name, type, dims);
+  return guard([&] { return impl_->add_tensor(name, type, dims); });
 }
 Status GgufWriter::add_checksums() {
-  if (impl_->state != Impl::State::kDeclaring)
-    return invalid(impl_->path + ": checksums are declared after tensor data");
-  if (impl_->keys.contains(std::string(kChecksumKey))) {
-    return invalid("key " + quote(kChecksumKey) + " is declared twice");
-  }
-  impl_->with_checksums = true;
-  return {};
+  return guard([&]() -> Status {
+    if (impl_->state != Impl::State::kDeclaring)
+      return invalid(impl_->path + ": checksums are declared after tensor data");
+    if (impl_->keys.contains(std::string(kChecksumKey))) {
+      return invalid("key " + quote(kChecksumKey) + " is declared twice");
+    }
+    impl_->with_checksums = true;
+    return {};
+  });
 }
 Status GgufWriter::write_data(std::span<const std::byte> bytes) {
-  return impl_->write_data(bytes);
+  return guard([&] { return impl_->write_data(bytes); });
 }
 Status GgufWriter::finish() {
-  return impl_->finish();
+  return guard([&] { return impl_->finish(); });
 }
 
 }  // namespace hearth

@@ -54,14 +54,15 @@ Result<AtomicFile> AtomicFile::create(const std::string& path) {
   file.target_ = resolve(path);
   file.buffer_.reset(new (std::nothrow) std::byte[kBufferBytes]);
   if (!file.buffer_) return Error{ErrorCode::kOutOfMemory, path + ": no memory for a write buffer"};
+  int reason = 0;
   for (int i = 0; i < kNameAttempts && file.fd_ < 0; ++i) {
-    file.temporary_ = temporary_name(file.target_);
-    file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file.fd_ < 0 && errno != EEXIST) break;
+    std::string name = temporary_name(file.target_);
+    file.fd_ = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    reason = errno;
+    if (file.fd_ >= 0) file.temporary_ = std::move(name);
+    if (file.fd_ < 0 && reason != EEXIST) break;
   }
   if (file.fd_ >= 0) return file;
-  const int reason = errno;
-  file.temporary_.clear();  // not ours
   return os_error(path, "cannot create a temporary file beside it", reason);
 }
 

@@ -4,15 +4,20 @@
 #include <cerrno>
 #include <system_error>
 
+#include "lib/base/guard.h"
+
 namespace hearth {
 
 Error os_error(std::string_view path, std::string_view action, int errno_value) {
   ErrorCode code = ErrorCode::kIo;
   if (errno_value == ENOENT || errno_value == ENOTDIR) code = ErrorCode::kNotFound;
   if (errno_value == ENOMEM) code = ErrorCode::kOutOfMemory;
-  std::string message(path);
-  message.append(": ").append(action).append(": ").append(std::generic_category().message(errno_value));
-  return Error{code, std::move(message)};
+  // A failure of the system must not be lost because there is no memory to describe it.
+  return guard_or(Error{ErrorCode::kOutOfMemory, "out of memory"}, [&] {
+    std::string message(path);
+    message.append(": ").append(action).append(": ").append(std::generic_category().message(errno_value));
+    return Error{code, std::move(message)};
+  });
 }
 
 }  // namespace hearth

@@ -14,6 +14,7 @@ Object::Object(Heap& heap_, Kind kind_, size_t bytes) : heap(heap_), kind(kind_)
 
 Object::~Object() {
   heap.discharge(bytes_);
+  if (listed_) heap.unlist(this);  // its construction failed
 }
 
 Heap::~Heap() {
@@ -21,11 +22,7 @@ Heap::~Heap() {
     // What is left refers to itself in a circle: an owner of its own keeps the object while its children go.
     Value keep(objects_);
     objects_->drop_children();
-    if (keep.object() == objects_) {
-      objects_ = objects_->next_;
-      if (objects_) objects_->previous_ = nullptr;
-      keep.object()->next_ = keep.object()->previous_ = keep.object();  // marks it as out of the list
-    }
+    if (keep.object() == objects_) unlist(objects_);
   }
 }
 
@@ -36,11 +33,7 @@ bool Heap::has_room(size_t bytes) {
 }
 
 void Heap::destroy(Object* object) {
-  if (object->next_ != object) {
-    if (object->previous_) object->previous_->next_ = object->next_;
-    if (object->next_) object->next_->previous_ = object->previous_;
-    if (objects_ == object) objects_ = object->next_;
-  }
+  if (object->listed_) unlist(object);
   object->next_ = dead_;
   dead_ = object;
   if (draining_) return;
@@ -51,6 +44,13 @@ void Heap::destroy(Object* object) {
     delete next;
   }
   draining_ = false;
+}
+
+void Heap::unlist(Object* object) {
+  if (object->previous_) object->previous_->next_ = object->next_;
+  if (object->next_) object->next_->previous_ = object->previous_;
+  if (objects_ == object) objects_ = object->next_;
+  object->listed_ = false;
 }
 
 size_t String::length() const {

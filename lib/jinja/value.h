@@ -61,6 +61,7 @@ class Object {
   friend class Value;
   friend class Heap;
   uint32_t references_ = 0;
+  bool listed_ = true;  // in the heap's list of living objects
   const size_t bytes_;  // charged to the heap
   Object* previous_ = nullptr;
   Object* next_ = nullptr;
@@ -84,6 +85,7 @@ class Heap {
   friend class Object;
   friend class Value;
   void destroy(Object* object);
+  void unlist(Object* object);
 
   size_t limit_;
   size_t used_ = 0;

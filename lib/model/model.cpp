@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "lib/base/guard.h"
 #include "lib/io/file_bytes.h"
 #include "lib/model/model_impl.h"
 
@@ -135,11 +136,11 @@ struct ModelBuilder {
 };
 
 Result<Model> Model::open(const std::string& path, const ModelOptions& options) {
-  return ModelBuilder::build(GgufFile::open(path, {.use_mmap = options.use_mmap}), options);
+  return guard([&] { return ModelBuilder::build(GgufFile::open(path, {.use_mmap = options.use_mmap}), options); });
 }
 
 Result<Model> Model::from_memory(std::span<const std::byte> bytes, const ModelOptions& options) {
-  return ModelBuilder::build(GgufFile::from_memory(bytes), options);
+  return guard([&] { return ModelBuilder::build(GgufFile::from_memory(bytes), options); });
 }
 
 const ModelInfo& Model::info() const {
@@ -153,7 +154,7 @@ const Tokenizer& Model::tokenizer() const {
 }
 
 std::vector<std::string> Model::architectures() {
-  return architecture_names();
+  return guard_or(std::vector<std::string>(), [] { return architecture_names(); });
 }
 
 }  // namespace hearth

@@ -8,9 +8,9 @@
 
 #include "hearth/gguf.h"
 #include "hearth/importance_matrix.h"
+#include "lib/base/guard.h"
+#include "lib/base/quote.h"
 #include "lib/gguf/cursor.h"
-#include "lib/gguf/quote.h"
-#include "lib/gguf/try_reserve.h"
 #include "lib/io/file_bytes.h"
 
 namespace hearth {
@@ -24,15 +24,9 @@ Error malformed_importance(const std::string& label, const std::string& what) {
   return Error{ErrorCode::kFormat, label + ": " + what};
 }
 
-Error no_memory_for(const std::string& label, std::string_view name) {
-  return Error{ErrorCode::kOutOfMemory, label + ": no memory for the importance of tensor " + quote(name)};
-}
-
-bool copy_floats(std::vector<float>& out, const std::byte* from, uint64_t n) {
-  if (!try_reserve(out, n)) return false;
+void copy_floats(std::vector<float>& out, const std::byte* from, uint64_t n) {
   out.resize(static_cast<size_t>(n));
   if (n > 0) std::memcpy(out.data(), from, static_cast<size_t>(n) * sizeof(float));
-  return true;
 }
 
 bool in_bounds(const std::vector<float>& values) {
@@ -87,10 +81,8 @@ Status ImportanceReader::read_tensor(const GgufFile& file, const GgufTensor& sum
   }
   ImportanceMatrix::Entry entry;
   entry.name = name;
-  if (!copy_floats(entry.sums, sums.data, static_cast<uint64_t>(sums.n_elements)) ||
-      !copy_floats(entry.counts, counts->data, static_cast<uint64_t>(counts->n_elements))) {
-    return no_memory_for(label, name);
-  }
+  copy_floats(entry.sums, sums.data, static_cast<uint64_t>(sums.n_elements));
+  copy_floats(entry.counts, counts->data, static_cast<uint64_t>(counts->n_elements));
   if (!in_bounds(entry.sums) || !in_bounds(entry.counts)) {
     return malformed_importance(label, "tensor " + quote(sums.name) + " (offset " + std::to_string(sums.file_offset) +
                                            ") or its counts: a value is negative or not finite");
@@ -141,7 +133,7 @@ Status ImportanceReader::read_older_entry(Cursor& cursor) {
                     static_cast<uint64_t>(n_values) <= cursor.remaining() / sizeof(float);
   if (!fits)
     return malformed_importance(label, "tensor " + quote(entry.name) + at + ": its values are not in the file");
-  if (!copy_floats(entry.sums, cursor.here(), static_cast<uint64_t>(n_values))) return no_memory_for(label, entry.name);
+  copy_floats(entry.sums, cursor.here(), static_cast<uint64_t>(n_values));
   (void)cursor.skip(static_cast<uint64_t>(n_values) * sizeof(float));
   if (!in_bounds(entry.sums)) {
     return malformed_importance(label, "tensor " + quote(entry.name) + at + ": a value is negative or not finite");
@@ -220,32 +212,36 @@ Status declare_importance(GgufWriter& out, const ImportanceMatrix& matrix, int64
 }  // namespace
 
 Result<ImportanceMatrix> ImportanceMatrix::read(const std::string& path) {
-  const Result<FileBytes> file = FileBytes::open(path, /*use_mmap=*/false);
-  if (!file) return file.error();
-  return read_importance(file->bytes(), path);
+  return guard([&]() -> Result<ImportanceMatrix> {
+    const Result<FileBytes> file = FileBytes::open(path, /*use_mmap=*/false);
+    if (!file) return file.error();
+    return read_importance(file->bytes(), path);
+  });
 }
 
 Result<ImportanceMatrix> ImportanceMatrix::from_memory(std::span<const std::byte> bytes) {
-  return read_importance(bytes, "memory");
+  return guard([&] { return read_importance(bytes, "memory"); });
 }
 
 Status ImportanceMatrix::write(const std::string& path) const {
-  if (entries_.empty()) return Error{ErrorCode::kInvalidArgument, path + ": an importance matrix without entries"};
-  ImportanceMatrix counted;  // in tokens, as the GGUF form counts
-  const ImportanceMatrix* matrix = this;
-  if (chunk_size == 0) {
-    counted.chunk_size = kUsualChunkSize;
-    if (Status s = counted.merge(*this); !s) return s;
-    matrix = &counted;
-  }
-  Result<GgufWriter> out = GgufWriter::create(path);
-  if (!out) return out.error();
-  if (Status s = declare_importance(*out, *matrix, matrix->chunk_size); !s) return s;
-  for (const Entry& entry : matrix->entries_) {
-    if (Status s = out->write_data(std::as_bytes(std::span(entry.sums))); !s) return s;
-    if (Status s = out->write_data(std::as_bytes(std::span(entry.counts))); !s) return s;
-  }
-  return out->finish();
+  return guard([&]() -> Status {
+    if (entries_.empty()) return Error{ErrorCode::kInvalidArgument, path + ": an importance matrix without entries"};
+    ImportanceMatrix counted;  // in tokens, as the GGUF form counts
+    const ImportanceMatrix* matrix = this;
+    if (chunk_size == 0) {
+      counted.chunk_size = kUsualChunkSize;
+      if (Status s = counted.merge(*this); !s) return s;
+      matrix = &counted;
+    }
+    Result<GgufWriter> out = GgufWriter::create(path);
+    if (!out) return out.error();
+    if (Status s = declare_importance(*out, *matrix, matrix->chunk_size); !s) return s;
+    for (const Entry& entry : matrix->entries_) {
+      if (Status s = out->write_data(std::as_bytes(std::span(entry.sums))); !s) return s;
+      if (Status s = out->write_data(std::as_bytes(std::span(entry.counts))); !s) return s;
+    }
+    return out->finish();
+  });
 }
 
 }  // namespace hearth

@@ -6,7 +6,8 @@
 #include <limits>
 #include <utility>
 
-#include "lib/gguf/quote.h"
+#include "lib/base/guard.h"
+#include "lib/base/quote.h"
 
 namespace hearth {
 namespace {
@@ -49,21 +50,23 @@ Status ImportanceMatrix::check(const Entry& entry) const {
   return {};
 }
 
-/// Counts of one run may be one number where the other has one for each expert (the older form).
+/// Counts of one run may be one number where the other has one for each expert (the older form). After an exception
+/// nothing has changed.
 void ImportanceMatrix::insert(Entry entry) {
   const auto place = place_of(entries_, entry.name);
   const auto i = static_cast<size_t>(place - entries_.begin());
   if (place == entries_.end() || place->name != entry.name) {
-    entries_.insert(place, std::move(entry));
-    means_.insert(means_.begin() + static_cast<std::ptrdiff_t>(i), std::vector<float>());
+    const auto means =
+        means_.insert(means_.begin() + (place - entries_.begin()), std::vector<float>(entry.sums.size()));
+    undo_on_exception([&] { entries_.insert(place, std::move(entry)); }, [&] { means_.erase(means); });
     return update_means(i);
   }
   Entry& own = entries_[i];
-  for (size_t k = 0; k < own.sums.size(); ++k) own.sums[k] = std::min(own.sums[k] + entry.sums[k], kMost);
   const size_t n = std::max(own.counts.size(), entry.counts.size());
   const auto count_of = [n](const Entry& e, size_t k) { return e.counts[k * e.counts.size() / n]; };
   std::vector<float> counts(n);
   for (size_t k = 0; k < n; ++k) counts[k] = count_of(own, k) + count_of(entry, k);
+  for (size_t k = 0; k < own.sums.size(); ++k) own.sums[k] = std::min(own.sums[k] + entry.sums[k], kMost);
   own.counts = std::move(counts);
   update_means(i);
 }
@@ -80,13 +83,15 @@ void ImportanceMatrix::update_means(size_t i) {
 }
 
 Status ImportanceMatrix::add(const Entry& entry) {
-  if (Status s = check(entry); !s) return s;
-  insert(entry);
-  return {};
+  return guard([&]() -> Status {
+    if (Status s = check(entry); !s) return s;
+    insert(entry);
+    return {};
+  });
 }
 
 /// The older form counts chunks; with a chunk's size both become tokens.
-Status ImportanceMatrix::merge(const ImportanceMatrix& other) {
+Status ImportanceMatrix::merge_in(const ImportanceMatrix& other) {
   for (const Entry& entry : other.entries_) {
     if (Status s = check(entry); !s) return s;
   }
@@ -101,12 +106,19 @@ Status ImportanceMatrix::merge(const ImportanceMatrix& other) {
   }
   const int64_t factor = other.chunk_size == 0 ? chunk_size : 0;
   if (chunk_size == 0) chunk_size = other.chunk_size;
-  const std::vector<Entry> added = other.entries_;  // other may be this
-  for (const Entry& entry : added) insert(scaled(entry, factor));
-  const std::vector<std::string> names = other.datasets;
-  datasets.insert(datasets.end(), names.begin(), names.end());
+  for (const Entry& entry : other.entries_) insert(scaled(entry, factor));
+  datasets.insert(datasets.end(), other.datasets.begin(), other.datasets.end());
   n_chunks += other.n_chunks;
   return {};
+}
+
+Status ImportanceMatrix::merge(const ImportanceMatrix& other) {
+  return guard([&]() -> Status {
+    ImportanceMatrix merged = *this;
+    if (Status s = merged.merge_in(other); !s) return s;
+    *this = std::move(merged);
+    return {};
+  });
 }
 
 const ImportanceMatrix::Entry* ImportanceMatrix::find(std::string_view tensor) const {
@@ -124,6 +136,10 @@ std::span<const float> ImportanceMatrix::weights(std::string_view tensor, size_t
 }
 
 std::vector<std::string> ImportanceMatrix::warnings() const {
+  return guard_or(std::vector<std::string>(), [&] { return list_warnings(); });
+}
+
+std::vector<std::string> ImportanceMatrix::list_warnings() const {
   std::vector<std::string> lines;
   const double tokens_a_count = chunk_size == 0 ? 512 : 1;
   double most = 0;

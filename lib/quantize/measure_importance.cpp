@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "hearth/quality.h"
+#include "lib/base/guard.h"
 #include "lib/quantize/text_chunks.h"
 #include "lib/session/session_impl.h"
 
@@ -112,27 +113,29 @@ ImportanceMatrix Collector::result() const {
 
 Result<ImportanceMatrix> measure_importance(const Model& model, std::string_view text,
                                             const ImportanceOptions& options) {
-  const Result<TextChunks> chunks = cut_text(model, text, options.run, 1);
-  if (!chunks) return chunks.error();
-  const bool with_output = options.with_output && model.info().has_logits;
-  Result<ChunkSession> run = ChunkSession::create(model, options.run, !with_output);
-  if (!run) return run.error();
-  Collector collector(model.file(), with_output);
-  SessionInternals::of(run->session()).observe_linear = [&](const LinearCall& call) { collector.see(call); };
-  for (int64_t i = 0; i < chunks->n_chunks; ++i) {
-    if (Status s = run->compute(chunks->chunk(i), 0, 0, options.run.cancel, {}); !s) return s.error();
-    if (options.on_progress && !options.on_progress(i + 1, chunks->n_chunks)) {
-      return Error{ErrorCode::kCancelled, "cancelled while measuring"};
+  return guard([&]() -> Result<ImportanceMatrix> {
+    const Result<TextChunks> chunks = cut_text(model, text, options.run, 1);
+    if (!chunks) return chunks.error();
+    const bool with_output = options.with_output && model.info().has_logits;
+    Result<ChunkSession> run = ChunkSession::create(model, options.run, !with_output);
+    if (!run) return run.error();
+    Collector collector(model.file(), with_output);
+    SessionInternals::of(run->session()).observe_linear = [&](const LinearCall& call) { collector.see(call); };
+    for (int64_t i = 0; i < chunks->n_chunks; ++i) {
+      if (Status s = run->compute(chunks->chunk(i), 0, 0, options.run.cancel, {}); !s) return s.error();
+      if (options.on_progress && !options.on_progress(i + 1, chunks->n_chunks)) {
+        return Error{ErrorCode::kCancelled, "cancelled while measuring"};
+      }
     }
-  }
-  ImportanceMatrix matrix = collector.result();
-  if (matrix.entries().empty()) {
-    return Error{ErrorCode::kUnsupported, "no matrix of the model has inputs that are finite"};
-  }
-  matrix.datasets = {options.dataset};
-  matrix.n_chunks = chunks->n_chunks;
-  matrix.chunk_size = chunks->chunk_size;
-  return matrix;
+    ImportanceMatrix matrix = collector.result();
+    if (matrix.entries().empty()) {
+      return Error{ErrorCode::kUnsupported, "no matrix of the model has inputs that are finite"};
+    }
+    matrix.datasets = {options.dataset};
+    matrix.n_chunks = chunks->n_chunks;
+    matrix.chunk_size = chunks->chunk_size;
+    return matrix;
+  });
 }
 
 }  // namespace hearth

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "hearth/quality.h"
+#include "lib/base/guard.h"
 #include "lib/quantize/base_logits.h"
 #include "lib/quantize/quality_report.h"
 #include "lib/quantize/text_chunks.h"
@@ -206,7 +207,7 @@ Result<PerplexityReport> PerplexityRun::run(std::string_view text) {
 
 Result<PerplexityReport> measure_perplexity(const Model& model, std::string_view text,
                                             const PerplexityOptions& options) {
-  return PerplexityRun(model, options).run(text);
+  return guard([&] { return PerplexityRun(model, options).run(text); });
 }
 
 }  // namespace hearth

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <new>
 #include <string>
 
+#include "lib/base/guard.h"
 #include "lib/sample/stages.h"
 
 namespace hearth {
@@ -43,6 +43,7 @@ struct Sampler::Impl {
   std::vector<float> edited;  ///< [n_vocab] logits after bias and penalties
   sample::DryScratch dry_scratch;
   std::vector<std::pair<float, Candidate>> typical_scratch;
+  bool forgot = false;  ///< a call that cannot report an error found no memory
 
   bool is_greedy() const { return options.greedy || (options.temperature <= 0 && options.dynatemp_range <= 0); }
   size_t min_keep() const { return static_cast<size_t>(std::max(options.min_keep, 1)); }
@@ -155,7 +156,7 @@ void Sampler::Impl::remember(Token id) {
   const int64_t n = static_cast<int64_t>(history.size());
   if (has_penalties) {
     const int64_t last_n = options.penalty_last_n;
-    window.add(id);
+    undo_on_exception([&] { window.add(id); }, [&] { history.pop_back(); });
     if (last_n > 0 && n > last_n) window.remove(history[static_cast<size_t>(n - 1 - last_n)]);
   }
   const int64_t penalties_need = has_penalties ? options.penalty_last_n : 0;
@@ -172,60 +173,72 @@ Sampler& Sampler::operator=(Sampler&&) noexcept = default;
 Sampler::~Sampler() = default;
 
 Result<Sampler> Sampler::create(int32_t n_logits, const SamplerOptions& options, const Tokenizer* tokenizer) {
-  const bool known = tokenizer != nullptr && tokenizer->n_vocab() > 0;  // a file may have no vocabulary
-  const int32_t n_vocab = known ? std::min(n_logits, tokenizer->n_vocab()) : n_logits;
-  if (auto checked = sample::check_options(options, n_vocab); !checked) return checked.error();
-  std::unique_ptr<Impl> impl(new (std::nothrow) Impl);
-  if (!impl) return Error{ErrorCode::kOutOfMemory, "sampler: no memory"};
-  impl->n_logits = n_logits;
-  impl->n_vocab = n_vocab;
-  impl->options = options;
-  if (uses_penalties(options)) impl->window = sample::TokenCounts(static_cast<size_t>(n_vocab));
-  if (uses_dry(options) && tokenizer) impl->breakers = sample::find_dry_breakers(*tokenizer, options.dry_breakers);
-  impl->restart();
-  return Sampler(std::move(impl));
+  return guard([&]() -> Result<Sampler> {
+    const bool known = tokenizer != nullptr && tokenizer->n_vocab() > 0;  // a file may have no vocabulary
+    const int32_t n_vocab = known ? std::min(n_logits, tokenizer->n_vocab()) : n_logits;
+    if (auto checked = sample::check_options(options, n_vocab); !checked) return checked.error();
+    auto impl = std::make_unique<Impl>();
+    impl->n_logits = n_logits;
+    impl->n_vocab = n_vocab;
+    impl->options = options;
+    if (uses_penalties(options)) impl->window = sample::TokenCounts(static_cast<size_t>(n_vocab));
+    if (uses_dry(options) && tokenizer) impl->breakers = sample::find_dry_breakers(*tokenizer, options.dry_breakers);
+    impl->restart();
+    return Sampler(std::move(impl));
+  });
 }
 
 Result<Sampler> Sampler::clone() const {
-  std::unique_ptr<Impl> copy(new (std::nothrow) Impl(*impl_));
-  if (!copy) return Error{ErrorCode::kOutOfMemory, "sampler: no memory"};
-  return Sampler(std::move(copy));
+  return guard([&]() -> Result<Sampler> { return Sampler(std::make_unique<Impl>(*impl_)); });
 }
 
 void Sampler::add_stage(StagePosition where, SamplerStage stage) {
-  if (stage) impl_->host_stages.push_back({where, std::move(stage)});
+  const auto add = [&] {
+    if (stage) impl_->host_stages.push_back({where, std::move(stage)});
+    return true;
+  };
+  if (!guard_or(false, add)) impl_->forgot = true;
 }
 
 Result<Token> Sampler::sample(std::span<const float> logits) {
-  Impl& impl = *impl_;
-  if (static_cast<int64_t>(logits.size()) != impl.n_logits) {
-    return Error{ErrorCode::kInvalidArgument, "sampler: got " + std::to_string(logits.size()) +
-                                                  " logits, but was made for " + std::to_string(impl.n_logits)};
-  }
-  const SamplerOptions& o = impl.options;
-  const std::span<const float> edited = impl.edit(logits.first(static_cast<size_t>(impl.n_vocab)));
-  const bool is_greedy = impl.is_greedy();
-  if (is_greedy && impl.host_stages.empty()) {
-    const Token best = sample::argmax(edited);
-    impl.choose_one(best >= 0 ? best : impl.fallback());
+  return guard([&]() -> Result<Token> {
+    Impl& impl = *impl_;
+    if (std::exchange(impl.forgot, false)) {
+      return Error{ErrorCode::kOutOfMemory, "sampler: no memory for a token or a stage that it was given"};
+    }
+    if (static_cast<int64_t>(logits.size()) != impl.n_logits) {
+      return Error{ErrorCode::kInvalidArgument, "sampler: got " + std::to_string(logits.size()) +
+                                                    " logits, but was made for " + std::to_string(impl.n_logits)};
+    }
+    const SamplerOptions& o = impl.options;
+    const std::span<const float> edited = impl.edit(logits.first(static_cast<size_t>(impl.n_vocab)));
+    const bool is_greedy = impl.is_greedy();
+    if (is_greedy && impl.host_stages.empty()) {
+      const Token best = sample::argmax(edited);
+      impl.choose_one(best >= 0 ? best : impl.fallback());
+      return impl.candidates.items.front().id;
+    }
+    // Top-k can be taken while gathering when nothing before it needs the others.
+    const bool needs_all = is_greedy || o.mirostat != 0 || o.top_k <= 0 || o.top_n_sigma > 0 ||
+                           impl.has_host_stage(StagePosition::kBeforeTruncation);
+    sample::gather(impl.candidates, edited, needs_all ? 0 : static_cast<size_t>(std::max(o.top_k, o.min_keep)));
+    if (impl.candidates.items.empty()) impl.choose_one(impl.fallback());
+    impl.run_host_stages(StagePosition::kBeforeTruncation);
+    if (!is_greedy) return impl.draw();
+    impl.run_host_stages(StagePosition::kAfterTruncation);
+    impl.run_host_stages(StagePosition::kLast);
+    sample::keep_best(impl.candidates, 1);
+    impl.candidates.items.front().p = 1;
     return impl.candidates.items.front().id;
-  }
-  // Top-k can be taken while gathering when nothing before it needs the others.
-  const bool needs_all = is_greedy || o.mirostat != 0 || o.top_k <= 0 || o.top_n_sigma > 0 ||
-                         impl.has_host_stage(StagePosition::kBeforeTruncation);
-  sample::gather(impl.candidates, edited, needs_all ? 0 : static_cast<size_t>(std::max(o.top_k, o.min_keep)));
-  if (impl.candidates.items.empty()) impl.choose_one(impl.fallback());
-  impl.run_host_stages(StagePosition::kBeforeTruncation);
-  if (!is_greedy) return impl.draw();
-  impl.run_host_stages(StagePosition::kAfterTruncation);
-  impl.run_host_stages(StagePosition::kLast);
-  sample::keep_best(impl.candidates, 1);
-  impl.candidates.items.front().p = 1;
-  return impl.candidates.items.front().id;
+  });
 }
 
 void Sampler::accept(Token id) {
-  impl_->remember(id);
+  const auto remember = [&] {
+    impl_->remember(id);
+    return true;
+  };
+  if (!guard_or(false, remember)) impl_->forgot = true;
 }
 
 void Sampler::reset() {

@@ -7,10 +7,11 @@ namespace hearth::sample {
 
 void TokenCounts::add(Token id) {
   const size_t i = static_cast<size_t>(id);
-  if (count_[i]++ == 0) {
+  if (count_[i] == 0) {
     place_[i] = distinct_.size();
     distinct_.push_back(id);
   }
+  ++count_[i];
 }
 
 void TokenCounts::remove(Token id) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "lib/base/clock.h"
+#include "lib/base/guard.h"
 #include "lib/session/write_text.h"
 
 namespace hearth {
@@ -93,6 +94,8 @@ Result<int32_t> Chat::Impl::compute(const std::vector<Token>& ids) {
 
 /// The sequence holds the first tokens of the prompt and of what was written, as many as its length says.
 void Chat::Impl::note_cached(std::span<const Token> prompt, std::span<const Token> written) {
+  const auto forget = [&] { cached.clear(); };  // then the whole prompt is computed again
+  undo_on_exception([&] { cached.reserve(prompt.size() + written.size()); }, forget);
   cached.assign(prompt.begin(), prompt.end());
   cached.insert(cached.end(), written.begin(), written.end());
   cached.resize(std::min(cached.size(), static_cast<size_t>(session->cache().length(0))));
@@ -123,9 +126,9 @@ Result<ChatAnswer> Chat::Impl::answer(const TextCallback& on_text) {
   result.cached_tokens = *same;
   result.text = generator->text();
   result.stop_reason = generator->stop_reason();
-  ++n_answers;
+  history.push_back({.role = "assistant", .content = result.text});
   messages = std::move(history);
-  messages.push_back({.role = "assistant", .content = result.text});
+  ++n_answers;
   return result;
 }
 
@@ -135,28 +138,36 @@ Chat& Chat::operator=(Chat&&) noexcept = default;
 Chat::~Chat() = default;
 
 Result<Chat> Chat::create(Session& session, ChatSettings settings) {
-  Result<ChatTemplate> own = ChatTemplate::from_gguf(session.model().file(), session.model().tokenizer());
-  if (!own) return own.error();
-  return create(session, std::move(*own), std::move(settings));
+  return guard([&]() -> Result<Chat> {
+    Result<ChatTemplate> own = ChatTemplate::from_gguf(session.model().file(), session.model().tokenizer());
+    if (!own) return own.error();
+    return create(session, std::move(*own), std::move(settings));
+  });
 }
 
 Result<Chat> Chat::create(Session& session, ChatTemplate with, ChatSettings settings) {
-  const ModelInfo& info = session.model().info();
-  if (!info.causal) {
-    return Error{ErrorCode::kUnsupported, "architecture " + info.architecture + " is an encoder and does not talk"};
-  }
-  return Chat(std::make_unique<Impl>(session, std::move(with), std::move(settings)));
+  return guard([&]() -> Result<Chat> {
+    const ModelInfo& info = session.model().info();
+    if (!info.causal) {
+      return Error{ErrorCode::kUnsupported, "architecture " + info.architecture + " is an encoder and does not talk"};
+    }
+    return Chat(std::make_unique<Impl>(session, std::move(with), std::move(settings)));
+  });
 }
 
 Result<ChatAnswer> Chat::say(std::string_view text, const TextCallback& on_text) {
-  impl_->messages.push_back({.role = "user", .content = std::string(text)});
-  Result<ChatAnswer> result = impl_->answer(on_text);
+  const auto add = [&]() -> Status {
+    impl_->messages.push_back({.role = "user", .content = std::string(text)});
+    return {};
+  };
+  if (Status added = guard(add); !added) return added.error();
+  Result<ChatAnswer> result = answer(on_text);
   if (!result) impl_->messages.pop_back();
   return result;
 }
 
 Result<ChatAnswer> Chat::answer(const TextCallback& on_text) {
-  return impl_->answer(on_text);
+  return guard([&] { return impl_->answer(on_text); });
 }
 
 std::vector<ChatMessage>& Chat::messages() {

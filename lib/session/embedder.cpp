@@ -7,6 +7,7 @@
 #include <string>
 
 #include "hearth/session.h"
+#include "lib/base/guard.h"
 #include "lib/model/model_impl.h"
 #include "lib/session/session_impl.h"
 
@@ -160,84 +161,92 @@ Embedder& Embedder::operator=(Embedder&&) noexcept = default;
 Embedder::~Embedder() = default;
 
 Result<Embedder> Embedder::create(const Model& model, const EmbedderOptions& options) {
-  constexpr int32_t kMaxBatchTokens = 1 << 16;
-  const Pooling pooling = chosen_pooling(model, options);
-  const Weights& weights = ModelInternals::of(model).weights;
-  if (pooling == Pooling::kRank && !weights.rank_output) {
-    return Error{ErrorCode::kUnsupported, "pooling: the model has no ranking head (tensor cls.output.weight)"};
-  }
-  const int64_t width = full_width(weights, model.info().d_model, pooling);
-  if (options.dimensions < 0 || options.dimensions > width) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "dimensions: " + std::to_string(options.dimensions) + " is not in 0.." + std::to_string(width)};
-  }
-  if (options.batch_tokens < 1 || options.batch_tokens > kMaxBatchTokens) {
-    return Error{ErrorCode::kInvalidArgument, "batch_tokens: " + std::to_string(options.batch_tokens) +
-                                                  " is not in 1.." + std::to_string(kMaxBatchTokens)};
-  }
-  auto impl = std::unique_ptr<Impl>(new Impl{model, options, pooling, 0, std::nullopt});
-  const bool cut = options.dimensions > 0 && pooling != Pooling::kRank;
-  impl->width = cut ? options.dimensions : static_cast<int32_t>(width);
-  if (Status status = impl->make_session(1); !status) return status.error();
-  return Embedder(std::move(impl));
+  return guard([&]() -> Result<Embedder> {
+    constexpr int32_t kMaxBatchTokens = 1 << 16;
+    const Pooling pooling = chosen_pooling(model, options);
+    const Weights& weights = ModelInternals::of(model).weights;
+    if (pooling == Pooling::kRank && !weights.rank_output) {
+      return Error{ErrorCode::kUnsupported, "pooling: the model has no ranking head (tensor cls.output.weight)"};
+    }
+    const int64_t width = full_width(weights, model.info().d_model, pooling);
+    if (options.dimensions < 0 || options.dimensions > width) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "dimensions: " + std::to_string(options.dimensions) + " is not in 0.." + std::to_string(width)};
+    }
+    if (options.batch_tokens < 1 || options.batch_tokens > kMaxBatchTokens) {
+      return Error{ErrorCode::kInvalidArgument, "batch_tokens: " + std::to_string(options.batch_tokens) +
+                                                    " is not in 1.." + std::to_string(kMaxBatchTokens)};
+    }
+    auto impl = std::unique_ptr<Impl>(new Impl{model, options, pooling, 0, std::nullopt});
+    const bool cut = options.dimensions > 0 && pooling != Pooling::kRank;
+    impl->width = cut ? options.dimensions : static_cast<int32_t>(width);
+    if (Status status = impl->make_session(1); !status) return status.error();
+    return Embedder(std::move(impl));
+  });
 }
 
 Result<std::vector<Embedding>> Embedder::embed_tokens(std::span<const std::vector<Token>> texts) {
-  const auto n_max = static_cast<size_t>(impl_->model.info().n_ctx_train);
-  for (size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].empty()) {
-      return Error{ErrorCode::kInvalidArgument, "text " + std::to_string(i) + " has no tokens"};
+  return guard([&]() -> Result<std::vector<Embedding>> {
+    const auto n_max = static_cast<size_t>(impl_->model.info().n_ctx_train);
+    for (size_t i = 0; i < texts.size(); ++i) {
+      if (texts[i].empty()) {
+        return Error{ErrorCode::kInvalidArgument, "text " + std::to_string(i) + " has no tokens"};
+      }
+      if (texts[i].size() > n_max) {
+        return Error{ErrorCode::kContextFull, "text " + std::to_string(i) + " has " + std::to_string(texts[i].size()) +
+                                                  " tokens, but the model's context holds " + std::to_string(n_max)};
+      }
     }
-    if (texts[i].size() > n_max) {
-      return Error{ErrorCode::kContextFull, "text " + std::to_string(i) + " has " + std::to_string(texts[i].size()) +
-                                                " tokens, but the model's context holds " + std::to_string(n_max)};
+    std::vector<Embedding> embeddings(texts.size());
+    for (size_t at = 0; at < texts.size();) {
+      const TextRange range = impl_->next_range(texts, at);
+      if (Status status = impl_->compute(texts, range); !status) return status.error();
+      size_t row = 0;
+      for (; at < range.end; ++at) {
+        const size_t n_rows = impl_->pooling == Pooling::kMean ? texts[at].size() : 1;
+        embeddings[at] = {impl_->finish(impl_->pool(row, n_rows)), static_cast<int32_t>(texts[at].size())};
+        row += n_rows;
+      }
+      if (Status status = SessionInternals::of(*impl_->session).matmul_scratch.take_status(); !status) {
+        return status.error();
+      }
     }
-  }
-  std::vector<Embedding> embeddings(texts.size());
-  for (size_t at = 0; at < texts.size();) {
-    const TextRange range = impl_->next_range(texts, at);
-    if (Status status = impl_->compute(texts, range); !status) return status.error();
-    size_t row = 0;
-    for (; at < range.end; ++at) {
-      const size_t n_rows = impl_->pooling == Pooling::kMean ? texts[at].size() : 1;
-      embeddings[at] = {impl_->finish(impl_->pool(row, n_rows)), static_cast<int32_t>(texts[at].size())};
-      row += n_rows;
-    }
-    if (Status status = SessionInternals::of(*impl_->session).matmul_scratch.take_status(); !status) {
-      return status.error();
-    }
-  }
-  return embeddings;
+    return embeddings;
+  });
 }
 
 Result<std::vector<Embedding>> Embedder::embed(std::span<const std::string> texts) {
-  const Tokenizer& tokenizer = impl_->model.tokenizer();
-  const auto n_max = static_cast<size_t>(impl_->model.info().n_ctx_train);
-  std::vector<std::vector<Token>> all;
-  all.reserve(texts.size());
-  for (const std::string& text : texts) {
-    Result<std::vector<Token>> ids = tokenizer.encode(text, {.add_special = true});
-    if (!ids) return ids.error();
-    if (ids->empty() && tokenizer.eos()) ids->push_back(*tokenizer.eos());
-    if (impl_->options.truncate && ids->size() > n_max) {
-      const Token last = ids->back();  // the separator or end token stays
-      ids->resize(n_max);
-      if (tokenizer.is_control(last)) ids->back() = last;
+  return guard([&]() -> Result<std::vector<Embedding>> {
+    const Tokenizer& tokenizer = impl_->model.tokenizer();
+    const auto n_max = static_cast<size_t>(impl_->model.info().n_ctx_train);
+    std::vector<std::vector<Token>> all;
+    all.reserve(texts.size());
+    for (const std::string& text : texts) {
+      Result<std::vector<Token>> ids = tokenizer.encode(text, {.add_special = true});
+      if (!ids) return ids.error();
+      if (ids->empty() && tokenizer.eos()) ids->push_back(*tokenizer.eos());
+      if (impl_->options.truncate && ids->size() > n_max) {
+        const Token last = ids->back();  // the separator or end token stays
+        ids->resize(n_max);
+        if (tokenizer.is_control(last)) ids->back() = last;
+      }
+      all.push_back(std::move(*ids));
     }
-    all.push_back(std::move(*ids));
-  }
-  return embed_tokens(all);
+    return embed_tokens(all);
+  });
 }
 
 Result<std::vector<Embedding>> Embedder::embed(std::initializer_list<std::string> texts) {
-  return embed(std::span<const std::string>(texts.begin(), texts.size()));
+  return guard([&] { return embed(std::span<const std::string>(texts.begin(), texts.size())); });
 }
 
 Result<Embedding> Embedder::embed(std::string_view text) {
-  const std::string one(text);
-  Result<std::vector<Embedding>> all = embed(std::span<const std::string>(&one, 1));
-  if (!all) return all.error();
-  return std::move(all->front());
+  return guard([&]() -> Result<Embedding> {
+    const std::string one(text);
+    Result<std::vector<Embedding>> all = embed(std::span<const std::string>(&one, 1));
+    if (!all) return all.error();
+    return std::move(all->front());
+  });
 }
 
 int32_t Embedder::dimensions() const {

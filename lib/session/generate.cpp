@@ -4,6 +4,7 @@
 #include <string>
 
 #include "lib/base/clock.h"
+#include "lib/base/guard.h"
 #include "lib/session/session_impl.h"
 #include "lib/session/write_text.h"
 
@@ -56,68 +57,76 @@ Status write_text(Session& session, Generator& generator, const GenerateOptions&
 }
 
 Status Session::prefill(std::span<const Token> tokens, const PrefillOptions& options) {
-  if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "prefill: no tokens"};
-  const auto n_batch = static_cast<size_t>(this->options().n_batch);
-  const auto n_tokens = static_cast<int32_t>(tokens.size());
-  std::vector<BatchToken> batch;
-  int32_t pos = cache().length(options.seq);
-  for (size_t done = 0; done < tokens.size();) {
-    batch.clear();
-    for (const Token id : tokens.subspan(done, std::min(n_batch, tokens.size() - done))) {
-      batch.push_back({id, pos++, options.seq, options.all_logits});
+  return guard([&]() -> Status {
+    if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "prefill: no tokens"};
+    const auto n_batch = static_cast<size_t>(this->options().n_batch);
+    const auto n_tokens = static_cast<int32_t>(tokens.size());
+    std::vector<BatchToken> batch;
+    int32_t pos = cache().length(options.seq);
+    for (size_t done = 0; done < tokens.size();) {
+      batch.clear();
+      for (const Token id : tokens.subspan(done, std::min(n_batch, tokens.size() - done))) {
+        batch.push_back({id, pos++, options.seq, options.all_logits});
+      }
+      done += batch.size();
+      batch.back().logits |= done == tokens.size();
+      if (Status status = decode(batch, options.cancel); !status) return status;
+      if (options.on_progress && !options.on_progress(static_cast<int32_t>(done), n_tokens)) {
+        return Error{ErrorCode::kCancelled, "cancelled while computing the prompt"};
+      }
     }
-    done += batch.size();
-    batch.back().logits |= done == tokens.size();
-    if (Status status = decode(batch, options.cancel); !status) return status;
-    if (options.on_progress && !options.on_progress(static_cast<int32_t>(done), n_tokens)) {
-      return Error{ErrorCode::kCancelled, "cancelled while computing the prompt"};
-    }
-  }
-  return {};
+    return {};
+  });
 }
 
 Result<Generation> Session::generate(std::span<const Token> prompt, const GenerateOptions& options,
                                      const TextCallback& on_text) {
-  const auto start = Clock::now();
-  if (Status status = check_prompt(*this, prompt.size()); !status) return status.error();
-  Result<Generator> generator = Generator::create(model(), prompt, options);
-  if (!generator) return generator.error();
-  cache().clear();
-  Status status = prefill(prompt, {.on_progress = options.on_prompt, .cancel = options.cancel});
-  if (!status) return status.error();
+  return guard([&]() -> Result<Generation> {
+    const auto start = Clock::now();
+    if (Status status = check_prompt(*this, prompt.size()); !status) return status.error();
+    Result<Generator> generator = Generator::create(model(), prompt, options);
+    if (!generator) return generator.error();
+    cache().clear();
+    Status status = prefill(prompt, {.on_progress = options.on_prompt, .cancel = options.cancel});
+    if (!status) return status.error();
 
-  Generation result;
-  result.timings.prompt_seconds = seconds_since(start);
-  const auto generating = Clock::now();
-  status = write_text(*this, *generator, options, on_text,
-                      [&] { result.timings.first_token_seconds = seconds_since(start); });
-  if (!status) return status.error();
-  result.timings.generate_seconds = seconds_since(generating);
-  result.timings.prompt_tokens = static_cast<int32_t>(prompt.size());
-  result.timings.generated_tokens = static_cast<int32_t>(generator->ids().size());
-  result.prompt_ids = generator->prompt();
-  result.ids = generator->ids();
-  result.text = generator->text();
-  result.stop_reason = generator->stop_reason();
-  return result;
+    Generation result;
+    result.timings.prompt_seconds = seconds_since(start);
+    const auto generating = Clock::now();
+    status = write_text(*this, *generator, options, on_text,
+                        [&] { result.timings.first_token_seconds = seconds_since(start); });
+    if (!status) return status.error();
+    result.timings.generate_seconds = seconds_since(generating);
+    result.timings.prompt_tokens = static_cast<int32_t>(prompt.size());
+    result.timings.generated_tokens = static_cast<int32_t>(generator->ids().size());
+    result.prompt_ids = generator->prompt();
+    result.ids = generator->ids();
+    result.text = generator->text();
+    result.stop_reason = generator->stop_reason();
+    return result;
+  });
 }
 
 Result<Generation> Session::generate(const ChatPrompt& prompt, const GenerateOptions& options,
                                      const TextCallback& on_text) {
-  const Result<std::vector<Token>> ids = ChatTemplate::encode(prompt, model().tokenizer());
-  if (!ids) return ids.error();
-  return generate(std::span<const Token>(*ids), options, on_text);
+  return guard([&]() -> Result<Generation> {
+    const Result<std::vector<Token>> ids = ChatTemplate::encode(prompt, model().tokenizer());
+    if (!ids) return ids.error();
+    return generate(std::span<const Token>(*ids), options, on_text);
+  });
 }
 
 Result<Generation> Session::generate(std::string_view prompt, const GenerateOptions& options,
                                      const TextCallback& on_text) {
-  const Tokenizer& tokenizer = model().tokenizer();
-  Result<std::vector<Token>> ids =
-      tokenizer.encode(prompt, {.add_special = options.add_special, .parse_special = options.parse_special});
-  if (!ids) return ids.error();
-  if (ids->empty() && options.add_special && tokenizer.bos()) ids->push_back(*tokenizer.bos());
-  if (ids->empty()) return Error{ErrorCode::kInvalidArgument, "the prompt is empty, and no BOS token begins it"};
-  return generate(std::span<const Token>(*ids), options, on_text);
+  return guard([&]() -> Result<Generation> {
+    const Tokenizer& tokenizer = model().tokenizer();
+    Result<std::vector<Token>> ids =
+        tokenizer.encode(prompt, {.add_special = options.add_special, .parse_special = options.parse_special});
+    if (!ids) return ids.error();
+    if (ids->empty() && options.add_special && tokenizer.bos()) ids->push_back(*tokenizer.bos());
+    if (ids->empty()) return Error{ErrorCode::kInvalidArgument, "the prompt is empty, and no BOS token begins it"};
+    return generate(std::span<const Token>(*ids), options, on_text);
+  });
 }
 
 }  // namespace hearth

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
+#include "lib/base/guard.h"
 #include "lib/session/stop_texts.h"
 
 namespace hearth {
@@ -32,6 +34,7 @@ struct Generator::Impl {
   Sampler& chain() { return own ? *own : *options.own_sampler; }
   std::string_view hand_out(std::string_view piece);
   void end(StopReason why);
+  Result<GeneratedToken> accept(std::span<const float> logits);
 
   Tokenizer tokenizer;
   GenerateOptions options;
@@ -64,61 +67,72 @@ void Generator::Impl::end(StopReason why) {
   }
 }
 
+Result<GeneratedToken> Generator::Impl::accept(std::span<const float> logits) {
+  if (finished) return Error{ErrorCode::kInvalidArgument, "the generator has finished"};
+  const Result<Token> taken = chain().sample(logits);
+  if (!taken) return taken.error();
+  GeneratedToken token{.id = *taken};
+  chain().accept(token.id);
+  if (options.probabilities || options.on_token) {
+    const auto n_vocab = static_cast<size_t>(tokenizer.n_vocab());
+    const size_t n_tokens = n_vocab > 0 ? std::min(logits.size(), n_vocab) : logits.size();
+    token.probability = probability_of(token.id, logits.first(n_tokens));
+  }
+  n_handed_out = text.size();
+  if (tokenizer.is_end(token.id) && !options.ignore_end) {
+    end(StopReason::kEndToken);
+  } else {
+    ids.push_back(token.id);
+    hand_out(stops.push(decoder.push(token.id)));
+    if (decoder.lost_text()) return Error{ErrorCode::kOutOfMemory, "out of memory"};
+    if (stops.found()) {
+      end(StopReason::kStopText);
+    } else if (static_cast<int64_t>(ids.size()) == options.max_tokens) {
+      end(StopReason::kLength);
+    }
+  }
+  token.text = hand_out({});
+  token.finished = finished;
+  token.stop_reason = reason;
+  return token;
+}
+
 Generator::Generator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;
 Generator::~Generator() = default;
 
 Result<Generator> Generator::create(const Model& model, std::span<const Token> prompt, const GenerateOptions& options) {
-  return create(model.tokenizer(), model.info().n_vocab, prompt, options);
+  return guard([&] { return create(model.tokenizer(), model.info().n_vocab, prompt, options); });
 }
 
 Result<Generator> Generator::create(const Tokenizer& tokenizer, int32_t n_logits, std::span<const Token> prompt,
                                     const GenerateOptions& options) {
-  if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt is empty"};
-  for (const Token id : prompt) {
-    if (id >= 0 && id < n_logits) continue;
-    return Error{ErrorCode::kInvalidArgument,
-                 "prompt: token id " + std::to_string(id) + " is not in 0.." + std::to_string(n_logits - 1)};
-  }
-  auto impl = std::make_unique<Impl>(tokenizer, prompt, options);
-  if (!options.own_sampler) {
-    Result<Sampler> made = Sampler::create(n_logits, options.sampler, &tokenizer);
-    if (!made) return made.error();
-    impl->own.emplace(std::move(*made));
-  }
-  for (const Token id : prompt) impl->chain().accept(id);
-  if (options.max_tokens == 0) impl->end(StopReason::kLength);
-  return Generator(std::move(impl));
+  return guard([&]() -> Result<Generator> {
+    if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt is empty"};
+    for (const Token id : prompt) {
+      if (id >= 0 && id < n_logits) continue;
+      return Error{ErrorCode::kInvalidArgument,
+                   "prompt: token id " + std::to_string(id) + " is not in 0.." + std::to_string(n_logits - 1)};
+    }
+    auto impl = std::make_unique<Impl>(tokenizer, prompt, options);
+    if (!options.own_sampler) {
+      Result<Sampler> made = Sampler::create(n_logits, options.sampler, &tokenizer);
+      if (!made) return made.error();
+      impl->own.emplace(std::move(*made));
+    }
+    for (const Token id : prompt) impl->chain().accept(id);
+    if (options.max_tokens == 0) impl->end(StopReason::kLength);
+    return Generator(std::move(impl));
+  });
 }
 
 Result<GeneratedToken> Generator::accept(std::span<const float> logits) {
   Impl& g = *impl_;
-  if (g.finished) return Error{ErrorCode::kInvalidArgument, "the generator has finished"};
-  const Result<Token> taken = g.chain().sample(logits);
-  if (!taken) return taken.error();
-  GeneratedToken token{.id = *taken};
-  g.chain().accept(token.id);
-  if (g.options.probabilities || g.options.on_token) {
-    const auto n_vocab = static_cast<size_t>(g.tokenizer.n_vocab());
-    const size_t n_tokens = n_vocab > 0 ? std::min(logits.size(), n_vocab) : logits.size();
-    token.probability = probability_of(token.id, logits.first(n_tokens));
+  Result<GeneratedToken> token = guard([&] { return g.accept(logits); });
+  if (!token && token.error().code == ErrorCode::kOutOfMemory && !std::exchange(g.finished, true)) {
+    g.reason = StopReason::kCancelled;
   }
-  g.n_handed_out = g.text.size();
-  if (g.tokenizer.is_end(token.id) && !g.options.ignore_end) {
-    g.end(StopReason::kEndToken);
-  } else {
-    g.ids.push_back(token.id);
-    g.hand_out(g.stops.push(g.decoder.push(token.id)));
-    if (g.stops.found()) {
-      g.end(StopReason::kStopText);
-    } else if (static_cast<int64_t>(g.ids.size()) == g.options.max_tokens) {
-      g.end(StopReason::kLength);
-    }
-  }
-  token.text = g.hand_out({});
-  token.finished = g.finished;
-  token.stop_reason = g.reason;
   return token;
 }
 
@@ -130,8 +144,10 @@ BatchToken Generator::next(SeqId seq) const {
 
 std::string_view Generator::finish(StopReason reason) {
   impl_->n_handed_out = impl_->text.size();
-  if (!impl_->finished) impl_->end(reason);
-  return impl_->hand_out({});
+  return guard_or(std::string_view(), [&] {
+    if (!impl_->finished) impl_->end(reason);
+    return impl_->hand_out({});
+  });
 }
 
 bool Generator::finished() const {

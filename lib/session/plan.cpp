@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/base/guard.h"
+
 namespace hearth {
 namespace {
 
@@ -90,22 +92,26 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) 
 }
 
 Result<MemoryPlan> Model::plan(const SessionOptions& options) const {
-  Result<SessionOptions> resolved = resolve_options(impl_->hp, options);
-  if (!resolved) return resolved.error();
-  return plan_memory(*impl_, *resolved);
+  return guard([&]() -> Result<MemoryPlan> {
+    Result<SessionOptions> resolved = resolve_options(impl_->hp, options);
+    if (!resolved) return resolved.error();
+    return plan_memory(*impl_, *resolved);
+  });
 }
 
 Result<MemoryPlan> Model::plan(const std::string& path, const SessionOptions& options) {
-  Result<GgufFile> file = GgufFile::open(path, {.metadata_only = true});
-  if (!file) return file.error();
-  Result<Impl> impl = bind_model(std::move(*file));
-  if (!impl) return impl.error();
-  Result<Tokenizer> tokenizer = Tokenizer::from_gguf(impl->file);
-  if (!tokenizer) return tokenizer.error();
-  if (Status status = adopt_tokenizer(*impl, std::move(*tokenizer)); !status) return status.error();
-  Result<SessionOptions> resolved = resolve_options(impl->hp, options);
-  if (!resolved) return resolved.error();
-  return plan_memory(*impl, *resolved);
+  return guard([&]() -> Result<MemoryPlan> {
+    Result<GgufFile> file = GgufFile::open(path, {.metadata_only = true});
+    if (!file) return file.error();
+    Result<Impl> impl = bind_model(std::move(*file));
+    if (!impl) return impl.error();
+    Result<Tokenizer> tokenizer = Tokenizer::from_gguf(impl->file);
+    if (!tokenizer) return tokenizer.error();
+    if (Status status = adopt_tokenizer(*impl, std::move(*tokenizer)); !status) return status.error();
+    Result<SessionOptions> resolved = resolve_options(impl->hp, options);
+    if (!resolved) return resolved.error();
+    return plan_memory(*impl, *resolved);
+  });
 }
 
 }  // namespace hearth

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/base/guard.h"
 #include "lib/session/plan.h"
 #include "lib/session/session_impl.h"
 
@@ -57,57 +58,67 @@ Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Result<Session> Session::create(const Model& model, const SessionOptions& wanted) {
-  const Model::Impl& m = ModelInternals::of(model);
-  Result<SessionOptions> options = resolve_options(m.hp, wanted);
-  if (!options) return options.error();
-  auto impl = std::make_unique<Impl>(model);
-  impl->options = *options;
+  return guard([&]() -> Result<Session> {
+    const Model::Impl& m = ModelInternals::of(model);
+    Result<SessionOptions> options = resolve_options(m.hp, wanted);
+    if (!options) return options.error();
+    auto impl = std::make_unique<Impl>(model);
+    impl->options = *options;
+    impl->plan = plan_memory(m, *options);
 
-  Result<std::unique_ptr<KVCache::Impl>> cache = KVCache::Impl::create(cache_layers(m.hp), cache_options(*options));
-  if (!cache) return cache.error();
-  impl->cache.emplace(std::move(*cache));
+    Result<std::unique_ptr<KVCache::Impl>> cache = KVCache::Impl::create(cache_layers(m.hp), cache_options(*options));
+    if (!cache) return cache.error();
+    impl->cache.emplace(std::move(*cache));
 
-  Result<std::unique_ptr<Parallel>> parallel = Parallel::create(options->n_threads, options->pool);
-  if (!parallel) return parallel.error();
-  impl->parallel = std::move(*parallel);
+    Result<std::unique_ptr<Parallel>> parallel = Parallel::create(options->n_threads, options->pool);
+    if (!parallel) return parallel.error();
+    impl->parallel = std::move(*parallel);
 
-  const ScratchSizes sizes = scratch_sizes(m.hp, *options);
-  Layout counting(nullptr);
-  Scratch::lay_out(counting, *m.arch, m.hp, sizes);
-  Result<AlignedBuffer> memory = AlignedBuffer::allocate(counting.used(), "the session's scratch memory");
-  if (!memory) return memory.error();
-  impl->memory = std::move(*memory);
-  Layout layout(impl->memory.data());
-  impl->scratch = Scratch::lay_out(layout, *m.arch, m.hp, sizes);
-  impl->matmul_scratch.bind(impl->scratch.matmul, matmul_rows(m.hp, sizes), m.hp.widest_input, sizes.n_threads);
+    const ScratchSizes sizes = scratch_sizes(m.hp, *options);
+    Layout counting(nullptr);
+    Scratch::lay_out(counting, *m.arch, m.hp, sizes);
+    Result<AlignedBuffer> memory = AlignedBuffer::allocate(counting.used(), "the session's scratch memory");
+    if (!memory) return memory.error();
+    impl->memory = std::move(*memory);
+    Layout layout(impl->memory.data());
+    impl->scratch = Scratch::lay_out(layout, *m.arch, m.hp, sizes);
+    impl->matmul_scratch.bind(impl->scratch.matmul, matmul_rows(m.hp, sizes), m.hp.widest_input, sizes.n_threads);
 
-  for (const RopeParams& rope : m.hp.ropes) impl->ropes.push_back(make_rope_table(rope, m.weights, options->n_ctx));
-  return Session(std::move(impl));
+    for (const RopeParams& rope : m.hp.ropes) impl->ropes.push_back(make_rope_table(rope, m.weights, options->n_ctx));
+    return Session(std::move(impl));
+  });
+}
+
+/// The parts of a batch one after the other; after an error the cache must be taken back.
+Status Session::Impl::compute(std::span<const BatchToken> batch, const std::atomic<bool>* cancel) {
+  ForwardContext c = context();
+  c.cancel = cancel;
+  for (size_t at = 0; at < batch.size();) {
+    const auto part = batch.subspan(at, std::min(batch.size() - at, static_cast<size_t>(options.n_batch)));
+    if (Status status = c.cache->reserve(part); !status) return status;
+    const int rows = forward(c, part, n_rows, makes_logits(*c.hp, options));
+    if (rows < 0) return Error{ErrorCode::kCancelled, "cancelled while computing"};
+    at += part.size();
+    n_rows += rows;
+  }
+  return {};
 }
 
 Status Session::decode(std::span<const BatchToken> batch, const std::atomic<bool>* cancel) {
   Impl& s = *impl_;
-  if (Status status = s.check(batch); !status) return status;
+  if (Status status = guard([&] { return s.check(batch); }); !status) return status;
+  KVCache::Impl& cache = KVCacheInternals::of(*s.cache);
   s.n_rows = 0;
-  ForwardContext c = s.context();
-  c.cancel = cancel;
-  c.cache->begin();
-  for (size_t at = 0; at < batch.size();) {
-    const auto part = batch.subspan(at, std::min(batch.size() - at, static_cast<size_t>(s.options.n_batch)));
-    Status status = c.cache->reserve(part);
-    const int rows = status ? forward(c, part, s.n_rows, makes_logits(*c.hp, s.options)) : 0;
-    if (rows < 0) status = Error{ErrorCode::kCancelled, "cancelled while computing"};
-    if (Status fits = s.matmul_scratch.take_status(); !fits) status = fits;
-    if (!status) {
-      c.cache->undo();
-      s.n_rows = 0;
-      return status;
-    }
-    at += part.size();
-    s.n_rows += rows;
+  cache.begin();
+  Status status = guard([&] { return s.compute(batch, cancel); });
+  if (Status fits = guard([&] { return s.matmul_scratch.take_status(); }); !fits) status = std::move(fits);
+  if (status) {
+    cache.commit();
+  } else {
+    cache.undo();
+    s.n_rows = 0;
   }
-  c.cache->commit();
-  return {};
+  return status;
 }
 
 size_t Session::n_logits() const {
@@ -140,7 +151,7 @@ const SessionOptions& Session::options() const {
   return impl_->options;
 }
 MemoryPlan Session::plan() const {
-  return plan_memory(ModelInternals::of(impl_->model), impl_->options);
+  return impl_->plan;
 }
 
 }  // namespace hearth

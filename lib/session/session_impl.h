@@ -18,10 +18,12 @@ struct Session::Impl {
   explicit Impl(const Model& shared) : model(shared) {}
 
   Status check(std::span<const BatchToken> batch) const;
+  Status compute(std::span<const BatchToken> batch, const std::atomic<bool>* cancel);
   ForwardContext context();
 
   Model model;
   SessionOptions options;
+  MemoryPlan plan;
   std::optional<KVCache> cache;
   std::unique_ptr<Parallel> parallel;
   AlignedBuffer memory;

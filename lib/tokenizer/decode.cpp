@@ -1,6 +1,7 @@
 // Tokens to text: whole sequences, and streams.
 #include <string>
 
+#include "lib/base/guard.h"
 #include "lib/tokenizer/clean_spaces.h"
 #include "lib/tokenizer/tokenizer_impl.h"
 #include "lib/unicode/utf8.h"
@@ -8,30 +9,39 @@
 namespace hearth {
 
 Result<std::string> Tokenizer::decode(std::span<const Token> ids, const DecodeOptions& options) const {
-  const Vocab& v = impl_->vocab;
-  std::string text;
-  bool remove_space = v.add_space_prefix;  // the space that encoding added
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const Token id = ids[i];
-    if (id < 0 || id >= v.size()) {
-      return Error{ErrorCode::kInvalidArgument, "ids[" + std::to_string(i) + "]: " + std::to_string(id) +
-                                                    " is outside the " + std::to_string(v.size()) +
-                                                    " tokens of the vocabulary"};
+  return guard([&]() -> Result<std::string> {
+    const Vocab& v = impl_->vocab;
+    std::string text;
+    bool remove_space = v.add_space_prefix;  // the space that encoding added
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const Token id = ids[i];
+      if (id < 0 || id >= v.size()) {
+        return Error{ErrorCode::kInvalidArgument, "ids[" + std::to_string(i) + "]: " + std::to_string(id) +
+                                                      " is outside the " + std::to_string(v.size()) +
+                                                      " tokens of the vocabulary"};
+      }
+      if (options.skip_special && v.has(id, kAttrControl | kAttrUnknown)) continue;
+      std::string_view piece = v.pieces[static_cast<size_t>(id)];
+      if (remove_space && piece.starts_with(' ')) piece.remove_prefix(1);
+      remove_space = false;
+      text += piece;
     }
-    if (options.skip_special && v.has(id, kAttrControl | kAttrUnknown)) continue;
-    std::string_view piece = v.pieces[static_cast<size_t>(id)];
-    if (remove_space && piece.starts_with(' ')) piece.remove_prefix(1);
-    remove_space = false;
-    text += piece;
-  }
-  if (v.clean_spaces) clean_spaces(text);
-  return text;
+    if (v.clean_spaces) clean_spaces(text);
+    return text;
+  });
 }
 
 TokenDecoder::TokenDecoder(const Tokenizer& tokenizer, const DecodeOptions& options)
     : tokenizer_(tokenizer), options_(options) {}
 
 std::string_view TokenDecoder::push(Token id) {
+  const std::string_view lost(nullptr, 0);
+  const std::string_view text = guard_or(lost, [&] { return add(id); });
+  if (text.data() == nullptr) lost_text_ = true;
+  return text;
+}
+
+std::string_view TokenDecoder::add(Token id) {
   const Vocab& v = tokenizer_.impl_->vocab;
   ready_.clear();
   if (id < 0 || id >= v.size()) return ready_;
@@ -52,7 +62,7 @@ std::string_view TokenDecoder::push(Token id) {
 
 std::string_view TokenDecoder::finish() {
   ready_.clear();
-  if (!pending_.empty()) utf8::append(ready_, utf8::kReplacement);
+  if (!pending_.empty()) utf8::append(ready_, utf8::kReplacement);  // three bytes, for which every string has room
   pending_.clear();
   return ready_;
 }

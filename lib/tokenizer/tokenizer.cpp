@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "lib/base/guard.h"
 #include "lib/tokenizer/special_tokens.h"
 #include "lib/tokenizer/tokenizer_impl.h"
 
@@ -65,39 +66,47 @@ Status encode_to(const Tokenizer::Impl& t, std::string_view text, const EncodeOp
 }  // namespace
 
 Result<Tokenizer> Tokenizer::from_gguf(const GgufFile& file) {
-  auto impl = std::make_shared<Impl>(file);
-  Result<Vocab> vocab = read_vocab(file);
-  if (!vocab) return vocab.error();
-  impl->vocab = std::move(*vocab);
-  Result<std::unique_ptr<TextEncoder>> encoder = make_encoder(file, impl->vocab);
-  if (!encoder) return encoder.error();
-  impl->encoder = std::move(*encoder);
-  Result<SpecialTokens> special = find_special_tokens(file, impl->vocab);
-  if (!special) return special.error();
-  impl->all_specials = SpecialSplitter(std::move(special->all));
-  impl->user_defined = SpecialSplitter(std::move(special->user_defined));
-  return Tokenizer(std::shared_ptr<const Impl>(std::move(impl)));
+  return guard([&]() -> Result<Tokenizer> {
+    auto impl = std::make_shared<Impl>(file);
+    Result<Vocab> vocab = read_vocab(file);
+    if (!vocab) return vocab.error();
+    impl->vocab = std::move(*vocab);
+    Result<std::unique_ptr<TextEncoder>> encoder = make_encoder(file, impl->vocab);
+    if (!encoder) return encoder.error();
+    impl->encoder = std::move(*encoder);
+    Result<SpecialTokens> special = find_special_tokens(file, impl->vocab);
+    if (!special) return special.error();
+    impl->all_specials = SpecialSplitter(std::move(special->all));
+    impl->user_defined = SpecialSplitter(std::move(special->user_defined));
+    return Tokenizer(std::shared_ptr<const Impl>(std::move(impl)));
+  });
 }
 
 Result<std::vector<Token>> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
-  std::vector<Token> ids;
-  TokenSink sink(&ids);
-  if (Status s = encode_to(*impl_, text, options, sink); !s) return s.error();
-  return ids;
+  return guard([&]() -> Result<std::vector<Token>> {
+    std::vector<Token> ids;
+    TokenSink sink(&ids);
+    if (Status s = encode_to(*impl_, text, options, sink); !s) return s.error();
+    return ids;
+  });
 }
 
 Result<std::vector<Token>> Tokenizer::encode(std::string_view text, const EncodeOptions& options,
                                              std::span<const TextSpan> special) const {
-  std::vector<Token> ids;
-  TokenSink sink(&ids);
-  if (Status s = encode_to(*impl_, text, options, sink, &special); !s) return s.error();
-  return ids;
+  return guard([&]() -> Result<std::vector<Token>> {
+    std::vector<Token> ids;
+    TokenSink sink(&ids);
+    if (Status s = encode_to(*impl_, text, options, sink, &special); !s) return s.error();
+    return ids;
+  });
 }
 
 Result<size_t> Tokenizer::count(std::string_view text, const EncodeOptions& options) const {
-  TokenSink sink(nullptr);
-  if (Status s = encode_to(*impl_, text, options, sink); !s) return s.error();
-  return sink.size();
+  return guard([&]() -> Result<size_t> {
+    TokenSink sink(nullptr);
+    if (Status s = encode_to(*impl_, text, options, sink); !s) return s.error();
+    return sink.size();
+  });
 }
 
 std::string_view Tokenizer::piece(Token id) const {

@@ -16,6 +16,10 @@ constexpr std::string_view kTokensKey = "tokenizer.ggml.tokens";
 constexpr std::string_view kScoresKey = "tokenizer.ggml.scores";
 constexpr std::string_view kTypesKey = "tokenizer.ggml.token_type";
 
+Error named(std::string_view key, const Error& error) {
+  return Error{error.code, std::string(key) + ": " + error.message};
+}
+
 Error format_error(std::string_view key, const std::string& what) {
   return Error{ErrorCode::kFormat, std::string(key) + ": " + what};
 }
@@ -82,7 +86,7 @@ Status read_tokens(const GgufFile& file, Vocab& v) {
   const GgufValue* tokens = file.find(kTokensKey);
   if (tokens == nullptr) return Error{ErrorCode::kNotFound, std::string(kTokensKey) + ": missing"};
   Result<std::vector<std::string_view>> raw = tokens->as_string_array();
-  if (!raw) return format_error(kTokensKey, raw.error().message);
+  if (!raw) return named(kTokensKey, raw.error());
   if (raw->empty()) return format_error(kTokensKey, "no entries");
   if (raw->size() > static_cast<size_t>(INT32_MAX)) return format_error(kTokensKey, "too many entries");
   v.raw = std::move(*raw);
@@ -112,7 +116,7 @@ Status read_scores(const GgufFile& file, Vocab& v) {
   const GgufValue* scores = file.find(kScoresKey);
   if (scores == nullptr) return {};
   Result<std::vector<float>> values = scores->as_float_array();
-  if (!values) return format_error(kScoresKey, values.error().message);
+  if (!values) return named(kScoresKey, values.error());
   if (values->size() < v.raw.size()) return format_error(kScoresKey, "fewer scores than tokens");
   for (size_t i = 0; i < v.raw.size(); ++i) {
     if ((*values)[i] != (*values)[i])
@@ -127,7 +131,7 @@ Status read_types(const GgufFile& file, Vocab& v) {
   const GgufValue* types = file.find(kTypesKey);
   if (types == nullptr) return {};
   const Result<std::vector<int64_t>> values = types->as_int_array();
-  if (!values) return format_error(kTypesKey, values.error().message);
+  if (!values) return named(kTypesKey, values.error());
   if (values->size() < v.raw.size()) return format_error(kTypesKey, "fewer types than tokens");
   constexpr uint8_t kByType[] = {0, kAttrNormal, kAttrUnknown, kAttrControl, kAttrUserDefined, kAttrUnused, kAttrByte};
   size_t unknown = 0;

@@ -1,5 +1,5 @@
 // Quoting of names for error messages.
-#include "lib/gguf/quote.h"
+#include "lib/base/quote.h"
 
 #include <cstddef>
 

@@ -1,0 +1,314 @@
+// Every allocation of every public call fails once, and from then on: an error, nothing leaked, everything usable.
+#include "out_of_memory/sweep.h"
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+
+#include "hearth/hearth.h"
+#include "support/golden.h"
+#include "support/temp_dir.h"
+#include "support/tiny_model.h"
+#include "tokenizer/tiny_vocab.h"
+
+namespace hearth::testing {
+namespace {
+
+constexpr const char* kTemplate =
+    "{% macro say(m) %}<|{{ m.role }}|>{{ m.content | trim }}\n{% endmacro %}"
+    "{% set ns = namespace(n=0) %}{% for m in messages %}{{ say(m) }}{% set ns.n = ns.n + 1 %}{% endfor %}"
+    "{% if tools %}{{ tools | tojson(indent=2) }}{% endif %}{{ messages | map(attribute='role') | join(', ') }}"
+    "{{ '%s of %d' | format('n', ns.n) }}{{ 2 ** 100 }}<|assistant|>";
+
+/// A small model's file, with a template.
+const std::vector<std::byte>& tiny_file() {
+  static const std::vector<std::byte> bytes = [] {
+    TinyModel tiny;
+    tiny.texts["tokenizer.chat_template"] = kTemplate;
+    tiny.texts["general.name"] = "a tiny model of this test";
+    return tiny.gguf();
+  }();
+  return bytes;
+}
+
+const Model& tiny_model() {
+  static const Model model = *Model::from_memory(tiny_file());
+  return model;
+}
+
+Session make_session(const SessionOptions& more = {}) {
+  SessionOptions options = more;
+  options.n_ctx = 256;
+  options.n_threads = 2;
+  return *Session::create(tiny_model(), options);
+}
+
+std::string describe(const Model& model) {
+  return model.info().name + " " + std::to_string(model.info().n_parameters) + " " +
+         std::to_string(model.tokenizer().n_vocab()) + model.info().quantization;
+}
+
+std::string joined(std::span<const Token> ids) {
+  std::string text;
+  for (const Token id : ids) text += std::to_string(id) + " ";
+  return text;
+}
+
+/// A call, and what there is to try of it.
+struct Case {
+  const char* name;
+  void (*run)();
+};
+
+void open_a_path() {
+  const TempDir dir;
+  const auto& bytes = tiny_file();
+  const std::string path = dir.write("model.gguf", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  for (const bool use_mmap : {true, false}) {
+    const ModelOptions options{.use_mmap = use_mmap, .prefetch = true};
+    sweep([&] { return Model::open(path, options); }, describe);
+  }
+  const SessionOptions options{.n_ctx = 128, .n_threads = 1};
+  sweep([&] { return Model::plan(path, options); },
+        [](const MemoryPlan& plan) { return std::to_string(plan.total()); });
+}
+
+void open_from_memory() {
+  sweep([] { return Model::from_memory(tiny_file()); }, describe);
+}
+
+void create_a_session() {
+  for (const int n_threads : {1, 2}) {
+    const SessionOptions options{.n_ctx = 256, .n_threads = n_threads};
+    sweep([&] { return Session::create(tiny_model(), options); },
+          [](const Session& session) { return std::to_string(session.plan().total()); });
+  }
+}
+
+void decode() {
+  Session session = make_session();
+  std::vector<BatchToken> batch;
+  for (int32_t i = 0; i < 8; ++i) batch.push_back({40 + i, i, 0, i == 7});
+  ASSERT_TRUE(session.decode(batch));
+  // Only errors allocate: of a position that is taken, a sequence, a position and a token that do not exist.
+  for (const BatchToken& token : {BatchToken{1, 3, 0}, {1, 8, 7}, {1, 9999, 0}, {-1, 8, 0}}) {
+    sweep([&] { return session.decode({&token, 1}); }, [] { return ""; });
+    EXPECT_EQ(session.cache().length(0), 8);
+  }
+}
+
+void generate() {
+  Session session = make_session();
+  GenerateOptions options{.max_tokens = 6};
+  options.sampler = {.seed = 7, .repeat_penalty = 1.1f, .dry_multiplier = 0.8f, .top_n_sigma = 2, .typical_p = 0.9f};
+  options.stop_texts = {"zzzz"};
+  options.probabilities = true;
+  const TextCallback on_text = [](std::string_view) { return true; };
+  sweep([&] { return session.generate("ab cd ef gh", options, on_text); },
+        [](const Generation& made) { return made.text + joined(made.ids); });
+  EXPECT_TRUE(session.generate("ab", options));
+}
+
+void chat() {
+  Session session = make_session();
+  ChatSettings settings;
+  settings.generate.max_tokens = 3;
+  settings.generate.sampler.greedy = true;
+  const auto create = [&] {
+    std::optional<ChatSettings> own;
+    {
+      const FailingAllocator::Pause pause;
+      own = settings;
+    }
+    return Chat::create(session, std::move(*own));
+  };
+  sweep(create, [](const Chat& made) { return std::string(made.chat_template().source()); });
+  Chat chat = *Chat::create(session, settings);
+  const auto say = [&] {
+    chat.messages().clear();
+    return chat.say("hello there");
+  };
+  sweep(say, [&](const ChatAnswer& answer) { return answer.text + std::to_string(chat.messages().size()); });
+  const auto once = chat.say("and more");
+  ASSERT_TRUE(once) << once.error().message;
+  EXPECT_EQ(chat.messages().size(), 4u);
+}
+
+void compile_and_render() {
+  sweep([] { return ChatTemplate::compile(kTemplate, "<s>", "</s>"); },
+        [](const ChatTemplate& made) { return std::string(made.source()); });
+  const ChatTemplate made = *ChatTemplate::compile(kTemplate, "<s>", "</s>");
+  const std::vector<ChatMessage> messages = {
+      {.role = "system", .content = "be brief"},
+      {.role = "user", .content_parts_json = R"([{"type": "text", "text": "a question that is long"}])"},
+      {.role = "assistant", .tool_calls = {{.id = "1", .name = "f", .arguments_json = R"({"x": [1, 2.5, null]})"}}}};
+  ChatOptions options;
+  options.tools_json = R"([{"type": "function", "function": {"name": "f", "parameters": {}}}])";
+  const auto text = [](const ChatPrompt& prompt) { return prompt.text(); };
+  sweep([&] { return made.render(messages, options); }, text);
+  const std::string variables = R"({"messages": [{"role": "user", "content": "x"}]})";
+  sweep([&] { return made.render_json(variables, 0); }, [](const std::string& out) { return out; });
+  const ChatPrompt prompt = *made.render(messages, options);
+  sweep([&] { return ChatTemplate::encode(prompt, tiny_model().tokenizer()); },
+        [](const std::vector<Token>& ids) { return joined(ids); });
+}
+
+void tokenize() {
+  const std::string text = "hello world, hello  w\xc3\xb6rld 123 <user> <|tool|>!!\n ab abab";
+  for (const TinyVocab& vocab : {sentence_piece_vocab(), byte_pair_vocab("llama-bpe"), plain_pair_vocab(),
+                                 word_piece_vocab(), unigram_vocab()}) {
+    const std::string bytes = vocab.file();
+    const auto file = GgufFile::from_memory(std::as_bytes(std::span(bytes)));
+    ASSERT_TRUE(file) << file.error().message;
+    sweep([&] { return Tokenizer::from_gguf(*file); },
+          [](const Tokenizer& made) { return std::to_string(made.n_vocab()) + std::string(made.warning()); });
+    const Tokenizer tokenizer = *Tokenizer::from_gguf(*file);
+    const EncodeOptions options{.add_special = true, .parse_special = true};
+    sweep([&] { return tokenizer.encode(text, options); }, [](const std::vector<Token>& ids) { return joined(ids); });
+    sweep([&] { return tokenizer.count(text, options); }, [](size_t n) { return std::to_string(n); });
+    const std::vector<Token> ids = *tokenizer.encode(text, options);
+    sweep([&] { return tokenizer.decode(ids); }, [](const std::string& out) { return out; });
+  }
+}
+
+void embed() {
+  const EmbedderOptions options{.batch_tokens = 8, .n_threads = 1};
+  sweep([&] { return Embedder::create(tiny_model(), options); },
+        [](const Embedder& made) { return std::to_string(made.dimensions()); });
+  Embedder embedder = *Embedder::create(tiny_model(), options);
+  const std::vector<std::string> texts = {"one text", "another, that is longer than the batch", "third"};
+  sweep([&] { return embedder.embed(texts); },
+        [](const std::vector<Embedding>& all) { return std::to_string(all[2].values[0]); });
+}
+
+Result<std::string> write_a_file(const std::string& path, const GgufFile& from) {
+  Result<GgufWriter> writer = GgufWriter::create(path);
+  if (!writer) return writer.error();
+  for (const GgufEntry& entry : from.entries()) {
+    if (Status s = writer->add_value(entry.key, entry.value); !s) return s.error();
+  }
+  if (Status s = writer->add_string("a.string.of.the.test", "with a value that does not fit"); !s) return s.error();
+  for (const GgufTensor& tensor : from.tensors()) {
+    if (Status s = writer->add_tensor(tensor.name, tensor.type, {tensor.dims.data(), tensor.n_dims}); !s)
+      return s.error();
+  }
+  for (const GgufTensor& tensor : from.tensors()) {
+    if (Status s = writer->write_data({tensor.data, tensor.size_bytes}); !s) return s.error();
+  }
+  if (Status s = writer->finish(); !s) return s.error();
+  return std::string();
+}
+
+void write() {
+  const TempDir dir;
+  const std::string path = dir.file("written.gguf");
+  const GgufFile from = *GgufFile::from_memory(tiny_file());
+  const auto call = [&] { return write_a_file(path, from); };
+  const auto show = [&](const std::string&) {
+    std::error_code ignored;
+    const std::string bytes = read_file(path);
+    std::filesystem::remove(path, ignored);
+    return std::to_string(std::hash<std::string>()(bytes)) + " " + std::to_string(dir.count());
+  };
+  sweep(call, show);
+  EXPECT_EQ(dir.count(), 0u) << "a temporary is left";
+}
+
+void sample() {
+  SamplerOptions options{.seed = 3, .logit_bias = {{5, 1.0f}}, .repeat_penalty = 1.2f, .dry_multiplier = 0.5f};
+  options.typical_p = 0.8f;
+  const int32_t n = tiny_model().info().n_vocab;
+  const Tokenizer& tokenizer = tiny_model().tokenizer();
+  sweep([&] { return Sampler::create(n, options, &tokenizer); }, [](const Sampler&) { return std::string(); });
+  const Sampler sampler = *Sampler::create(n, options, &tokenizer);
+  std::vector<float> logits(static_cast<size_t>(n));
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(i * 37 % 101) / 25;
+  const auto some_tokens = [&]() -> Result<Token> {
+    Result<Sampler> own = sampler.clone();
+    if (!own) return own.error();
+    own->add_stage(StagePosition::kLast, [&](Candidates& candidates) { candidates.sort(); });
+    for (Token id = 0; id < 20; ++id) own->accept(id % 7);
+    Result<Token> token = own->sample(logits);
+    for (int i = 0; i < 5 && token; ++i) {
+      own->accept(*token);
+      token = own->sample(logits);
+    }
+    return token;
+  };
+  sweep(some_tokens, [](Token id) { return std::to_string(id); });
+}
+
+/// What a text says of itself is lost, and nothing else.
+void describe_errors() {
+  const auto never = [](const auto&...) { return "a success"; };
+  const GgufFile file = *GgufFile::from_memory(tiny_file());
+  const std::string path = "/no/such/folder/with/a/model.gguf";
+  sweep([&] { return Model::open(path); }, never);
+  sweep([&] { return file.get_int("a.key.that.is.not.there"); }, never);
+  sweep([&] { return file.get_int("general.architecture"); }, never);
+  sweep([] { return force_isa("no such instruction set"); }, never);
+  sweep([] { return parse_kv_type("no such type of the cache"); }, never);
+  sweep([] { return Session::create(tiny_model(), {.n_ctx = -5}); }, never);
+}
+
+/// Calls that cannot report an error.
+void without_a_result() {
+  using Mode = FailingAllocator::Mode;
+  const auto with_none = [](const auto& call) {
+    const FailingAllocator failing(1, Mode::kFromThenOn);
+    return call();
+  };
+  EXPECT_TRUE(with_none([] { return list_isas(); }).empty());
+  EXPECT_TRUE(with_none([] { return self_test(); }).empty());
+  EXPECT_TRUE(with_none([] { return Model::architectures(); }).empty());
+  EXPECT_TRUE(with_none([] { return list_kv_types(); }).empty());
+  EXPECT_EQ(with_none([] { return default_thread_count(); }), 1);
+  Session session = make_session();
+  EXPECT_EQ(with_none([&] { return session.plan(); }).total(), session.plan().total());
+  EXPECT_EQ(with_none([&] { return session.cache().length(99); }), 0);
+  EXPECT_FALSE(with_none([&] { return session.cache().room(99, 1); }));
+  const ChatPrompt prompt{{{.text = std::string(100, 'x'), .trusted = true}}};
+  EXPECT_TRUE(with_none([&] { return prompt.text(); }).empty());
+}
+
+void decode_a_stream() {
+  TinyVocab vocab = sentence_piece_vocab();
+  vocab.add(std::string(100, 'x'));
+  const auto long_token = static_cast<Token>(vocab.tokens.size() - 1);
+  const TinyTokenizer tokenizer(vocab);
+  TokenDecoder decoder(*tokenizer);
+  {
+    const FailingAllocator failing(1);
+    EXPECT_EQ(decoder.push(long_token), "");
+  }
+  EXPECT_TRUE(decoder.lost_text());
+  EXPECT_EQ(decoder.push(long_token), std::string(100, 'x'));
+}
+
+const Case kCases[] = {
+    {"OpenAPath", open_a_path},
+    {"OpenFromMemory", open_from_memory},
+    {"CreateASession", create_a_session},
+    {"Decode", decode},
+    {"Generate", generate},
+    {"Chat", chat},
+    {"CompileAndRender", compile_and_render},
+    {"Tokenize", tokenize},
+    {"Embed", embed},
+    {"Write", write},
+    {"Sample", sample},
+    {"DescribeErrors", describe_errors},
+    {"WithoutAResult", without_a_result},
+    {"DecodeAStream", decode_a_stream},
+};
+
+class OutOfMemory : public ::testing::TestWithParam<Case> {};
+TEST_P(OutOfMemory, IsAnError) {
+  GetParam().run();
+}
+
+INSTANTIATE_TEST_SUITE_P(, OutOfMemory, ::testing::ValuesIn(kCases),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+}  // namespace
+}  // namespace hearth::testing
