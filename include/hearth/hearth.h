@@ -6,6 +6,7 @@
 #include "hearth/chat_template.h"
 #include "hearth/cpu.h"
 #include "hearth/embedder.h"
+#include "hearth/engine.h"
 #include "hearth/generator.h"
 #include "hearth/gguf.h"
 #include "hearth/importance_matrix.h"

@@ -55,6 +55,15 @@ void tokenizer_h() {
   for (hearth::Token id : *ids) std::fputs(std::string(stream.push(id)).c_str(), stdout);
 }
 
+int engine_h(const hearth::Result<hearth::Model>& model, const hearth::Result<std::vector<hearth::Token>>& ids) {
+  auto engine = hearth::Engine::create(*model, {.session = {.n_ctx = 1024, .n_seqs = 4}});
+  if (!engine) return fail(engine.error());
+  auto ticket = engine->submit({.prompt = *ids, .generate = {.max_tokens = 16}});
+  if (!ticket) return fail(ticket.error());
+  while (auto event = ticket->next()) std::cout << event->text << std::flush;
+  return 0;
+}
+
 int importance_matrix_h() {
   auto importance = hearth::ImportanceMatrix::read("model.imatrix.gguf");
   if (!importance) return fail(importance.error());
@@ -245,6 +254,9 @@ TEST_F(HeaderExamplesRun, WithAModel) {
   EXPECT_NE(::testing::internal::GetCapturedStdout().find("The kite was"), std::string::npos);
   MyPool pool;
   threads_h(model, pool);
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(engine_h(model, model->tokenizer().encode("Anna has a red", {.add_special = true})), 0);
+  EXPECT_FALSE(::testing::internal::GetCapturedStdout().empty());
   EXPECT_GT(chat_template_h(model), 3u);
   EXPECT_GT(embedder_h(model), -1.0f);
   std::string text;

@@ -33,6 +33,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"session.h", "session"},
     {"generator.h", "session"},
     {"embedder.h", "session"},
+    {"engine.h", "engine"},
     {"hearth.h", ""},
     {"importance_matrix.h", "quantize"},
     {"quality.h", "quantize"},

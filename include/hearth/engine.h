@@ -1,0 +1,143 @@
+// Engine: many requests over one model at once. Requests join and leave between the steps of a thread of the engine's
+// own; each gets its answer as a stream of events.
+//
+//   auto engine = hearth::Engine::create(*model, {.session = {.n_ctx = 1024, .n_seqs = 4}});
+//   if (!engine) return fail(engine.error());
+//   auto ticket = engine->submit({.prompt = *ids, .generate = {.max_tokens = 16}});
+//   if (!ticket) return fail(ticket.error());
+//   while (auto event = ticket->next()) std::cout << event->text << std::flush;
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hearth/batch.h"
+#include "hearth/embedder.h"
+#include "hearth/generator.h"
+#include "hearth/model.h"
+#include "hearth/result.h"
+#include "hearth/session.h"
+
+namespace hearth {
+
+struct EngineOptions {
+  /// n_seqs: answers written at once; n_ctx: positions that they share, what earlier requests left for reuse included.
+  /// n_logits is raised to n_seqs. hidden_only must be false.
+  SessionOptions session{.n_seqs = 4};
+  int32_t max_queue = 256;  ///< requests that may wait; one more is refused (kLimit)
+  /// While answers are being written, a step takes so much of waiting prompts that it lasts about this many times as
+  /// long as without them: what a reader of another answer may notice. At least 1; larger: prompts are done sooner.
+  double prompt_share = 2.0;
+  /// Makes embed() possible, with an Embedder of these options beside the session's memory. Off: empty.
+  std::optional<EmbedderOptions> embedder{};
+};
+
+/// What is asked for.
+struct EngineRequest {
+  std::vector<Token> prompt;  ///< special tokens included; not empty
+  /// How the answer is made. on_prompt and on_token are not called: events take their place. `cancel` is looked at
+  /// between steps. An own_sampler is used from the engine's thread and must outlive the ticket; it needs n = 1.
+  GenerateOptions generate{};
+  int32_t n = 1;         ///< answers; they share the pages of the prompt, and take seeds counted up from the sampler's
+  int32_t priority = 0;  ///< higher ones begin earlier; ten seconds of waiting count as one step of it
+  bool reuse_prefix = true;    ///< false: compute the whole prompt, whatever earlier requests left
+  bool report_prompt = false;  ///< true: an event after every part of the prompt
+};
+
+/// Something that happened to a request.
+struct EngineEvent {
+  enum class Kind : uint8_t {
+    kPrompt,  ///< another part of the prompt is computed (EngineRequest::report_prompt)
+    kToken,   ///< a token of an answer
+    kDone,    ///< an answer has ended; the last event of this answer
+  };
+  Kind kind = Kind::kToken;
+  int32_t choice = 0;     ///< 0 .. n - 1: whose
+  Token id = 0;           ///< kToken
+  float probability = 0;  ///< kToken, as GeneratedToken::probability
+  /// Text that has become complete: of kToken, and of kDone what was still held back.
+  std::string text{};
+  int32_t prompt_done = 0, prompt_total = 0;  ///< kPrompt: tokens of the prompt
+
+  // Of kDone:
+  Status status{};  ///< why the answer failed; if it did, stop_reason means nothing
+  StopReason stop_reason = StopReason::kLength;
+  int32_t cached_tokens = 0;  ///< of the prompt, were not computed
+  double queued_seconds = 0;  ///< from submit() to the first step with this request
+  Timings timings{};          ///< of this answer, from its first step on
+};
+
+/// The reader's end of a request. Not thread-safe, but another thread may call cancel(). Movable; letting go of a
+/// ticket cancels what has not ended. It may outlive the engine, whose end cancels all requests.
+class Ticket {
+ public:
+  Ticket(Ticket&&) noexcept;
+  Ticket& operator=(Ticket&&) noexcept;
+  ~Ticket();
+
+  /// The next event, waiting for it; nothing after the last. Events wait for a slow reader without holding anybody up.
+  std::optional<EngineEvent> next();
+  /// The same, but waits at most so long; `waiting` becomes true when nothing came in that time.
+  std::optional<EngineEvent> next_within(double seconds, bool& waiting);
+  /// All n answers, waiting for the last; the first error, if one failed. Events that next() took are missing in them.
+  Result<std::vector<Generation>> wait();
+  /// Ends what has not ended, between two steps, with StopReason::kCancelled.
+  void cancel();
+  uint64_t id() const;  ///< of the request: counted from 1
+
+  struct Impl;
+
+ private:
+  friend class Engine;
+  explicit Ticket(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Figures since the engine was made, and how it stands.
+struct EngineStats {
+  int32_t active = 0;   ///< requests being computed
+  int32_t waiting = 0;  ///< in the queue
+  uint64_t finished = 0, failed = 0, cancelled = 0;
+  uint64_t steps = 0;
+  uint64_t prompt_tokens = 0;     ///< computed
+  uint64_t cached_tokens = 0;     ///< of prompts, found in the cache
+  uint64_t generated_tokens = 0;  ///< computed
+  double busy_seconds = 0;        ///< in steps
+  KVCacheStats cache{};
+};
+
+/// Movable; submit(), embed() and stats() may be called from any thread.
+class Engine {
+ public:
+  /// Allocates the session and starts the thread. Errors of Session::create and Embedder::create; kInvalidArgument
+  /// names an option out of range. For an encoder `embedder` must be given, and submit() gives kUnsupported.
+  static Result<Engine> create(const Model& model, const EngineOptions& options = {});
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  /// Ends all requests with StopReason::kCancelled and the thread; a step that runs is given up between two layers.
+  ~Engine();
+
+  /// Queues a request. kContextFull for a prompt that can never fit, kLimit when max_queue requests wait, errors of
+  /// Generator::create, kInvalidArgument for n outside 1..n_seqs.
+  Result<Ticket> submit(EngineRequest request);
+  /// Vectors of texts, computed between the steps of answers, one text at a time; waits for them. Errors of
+  /// Embedder::embed; kUnsupported without EngineOptions::embedder; kCancelled when the engine ends meanwhile.
+  Result<std::vector<Embedding>> embed(std::span<const std::string> texts);
+
+  EngineStats stats() const;
+  const Model& model() const;
+  /// What the options came to.
+  const EngineOptions& options() const;
+
+  struct Impl;
+
+ private:
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hearth

@@ -1,0 +1,256 @@
+// Engine: the thread around the scheduler, and the way in.
+#include "hearth/engine.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <string>
+
+#include "lib/base/guard.h"
+#include "lib/engine/scheduler.h"
+#include "lib/engine/ticket_impl.h"
+
+namespace hearth {
+namespace {
+
+/// A text to be embedded, with who waits for it.
+struct EmbedJob {
+  const std::string* text = nullptr;
+  Result<Embedding> result{Error{ErrorCode::kCancelled, "the engine ends"}};
+  bool done = false;
+};
+
+Error invalid(std::string message) {
+  return {ErrorCode::kInvalidArgument, std::move(message)};
+}
+
+Status check(const EngineOptions& options) {
+  if (options.max_queue < 1) return invalid("max_queue = " + std::to_string(options.max_queue) + " is below 1");
+  if (!(options.prompt_share >= 1)) return invalid("prompt_share is below 1");
+  if (options.session.hidden_only) return invalid("an engine needs logits: hidden_only must be false");
+  return {};
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  explicit Impl(const Model& shared) : model(shared) {}
+  ~Impl();
+
+  Status start();
+  void run();
+  void run_embedding(EmbedJob& job);
+  void step();
+  Status check_request(const EngineRequest& request) const;
+  Result<std::unique_ptr<Request>> make_request(EngineRequest asked);
+
+  static void* thread_main(void* engine) {
+    static_cast<Impl*>(engine)->run();
+    return nullptr;
+  }
+
+  Model model;
+  EngineOptions options;
+  std::unique_ptr<Scheduler> scheduler;  ///< of the thread alone, once it runs; null for an encoder
+  std::optional<Embedder> embedder;      ///< of the thread alone
+
+  mutable std::mutex mutex;  ///< of all that follows
+  std::condition_variable work, embedded;
+  std::vector<std::unique_ptr<Request>> incoming;
+  std::deque<EmbedJob*> jobs;
+  EngineStats stats;
+  uint64_t last_id = 0;
+  bool stopping = false;
+
+  std::atomic<bool> stop{false};  ///< gives up the step that runs
+  pthread_t thread{};
+  bool started = false;
+};
+
+Engine::Impl::~Impl() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+    stop.store(true);
+    work.notify_one();
+  }
+  if (started) pthread_join(thread, nullptr);
+}
+
+/// Every signal is blocked in the thread, so that a host's handlers run on its own threads.
+Status Engine::Impl::start() {
+  sigset_t all, old;
+  sigfillset(&all);
+  const bool masked = pthread_sigmask(SIG_SETMASK, &all, &old) == 0;
+  const int failure = pthread_create(&thread, nullptr, thread_main, this);
+  if (masked) pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  if (failure != 0) return Error{ErrorCode::kIo, "cannot start the engine's thread: error " + std::to_string(failure)};
+  started = true;
+  return {};
+}
+
+void Engine::Impl::run() {
+  std::unique_lock lock(mutex);
+  const auto busy = [this] { return scheduler && scheduler->has_work(); };
+  for (;;) {
+    work.wait(lock, [&] { return stopping || !incoming.empty() || !jobs.empty() || busy(); });
+    if (stopping) break;
+    for (auto& request : incoming) scheduler->add(std::move(request));
+    incoming.clear();
+    EmbedJob* job = jobs.empty() ? nullptr : jobs.front();
+    if (job != nullptr) jobs.pop_front();
+    lock.unlock();
+    if (job != nullptr) run_embedding(*job);
+    if (busy()) step();
+    lock.lock();
+    if (job != nullptr) job->done = true, embedded.notify_all();
+    if (!scheduler) continue;
+    stats = scheduler->stats();  // before a reader learns of what it counts
+    lock.unlock();
+    scheduler->deliver();
+    lock.lock();
+  }
+  for (auto& request : incoming) scheduler->add(std::move(request));
+  incoming.clear();
+  if (scheduler) scheduler->end_all(StopReason::kCancelled), scheduler->deliver();
+  for (EmbedJob* job : jobs) job->done = true;
+  jobs.clear();
+  embedded.notify_all();
+}
+
+void Engine::Impl::run_embedding(EmbedJob& job) {
+  job.result = guard([&] { return embedder->embed(std::string_view(*job.text)); });
+}
+
+void Engine::Impl::step() {
+  const Status status = guard([this]() -> Status {
+    scheduler->step(stop);
+    return {};
+  });
+  if (!status) scheduler->fail_all(status.error());
+}
+
+Status Engine::Impl::check_request(const EngineRequest& request) const {
+  if (!scheduler) {
+    return Error{ErrorCode::kUnsupported,
+                 "architecture " + model.info().architecture + " is an encoder and generates no text"};
+  }
+  if (request.n < 1 || request.n > options.session.n_seqs) {
+    return invalid("n = " + std::to_string(request.n) + " is outside 1.." + std::to_string(options.session.n_seqs) +
+                   " (n_seqs)");
+  }
+  if (request.n > 1 && request.generate.own_sampler != nullptr) return invalid("own_sampler serves one answer alone");
+  if (request.prompt.size() > static_cast<size_t>(options.session.n_ctx)) {
+    return Error{ErrorCode::kContextFull, "the prompt has " + std::to_string(request.prompt.size()) +
+                                              " tokens, but the context holds " +
+                                              std::to_string(options.session.n_ctx)};
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Request>> Engine::Impl::make_request(EngineRequest asked) {
+  if (Status status = check_request(asked); !status) return status.error();
+  auto request = std::make_unique<Request>();
+  request->channel = std::make_shared<EventChannel>();
+  GenerateOptions generate = asked.generate;
+  generate.on_prompt = {};
+  generate.on_token = {};
+  for (int32_t i = 0; i < asked.n; ++i) {
+    Result<Generator> generator = Generator::create(model, asked.prompt, generate);
+    if (!generator) return generator.error();
+    request->choices.emplace_back(std::move(*generator));
+    ++generate.sampler.seed;
+  }
+  request->asked = std::move(asked);
+  return request;
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+Result<Engine> Engine::create(const Model& model, const EngineOptions& options) {
+  return guard([&]() -> Result<Engine> {
+    if (Status status = check(options); !status) return status.error();
+    auto impl = std::make_unique<Impl>(model);
+    impl->options = options;
+    SessionOptions& session = impl->options.session;
+    if (model.info().causal) {
+      session.n_logits = std::max(session.n_logits, session.n_seqs);
+      Result<Session> made = Session::create(model, session);
+      if (!made) return made.error();
+      session = made->options();
+      impl->scheduler = std::make_unique<Scheduler>(std::move(*made), impl->options);
+    } else if (!options.embedder) {
+      return Error{ErrorCode::kUnsupported, "architecture " + model.info().architecture +
+                                                " is an encoder: an engine over it needs EngineOptions::embedder"};
+    }
+    if (options.embedder) {
+      Result<Embedder> made = Embedder::create(model, *options.embedder);
+      if (!made) return made.error();
+      impl->embedder.emplace(std::move(*made));
+    }
+    if (impl->scheduler) impl->stats = impl->scheduler->stats();
+    if (Status status = impl->start(); !status) return status.error();
+    return Engine(std::move(impl));
+  });
+}
+
+Result<Ticket> Engine::submit(EngineRequest asked) {
+  return guard([&]() -> Result<Ticket> {
+    auto ticket = std::make_unique<Ticket::Impl>();
+    ticket->prompt = asked.prompt;
+    ticket->n = asked.n;
+    Result<std::unique_ptr<Request>> request = impl_->make_request(std::move(asked));
+    if (!request) return request.error();
+    ticket->channel = (*request)->channel;
+    const std::lock_guard lock(impl_->mutex);
+    const auto n_waiting = static_cast<int32_t>(impl_->incoming.size()) + impl_->stats.waiting;
+    if (n_waiting >= impl_->options.max_queue) {
+      return Error{ErrorCode::kLimit, std::to_string(n_waiting) + " requests wait already (max_queue)"};
+    }
+    ticket->id = (*request)->id = ++impl_->last_id;
+    impl_->incoming.push_back(std::move(*request));
+    impl_->work.notify_one();
+    return Ticket(std::move(ticket));
+  });
+}
+
+Result<std::vector<Embedding>> Engine::embed(std::span<const std::string> texts) {
+  if (!impl_->embedder) return Error{ErrorCode::kUnsupported, "the engine was made without an embedder"};
+  return guard([&]() -> Result<std::vector<Embedding>> {
+    std::vector<Embedding> vectors;
+    for (const std::string& text : texts) {
+      EmbedJob job{.text = &text};
+      std::unique_lock lock(impl_->mutex);
+      if (impl_->stopping) return job.result.error();
+      impl_->jobs.push_back(&job);
+      impl_->work.notify_one();
+      impl_->embedded.wait(lock, [&] { return job.done; });
+      if (!job.result) return job.result.error();
+      vectors.push_back(std::move(*job.result));
+    }
+    return vectors;
+  });
+}
+
+EngineStats Engine::stats() const {
+  const std::lock_guard lock(impl_->mutex);
+  EngineStats stats = impl_->stats;
+  stats.waiting += static_cast<int32_t>(impl_->incoming.size());
+  return stats;
+}
+
+const Model& Engine::model() const {
+  return impl_->model;
+}
+const EngineOptions& Engine::options() const {
+  return impl_->options;
+}
+
+}  // namespace hearth

@@ -1,0 +1,84 @@
+// Which tokens are computed next, and for whom: continuous batching. No threads and no waiting in here: the engine's
+// thread calls step() as long as there is work.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "lib/engine/pace.h"
+#include "lib/engine/request.h"
+#include "lib/engine/slots.h"
+
+namespace hearth {
+
+class Scheduler {
+ public:
+  Scheduler(Session session, const EngineOptions& options);
+
+  void add(std::unique_ptr<Request> request) { waiting_.push_back(std::move(request)); }
+  bool has_work() const { return !waiting_.empty() || !active_.empty(); }
+  /// Begins what has room, computes one batch, prepares the events of it. `stop` ends the computation early.
+  void step(const std::atomic<bool>& stop);
+  /// Hands the events of what was done to their readers.
+  void deliver();
+  /// Ends every request, for a reason or with an error.
+  void end_all(StopReason reason);
+  void fail_all(const Error& error);
+
+  EngineStats stats() const;
+  const Session& session() const { return session_; }
+
+ private:
+  struct Row {
+    Request* request;
+    size_t choice;
+  };
+  struct Part {
+    Request* request;
+    int32_t n_tokens;
+  };
+
+  struct Letter {
+    std::shared_ptr<EventChannel> channel;
+    std::optional<EngineEvent> event;  ///< nothing: the last one was sent
+  };
+
+  void drop_cancelled();
+  void admit();
+  bool begin(Request& request);
+  void give_back(Request& request);
+  int64_t reserve_for(const Request& request) const;
+
+  void fill();
+  void add_answer(Request& request, size_t choice);
+  void add_prompts();
+  Status compute(const std::atomic<bool>& stop);
+  void note_computed();
+  void compute_one_by_one(const Error& why);
+
+  void hand_out();
+  void end_prompt(Request& request, std::span<const float> logits);
+  void accept(Request& request, size_t choice, std::span<const float> logits);
+  void finish(Request& request, size_t choice, StopReason reason, const Status& status = {});
+  void count(StopReason reason, const Status& status);
+  void finish_all(Request& request, StopReason reason, const Status& status = {});
+  void sweep();
+  void send(const Request& request, EngineEvent event);
+
+  EngineOptions options_;
+  Session session_;
+  Slots slots_;
+  Pace pace_;
+  std::vector<std::unique_ptr<Request>> waiting_, active_;
+
+  // The step being made.
+  std::vector<BatchToken> batch_;
+  std::vector<Row> rows_;    ///< whose logits, in the order of the batch
+  std::vector<Part> parts_;  ///< of prompts
+  std::vector<Letter> outbox_;
+  EngineStats stats_;
+};
+
+}  // namespace hearth

@@ -1,0 +1,178 @@
+// Places for answers: reuse of what earlier ones left, and pages promised to each.
+#include "lib/engine/slots.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "lib/cache/kv_cache.h"
+
+namespace hearth {
+namespace {
+
+constexpr int32_t kPage = KVCache::kPageTokens;
+
+/// The group of layers that see everything; its pages are what runs out. Null when every layer has a window.
+const Sequences* full_group(const KVCache& cache) {
+  for (const Sequences& group : KVCacheInternals::of(cache).groups)
+    if (group.layout().window == 0) return &group;
+  return nullptr;
+}
+
+}  // namespace
+
+int64_t Slots::free_pages() const {
+  const Sequences* group = full_group(*cache_);
+  return group != nullptr ? group->pool().n_free() : std::numeric_limits<int32_t>::max();
+}
+
+/// Pages that a sequence may still take of those promised to it.
+int64_t Slots::growth(SeqId seq) const {
+  const Entry& entry = at(seq);
+  const Sequences* group = full_group(*cache_);
+  if (!entry.taken || group == nullptr) return 0;
+  if (entry.will_share > 0) return pages_for(entry.reserved) - entry.will_share / kPage;
+  int64_t n = 0;
+  for (int64_t i = cache_->length(seq) / kPage; i < pages_for(entry.reserved); ++i) n += group->needs_page(seq, i);
+  return n;
+}
+
+int64_t Slots::promised() const {
+  int64_t n = 0;
+  for (size_t i = 0; i < entries_.size(); ++i) n += growth(static_cast<SeqId>(i));
+  return n;
+}
+
+/// The sequence that begins most like the prompt, of which at least the last token is to be computed.
+SeqId Slots::best_source(std::span<const Token> prompt, int32_t& n_common) const {
+  SeqId best = -1;
+  n_common = 0;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const auto& held = entries_[i].held;
+    const auto differs = std::mismatch(held.begin(), held.end(), prompt.begin(), prompt.end() - 1).first;
+    const auto n = static_cast<int32_t>(differs - held.begin());
+    if (n > n_common) n_common = n, best = static_cast<SeqId>(i);
+  }
+  return best;
+}
+
+/// The idle sequence that was not used for longest, an empty one first; -1: there is none.
+SeqId Slots::oldest_idle(SeqId but) const {
+  SeqId oldest = -1;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const auto seq = static_cast<SeqId>(i);
+    if (entries_[i].taken || seq == but) continue;
+    const auto rank = [&](SeqId s) { return at(s).held.empty() ? 0 : at(s).used + 1; };
+    if (oldest < 0 || rank(seq) < rank(oldest)) oldest = seq;
+  }
+  return oldest;
+}
+
+/// Where a prompt goes: into its source if that is idle and little of it is lost, otherwise beside it.
+SeqId Slots::place_for(SeqId source, int32_t n_common) const {
+  const SeqId other = oldest_idle(source);
+  if (source < 0 || at(source).taken) return other;
+  const bool mostly = 2 * static_cast<size_t>(n_common) >= at(source).held.size();
+  return mostly || other < 0 ? source : other;
+}
+
+/// Whether so many pages could be had if all idle sequences were given up.
+bool Slots::may_fit(int64_t n_pages) const {
+  int64_t n = free_pages() - promised();
+  for (const Entry& entry : entries_)
+    if (!entry.taken) n += pages_for(static_cast<int64_t>(entry.held.size()));
+  return n_pages <= n;
+}
+
+/// Gives up idle sequences, `keep` last, until all promises can be kept.
+bool Slots::make_room(SeqId keep) {
+  while (free_pages() < promised()) {
+    SeqId victim = -1;
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      const auto seq = static_cast<SeqId>(i);
+      if (entries_[i].taken || entries_[i].held.empty() || seq == keep) continue;
+      if (victim < 0 || entries_[i].used < at(victim).used) victim = seq;
+    }
+    if (victim < 0 && keep >= 0 && !at(keep).taken && !at(keep).held.empty()) victim = keep;
+    if (victim < 0) return false;
+    forget(victim);
+  }
+  return true;
+}
+
+void Slots::hold(SeqId seq, int64_t reserve) {
+  Entry& entry = at(seq);
+  entry.taken = true;
+  entry.reserved = reserve;
+  entry.will_share = 0;
+  entry.used = ++now_;
+}
+
+std::optional<Slots::Place> Slots::take(std::span<const Token> prompt, int64_t reserve, bool reuse) {
+  int32_t n_common = 0;
+  SeqId source = reuse ? best_source(prompt, n_common) : -1;
+  const SeqId seq = place_for(source, n_common);
+  if (seq < 0 || !may_fit(pages_for(reserve) - n_common / kPage - 1)) return std::nullopt;
+
+  // A sliding window or a recurrent layer may have let go of what would be needed; then nothing is shared.
+  const bool shared =
+      source >= 0 && (seq == source ? cache_->trim(seq, n_common) : cache_->copy(source, seq, 0, n_common));
+  if (shared) {
+    at(seq).held.assign(prompt.begin(), prompt.begin() + n_common);
+  } else {
+    forget(seq);
+  }
+  hold(seq, reserve);
+  if (make_room(source)) return Place{seq, shared ? n_common : 0};
+  release(seq);
+  return std::nullopt;
+}
+
+std::optional<SeqId> Slots::take_branch(int32_t n_shared, int64_t reserve) {
+  const SeqId seq = oldest_idle();
+  if (seq < 0) return std::nullopt;
+  forget(seq);
+  hold(seq, reserve);
+  at(seq).will_share = std::max(n_shared, 1);
+  if (make_room(-1)) return seq;
+  release(seq);
+  return std::nullopt;
+}
+
+Status Slots::branch(SeqId from, SeqId to) {
+  at(to).will_share = 0;
+  if (Status status = cache_->copy(from, to); !status) return status;
+  at(to).held = at(from).held;
+  return {};
+}
+
+bool Slots::extend(SeqId seq, int64_t reserve) {
+  const int64_t before = at(seq).reserved;
+  if (reserve <= before) return true;
+  at(seq).reserved = reserve;
+  if (make_room(-1)) return true;
+  at(seq).reserved = before;
+  return false;
+}
+
+void Slots::computed(SeqId seq, std::span<const Token> tokens) {
+  at(seq).held.insert(at(seq).held.end(), tokens.begin(), tokens.end());
+}
+
+void Slots::release(SeqId seq) {
+  Entry& entry = at(seq);
+  entry.taken = false;
+  entry.reserved = 0;
+  entry.will_share = 0;
+  entry.used = ++now_;
+}
+
+void Slots::forget(SeqId seq) {
+  (void)cache_->remove(seq, 0);
+  at(seq).held.clear();
+}
+
+int32_t Slots::n_idle() const {
+  return static_cast<int32_t>(std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return !e.taken; }));
+}
+
+}  // namespace hearth

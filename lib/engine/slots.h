@@ -1,0 +1,68 @@
+// The sequences of a session as places for answers: who holds one, which tokens lie in it, and how many pages are
+// promised. Sequences that nobody holds keep their tokens, so that a later prompt which begins alike need not compute
+// them; the one not used for longest is given up when pages or places are wanted.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "hearth/kv_cache.h"
+
+namespace hearth {
+
+class Slots {
+ public:
+  /// `cache` must outlive it and be changed only through it and by decode().
+  Slots(KVCache& cache, int32_t n_seqs) : cache_(&cache), entries_(static_cast<size_t>(n_seqs)) {}
+
+  struct Place {
+    SeqId seq = -1;
+    int32_t cached = 0;  ///< tokens of the prompt that it holds already: fewer than all
+  };
+  /// A sequence for a prompt, with pages for `reserve` positions; with `reuse` it begins with what some sequence has in
+  /// common with the prompt. Nothing when places or pages are short.
+  std::optional<Place> take(std::span<const Token> prompt, int64_t reserve, bool reuse);
+  /// A sequence that will share the first n_shared positions of another (see branch) and take pages up to `reserve`.
+  std::optional<SeqId> take_branch(int32_t n_shared, int64_t reserve);
+  /// The sequence becomes what `from` is.
+  Status branch(SeqId from, SeqId to);
+  /// Promises pages up to `reserve` positions; false when they are short.
+  bool extend(SeqId seq, int64_t reserve);
+  /// A decode() has computed tokens of the sequence.
+  void computed(SeqId seq, std::span<const Token> tokens);
+  /// Nobody holds it any more; what lies in it stays for reuse.
+  void release(SeqId seq);
+  /// Forgets what lies in it.
+  void forget(SeqId seq);
+
+  int32_t n_idle() const;
+
+ private:
+  struct Entry {
+    std::vector<Token> held;
+    bool taken = false;
+    int64_t reserved = 0;
+    int32_t will_share = 0;  ///< > 0: branch() is still to come
+    uint64_t used = 0;       ///< when, for the choice of what to give up
+  };
+
+  SeqId best_source(std::span<const Token> prompt, int32_t& n_common) const;
+  SeqId oldest_idle(SeqId but = -1) const;
+  SeqId place_for(SeqId source, int32_t n_common) const;
+  bool may_fit(int64_t n_pages) const;
+  int64_t free_pages() const;
+  int64_t growth(SeqId seq) const;
+  int64_t promised() const;
+  bool make_room(SeqId keep);
+  void hold(SeqId seq, int64_t reserve);
+  Entry& at(SeqId seq) { return entries_[static_cast<size_t>(seq)]; }
+  const Entry& at(SeqId seq) const { return entries_[static_cast<size_t>(seq)]; }
+
+  KVCache* cache_;
+  std::vector<Entry> entries_;
+  uint64_t now_ = 0;
+};
+
+}  // namespace hearth
