@@ -37,7 +37,7 @@ if command -v ccache >/dev/null; then cmake_options+=(-DCMAKE_CXX_COMPILER_LAUNC
 install() {
   local missing=() package
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-    say "no apt-get here: please see to it that these are installed: $*"
+    say "no apt-get here: please install: $*"
     return
   fi
   for package in "$@"; do
@@ -59,7 +59,7 @@ install() {
 }
 
 deps() {
-  install g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libedit-dev libeigen3-dev libgtest-dev
+  install g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libeigen3-dev libgtest-dev
   if command -v ninja >/dev/null; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
 }
 
@@ -103,7 +103,7 @@ demo() {
   if [ "$model" = "$small_world" ] && [ $# -eq 0 ]; then
     say "hearth chat $model (a story, a question about it, a sum; /stats says what an answer took)"
     printf '%s\n' 'Tell me a story about Anna and a kite.' /stats 'What colour was the kite?' /stats \
-      'What is 27 + 45?' /stats | ./build/hearth chat "$model" --greedy --echo
+      'What is 27 + 45?' /stats | ./build/hearth chat "$model" --commands --greedy --echo
     return
   fi
   say "hearth run $model -p \"${1:-Once upon a time}\" -n 128"

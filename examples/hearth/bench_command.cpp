@@ -19,14 +19,16 @@ using hearth::Status;
 constexpr int32_t kBatchPrompt = 128;  ///< tokens in the cache of each sequence of a -b test
 
 struct BenchOptions {
-  std::string model;
+  ModelSettings model;
   std::vector<int32_t> prompts{512}, generations{128}, depths{0}, sequences, threads{0};
   int32_t repetitions = 5;
   bool json = false;
   SessionSettings session;
 };
 
-std::vector<BenchTest> list_tests(const BenchOptions& o) {
+/// Encoders write nothing: they have no rows of generation.
+std::vector<BenchTest> list_tests(const BenchOptions& o, const hearth::ModelInfo& info) {
+  const bool writes = info.causal && info.has_logits;
   std::vector<BenchTest> tests;
   for (int32_t depth : o.depths) {
     const std::string at = depth > 0 ? " @ " + std::to_string(depth) : "";
@@ -34,10 +36,11 @@ std::vector<BenchTest> list_tests(const BenchOptions& o) {
       if (n > 0) tests.push_back({"pp" + std::to_string(n) + at, n, depth, 1, true});
     }
     for (int32_t n : o.generations) {
-      if (n > 0) tests.push_back({"tg" + std::to_string(n) + at, n, depth, 1, false});
+      if (n > 0 && writes) tests.push_back({"tg" + std::to_string(n) + at, n, depth, 1, false});
     }
   }
   for (int32_t n_seqs : o.sequences) {
+    if (!writes) break;
     const int32_t n = o.generations.empty() ? 32 : o.generations.front();
     tests.push_back({"tg" + std::to_string(n) + " x " + std::to_string(n_seqs), n, kBatchPrompt, n_seqs, false});
   }
@@ -94,7 +97,7 @@ void print_limits(const MachineLimits& limits) {
 
 /// Every test at one number of threads; appends to `results`.
 Status bench_threads(const hearth::Model& model, const BenchOptions& o, hearth::SessionOptions options, Json& results) {
-  const std::vector<BenchTest> tests = list_tests(o);
+  const std::vector<BenchTest> tests = list_tests(o, model.info());
   for (const BenchTest& test : tests) {
     options.n_ctx = std::max(options.n_ctx, context_of(test));
     options.n_seqs = std::max(options.n_seqs, test.n_seqs);
@@ -102,7 +105,12 @@ Status bench_threads(const hearth::Model& model, const BenchOptions& o, hearth::
   auto session = Session::create(model, options);
   if (!session) return session.error();
   const int n_threads = session->options().n_threads;
-  const auto limits = hearth::measure_machine_limits(n_threads);
+  warn_beyond_training(model, options.n_ctx / std::max(options.n_seqs, 1));
+  auto limits = hearth::measure_machine_limits(n_threads);
+  if (!limits && limits.error().code == hearth::ErrorCode::kOutOfMemory) {
+    show_warning(limits.error().message + ": the limits of the machine are not shown");
+    limits = MachineLimits{.n_threads = n_threads};
+  }
   if (!limits) return limits.error();
   const ModelCosts costs = count_costs(model, options.k_type, options.v_type);
   if (!o.json) print_limits(*limits);
@@ -133,10 +141,10 @@ int bench(const BenchOptions& o) {
     if (n < 1) return fail_usage("bench: -b needs at least 1 sequence");
   }
   auto options = o.session.resolve();
-  if (!options) return fail(options.error());
+  if (!options) return fail_usage(options.error().message);
   const auto model = load_model(o.model);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
-  if (!o.json) print_header(*model, o.model);
+  if (!o.json) print_header(*model, o.model.path);
   Json runs = Json::array();
   Status status;
   for (int32_t n_threads : o.threads) {
@@ -146,7 +154,7 @@ int bench(const BenchOptions& o) {
   if (interrupted()) return fail_interrupted();
   if (!status) return fail(status.error());
   if (o.json) {
-    print_json({{"model", o.model},
+    print_json({{"model", o.model.path},
                 {"architecture", model->info().architecture},
                 {"quantization", model->info().quantization},
                 {"parameters", model->info().n_parameters},
@@ -162,7 +170,7 @@ int bench(const BenchOptions& o) {
 
 Action setup_bench(Options& options) {
   auto values = std::make_shared<BenchOptions>();
-  options.add("model", values->model, "!GGUF file");
+  values->model.declare(options);
   options.add("-p,--prompt", values->prompts, "Prompt lengths to measure (0: none)");
   options.add("-n,--generate", values->generations, "Numbers of tokens to generate (0: none)");
   options.add("-d,--depth", values->depths, "Tokens in the cache before");

@@ -1,34 +1,42 @@
-// Lines typed by a person: editing and history where libedit is there, several lines as one message.
+// Messages from a person at a terminal, with editing, or from a file or pipe.
 #pragma once
 
-#include <atomic>
 #include <string>
+
+#include "history_file.h"
 
 namespace hearth_tool {
 
 /// What became of a request for input.
 enum class Input { kLine, kInterrupted, kEnd };
 
-/// Handles Ctrl-C for as long as it lives: it is remembered, and ends nothing.
-class InterruptGuard {
- public:
-  InterruptGuard();
-  ~InterruptGuard();
-  InterruptGuard(const InterruptGuard&) = delete;
-  InterruptGuard& operator=(const InterruptGuard&) = delete;
-  /// True once after Ctrl-C was pressed.
-  static bool take();
-  /// True since Ctrl-C was pressed.
-  static bool pending();
-  /// The same as a flag that hearth can look at while it computes.
-  static const std::atomic<bool>* flag();
-};
-
-/// Reads a message. A line that ends with a backslash goes on in the next; lines between two lines of """ are one
-/// message. The prompt is shown on a terminal only.
-Input read_message(const char* prompt, std::string& message);
-
 /// Whether messages are typed by a person, whose terminal shows them.
 bool typed_input();
+/// Whether text is waiting in standard input as in `cat f | hearth ...` and `hearth ... < f`: a pipe or a file.
+bool piped_input();
+
+/// Reads messages. Where both ends are a terminal that can move its cursor, lines are edited: the keys of Emacs,
+/// history with the arrows and Ctrl-R, several lines at once with Alt-Enter or by pasting them. Elsewhere lines are
+/// read as they are.
+/// For as long as it lives, what is typed meanwhile is not shown; it waits for the next read.
+class MessageReader {
+ public:
+  explicit MessageReader(std::string history_path);
+  ~MessageReader();
+  MessageReader(const MessageReader&) = delete;
+  MessageReader& operator=(const MessageReader&) = delete;
+
+  /// A line that ends with a backslash goes on in the next; lines between two lines of """ are one message. The prompt
+  /// is shown on a terminal only.
+  Input read(const std::string& prompt, std::string& message);
+
+ private:
+  Input read_message(const std::string& prompt, std::string& message);
+  Input read_line(const std::string& prompt, std::string& line);
+  Input read_edited(const std::string& prompt, std::string& line);
+
+  bool edits_;
+  HistoryFile history_;
+};
 
 }  // namespace hearth_tool

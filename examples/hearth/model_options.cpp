@@ -1,13 +1,16 @@
 // Loading a model and turning flags into options.
 #include "model_options.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "available_memory.h"
 #include "hearth/cpu.h"
 #include "terminal.h"
+#include "text_width.h"
 
 namespace hearth_tool {
 
@@ -16,20 +19,71 @@ using hearth::ErrorCode;
 using hearth::Result;
 using hearth::Status;
 
-Result<hearth::Model> load_model(const std::string& path) {
-  Progress progress("loading " + path);
-  hearth::ModelOptions options;
+void ModelSettings::declare(Options& options) {
+  options.add("model,-m,--model", path, "!GGUF file");
+  options.add("--no-mmap", no_mmap, "Read the weights into memory instead of mapping the file");
+  options.add("--prefetch", prefetch, "Read the whole file now instead of as it is needed");
+}
+
+Result<hearth::Model> load_model(const ModelSettings& settings) {
+  Progress progress("loading " + settings.path);
+  hearth::ModelOptions options{.use_mmap = !settings.no_mmap, .prefetch = settings.prefetch};
   options.progress = [&](uint64_t done, uint64_t total) {
     progress.update(done, total);
     return !interrupted();
   };
-  auto model = hearth::Model::open(path, options);
+  auto model = hearth::Model::open(settings.path, options);
+  progress.clear();
   if (model) show_warning(model->tokenizer().warning());
   return model;
 }
 
+Result<hearth::Model> load_model(const std::string& path) {
+  return load_model(ModelSettings{.path = path});
+}
+
+std::string describe(const hearth::Model& model, const std::string& path) {
+  const hearth::ModelInfo& info = model.info();
+  const std::string name = info.name.empty() ? path.substr(path.rfind('/') + 1) : info.name;
+  const auto n = static_cast<double>(info.n_parameters);
+  char size[32];
+  std::snprintf(size, sizeof size, "%.1f %c", n >= 1e9 ? n / 1e9 : n / 1e6, n >= 1e9 ? 'B' : 'M');
+  return printable(name, false, 48) + ", " + size + " parameters, " + info.quantization;
+}
+
+void choose_context(const hearth::Model& model, hearth::SessionOptions& options) {
+  const int32_t trained = model.info().n_ctx_train;
+  if (options.n_ctx != 0 || trained <= 0 || !model.info().causal) return;
+  const uint64_t available = available_memory();
+  // Nine tenths, so that the machine has room besides.
+  const auto fits = [&](int32_t n_ctx) {
+    hearth::SessionOptions tried = options;
+    tried.n_ctx = n_ctx;
+    const auto plan = model.plan(tried);
+    return plan && (available == 0 || plan->total() <= available / 10 * 9);
+  };
+  options.n_ctx = trained;
+  while (options.n_ctx > 512 && !fits(options.n_ctx)) options.n_ctx = std::max(options.n_ctx / 2, 512);
+}
+
+void warn_beyond_training(const hearth::Model& model, int32_t n_ctx) {
+  const int32_t trained = model.info().n_ctx_train;
+  if (trained <= 0 || n_ctx <= trained) return;
+  show_warning("warning: the model was trained for a context of " + std::to_string(trained) +
+               " tokens; beyond that, of " + std::to_string(n_ctx) + ", its text may fall apart");
+}
+
+int fail_session(const hearth::Error& error) {
+  if (error.code == ErrorCode::kInvalidArgument) return fail_usage(error.message);
+  if (error.code == ErrorCode::kOutOfMemory) {
+    return fail(error.message + "; a smaller context (-c) or --batch-size takes less, see inspect --plan");
+  }
+  return fail(error);
+}
+
 void SessionSettings::declare(Options& options, bool has_batch_size) {
-  options.add("-c,--ctx", n_ctx, "Context: positions that fit (0: the model's own, at most 4096)");
+  options.add("-c,--ctx", n_ctx,
+              "Context: tokens that fit (0: as many as the model was trained for, if memory allows)");
   options.add("-t,--threads", n_threads, "Threads (0: the physical cores that this process may use)");
   declare_kv_types(options);
   if (has_batch_size) options.add("--batch-size", n_batch, "Prompt tokens computed at a time");
@@ -62,59 +116,13 @@ Result<hearth::SessionOptions> SessionSettings::resolve() const {
   }
   if (!isa.empty()) {
     if (Status forced = hearth::force_isa(isa); !forced) return forced.error();
-  } else if (const std::string error = hearth::isa_override_error(); !error.empty()) {
-    return Error{ErrorCode::kInvalidArgument, error};
+  } else {
+    show_warning(hearth::isa_override_error());
   }
   result.n_ctx = n_ctx;
   result.n_threads = n_threads;
   result.n_batch = n_batch;
   result.exact_products = exact;
-  return result;
-}
-
-void SamplingSettings::declare(Options& options) {
-  hearth::SamplerOptions& s = sampler;
-  options.add("--greedy", s.greedy, "Always take the most probable token");
-  options.add("--seed", s.seed, "Seed; equal seeds give equal text");
-  options.add("--temp,--temperature", s.temperature, "Temperature (0: greedy)");
-  options.add("--top-k", s.top_k, "Keep the k most probable (0: off)");
-  options.add("--top-p", s.top_p, "Keep the smallest set of this mass (1: off)");
-  options.add("--min-p", s.min_p, "Keep what has this fraction of the best's probability (0: off)");
-  options.add("--typical", s.typical_p, "Locally typical sampling (1: off)");
-  options.add("--top-n-sigma", s.top_n_sigma, "Keep logits within n deviations of the best (-1: off)");
-  options.add("--xtc-probability", s.xtc_probability, "Chance of excluding top choices (0: off)");
-  options.add("--xtc-threshold", s.xtc_threshold, "Probability above which a choice is a top choice");
-  options.add("--repeat-penalty", s.repeat_penalty, "Penalty on repeated tokens (1: off)");
-  options.add("--repeat-last-n", s.penalty_last_n, "Tokens that the penalties look back on (-1: all)");
-  options.add("--presence-penalty", s.presence_penalty, "Penalty on tokens that occurred (0: off)");
-  options.add("--frequency-penalty", s.frequency_penalty, "Penalty by how often they occurred (0: off)");
-  options.add("--dry-multiplier", s.dry_multiplier, "DRY penalty on continued repetitions (0: off)");
-  options.add("--dry-base", s.dry_base, "DRY growth with the length");
-  options.add("--dry-allowed-length", s.dry_allowed_length, "DRY length that is free");
-  options.add("--dry-penalty-last-n", s.dry_penalty_last_n, "Tokens that DRY looks back on (-1: all)");
-  options.add("--dynatemp-range", s.dynatemp_range, "Temperature varies by +- this with the entropy (0: off)");
-  options.add("--dynatemp-exp", s.dynatemp_exponent, "Exponent of that variation");
-  options.add("--min-keep", s.min_keep, "Truncation keeps at least so many tokens");
-  options.add("--mirostat", s.mirostat, "1 or 2: hold the surprise at --mirostat-tau (0: off)");
-  options.add("--mirostat-tau", s.mirostat_tau, "Target surprise in bits");
-  options.add("--mirostat-eta", s.mirostat_eta, "Learning rate of mirostat");
-  options.add("--logit-bias", logit_bias, "ID=VALUE added to a token's logit (-inf forbids it); may be repeated");
-}
-
-Result<hearth::SamplerOptions> SamplingSettings::resolve() const {
-  hearth::SamplerOptions result = sampler;
-  for (const std::string& text : logit_bias) {
-    char* end = nullptr;
-    errno = 0;
-    const long id = std::strtol(text.c_str(), &end, 10);
-    const bool has_id = end != text.c_str() && *end == '=' && errno == 0 && id >= 0 && id <= INT32_MAX;
-    const char* number = has_id ? end + 1 : "";
-    const float value = std::strtof(number, &end);
-    if (!has_id || end == number || *end != '\0') {
-      return Error{ErrorCode::kInvalidArgument, "--logit-bias: '" + text + "' is not ID=VALUE"};
-    }
-    result.logit_bias.emplace_back(static_cast<hearth::Token>(id), value);
-  }
   return result;
 }
 

@@ -1,4 +1,4 @@
-// What the commands that run a model share: loading it, session settings, sampling settings.
+// What the commands that run a model share: loading it, and the settings of its session.
 #pragma once
 
 #include <string>
@@ -7,11 +7,24 @@
 #include "hearth/model.h"
 #include "hearth/session.h"
 #include "options.h"
+#include "sampling_settings.h"
 
 namespace hearth_tool {
 
+/// A model's file and how it is brought into memory: the positional "model" or -m, --no-mmap, --prefetch.
+struct ModelSettings {
+  std::string path;
+  bool no_mmap = false, prefetch = false;
+
+  void declare(Options& options);
+};
+
 /// Opens a model with progress on a terminal; Ctrl-C cancels it.
+hearth::Result<hearth::Model> load_model(const ModelSettings& settings);
 hearth::Result<hearth::Model> load_model(const std::string& path);
+
+/// "Small World, 4.0 M parameters, Q8_0": the name in the file, or the file's own.
+std::string describe(const hearth::Model& model, const std::string& path);
 
 /// -c, -t, --kv, -ctk, -ctv, --batch-size, --exact, --isa
 struct SessionSettings {
@@ -21,19 +34,19 @@ struct SessionSettings {
 
   void declare(Options& options, bool has_batch_size = true);
   void declare_kv_types(Options& options);
-  /// Checks the settings and forces the instruction set.
+  /// Checks the settings and forces the instruction set. Any error is one of usage.
   hearth::Result<hearth::SessionOptions> resolve() const;
 };
 
-/// The sampler's options as flags.
-struct SamplingSettings {
-  hearth::SamplerOptions sampler;
-  std::vector<std::string> logit_bias;
+/// The context where none is asked for: what the model was trained for, or the part of it that memory allows. Sets
+/// options.n_ctx.
+void choose_context(const hearth::Model& model, hearth::SessionOptions& options);
 
-  void declare(Options& options);
-  /// Parses --logit-bias.
-  hearth::Result<hearth::SamplerOptions> resolve() const;
-};
+/// Says so when a context is longer than what the model was trained for.
+void warn_beyond_training(const hearth::Model& model, int32_t n_ctx);
+
+/// Exit code and line for an error of Session::create: wrong flags are wrong usage.
+int fail_session(const hearth::Error& error);
 
 /// kInvalidArgument names the first byte that is not UTF-8 ("WHAT is not UTF-8: byte 0xff at offset 12").
 hearth::Status check_utf8(std::string_view text, const std::string& what);

@@ -2,11 +2,14 @@
 #include "options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <sstream>
 
 #include "commands.h"
 #include "hearth/version.h"
+#include "suggest.h"
 #include "terminal.h"
 
 namespace hearth_tool {
@@ -58,14 +61,59 @@ void Options::footer(const char* text) {
 
 namespace {
 
+/// The known option that an unexpected argument was probably meant to be.
+std::string suggest_option(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  for (const std::string& argument : arguments) {
+    const std::string name = argument.substr(0, argument.find('='));
+    const bool is_known = std::find(known.begin(), known.end(), name) != known.end();
+    if (name.starts_with("--") && !is_known) return did_you_mean(name, known);
+  }
+  return {};
+}
+
 /// -h and --version are "errors" of CLI11 with exit code 0; everything else is one line.
-int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == 0) return app.exit(error);
+int report_parse_error(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+  if (error.get_exit_code() == 0) {
+    std::ostringstream text;
+    app.exit(error, text, text);
+    print(text.str());
+    return finish_output();
+  }
   const CLI::App* at = &app;
   for (const CLI::App* chosen : app.get_subcommands()) at = chosen;
   const std::string command = at == &app ? "" : at->get_name() + ": ";
   const std::string hint = "hearth " + (at == &app ? std::string() : at->get_name() + " ") + "-h";
-  return fail_usage(command + error.what() + " (see " + hint + ")");
+  const bool is_unexpected = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  const std::string meant = is_unexpected ? suggest_option(*at, arguments) : std::string();
+  return fail_usage(command + error.what() + meant + " (see " + hint + ")");
+}
+
+/// "hearth help [COMMAND]" and "hearth version", as people type them.
+void read_words(std::vector<std::string>& arguments) {
+  if (arguments.empty()) return;
+  const std::string first = arguments.back();
+  if (first == "version") arguments = {"--version"};
+  if (first != "help") return;
+  arguments = arguments.size() > 1 ? std::vector<std::string>{"-h", arguments[arguments.size() - 2]}
+                                   : std::vector<std::string>{"-h"};
+}
+
+/// What is wrong about the name of the command; empty: nothing.
+std::string command_fault(const std::vector<std::string>& arguments) {
+  std::vector<std::string> names;
+  for (const Command& command : commands()) names.emplace_back(command.name);
+  const std::string first = arguments.empty() ? std::string() : arguments.back();
+  const std::string wanted = first == "-h" && arguments.size() > 1 ? arguments.front() : first;
+  if (!first.empty() && first[0] == '-') return {};
+  if (std::find(names.begin(), names.end(), wanted) != names.end()) return {};
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  if (first.empty()) return "which command? There are: " + list + " (see hearth -h)";
+  return "unknown command '" + wanted + "'" + did_you_mean(wanted, names) + " There are: " + list;
 }
 
 /// Arguments in the reverse order that CLI11 wants; -ctk and -ctv, which other programs have, as it can read them.
@@ -94,13 +142,16 @@ int parse_and_run(int argc, char** argv) {
     options.push_back(std::make_unique<Options>(*impls.back()));
     actions.emplace_back(sub, command.setup(*options.back()));
   }
+  std::vector<std::string> arguments = read_arguments(argc, argv);
+  read_words(arguments);
+  if (const std::string fault = command_fault(arguments); !fault.empty()) return fail_usage(fault);
   try {
-    app.parse(read_arguments(argc, argv));
+    app.parse(std::vector<std::string>(arguments));
     for (const auto& [sub, action] : actions) {
       if (sub->parsed()) exit_code = action();
     }
   } catch (const CLI::ParseError& error) {
-    return report_parse_error(app, error);
+    return report_parse_error(app, error, arguments);
   } catch (const std::bad_alloc&) {
     return fail("not enough memory");
   } catch (const std::exception& error) {

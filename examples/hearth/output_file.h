@@ -9,8 +9,9 @@
 
 namespace hearth_tool {
 
-/// Writes to a temporary beside the target, which commit() renames. Devices and pipes (/dev/stdout) are written to
-/// directly. An abandoned temporary is removed.
+/// Writes to a file without a name in the target's folder, which gets one in commit(): nothing is left of it however
+/// the process ends. Where the file system has no such files, to a temporary beside the target, which is removed when
+/// abandoned. Devices and pipes (/dev/stdout) are written to directly.
 class OutputFile {
  public:
   OutputFile() = default;
@@ -23,7 +24,9 @@ class OutputFile {
 
  private:
   hearth::Error error(const char* what) const;
+  bool open_unnamed();
   std::string path_, temporary_;
+  bool is_unnamed_ = false;
   std::FILE* file_ = nullptr;
 };
 

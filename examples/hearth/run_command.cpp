@@ -1,9 +1,11 @@
 // hearth run: continues a text.
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "commands.h"
 #include "json_output.h"
+#include "line_input.h"
 #include "model_options.h"
 
 namespace hearth_tool {
@@ -12,27 +14,44 @@ namespace {
 using hearth::Generation;
 
 struct RunOptions {
-  std::string model, prompt, file, source;
+  ModelSettings model;
+  std::string prompt, file, text;
   int32_t max_tokens = 128;
-  bool ignore_eos = false, json = false, special = false, no_bos = false, echo = false;
+  bool ignore_eos = false, json = false, special = false, no_bos = false, echo = false, quiet = false;
   std::vector<std::string> stop;
   SessionSettings session;
   SamplingSettings sampling;
-  bool has_prompt = false;
+  bool has_prompt = false, has_text = false;
 };
 
+/// The prompt from where it is given: an argument, -p, -f, or standard input.
 hearth::Result<std::string> read_prompt(const RunOptions& o) {
-  if (!o.source.empty() && o.source != "-") {
-    return hearth::Error{hearth::ErrorCode::kInvalidArgument,
-                         "unexpected argument '" + o.source + "' (the prompt is given with -p, -f or -)"};
-  }
-  const int n_given = (o.has_prompt ? 1 : 0) + (o.file.empty() ? 0 : 1) + (o.source.empty() ? 0 : 1);
-  if (n_given > 1) {
-    return hearth::Error{hearth::ErrorCode::kInvalidArgument, "give the prompt once: with -p, -f or -"};
-  }
   if (!o.file.empty()) return read_text(o.file);
-  if (!o.source.empty()) return read_text("-");
+  if (o.has_text && o.text == "-") return read_text("-");
+  if (o.has_text) return o.text;
+  if (!o.has_prompt && piped_input()) return read_text("-");
   return o.prompt;
+}
+
+/// What is wrong about how the prompt is given; empty: nothing.
+std::string prompt_fault(const RunOptions& o) {
+  const int n_given = (o.has_prompt ? 1 : 0) + (o.file.empty() ? 0 : 1) + (o.has_text ? 1 : 0);
+  if (n_given > 1) return "run: give the prompt once: as an argument, with -p or with -f";
+  if (n_given == 0 && typed_input()) {
+    return "run: what should be continued? Give a text as an argument, with -p, -f or through a pipe; hearth chat "
+           "talks";
+  }
+  return {};
+}
+
+/// Says so when control tokens that the prompt spells are read as text.
+void warn_of_markers(const hearth::Tokenizer& tokenizer, std::string_view prompt) {
+  for (hearth::Token id = 0; id < tokenizer.n_vocab(); ++id) {
+    const std::string_view raw = tokenizer.raw_token(id);
+    if (raw.size() < 3 || !tokenizer.is_control(id) || prompt.find(raw) == std::string_view::npos) continue;
+    show_warning("note: '" + std::string(raw) + "' in the prompt is read as text; --special makes it a control token");
+    return;
+  }
 }
 
 double per_second(int32_t n, double seconds) {
@@ -44,21 +63,23 @@ int32_t tokens_after_first(const hearth::Timings& t) {
   return t.generated_tokens > 0 ? t.generated_tokens - 1 : 0;
 }
 
-void report_timings(const Generation& g, int n_threads) {
+void report_timings(const Generation& g, int n_threads, const hearth::SamplerOptions& sampler) {
   const hearth::Timings& t = g.timings;
   std::fprintf(stderr,
                "prompt %d tokens in %.3f s (%.1f tokens/s), generated %d in %.3f s (%.1f tokens/s), first token after "
-               "%.3f s, %d threads, stop: %s\n",
+               "%.3f s, %d threads, stop: %s%s\n",
                t.prompt_tokens, t.prompt_seconds, per_second(t.prompt_tokens, t.prompt_seconds), t.generated_tokens,
                t.generate_seconds, per_second(tokens_after_first(t), t.generate_seconds), t.first_token_seconds,
-               n_threads, interrupted() ? "interrupted" : hearth::stop_reason_name(g.stop_reason));
+               n_threads, interrupted() ? "interrupted" : hearth::stop_reason_name(g.stop_reason),
+               sampler.greedy ? "" : (", seed " + std::to_string(sampler.seed)).c_str());
 }
 
-Json to_json(const Generation& g, const std::string& model, int n_threads) {
+Json to_json(const Generation& g, const RunOptions& o, int n_threads, const hearth::SamplerOptions& sampler) {
   const hearth::Timings& t = g.timings;
-  Json result = {{"model", model}, {"prompt_ids", g.prompt_ids}, {"ids", g.ids}, {"text", g.text}};
+  Json result = {{"model", o.model.path}, {"prompt_ids", g.prompt_ids}, {"ids", g.ids}, {"text", g.text}};
   if (!check_utf8(g.text, "")) result["text_hex"] = to_hex(g.text);  // "text" has U+FFFD for what is not UTF-8
   result["stop"] = interrupted() ? "interrupted" : hearth::stop_reason_name(g.stop_reason);
+  if (!sampler.greedy) result["seed"] = sampler.seed;
   result["timings"] = {{"prompt_tokens", t.prompt_tokens},
                        {"prompt_seconds", t.prompt_seconds},
                        {"prompt_tokens_per_second", per_second(t.prompt_tokens, t.prompt_seconds)},
@@ -70,58 +91,71 @@ Json to_json(const Generation& g, const std::string& model, int n_threads) {
   return result;
 }
 
-int run(const RunOptions& o) {
-  catch_interrupts();
-  const auto prompt = read_prompt(o);
-  if (!prompt) return fail(prompt.error());
-  if (auto status = check_utf8(*prompt, "the prompt"); !status) return fail(status.error());
+hearth::GenerateOptions generate_options(const RunOptions& o, const hearth::GgufFile& file) {
   hearth::GenerateOptions options;
-  auto sampler = o.sampling.resolve();
-  if (!sampler) return fail(sampler.error());
-  options.sampler = *sampler;
+  options.sampler = o.sampling.resolve(file);
   options.max_tokens = o.max_tokens;
   options.ignore_end = o.ignore_eos;
   options.parse_special = o.special;
   options.add_special = !o.no_bos;
   options.stop_texts = o.stop;
   options.cancel = interrupt_flag();
-  const auto session_options = o.session.resolve();
-  if (!session_options) return fail(session_options.error());
+  return options;
+}
 
-  const auto model = load_model(o.model);
-  if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
-  auto session = hearth::Session::create(*model, *session_options);
-  if (!session) return fail(session.error());
-
-  if (o.echo && !o.json) print(*prompt);
-  Progress progress("computing the prompt");
+int generate(const RunOptions& o, const std::string& prompt, hearth::Session& session,
+             hearth::GenerateOptions options) {
+  if (o.echo && !o.json) print_foreign(prompt);
+  std::optional<Progress> progress;
+  if (!o.quiet) progress.emplace("computing the prompt");
   options.on_prompt = [&](int32_t done, int32_t total) {
-    progress.update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
-    if (done == total) progress.clear();
+    if (progress) progress->update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
     return true;
   };
   bool ends_line = true;
-  const auto made = session->generate(*prompt, options, [&](std::string_view piece) {
+  const auto made = session.generate(prompt, options, [&](std::string_view piece) {
+    if (progress) progress->clear();
     if (!piece.empty()) ends_line = piece.back() == '\n';
-    return o.json || print(piece);
+    return o.json || print_foreign(piece);
   });
-  progress.clear();
+  progress.reset();
   if (!made && interrupted()) return fail_interrupted();
+  if (!made && made.error().code == hearth::ErrorCode::kContextFull) return fail(made.error().message + " (see -c)");
   if (!made) return fail(made.error());
-  const int n_threads = session->options().n_threads;
-  if (o.json) print_json(to_json(*made, o.model, n_threads));
+  const int n_threads = session.options().n_threads;
+  if (o.json) print_json(to_json(*made, o, n_threads, options.sampler));
   if (!o.json && !ends_line) print("\n");
   if (finish_output() != 0) return kExitError;
-  report_timings(*made, n_threads);
+  if (!o.quiet) report_timings(*made, n_threads, options.sampler);
   return interrupted() ? interrupted_exit_code() : 0;
+}
+
+int run(const RunOptions& o) {
+  catch_interrupts();
+  if (const std::string fault = prompt_fault(o); !fault.empty()) return fail_usage(fault);
+  if (const auto checked = o.sampling.check(); !checked) return fail_usage(checked.error().message);
+  auto session_options = o.session.resolve();
+  if (!session_options) return fail_usage(session_options.error().message);
+  const auto prompt = read_prompt(o);
+  if (!prompt) return fail(prompt.error());
+  if (auto status = check_utf8(*prompt, "the prompt"); !status) return fail(status.error());
+
+  const auto model = load_model(o.model);
+  if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
+  choose_context(*model, *session_options);
+  auto session = hearth::Session::create(*model, *session_options);
+  if (!session) return fail_session(session.error());
+  if (!o.quiet) warn_beyond_training(*model, session->options().n_ctx);
+  if (!o.quiet && !o.special) warn_of_markers(model->tokenizer(), *prompt);
+  return generate(o, *prompt, *session, generate_options(o, model->file()));
 }
 
 }  // namespace
 
 Action setup_run(Options& options) {
   auto values = std::make_shared<RunOptions>();
-  options.add("model", values->model, "!GGUF file");
-  options.add("source", values->source, "- reads the prompt from standard input");
+  values->model.declare(options);
+  options.add("text", values->text, "Text to continue (-: standard input, which a pipe is read from anyway)");
   options.add("-p,--prompt", values->prompt, "Text to continue");
   options.add("-f,--file", values->file, "File with the text to continue (-: standard input)");
   options.add("-n,--max-tokens", values->max_tokens,
@@ -131,12 +165,14 @@ Action setup_run(Options& options) {
   options.add("--no-bos", values->no_bos, "Do not begin as the vocabulary asks (BOS)");
   options.add("--stop", values->stop, "Text that ends the generation; may be repeated");
   options.add("--echo", values->echo, "Print the prompt first");
+  options.add("-q,--quiet", values->quiet, "Only the text: no timings, progress or notes");
   options.add("--json", values->json, "Print one JSON object: prompt_ids, ids, text, stop, timings");
   values->session.declare(options);
   values->sampling.declare(options);
   options.footer("The text goes to standard output as it is made, timings go to standard error.");
   return [values, options] {
     values->has_prompt = options.given("--prompt");
+    values->has_text = options.given("text");
     return run(*values);
   };
 }

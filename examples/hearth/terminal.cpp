@@ -1,37 +1,80 @@
-// Errors, progress, signals and output of the tool.
+// Errors, progress, signals, colors and output of the tool.
 #include "terminal.h"
 
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+
+#include "text_width.h"
 
 namespace hearth_tool {
 namespace {
 
 std::atomic<int> caught_signal{0};
-std::atomic<bool> is_interrupted{false};
+std::atomic<bool> is_interrupted{false}, is_resized{false};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+struct sigaction before_guard;
 int output_errno = 0;
 
+termios shell_mode;
+std::atomic<bool> has_shell_mode{false};
+
 void on_signal(int number) {
-  if (caught_signal.exchange(number) != 0) _exit(128 + number);
+  if (caught_signal.exchange(number) != 0) {
+    if (has_shell_mode) ::tcsetattr(STDIN_FILENO, TCSANOW, &shell_mode);
+    _exit(128 + number);
+  }
   is_interrupted = true;
+}
+
+void on_guarded_interrupt(int) {
+  is_interrupted = true;
+}
+
+void on_resize(int) {
+  is_resized = true;
+}
+
+/// Without SA_RESTART: a read that waits ends.
+void handle(int number, void (*handler)(int), struct sigaction* before = nullptr) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  sigaction(number, &action, before);
 }
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+winsize window_size() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) size = {};
+  return size;
+}
+
+bool has_colors() {
+  static const bool result = [] {
+    const char* off = std::getenv("NO_COLOR");
+    const char* kind = std::getenv("TERM");
+    return ::isatty(STDOUT_FILENO) && !(off && *off) && kind && *kind && std::strcmp(kind, "dumb") != 0;
+  }();
+  return result;
+}
+
+/// Bytes of an error line at most, with "hearth: " before and the line's end after it.
+constexpr size_t kMaxMessage = 512 - 9;
+
 }  // namespace
 
 int fail(std::string_view message) {
-  std::string line = "hearth: ";
-  for (char c : message) line += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-  line += '\n';
+  const std::string line = "hearth: " + printable(message, false, kMaxMessage) + '\n';
   std::fflush(stdout);
   std::fputs(line.c_str(), stderr);
   return kExitError;
@@ -51,10 +94,72 @@ int fail_usage(std::string_view message) {
 }
 
 void catch_interrupts() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU}) handle(number, on_signal);
+  handle(SIGXFSZ, SIG_IGN);
+  handle(SIGWINCH, on_resize);
+}
+
+InterruptGuard::InterruptGuard() {
+  handle(SIGINT, on_guarded_interrupt, &before_guard);
+}
+
+InterruptGuard::~InterruptGuard() {
+  sigaction(SIGINT, &before_guard, nullptr);
+}
+
+bool InterruptGuard::take() {
+  return interrupted() || is_interrupted.exchange(false);
+}
+
+bool InterruptGuard::pending() {
+  return is_interrupted.load();
+}
+
+void set_key_mode(KeyMode mode) {
+  if (!has_shell_mode && ::tcgetattr(STDIN_FILENO, &shell_mode) != 0) return;
+  has_shell_mode = true;
+  termios wanted = shell_mode;
+  if (mode != KeyMode::kShell) {
+    wanted.c_iflag &= ~static_cast<tcflag_t>(ICRNL | INLCR | IXON | ISTRIP);
+    wanted.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO | IEXTEN);
+    wanted.c_cc[VMIN] = 1;
+    wanted.c_cc[VTIME] = 0;
+  }
+  if (mode == KeyMode::kEdit) wanted.c_lflag &= ~static_cast<tcflag_t>(ISIG);
+  ::tcsetattr(STDIN_FILENO, TCSADRAIN, &wanted);
+}
+
+bool take_resize() {
+  return is_resized.exchange(false);
+}
+
+int terminal_columns() {
+  const int columns = window_size().ws_col;
+  return columns > 1 ? columns : 80;
+}
+
+int terminal_rows() {
+  const int rows = window_size().ws_row;
+  return rows > 1 ? rows : 24;
+}
+
+std::string style_on(Style style) {
+  if (!has_colors()) return {};
+  switch (style) {
+    case Style::kPrompt: return "\033[1;32m";
+    case Style::kNote: return "\033[2m";
+    case Style::kThinking: return "\033[2;3m";
+    case Style::kToolCall: return "\033[36m";
+  }
+  return {};
+}
+
+std::string style_off() {
+  return has_colors() ? "\033[0m" : "";
+}
+
+std::string styled(Style style, std::string_view text) {
+  return style_on(style) + std::string(text) + style_off();
 }
 
 bool interrupted() {
@@ -74,25 +179,44 @@ int fail_interrupted(std::string_view what_follows) {
   return interrupted_exit_code();
 }
 
-Progress::Progress(std::string label)
-    : label_(std::move(label)), begin_(std::chrono::steady_clock::now()), shown_(begin_), is_terminal_(isatty(2)) {}
+Progress::Progress(std::string label) : label_(std::move(label)) {
+  if (::isatty(STDERR_FILENO)) thread_ = std::thread([this] { show_regularly(); });
+}
 
 Progress::~Progress() {
+  if (!thread_.joinable()) return;
   clear();
+  {
+    const std::lock_guard lock(mutex_);
+    is_done_ = true;
+  }
+  ended_.notify_one();
+  thread_.join();
+}
+
+void Progress::show_regularly() {
+  std::unique_lock lock(mutex_);
+  while (!ended_.wait_for(lock, std::chrono::milliseconds(is_shown_ ? 100 : 500), [this] { return is_done_; })) {
+    if (!is_active_) continue;
+    std::fprintf(stderr, "\r%s", label_.c_str());
+    if (percent_ >= 0) std::fprintf(stderr, " %.0f%%", percent_);
+    if (!note_.empty()) std::fprintf(stderr, ", %s", note_.c_str());
+    std::fprintf(stderr, ", %.1f s\033[K", seconds_since(begin_));
+    is_shown_ = true;
+  }
 }
 
 void Progress::update(uint64_t done, uint64_t total, std::string_view note) {
-  if (!is_terminal_ || seconds_since(begin_) < 1 || (is_shown_ && seconds_since(shown_) < 0.1)) return;
-  const double percent = total > 0 ? 100.0 * static_cast<double>(done) / static_cast<double>(total) : 100.0;
-  std::fprintf(stderr, "\r%s %.0f%%%s%.*s\033[K", label_.c_str(), percent, note.empty() ? "" : ", ",
-               static_cast<int>(note.size()), note.data());
-  is_shown_ = true;
-  shown_ = std::chrono::steady_clock::now();
+  const std::lock_guard lock(mutex_);
+  percent_ = total > 0 ? 100.0 * static_cast<double>(done) / static_cast<double>(total) : 100.0;
+  note_ = note;
+  is_active_ = true;
 }
 
 void Progress::clear() {
+  const std::lock_guard lock(mutex_);
   if (is_shown_) std::fputs("\r\033[K", stderr);
-  is_shown_ = false;
+  is_shown_ = is_active_ = false;
 }
 
 bool print(std::string_view text) {
@@ -101,6 +225,11 @@ bool print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return true;
   output_errno = errno != 0 ? errno : EIO;
   return false;
+}
+
+bool print_foreign(std::string_view text) {
+  static const bool is_terminal = ::isatty(STDOUT_FILENO) != 0;
+  return print(is_terminal ? printable(text, true) : std::string(text));
 }
 
 int finish_output(int code) {

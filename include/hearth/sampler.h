@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "hearth/gguf.h"
 #include "hearth/result.h"
 #include "hearth/tokenizer.h"
 
@@ -85,6 +86,10 @@ struct SamplerOptions {
   float mirostat_tau = 5.0f;
   float mirostat_eta = 0.1f;
 };
+
+/// What the makers of a model recommend for it in its file (`general.sampling.*`), over `defaults`; settings that are
+/// out of range are left out. Sessions and chats look at their own options only: hand the result to them.
+SamplerOptions recommended_sampling(const GgufFile& file, const SamplerOptions& defaults = {});
 
 /// A stage of the host's own: changes the candidates in place.
 using SamplerStage = std::function<void(Candidates&)>;

@@ -89,6 +89,53 @@ TEST_F(Tool, SeedsDecideTheText) {
   EXPECT_NE(ids("1"), ids("2"));
 }
 
+TEST_F(Tool, WithoutASeedEveryTextIsAnother) {
+  const auto run = [&](std::vector<std::string> more) {
+    std::vector<std::string> args = {"run", model_, "-p", "a", "-n", "30", "--temp", "1.5", "--json"};
+    args.insert(args.end(), more.begin(), more.end());
+    return run_json(args);
+  };
+  const Json first = run({}), second = run({"--seed", "-1"});
+  EXPECT_NE(first["seed"], second["seed"]);
+  EXPECT_NE(first["ids"], second["ids"]);
+  const std::string seed = std::to_string(first["seed"].get<uint64_t>());
+  EXPECT_EQ(run({"--seed", seed})["ids"], first["ids"]) << "the seed that was printed repeats the text";
+}
+
+TEST_F(Tool, ThePromptIsAnArgumentOrAPipe) {
+  const std::vector<std::string> rest = {"-n", "4", "--greedy", "-q"};
+  const auto run = [&](std::vector<std::string> args, const std::string& input) {
+    args.insert(args.begin(), "run");
+    args.insert(args.end(), rest.begin(), rest.end());
+    return run_tool(args, input);
+  };
+  const ToolResult given = run({model_, "-p", "some text"}, "");
+  EXPECT_EQ(run({model_, "some text"}, "").out, given.out);
+  EXPECT_EQ(run({"-m", model_, "some text"}, "").out, given.out);
+  EXPECT_EQ(run({model_}, "some text").out, given.out);
+  EXPECT_EQ(run({model_, "some text"}, "another").out, given.out) << "what is given on the line counts";
+  EXPECT_EQ(run({model_, "some text", "--no-mmap"}, "").out, given.out);
+  EXPECT_EQ(run({model_, "some text", "--prefetch"}, "").out, given.out);
+  EXPECT_EQ(given.err, "") << "--quiet";
+}
+
+TEST_F(Tool, WordsThatPeopleType) {
+  EXPECT_EQ(run_tool(std::vector<std::string>{"help"}).out, run_tool(std::vector<std::string>{"-h"}).out);
+  EXPECT_EQ(run_tool({"help", "run"}).out, run_tool({"run", "-h"}).out);
+  EXPECT_EQ(run_tool(std::vector<std::string>{"version"}).out, run_tool(std::vector<std::string>{"--version"}).out);
+  expect_one_error_line(run_tool({"tokenise", model_}), "did you mean tokenize?", 2);
+  expect_one_error_line(run_tool({"run", model_, "--temprature", "1"}), "did you mean --temperature?", 2);
+  EXPECT_EQ(run_tool(ToolRun{.args = {"-h"}, .output_path = "/dev/full"}).exit_code, 1);
+}
+
+TEST_F(Tool, ContextsBeyondTheTrainingAndMarkersInAPromptAreNoted) {
+  const ToolResult beyond = run_tool({"run", model_, "-p", "a", "-n", "1", "-c", "100000"});
+  EXPECT_EQ(beyond.exit_code, 0);
+  EXPECT_NE(beyond.err.find("trained for a context of"), std::string::npos) << beyond.err;
+  EXPECT_EQ(run_tool({"run", model_, "-p", "a", "-n", "1"}).err.find("trained"), std::string::npos);
+  expect_one_error_line(run_tool({"run", model_, "-c", "64", "-p", std::string(500, '#')}), "-c");
+}
+
 TEST_F(Tool, StopTextsEndTheRun) {
   const Json whole = run_json({"run", model_, "-p", "a", "-n", "30", "--greedy", "--json"});
   const std::string text = whole["text"];

@@ -14,7 +14,7 @@ const std::string kSmallWorld = HEARTH_SOURCE_DIR "/examples/models/small-world-
 using ToolTalk = ToolTest;
 
 ToolResult chat(const std::string& input, std::vector<std::string> more = {}) {
-  std::vector<std::string> args = {"chat", kSmallWorld, "--greedy", "-t", "1"};
+  std::vector<std::string> args = {"chat", kSmallWorld, "--commands", "--greedy", "-t", "1"};
   args.insert(args.end(), more.begin(), more.end());
   return run_tool(args, input);
 }
@@ -47,18 +47,46 @@ TEST_F(ToolTalk, ChatSavesLoadsAndTakesBack) {
 
 TEST_F(ToolTalk, ChatSaysWhatAFullContextDoes) {
   const std::string input = "Tell me a story about Anna and a kite.\nTell me a story about Tom and a boat.\nHello\n";
-  const ToolResult stops = chat(input, {"-c", "128"});
+  const ToolResult stops = chat(input, {"-c", "128", "--on-full", "stop"});
   EXPECT_NE(stops.out.find("the answer is cut off here"), std::string::npos) << stops.out;
   EXPECT_NE(stops.out.find("this message was not sent"), std::string::npos);
-  const ToolResult drops = chat(input, {"-c", "128", "--drop-oldest"});
+  const ToolResult drops = chat(input, {"-c", "128"});
   EXPECT_NE(drops.out.find("(the oldest 2 messages were forgotten to make room)"), std::string::npos) << drops.out;
   EXPECT_EQ(drops.out.find("not sent"), std::string::npos);
+}
+
+TEST_F(ToolTalk, OneAnswerToAnArgumentAPipeOrBoth) {
+  const auto ask = [](std::vector<std::string> more, const std::string& input) {
+    std::vector<std::string> args = {"chat", kSmallWorld, "--greedy", "-t", "1"};
+    args.insert(args.end(), more.begin(), more.end());
+    return run_tool(args, input);
+  };
+  const ToolResult given = ask({"What is 27 + 45?"}, "");
+  EXPECT_EQ(given.exit_code, 0) << given.err;
+  EXPECT_EQ(given.out, "27 + 45 = 72\n");
+  EXPECT_EQ(ask({}, "What is 27 + 45?\n").out, given.out);
+  write(path("question.txt"), "What is 27 + 45?\n");
+  EXPECT_EQ(ask({"-f", path("question.txt")}, "").out, given.out);
+  // A piped text is one message however many lines it has, and no line of it is a command.
+  const ToolResult piped = ask({"Hello"}, "What is 1 + 1?\n/save " + path("x.json") + "\n");
+  EXPECT_EQ(piped.exit_code, 0) << piped.err;
+  EXPECT_EQ(std::count(piped.out.begin(), piped.out.end(), '\n'), 1) << piped.out;
+  EXPECT_FALSE(std::filesystem::exists(path("x.json")));
+  expect_one_error_line(ask({}, ""), "no message", 2);
+  EXPECT_EQ(ask({"-c", "64", std::string(500, 'x')}, "").exit_code, 1) << "it does not fit";
+}
+
+TEST_F(ToolTalk, TheFileRecommendsSettingsThatFlagsOverride) {
+  const ToolResult recommended = chat("/params\n");
+  EXPECT_NE(recommended.out.find("temperature        0.7 "), std::string::npos) << recommended.out;
+  const ToolResult given = chat("/params\n", {"--temp", "0.25"});
+  EXPECT_NE(given.out.find("temperature        0.25 "), std::string::npos) << given.out;
 }
 
 TEST_F(ToolTalk, ChatStopsAtStopTextsAndCtrlC) {
   const ToolResult stopped = chat("Tell me a story about Anna and a kite.\n/stats\n", {"--stop", "."});
   EXPECT_NE(stopped.out.find("stop: stop_text"), std::string::npos) << stopped.out;
-  const ToolResult interrupted = run_tool(ToolRun{.args = {"chat", kSmallWorld, "--greedy", "-t", "1"},
+  const ToolResult interrupted = run_tool(ToolRun{.args = {"chat", kSmallWorld, "--commands", "--greedy", "-t", "1"},
                                                   .input = "Tell me a story about Anna and a kite.\n/stats\n",
                                                   .interrupt_after = 1});
   EXPECT_EQ(interrupted.exit_code, 0) << interrupted.err;

@@ -1,0 +1,82 @@
+// One text a line; \n and \\ stand for line ends and backslashes within a text.
+#include "history_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "output_file.h"
+
+namespace hearth_tool {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string escape(const std::string& text) {
+  std::string line;
+  for (const char c : text) line += c == '\n' ? "\\n" : c == '\\' ? "\\\\" : std::string(1, c);
+  return line + "\n";
+}
+
+std::string unescape(const std::string& line) {
+  std::string text;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const bool escaped = line[i] == '\\' && i + 1 < line.size();
+    if (escaped) ++i;
+    text += escaped && line[i] == 'n' ? '\n' : line[i];
+  }
+  return text;
+}
+
+void append_line(const std::string& path, const std::string& line) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0) return;
+  if (::write(fd, line.data(), line.size()) < 0) { /* a history of this process alone */
+  }
+  ::close(fd);
+}
+
+}  // namespace
+
+std::string history_path() {
+  if (const char* own = std::getenv("HEARTH_HISTORY")) return own;
+  const char* state = std::getenv("XDG_STATE_HOME");
+  if (state && *state == '/') return std::string(state) + "/hearth/chat_history";
+  const char* home = std::getenv("HOME");
+  return home && *home == '/' ? std::string(home) + "/.local/state/hearth/chat_history" : std::string();
+}
+
+HistoryFile::HistoryFile(std::string path) : path_(std::move(path)) {
+  if (path_.empty()) return;
+  std::ifstream in(path_, std::ios::binary);
+  size_t n_lines = 0;
+  for (std::string line; std::getline(in, line); ++n_lines) texts_.push_back(unescape(line));
+  if (texts_.size() > kMaxTexts) texts_.erase(texts_.begin(), texts_.end() - kMaxTexts);
+  if (n_lines > 2 * kMaxTexts) rewrite();
+}
+
+void HistoryFile::rewrite() const {
+  OutputFile file;
+  std::string all;
+  for (const std::string& text : texts_) all += escape(text);
+  if (!file.open(path_) || !file.write(std::as_bytes(std::span(all)))) return;
+  if (!file.commit()) return;
+}
+
+void HistoryFile::add(const std::string& text) {
+  if (text.empty() || text.front() == ' ' || (!texts_.empty() && texts_.back() == text)) return;
+  texts_.push_back(text);
+  if (path_.empty()) return;
+  std::error_code error;
+  const fs::path folder = fs::path(path_).parent_path();
+  if (!folder.empty() && !fs::exists(folder, error)) {
+    fs::create_directories(folder, error);
+    fs::permissions(folder, fs::perms::owner_all, error);
+  }
+  append_line(path_, escape(text));
+}
+
+}  // namespace hearth_tool
