@@ -24,7 +24,7 @@ Error bad(const std::string& message) {
 
 std::string line_of(const char* name, double value, const char* help) {
   char line[200];
-  std::snprintf(line, sizeof line, "%-19s %-11.10g %.48s\n", name, value, help);
+  std::snprintf(line, sizeof line, "%-18s %-10.10g %s\n", name, value, help);
   return line;
 }
 
