@@ -9,6 +9,7 @@
 #include "hearth/engine.h"
 #include "hearth/generator.h"
 #include "hearth/gguf.h"
+#include "hearth/grammar.h"
 #include "hearth/importance_matrix.h"
 #include "hearth/kv_cache.h"
 #include "hearth/model.h"

@@ -98,6 +98,7 @@ class Tokenizer {
 
  private:
   friend class TokenDecoder;
+  friend struct TokenizerInternals;
   explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "hearth/tokenizer.h"
 #include "lib/tokenizer/special_splitter.h"
@@ -18,6 +19,15 @@ struct Tokenizer::Impl {
   std::unique_ptr<TextEncoder> encoder;
   SpecialSplitter all_specials;  ///< control, unknown and user-defined tokens
   SpecialSplitter user_defined;  ///< those that are found in any text
+
+  // What a layer above has made of the vocabulary, once for all copies (lib/grammar/vocabulary.h).
+  mutable std::mutex companion_mutex;
+  mutable std::shared_ptr<const void> companion;
+};
+
+/// The way from a Tokenizer to what it shares, for the layers above.
+struct TokenizerInternals {
+  static const Tokenizer::Impl& impl(const Tokenizer& tokenizer) { return *tokenizer.impl_; }
 };
 
 }  // namespace hearth

@@ -1,0 +1,18 @@
+// The formats of JSON Schema as regular expressions.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace hearth::grammar {
+
+enum class FormatKind : uint8_t { kPattern, kRefused, kUnknown };
+
+struct Format {
+  FormatKind kind = FormatKind::kUnknown;  ///< kUnknown: no format of the specification, says nothing
+  std::string_view pattern{};              ///< of whole texts
+};
+
+Format find_format(std::string_view name);
+
+}  // namespace hearth::grammar
