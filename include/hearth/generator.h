@@ -17,12 +17,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "hearth/batch.h"
+#include "hearth/grammar.h"
 #include "hearth/model.h"
 #include "hearth/result.h"
 #include "hearth/sampler.h"
@@ -60,6 +62,7 @@ struct GenerateOptions {
   Sampler* own_sampler =
       nullptr;  ///< a host's own chain (with stages of its own), used as it is; it must outlive the call
   std::vector<std::string> stop_texts{};  ///< end the text where one begins; none is part of the result; off: empty
+  std::optional<Grammar> grammar{};       ///< only texts of it are written, and the text ends where it must; off: none
   bool ignore_end = false;                ///< true: go on past end tokens
   bool skip_special = false;              ///< true: leave the text of control tokens out
   bool probabilities = false;  ///< true: fill GeneratedToken::probability (one pass over the logits per token)
@@ -97,6 +100,13 @@ class Generator {
   /// the token of next(). kInvalidArgument when finished or when the number of logits is wrong; kOutOfMemory, after
   /// which the generator has finished (text() is what was handed out); errors of Sampler::sample.
   Result<GeneratedToken> accept(std::span<const float> logits);
+  /// With a grammar: takes a token of the text that must follow what was written, without logits. Call it after
+  /// accept() until it gives none, and compute all of pending() in one batch. Its probability is 0. (A host may leave
+  /// it out: then such tokens are sampled, from few choices.)
+  Result<std::optional<GeneratedToken>> accept_forced();
+  /// All tokens since the last accept(), that one included, to be computed as part of sequence `seq` before the next
+  /// accept(); the last one asks for logits.
+  Result<std::vector<BatchToken>> pending(SeqId seq) const;
   /// The last token, to be computed as part of sequence `seq` before the next accept(). Meaningless once finished.
   BatchToken next(SeqId seq) const;
   /// Ends the text for a reason of the host's. Returns what text was held back (none for kCallback, or when memory is

@@ -1,11 +1,9 @@
 // Grammar: which texts may be written, and the tokens that keep to it.
 //
-//   auto grammar = hearth::Grammar::from_json_schema(R"({"properties": {"age": {"type": "integer"}}})");
-//   auto text = session->generate("Anna: ", {.grammar = *grammar});      // the easy way
-//
-//   auto matcher = hearth::GrammarMatcher::create(*grammar, model->tokenizer());   // by hand
-//   auto mask = matcher->mask();                       // a bit per token
-//   if (hearth::mask_has(*mask, token)) matcher->accept(token);
+//   auto grammar = hearth::Grammar::from_json_schema(R"({"type": "integer", "minimum": 1})");
+//   auto matcher = hearth::GrammarMatcher::create(*grammar, model->tokenizer());
+//   auto mask = matcher->mask();   // a bit per token
+//   if (hearth::mask_has(*mask, token)) hearth::Status taken = matcher->accept(token);
 #pragma once
 
 #include <cstddef>
@@ -22,6 +20,7 @@
 namespace hearth {
 
 struct JsonOptions {
+  bool any_order = false;    ///< true: properties that a schema lists may stand in any order (in objects with up to 62)
   bool white_space = false;  ///< true: blanks and line breaks may stand wherever JSON allows them; false: nowhere
 };
 
@@ -97,6 +96,8 @@ class GrammarMatcher {
   Result<std::string> forced();
   /// True when the text may end here.
   bool can_end() const;
+  /// True when it may end here, and no text may follow.
+  bool is_complete() const;
   /// True after an end token.
   bool ended() const;
 

@@ -117,6 +117,9 @@ class Sampler {
   /// Chooses a token from `logits` [n_logits]. NaN counts as -inf; +inf wins; if nothing is finite the
   /// lowest id that is not forbidden is taken. kInvalidArgument when the length is not n_logits.
   Result<Token> sample(std::span<const float> logits);
+  /// The same among the tokens of `allowed` only (bit id % 64 of word id / 64, as GrammarMatcher::mask gives them):
+  /// where the logits and the bias leave none of them, the lowest is taken. kInvalidArgument when there is none.
+  Result<Token> sample(std::span<const float> logits, std::span<const uint64_t> allowed);
   /// Tells the chain what was taken (also for tokens of the prompt, so that penalties see them). Where memory is out
   /// the token is forgotten, and the next sample() says so (kOutOfMemory, once).
   void accept(Token id);

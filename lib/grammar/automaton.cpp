@@ -18,7 +18,7 @@ uint64_t mix(uint64_t h) {
 }
 
 uint64_t hash_of(const Place& p) {
-  return mix((uint64_t{p.node} << 32 | p.frame) ^ mix(static_cast<uint32_t>(p.count) + 0x9E3779B97F4A7C15u));
+  return mix((uint64_t{p.node} << 32 | p.frame) ^ mix(static_cast<uint64_t>(p.count) + 0x9E3779B97F4A7C15u));
 }
 
 }  // namespace
@@ -45,8 +45,9 @@ uint32_t PlaceSets::add(std::span<const Place> sorted, uint32_t flag) {
     if (sets_[id].hash != hash || sets_[id].flag != flag) continue;
     if (std::equal(sorted.begin(), sorted.end(), other.begin(), other.end())) return id;
   }
-  sets_.push_back({static_cast<uint32_t>(places_.size()), static_cast<uint32_t>(sorted.size()), flag, hash});
+  const auto begin = static_cast<uint32_t>(places_.size());
   places_.insert(places_.end(), sorted.begin(), sorted.end());
+  sets_.push_back({begin, static_cast<uint32_t>(sorted.size()), flag, hash});
   table_[at] = static_cast<uint32_t>(sets_.size());
   return static_cast<uint32_t>(sets_.size() - 1);
 }
@@ -81,7 +82,7 @@ ByteSet Automaton::bytes_after(StateId state) const {
 }
 
 StateId Automaton::start() {
-  return state_of({program_->rules[0].start, 0, kOutside});
+  return state_of({program_->rules[0].start, kOutside, 0});
 }
 
 StateId Automaton::state_of(Place place) {
@@ -96,7 +97,7 @@ StateId Automaton::either(StateId a, StateId b) {
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
   const StateId id = states_.add(all, accepts(a) || accepts(b));
-  if (id == rows_.size()) rows_.push_back(nullptr);
+  rows_.resize(states_.size());
   return id;
 }
 
@@ -109,7 +110,7 @@ StateId Automaton::compute(StateId state, uint8_t byte) {
     if (n.kind != NodeKind::kBytes) continue;
     for (uint32_t i = 0; i < n.b; ++i) {
       const Edge& e = program_->edges[n.a + i];
-      if (byte >= e.lo && byte <= e.hi) work_.push_back({e.to, p.count, p.frame});
+      if (byte >= e.lo && byte <= e.hi) work_.push_back({e.to, p.frame, p.count});
     }
   }
   const StateId next = close();
@@ -123,7 +124,7 @@ StateId Automaton::next_token(StateId state, int32_t token) {
     const Node& n = program_->nodes[p.node];
     if (n.kind != NodeKind::kToken) continue;
     const bool is_named = static_cast<int32_t>(n.b) == token;
-    if (is_named == (n.limit == 0)) work_.push_back({n.a, p.count, p.frame});
+    if (is_named == (n.limit == 0)) work_.push_back({n.a, p.frame, p.count});
   }
   return close();
 }
@@ -170,7 +171,7 @@ StateId Automaton::close() {
     return kDead;
   }
   const StateId id = states_.add(out_, accepts_);
-  if (id == rows_.size()) rows_.push_back(nullptr);
+  rows_.resize(states_.size());
   return id;
 }
 
@@ -188,7 +189,7 @@ void Automaton::expand(const Place& place) {
   switch (n.kind) {
     case NodeKind::kSplit:
       for (uint32_t i = n.b; i > 0; --i) {
-        work_.push_back({program_->targets[n.a + i - 1], place.count, place.frame});
+        work_.push_back({program_->targets[n.a + i - 1], place.frame, place.count});
       }
       break;
     case NodeKind::kCall: call(n, place); break;
@@ -202,17 +203,26 @@ void Automaton::expand(const Place& place) {
       break;
     case NodeKind::kCount: {
       const bool stays = n.limit >= 0 && place.count >= n.limit;
-      work_.push_back({n.a, stays ? n.limit : place.count + 1, place.frame});
+      work_.push_back({n.a, place.frame, stays ? n.limit : place.count + 1});
       break;
     }
     case NodeKind::kBelow:
-      if (place.count < n.limit) work_.push_back({n.a, place.count, place.frame});
+      if (place.count < n.limit) work_.push_back({n.a, place.frame, place.count});
       break;
     case NodeKind::kAtLeast:
-      if (place.count >= n.limit) work_.push_back({n.a, place.count, place.frame});
+      if (place.count >= n.limit) work_.push_back({n.a, place.frame, place.count});
+      break;
+    case NodeKind::kMark:
+      if ((place.count & n.bits()) == 0) work_.push_back({n.a, place.frame, place.count | n.bits()});
+      break;
+    case NodeKind::kMissing:
+      if ((place.count & n.bits()) != n.bits()) work_.push_back({n.a, place.frame, place.count});
+      break;
+    case NodeKind::kMarked:
+      if ((place.count & n.bits()) == n.bits()) work_.push_back({n.a, place.frame, 0});
       break;
     case NodeKind::kLeave:
-      if (place.count >= n.limit) work_.push_back({n.a, 0, place.frame});
+      if (place.count >= n.limit) work_.push_back({n.a, place.frame, 0});
       break;
     default: break;
   }
@@ -227,12 +237,12 @@ void Automaton::call(const Node& node, const Place& place) {
     std::push_heap(calls_.begin(), calls_.end());
   };
   if (program_->nodes[node.b].kind != NodeKind::kReturn || place.frame == kOutside) {
-    add({node.b, place.count, place.frame});
+    add({node.b, place.frame, place.count});
   } else {
     for (const Place& back : frames_[place.frame]) add(back);
     n_steps_ += frames_[place.frame].size();
   }
-  if (rule.nullable) work_.push_back({node.b, place.count, place.frame});
+  if (rule.nullable) work_.push_back({node.b, place.frame, place.count});
 }
 
 void Automaton::enter_lowest_call() {
@@ -246,7 +256,7 @@ void Automaton::enter_lowest_call() {
   std::sort(entries_.begin(), entries_.end());
   entries_.erase(std::unique(entries_.begin(), entries_.end()), entries_.end());
   n_steps_ += entries_.size();
-  work_.push_back({program_->rules[rule].start, 0, frames_.add(entries_, 0)});
+  work_.push_back({program_->rules[rule].start, frames_.add(entries_, 0), 0});
 }
 
 /// Remembers places that were expanded in this closure.
@@ -303,7 +313,7 @@ void Automaton::keep_only(std::span<StateId> states) {
     move(states_[s]);
     const uint32_t flag = states_.flag(s);
     s = fresh.states_.add(places, flag);
-    if (s == fresh.rows_.size()) fresh.rows_.push_back(nullptr);
+    fresh.rows_.resize(fresh.states_.size());
   }
   fresh.too_large_ = too_large_;
   *this = std::move(fresh);

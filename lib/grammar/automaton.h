@@ -18,8 +18,8 @@ inline constexpr StateId kDead = 0;  ///< nothing can follow, and nothing has en
 /// A place: a node, the counter of its rule, and the frame of calls that are open around it.
 struct Place {
   NodeId node;
-  int32_t count;
   uint32_t frame;
+  int64_t count;
   bool operator==(const Place&) const = default;
   auto operator<=>(const Place&) const = default;
 };

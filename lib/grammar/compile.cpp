@@ -53,6 +53,7 @@ class Compiler {
   NodeId compile_text(const Expr& e, NodeId next);
   NodeId compile_string(const Expr& e, NodeId next);
   NodeId compile_list(const Expr& e, NodeId next);
+  NodeId compile_bag(const Expr& e, NodeId next);
   void add_character_edges(const CodeSet& set, Encoding encoding, NodeId next, std::vector<Edge>& edges);
   void add_sequences(const ByteSequence* begin, const ByteSequence* end, int depth, NodeId next,
                      std::vector<Edge>& edges);
@@ -90,6 +91,7 @@ NodeId Compiler::compile(ExprId id, NodeId next) {
       return add({.kind = NodeKind::kToken, .a = next, .b = e.a, .limit = static_cast<int32_t>(e.b)});
     case Op::kText: return compile_text(e, next);
     case Op::kList: return compile_list(e, next);
+    case Op::kBag: return compile_bag(e, next);
     case Op::kString: return compile_string(e, next);
   }
   return next;
@@ -187,6 +189,30 @@ NodeId Compiler::compile_list(const Expr& e, NodeId next) {
     some = n_required > 0 ? next_item(first) : add_split({next_item(first), end});
   }
   return n_required > 0 ? first : add_split({first, end});
+}
+
+/// One loop over all items; the counter is the set of those that were there.
+NodeId Compiler::compile_bag(const Expr& e, NodeId next) {
+  const auto at = [&](uint32_t i) { return pool_.children[e.a + i]; };
+  const auto with_bits = [&](NodeKind kind, NodeId to, int64_t bits) {
+    const auto word = static_cast<uint64_t>(bits);
+    return add({.kind = kind, .a = to, .b = static_cast<uint32_t>(word), .limit = static_cast<int32_t>(word >> 32)});
+  };
+  const NodeId some = add_split({});
+  std::vector<NodeId> choices;
+  int64_t required = 0;
+  for (uint32_t i = 0; i < e.b; ++i) {
+    const int64_t bit = int64_t{1} << i;
+    if (at(2 * i + 3) != 0) required |= bit;
+    choices.push_back(with_bits(NodeKind::kMark, compile(at(2 * i + 2), some), bit));
+  }
+  const bool has_others = at(1) != kUndefined;
+  if (has_others) choices.push_back(compile(at(1), some));
+  const NodeId first = add_split(choices), end = with_bits(NodeKind::kMarked, next, required);
+  NodeId comma = compile(at(0), first);
+  if (!has_others) comma = with_bits(NodeKind::kMissing, comma, (int64_t{1} << e.b) - 1);
+  set_targets(some, {comma, end});
+  return add_split({first, end});
 }
 
 /// The body's loop, with a counter where there are limits. Unlike kText it takes any escape that JSON has.

@@ -79,6 +79,13 @@ ExprId ExprPool::list(const std::vector<Item>& items, ExprId comma, ExprId other
       {.op = Op::kList, .counts = min > 0 || max >= 0, .a = begin, .b = n, .min = min, .max = max, .size = size});
 }
 
+ExprId ExprPool::bag(const std::vector<Item>& items, ExprId comma, ExprId others) {
+  const ExprId id = list(items, comma, others, 0, kUnbounded);
+  exprs[id].op = Op::kBag;
+  exprs[id].counts = true;
+  return id;
+}
+
 ExprId ExprPool::text(Dfa dfa, Encoding encoding) {
   const auto size = static_cast<uint32_t>(4 * dfa.size() + 1);
   dfas.push_back(std::move(dfa));

@@ -15,6 +15,7 @@ namespace hearth::grammar {
 
 using ExprId = uint32_t;
 inline constexpr int32_t kUnbounded = -1;
+inline constexpr size_t kMaxBag = 62;
 
 enum class Op : uint8_t {
   kBytes,   ///< bytes[a, a + b); none: the empty text
@@ -27,6 +28,7 @@ enum class Op : uint8_t {
   kText,    ///< a text of dfas[a], as `encoding` writes its characters
   kList,    ///< children[a, ...): a comma, what may follow any number of times, then b items: each may be left out or
             ///< not, in their order; min to max of all of them
+  kBag,     ///< the same in any order, each item once (at most kMaxBag of them), others anywhere between
   kString,  ///< the rest of any JSON string after its opening quote, of min to max characters, with the closing quote
 };
 
@@ -60,6 +62,8 @@ class ExprPool {
   };
   /// Items with commas between them, in this order; then any number of `others` (kUndefined: none).
   ExprId list(const std::vector<Item>& items, ExprId comma, ExprId others, int32_t min, int32_t max);
+  /// The same in any order; at most kMaxBag items.
+  ExprId bag(const std::vector<Item>& items, ExprId comma, ExprId others);
   ExprId text(Dfa dfa, Encoding encoding);
   ExprId string_rest(int32_t min, int32_t max);
   ExprId nothing() { return alt({}); }

@@ -55,7 +55,8 @@ constexpr Row kPatterns[] = {
     {"json-pointer", "(?:/(?:[^~/]|~[01])*)*"},
     {"relative-json-pointer", "(?:0|[1-9]\\d*)(?:#|(?:/(?:[^~/]|~[01])*)*)"},
 };
-constexpr std::string_view kRefused[] = {"idn-email", "idn-hostname", "iri", "iri-reference", "uri-template", "regex"};
+constexpr std::string_view kRefusedFormats[] = {"idn-email",     "idn-hostname", "iri",
+                                                "iri-reference", "uri-template", "regex"};
 
 }  // namespace
 
@@ -63,7 +64,7 @@ Format find_format(std::string_view name) {
   for (const Row& row : kPatterns) {
     if (row.name == name) return {FormatKind::kPattern, row.pattern};
   }
-  for (const std::string_view refused : kRefused) {
+  for (const std::string_view refused : kRefusedFormats) {
     if (refused == name) return {FormatKind::kRefused, {}};
   }
   return {};

@@ -1,6 +1,7 @@
 // Grammar: the ways to make one, and matching a text.
 #include "hearth/grammar.h"
 
+#include "lib/base/guard.h"
 #include "lib/grammar/automaton.h"
 #include "lib/grammar/gbnf.h"
 #include "lib/grammar/grammar_impl.h"
@@ -56,58 +57,68 @@ Result<Grammar> GrammarInternals::make(const grammar::ExprPool& pool, const gram
 }
 
 Result<Grammar> Grammar::from_gbnf(std::string_view text, const Tokenizer* tokenizer) {
-  Result<grammar::ExprPool> pool = grammar::read_gbnf(text, tokenizer);
-  if (!pool) return pool.error();
-  return GrammarInternals::make(*pool, {.drop_dead_ends = false});
+  return guard([&]() -> Result<Grammar> {
+    Result<grammar::ExprPool> pool = grammar::read_gbnf(text, tokenizer);
+    if (!pool) return pool.error();
+    return GrammarInternals::make(*pool, {.drop_dead_ends = false});
+  });
 }
 
 Result<Grammar> Grammar::from_regex(std::string_view pattern) {
-  grammar::ExprPool pool;
-  const uint32_t root = pool.add_rule("root");
-  Result<grammar::ExprId> body = grammar::read_regex(pattern, pool);
-  if (!body) return body.error();
-  pool.define(root, *body);
-  return GrammarInternals::make(pool);
+  return guard([&]() -> Result<Grammar> {
+    grammar::ExprPool pool;
+    const uint32_t root = pool.add_rule("root");
+    Result<grammar::ExprId> body = grammar::read_regex(pattern, pool);
+    if (!body) return body.error();
+    pool.define(root, *body);
+    return GrammarInternals::make(pool);
+  });
 }
 
 Result<Grammar> Grammar::from_json_schema(std::string_view schema, const JsonOptions& options) {
-  const Result<grammar::JsonTree> tree = grammar::JsonTree::parse(schema);
-  if (!tree) return tree.error();
-  grammar::ExprPool pool;
-  const uint32_t root = pool.add_rule("root");
-  const Result<grammar::ExprId> body = grammar::SchemaCompiler(*tree, pool, options).run();
-  if (!body) return body.error();
-  pool.define(root, *body);
-  Result<Grammar> grammar = GrammarInternals::make(pool);
-  if (grammar && GrammarInternals::program(*grammar).is_empty) {
-    return Error{ErrorCode::kInvalidArgument, "schema: no value satisfies it"};
-  }
-  return grammar;
+  return guard([&]() -> Result<Grammar> {
+    const Result<grammar::JsonTree> tree = grammar::JsonTree::parse(schema);
+    if (!tree) return tree.error();
+    grammar::ExprPool pool;
+    const uint32_t root = pool.add_rule("root");
+    const Result<grammar::ExprId> body = grammar::SchemaCompiler(*tree, pool, options).run();
+    if (!body) return body.error();
+    pool.define(root, *body);
+    Result<Grammar> grammar = GrammarInternals::make(pool);
+    if (grammar && GrammarInternals::program(*grammar).is_empty) {
+      return Error{ErrorCode::kInvalidArgument, "schema: no value satisfies it"};
+    }
+    return grammar;
+  });
 }
 
 Result<Grammar> Grammar::json(const JsonOptions& options) {
-  grammar::ExprPool pool;
-  const uint32_t root = pool.add_rule("root");
-  grammar::JsonLanguage json(pool, options.white_space);
-  pool.define(root, json.any_value());
-  return GrammarInternals::make(pool);
+  return guard([&]() -> Result<Grammar> {
+    grammar::ExprPool pool;
+    const uint32_t root = pool.add_rule("root");
+    grammar::JsonLanguage json(pool, options.white_space);
+    pool.define(root, json.any_value());
+    return GrammarInternals::make(pool);
+  });
 }
 
 Result<GrammarMatch> Grammar::match(std::string_view text) const {
-  Automaton automaton(impl_->program);
-  grammar::StateId state = automaton.start();
-  GrammarMatch match;
-  for (const char c : text) {
-    const grammar::StateId next = automaton.next(state, static_cast<uint8_t>(c));
-    if (next == grammar::kDead) break;
-    state = next;
-    ++match.taken;
-  }
-  if (automaton.too_large()) return Error{ErrorCode::kLimit, "grammar: too ambiguous to be followed"};
-  match.can_end = match.taken == text.size() && automaton.accepts(state);
-  match.expected = describe(live_bytes(automaton, state));
-  if (automaton.accepts(state)) match.expected += match.expected.empty() ? "the end" : ", the end";
-  return match;
+  return guard([&]() -> Result<GrammarMatch> {
+    Automaton automaton(impl_->program);
+    grammar::StateId state = automaton.start();
+    GrammarMatch match;
+    for (const char c : text) {
+      const grammar::StateId next = automaton.next(state, static_cast<uint8_t>(c));
+      if (next == grammar::kDead) break;
+      state = next;
+      ++match.taken;
+    }
+    if (automaton.too_large()) return Error{ErrorCode::kLimit, "grammar: too ambiguous to be followed"};
+    match.can_end = match.taken == text.size() && automaton.accepts(state);
+    match.expected = describe(live_bytes(automaton, state));
+    if (automaton.accepts(state)) match.expected += match.expected.empty() ? "the end" : ", the end";
+    return match;
+  });
 }
 
 }  // namespace hearth

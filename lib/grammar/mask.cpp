@@ -64,10 +64,11 @@ void add_inside(const Vocabulary& v, int32_t room, std::span<uint64_t> bits) {
 /// the quote.
 void fill_string(Automaton& automaton, Place body, const Vocabulary& v, std::span<uint64_t> bits) {
   const StringBody string = automaton.program().strings[automaton.program().nodes[body.node].string];
-  const int32_t room = string.max < 0 ? INT32_MAX : string.max - body.count;
+  const auto count = static_cast<int32_t>(body.count);  // at most string.max or string.min
+  const int32_t room = string.max < 0 ? INT32_MAX : string.max - count;
   add_inside(v, room, bits);
-  const StateId closed = automaton.state_of({string.after_quote, 0, body.frame});
-  const int32_t needed = string.min - body.count;
+  const StateId closed = automaton.state_of({string.after_quote, body.frame, 0});
+  const int32_t needed = string.min - count;
   walk(v.endings, automaton, closed, [&](const TrieNode& node) {
     for (uint32_t k = 0; k < node.n_entries; ++k) {
       const TrieEntry& e = v.endings.entries[node.first + k];

@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "lib/base/guard.h"
 #include "lib/grammar/grammar_impl.h"
 #include "lib/grammar/mask.h"
 
@@ -63,12 +64,14 @@ Status GrammarMatcher::Impl::go(StateId next, const std::string& what) {
   }
   if (next == kDead) return Error{ErrorCode::kInvalidArgument, "grammar: " + what + " may not follow"};
   passed.push_back(next);
-  if (automaton.bytes() > kMaxBytes) forget();
-  return {};
+  if (automaton.bytes() <= kMaxBytes) return {};
+  return undo_on_exception([&]() -> Status { return forget(), Status(); }, [&] { passed.pop_back(); });
 }
 
 void GrammarMatcher::Impl::forget() {
-  automaton.keep_only(passed);
+  std::vector<StateId> moved = passed;
+  automaton.keep_only(moved);
+  passed.swap(moved);
   masks.clear();
 }
 
@@ -78,49 +81,57 @@ GrammarMatcher& GrammarMatcher::operator=(GrammarMatcher&&) noexcept = default;
 GrammarMatcher::~GrammarMatcher() = default;
 
 Result<GrammarMatcher> GrammarMatcher::create(const Grammar& grammar, const Tokenizer& tokenizer) {
-  return GrammarMatcher(std::make_unique<Impl>(grammar, tokenizer));
+  return guard([&]() -> Result<GrammarMatcher> { return GrammarMatcher(std::make_unique<Impl>(grammar, tokenizer)); });
 }
 
 Result<GrammarMatcher> GrammarMatcher::clone() const {
-  auto copy = std::make_unique<Impl>(impl_->grammar, impl_->tokenizer);
-  copy->automaton = impl_->automaton.copy();
-  copy->passed = impl_->passed;
-  copy->ended = impl_->ended;
-  copy->masks = impl_->masks;
-  return GrammarMatcher(std::move(copy));
+  return guard([&]() -> Result<GrammarMatcher> {
+    auto copy = std::make_unique<Impl>(impl_->grammar, impl_->tokenizer);
+    copy->automaton = impl_->automaton.copy();
+    copy->passed = impl_->passed;
+    copy->ended = impl_->ended;
+    copy->masks = impl_->masks;
+    return GrammarMatcher(std::move(copy));
+  });
 }
 
 Result<std::span<const uint64_t>> GrammarMatcher::mask() {
-  Impl& m = *impl_;
-  const StateId key = m.ended ? kDead : m.state();
-  const auto known = m.masks.find(key);
-  if (known != m.masks.end()) return std::span<const uint64_t>(known->second);
-  if (m.masks.size() >= kMaxMasks) m.masks.clear();
-  grammar::Bits& bits = m.masks[key];
-  bits.resize(m.vocabulary->n_words);
-  grammar::fill_mask(m.automaton, key, *m.vocabulary, bits);
-  return std::span<const uint64_t>(bits);
+  return guard([&]() -> Result<std::span<const uint64_t>> {
+    Impl& m = *impl_;
+    const StateId key = m.ended ? kDead : m.state();
+    const auto known = m.masks.find(key);
+    if (known != m.masks.end()) return std::span<const uint64_t>(known->second);
+    if (m.masks.size() >= kMaxMasks) m.masks.clear();
+    grammar::Bits bits(m.vocabulary->n_words);
+    grammar::fill_mask(m.automaton, key, *m.vocabulary, bits);
+    return std::span<const uint64_t>(m.masks.emplace(key, std::move(bits)).first->second);
+  });
 }
 
 Result<bool> GrammarMatcher::allows(Token id) {
-  Impl& m = *impl_;
-  if (m.after(id) != kDead) return true;
-  return !m.ended && id >= 0 && id < m.vocabulary->n_vocab && m.tokenizer.is_end(id) && can_end();
+  return guard([&]() -> Result<bool> {
+    Impl& m = *impl_;
+    if (m.after(id) != kDead) return true;
+    return !m.ended && id >= 0 && id < m.vocabulary->n_vocab && m.tokenizer.is_end(id) && can_end();
+  });
 }
 
 Status GrammarMatcher::accept(Token id) {
-  Impl& m = *impl_;
-  const StateId next = m.after(id);
-  if (next == kDead && !m.ended && m.tokenizer.is_end(id) && can_end()) {
-    m.passed.push_back(m.state());
-    m.ended = true;
-    return {};
-  }
-  return m.go(next, "token " + std::to_string(id));
+  return guard([&]() -> Status {
+    Impl& m = *impl_;
+    const StateId next = m.after(id);
+    if (next == kDead && !m.ended && m.tokenizer.is_end(id) && can_end()) {
+      m.passed.push_back(m.state());
+      m.ended = true;
+      return {};
+    }
+    return m.go(next, "token " + std::to_string(id));
+  });
 }
 
 Status GrammarMatcher::accept(std::string_view text) {
-  return impl_->go(impl_->ended ? kDead : impl_->after(text, impl_->state()), "this text");
+  return guard(
+      [&]() -> Status { return impl_->go(impl_->ended ? kDead : impl_->after(text, impl_->state()), "this text"); });
 }
 
 void GrammarMatcher::rollback(size_t n) {
@@ -135,31 +146,37 @@ size_t GrammarMatcher::n_accepted() const {
 }
 
 Result<std::string> GrammarMatcher::forced() {
-  Impl& m = *impl_;
-  std::string text;
-  StateId state = m.ended ? kDead : m.state();
-  while (text.size() < kMaxForced && !m.automaton.accepts(state) && !m.automaton.takes_token(state)) {
-    const grammar::ByteSet bytes = m.automaton.bytes_after(state);
-    StateId only = kDead;
-    uint8_t byte = 0;
-    int n = 0;
-    for (uint32_t b = 0; b < 256 && n < 2; ++b) {
-      if ((bytes[b >> 6] >> (b & 63) & 1) == 0) continue;
-      const StateId next = m.automaton.next(state, static_cast<uint8_t>(b));
-      if (next == kDead) continue;
-      only = next;
-      byte = static_cast<uint8_t>(b);
-      ++n;
+  return guard([&]() -> Result<std::string> {
+    Impl& m = *impl_;
+    std::string text;
+    StateId state = m.ended ? kDead : m.state();
+    while (text.size() < kMaxForced && !m.automaton.accepts(state) && !m.automaton.takes_token(state)) {
+      const grammar::ByteSet bytes = m.automaton.bytes_after(state);
+      StateId only = kDead;
+      uint8_t byte = 0;
+      int n = 0;
+      for (uint32_t b = 0; b < 256 && n < 2; ++b) {
+        if ((bytes[b >> 6] >> (b & 63) & 1) == 0) continue;
+        const StateId next = m.automaton.next(state, static_cast<uint8_t>(b));
+        if (next == kDead) continue;
+        only = next;
+        byte = static_cast<uint8_t>(b);
+        ++n;
+      }
+      if (n != 1) break;
+      text.push_back(static_cast<char>(byte));
+      state = only;
     }
-    if (n != 1) break;
-    text.push_back(static_cast<char>(byte));
-    state = only;
-  }
-  return text;
+    return text;
+  });
 }
 
 bool GrammarMatcher::can_end() const {
   return impl_->automaton.accepts(impl_->state());
+}
+
+bool GrammarMatcher::is_complete() const {
+  return can_end() && impl_->automaton.places(impl_->state()).empty();
 }
 
 bool GrammarMatcher::ended() const {

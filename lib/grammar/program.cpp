@@ -34,6 +34,9 @@ class Analysis {
       case NodeKind::kCount:
       case NodeKind::kBelow:
       case NodeKind::kAtLeast:
+      case NodeKind::kMark:
+      case NodeKind::kMissing:
+      case NodeKind::kMarked:
       case NodeKind::kLeave: f(n.a); break;
       default: break;
     }

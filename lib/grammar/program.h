@@ -24,6 +24,9 @@ enum class NodeKind : uint8_t {
   kCount,    ///< adds one to the counter (it stays at `limit`, where that is not negative), then node a
   kBelow,    ///< node a, if the counter is below limit
   kAtLeast,  ///< node a, if the counter is at least limit
+  kMark,     ///< where the bits of bits() are not set in the counter: sets them, then node a
+  kMissing,  ///< node a, if some of bits() is not set in the counter
+  kMarked,   ///< node a, if all of bits() are set in the counter; the counter is 0 afterwards
   kLeave,    ///< node a, if the counter is at least limit; the counter is 0 afterwards
 };
 
@@ -40,6 +43,8 @@ struct Node {
   uint32_t string = 0;     ///< also of the node that only takes the closing quote; 0: none
   uint32_t a = 0, b = 0;
   int32_t limit = 0;
+  /// Of the counter, where it is used as a set: b and limit are its halves.
+  int64_t bits() const { return static_cast<int64_t>(uint64_t{b} | uint64_t{static_cast<uint32_t>(limit)} << 32); }
 };
 
 /// A JSON string: what its characters and its closing quote do.

@@ -84,6 +84,7 @@ class SchemaCompiler {
   const JsonTree& tree_;
   ExprPool& pool_;
   JsonLanguage json_;
+  const bool any_order_;
   Draft draft_ = Draft::k2020;
   std::optional<Error> error_;
   size_t work_ = 0;

@@ -75,9 +75,11 @@ ExprId SchemaCompiler::write_object(const Case& c) {
     return pool_.nothing();
   }
   if (items.empty() && others.empty()) return pool_.seq({json_.open('{'), pool_.bytes("}")});
-  const ExprId list = pool_.list(items, json_.comma(), others.empty() ? kUndefined : pool_.alt(std::move(others)),
-                                 static_cast<int32_t>(std::min<int64_t>(min, INT32_MAX)),
-                                 static_cast<int32_t>(std::min<int64_t>(max, INT32_MAX)));
+  const ExprId rest = others.empty() ? kUndefined : pool_.alt(std::move(others));
+  const bool as_bag = any_order_ && min == 0 && max < 0 && items.size() <= kMaxBag;
+  const auto limit = [](int64_t n) { return static_cast<int32_t>(std::min<int64_t>(n, INT32_MAX)); };
+  const ExprId list =
+      as_bag ? pool_.bag(items, json_.comma(), rest) : pool_.list(items, json_.comma(), rest, limit(min), limit(max));
   return pool_.seq({json_.open('{'), list, json_.close('}')});
 }
 

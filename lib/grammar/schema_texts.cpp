@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "lib/grammar/schema.h"
+#include "lib/json/writer.h"
 
 namespace hearth::grammar {
 namespace {
@@ -16,7 +17,9 @@ ExprId SchemaCompiler::quoted(ExprId text) {
 
 /// A text in quotes, written in the one way that this compiler allows.
 ExprId SchemaCompiler::key_text(const std::string& key) {
-  return quoted(pool_.text(of_texts({key}), Encoding::kJson));
+  std::string text;
+  json::append_string(text, key);
+  return pool_.bytes(text);
 }
 
 /// All that a case says of strings. nullopt: too large.

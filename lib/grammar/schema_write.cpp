@@ -10,6 +10,7 @@ using Kind = Json::Kind;
 
 constexpr size_t kMaxWork = 3'000'000;
 constexpr size_t kMaxPrefix = 100;
+constexpr size_t kFewValues = 8;  // of an enum
 constexpr int64_t kMaxCounted = INT32_MAX - 1;
 
 Draft draft_of(const Json& root) {
@@ -31,7 +32,11 @@ int32_t count(int64_t n) {
 }  // namespace
 
 SchemaCompiler::SchemaCompiler(const JsonTree& tree, ExprPool& pool, const JsonOptions& options)
-    : tree_(tree), pool_(pool), json_(pool, options.white_space), draft_(draft_of(tree.root())) {}
+    : tree_(tree),
+      pool_(pool),
+      json_(pool, options.white_space),
+      any_order_(options.any_order),
+      draft_(draft_of(tree.root())) {}
 
 void SchemaCompiler::refuse(const Json& at, const std::string& why, ErrorCode code) {
   if (!error_) error_ = Error{code, "schema, " + path_of(at) + ": " + why};
@@ -101,7 +106,7 @@ ExprId SchemaCompiler::write_values(const Case& c) {
   std::vector<std::string> texts;
   for (const Json* value : c.one_of[0]) {
     if (failed() || !satisfies_case(*value, c, 0)) continue;
-    if (value->is_string()) {
+    if (value->is_string() && c.one_of[0].size() > kFewValues) {
       texts.push_back(value->text);
     } else {
       choices.push_back(write_literal(*value));

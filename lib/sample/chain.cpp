@@ -39,6 +39,7 @@ struct Sampler::Impl {
   std::vector<Token> history;  ///< oldest first; what the longest window needs, and a little more
   sample::TokenCounts window;  ///< of the penalties
 
+  std::span<const uint64_t> allowed;  ///< of the call of sample() that runs; empty: all tokens
   Candidates candidates;
   std::vector<float> edited;  ///< [n_vocab] logits after bias and penalties
   sample::DryScratch dry_scratch;
@@ -47,6 +48,10 @@ struct Sampler::Impl {
 
   bool is_greedy() const { return options.greedy || (options.temperature <= 0 && options.dynatemp_range <= 0); }
   size_t min_keep() const { return static_cast<size_t>(std::max(options.min_keep, 1)); }
+  bool allows(Token id) const {
+    return allowed.empty() || (allowed[static_cast<size_t>(id) >> 6] >> (id & 63) & 1) != 0;
+  }
+  bool allows_none() const;
   bool has_host_stage(StagePosition where) const;
   void restart();
   std::span<const float> edit(std::span<const float> logits);
@@ -62,6 +67,13 @@ bool Sampler::Impl::has_host_stage(StagePosition where) const {
   return std::any_of(host_stages.begin(), host_stages.end(), [&](const HostStage& s) { return s.where == where; });
 }
 
+bool Sampler::Impl::allows_none() const {
+  for (Token id = 0; id < n_vocab; ++id) {
+    if (allows(id)) return false;
+  }
+  return true;
+}
+
 void Sampler::Impl::restart() {
   rng = Rng(options.seed);
   mirostat.mu = 2 * options.mirostat_tau;
@@ -73,8 +85,9 @@ void Sampler::Impl::restart() {
 /// Logits after bias, penalties and DRY; the caller's own when none of them is on.
 std::span<const float> Sampler::Impl::edit(std::span<const float> logits) {
   const bool has_dry = uses_dry(options);
-  if (options.logit_bias.empty() && window.distinct().empty() && !has_dry) return logits;
+  if (allowed.empty() && options.logit_bias.empty() && window.distinct().empty() && !has_dry) return logits;
   edited.assign(logits.begin(), logits.end());
+  if (!allowed.empty()) sample::keep_allowed(edited, allowed);
   sample::apply_bias(edited, options.logit_bias);
   sample::apply_penalties(edited, window, options);
   if (has_dry) {
@@ -86,14 +99,17 @@ std::span<const float> Sampler::Impl::edit(std::span<const float> logits) {
   return edited;
 }
 
-/// The lowest id that no bias forbids.
+/// The lowest id that no bias forbids; if there is none, the lowest that is allowed.
 Token Sampler::Impl::fallback() const {
+  Token lowest = -1;
   for (Token id = 0; id < n_vocab; ++id) {
+    if (!allows(id)) continue;
+    if (lowest < 0) lowest = id;
     const bool forbidden = std::any_of(options.logit_bias.begin(), options.logit_bias.end(),
                                        [&](const auto& b) { return b.first == id && b.second == kForbidden; });
     if (!forbidden) return id;
   }
-  return 0;
+  return std::max(lowest, 0);
 }
 
 void Sampler::Impl::choose_one(Token id) {
@@ -108,7 +124,9 @@ void Sampler::Impl::run_host_stages(StagePosition where) {
     if (stage.where != where) continue;
     const Candidate best = *std::min_element(items.begin(), items.end(), sample::is_better);
     stage.run(candidates);
-    std::erase_if(items, [&](const Candidate& c) { return c.id < 0 || c.id >= n_vocab || !(c.logit > kForbidden); });
+    std::erase_if(items, [&](const Candidate& c) {
+      return c.id < 0 || c.id >= n_vocab || !allows(c.id) || !(c.logit > kForbidden);
+    });
     const auto wins = [](const Candidate& c) { return c.logit == -kForbidden; };
     if (std::any_of(items.begin(), items.end(), wins)) {
       std::erase_if(items, [&](const Candidate& c) { return !wins(c); });
@@ -198,6 +216,20 @@ void Sampler::add_stage(StagePosition where, SamplerStage stage) {
     return true;
   };
   if (!guard_or(false, add)) impl_->forgot = true;
+}
+
+Result<Token> Sampler::sample(std::span<const float> logits, std::span<const uint64_t> allowed) {
+  Impl& impl = *impl_;
+  if (allowed.size() * 64 < static_cast<size_t>(impl.n_vocab)) {
+    return Error{ErrorCode::kInvalidArgument, "sampler: the mask has " + std::to_string(allowed.size()) +
+                                                  " words, which are too few for " + std::to_string(impl.n_vocab) +
+                                                  " tokens"};
+  }
+  impl.allowed = allowed;
+  Result<Token> token =
+      impl.allows_none() ? Error{ErrorCode::kInvalidArgument, "sampler: no token is allowed"} : sample(logits);
+  impl.allowed = {};
+  return token;
 }
 
 Result<Token> Sampler::sample(std::span<const float> logits) {

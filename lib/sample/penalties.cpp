@@ -1,4 +1,5 @@
 // Stages on logits that look at single tokens: bias, repetition, presence and frequency.
+#include <algorithm>
 #include <limits>
 
 #include "lib/sample/stages.h"
@@ -26,6 +27,18 @@ void TokenCounts::remove(Token id) {
 void TokenCounts::clear() {
   for (Token id : distinct_) count_[static_cast<size_t>(id)] = 0;
   distinct_.clear();
+}
+
+void keep_allowed(std::span<float> logits, std::span<const uint64_t> allowed) {
+  constexpr float kForbidden = -std::numeric_limits<float>::infinity();
+  for (size_t begin = 0; begin < logits.size(); begin += 64) {
+    const uint64_t word = allowed[begin / 64];
+    if (word == ~uint64_t{0}) continue;
+    const size_t end = std::min(begin + 64, logits.size());
+    for (size_t id = begin; id < end; ++id) {
+      if ((word >> (id - begin) & 1) == 0) logits[id] = kForbidden;
+    }
+  }
 }
 
 void apply_bias(std::span<float> logits, std::span<const std::pair<Token, float>> bias) {

@@ -71,6 +71,8 @@ class TokenCounts {
   std::vector<Token> distinct_;
 };
 
+/// Forbids (-inf) all tokens but those whose bit is set in `allowed`.
+void keep_allowed(std::span<float> logits, std::span<const uint64_t> allowed);
 /// logit += bias; -inf wins over everything.
 void apply_bias(std::span<float> logits, std::span<const std::pair<Token, float>> bias);
 

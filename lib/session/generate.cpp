@@ -36,6 +36,27 @@ void end(Generator& generator, StopReason reason, const TextCallback& on_text) {
   if (!rest.empty() && on_text) on_text(rest);
 }
 
+/// Takes what the grammar leaves no choice about.
+Status take_forced(Generator& generator, const GenerateOptions& options, const TextCallback& on_text) {
+  while (!generator.finished()) {
+    const Result<std::optional<GeneratedToken>> token = generator.accept_forced();
+    if (!token) return token.error();
+    if (!*token) break;
+    if (!tell(**token, options, on_text)) end(generator, StopReason::kCallback, on_text);
+  }
+  return {};
+}
+
+/// Computes the tokens that were taken since the last logits.
+Status decode_pending(Session& session, const Generator& generator, const GenerateOptions& options) {
+  if (!options.grammar) {
+    const BatchToken next = generator.next(0);
+    return session.decode({&next, 1}, options.cancel);
+  }
+  const Result<std::vector<BatchToken>> batch = generator.pending(0);
+  return batch ? session.decode(*batch, options.cancel) : Status(batch.error());
+}
+
 }  // namespace
 
 Status write_text(Session& session, Generator& generator, const GenerateOptions& options, const TextCallback& on_text,
@@ -45,9 +66,9 @@ Status write_text(Session& session, Generator& generator, const GenerateOptions&
     if (!token) return token.error();
     if (first) on_first();
     if (!tell(*token, options, on_text)) end(generator, StopReason::kCallback, on_text);
+    if (Status status = take_forced(generator, options, on_text); !status) return status;
     if (generator.finished()) break;
-    const BatchToken next = generator.next(0);
-    const Status status = session.decode({&next, 1}, options.cancel);
+    const Status status = decode_pending(session, generator, options);
     if (status) continue;
     const ErrorCode code = status.error().code;
     if (code != ErrorCode::kContextFull && code != ErrorCode::kCancelled) return status;

@@ -32,6 +32,9 @@ struct Generator::Impl {
         prompt(prompt_ids.begin(), prompt_ids.end()) {}
 
   Sampler& chain() { return own ? *own : *options.own_sampler; }
+  Result<Token> choose(std::span<const float> logits);
+  Status take(GeneratedToken& token);
+  Status plan_forced();
   std::string_view hand_out(std::string_view piece);
   void end(StopReason why);
   Result<GeneratedToken> accept(std::span<const float> logits);
@@ -41,6 +44,9 @@ struct Generator::Impl {
   std::optional<Sampler> own;
   TokenDecoder decoder;
   StopTexts stops;
+  std::optional<GrammarMatcher> matcher;
+  std::vector<Token> forced;  ///< the tokens that must come next, last one first
+  size_t n_pending = 0;       ///< of ids, since the last accept()
   std::vector<Token> prompt, ids;
   std::string text;
   size_t n_handed_out = 0;  ///< bytes of text that earlier calls returned
@@ -67,26 +73,36 @@ void Generator::Impl::end(StopReason why) {
   }
 }
 
-Result<GeneratedToken> Generator::Impl::accept(std::span<const float> logits) {
-  if (finished) return Error{ErrorCode::kInvalidArgument, "the generator has finished"};
-  const Result<Token> taken = chain().sample(logits);
-  if (!taken) return taken.error();
-  GeneratedToken token{.id = *taken};
-  chain().accept(token.id);
-  if (options.probabilities || options.on_token) {
-    const auto n_vocab = static_cast<size_t>(tokenizer.n_vocab());
-    const size_t n_tokens = n_vocab > 0 ? std::min(logits.size(), n_vocab) : logits.size();
-    token.probability = probability_of(token.id, logits.first(n_tokens));
+/// The sampler's choice, among what the grammar allows.
+Result<Token> Generator::Impl::choose(std::span<const float> logits) {
+  if (!matcher) return chain().sample(logits);
+  const auto mask = matcher->mask();
+  if (!mask) return mask.error();
+  if (std::all_of(mask->begin(), mask->end(), [](uint64_t word) { return word == 0; })) {
+    return Error{ErrorCode::kInvalidArgument, "grammar: no token of this vocabulary may follow what was written"};
   }
+  return chain().sample(logits, *mask);
+}
+
+/// Adds a token to the text, and ends it where something says so.
+Status Generator::Impl::take(GeneratedToken& token) {
+  if (matcher) {
+    if (Status status = matcher->accept(token.id); !status) return status;
+  }
+  chain().accept(token.id);
   n_handed_out = text.size();
-  if (tokenizer.is_end(token.id) && !options.ignore_end) {
+  const bool is_end = tokenizer.is_end(token.id) && !options.ignore_end;
+  if (matcher ? matcher->ended() : is_end) {
     end(StopReason::kEndToken);
   } else {
     ids.push_back(token.id);
+    ++n_pending;
     hand_out(stops.push(decoder.push(token.id)));
     if (decoder.lost_text()) return Error{ErrorCode::kOutOfMemory, "out of memory"};
     if (stops.found()) {
       end(StopReason::kStopText);
+    } else if (matcher && matcher->is_complete()) {
+      end(StopReason::kEndToken);
     } else if (static_cast<int64_t>(ids.size()) == options.max_tokens) {
       end(StopReason::kLength);
     }
@@ -94,6 +110,43 @@ Result<GeneratedToken> Generator::Impl::accept(std::span<const float> logits) {
   token.text = hand_out({});
   token.finished = finished;
   token.stop_reason = reason;
+  return {};
+}
+
+/// Tokens of the text that must follow. The last of them waits, as it might have become part of a longer one, unless
+/// the grammar ends with it.
+Status Generator::Impl::plan_forced() {
+  forced.clear();
+  const Result<std::string> must = matcher->forced();
+  if (!must) return must.error();
+  if (must->empty()) return {};
+  const Result<std::vector<Token>> tokens = tokenizer.encode(*must);
+  if (!tokens) return {};
+  std::string spelled;
+  for (const Token id : *tokens) spelled += tokenizer.piece(id);
+  if (spelled != *must) return {};  // vocabularies that add a blank in front
+  if (Status status = matcher->accept(*must); !status) return status;
+  const bool ends = matcher->is_complete();
+  matcher->rollback(1);
+  forced.assign(tokens->rbegin() + !ends, tokens->rend());
+  return {};
+}
+
+Result<GeneratedToken> Generator::Impl::accept(std::span<const float> logits) {
+  if (finished) return Error{ErrorCode::kInvalidArgument, "the generator has finished"};
+  const Result<Token> taken = choose(logits);
+  if (!taken) return taken.error();
+  GeneratedToken token{.id = *taken};
+  if (options.probabilities || options.on_token) {
+    const auto n_vocab = static_cast<size_t>(tokenizer.n_vocab());
+    const size_t n_tokens = n_vocab > 0 ? std::min(logits.size(), n_vocab) : logits.size();
+    token.probability = probability_of(token.id, logits.first(n_tokens));
+  }
+  n_pending = 0;
+  if (Status status = take(token); !status) return status.error();
+  if (matcher && !finished) {
+    if (Status status = plan_forced(); !status) return status.error();
+  }
   return token;
 }
 
@@ -121,6 +174,11 @@ Result<Generator> Generator::create(const Tokenizer& tokenizer, int32_t n_logits
       if (!made) return made.error();
       impl->own.emplace(std::move(*made));
     }
+    if (options.grammar) {
+      Result<GrammarMatcher> matcher = GrammarMatcher::create(*options.grammar, tokenizer);
+      if (!matcher) return matcher.error();
+      impl->matcher.emplace(std::move(*matcher));
+    }
     for (const Token id : prompt) impl->chain().accept(id);
     if (options.max_tokens == 0) impl->end(StopReason::kLength);
     return Generator(std::move(impl));
@@ -134,6 +192,34 @@ Result<GeneratedToken> Generator::accept(std::span<const float> logits) {
     g.reason = StopReason::kCancelled;
   }
   return token;
+}
+
+Result<std::optional<GeneratedToken>> Generator::accept_forced() {
+  Impl& g = *impl_;
+  if (g.finished || g.forced.empty()) return std::optional<GeneratedToken>();
+  GeneratedToken token{.id = g.forced.back()};
+  g.forced.pop_back();
+  const Status status = guard([&] { return g.take(token); });
+  if (status) return std::optional(token);
+  if (status.error().code == ErrorCode::kOutOfMemory && !std::exchange(g.finished, true)) {
+    g.reason = StopReason::kCancelled;
+  }
+  return status.error();
+}
+
+Result<std::vector<BatchToken>> Generator::pending(SeqId seq) const {
+  return guard([&]() -> Result<std::vector<BatchToken>> {
+    const Impl& g = *impl_;
+    const size_t n = std::max<size_t>(std::min(g.n_pending, g.ids.size()), 1);
+    std::vector<BatchToken> batch(n, next(seq));
+    for (size_t i = 0; i + 1 < n; ++i) {
+      const size_t back = n - 1 - i;
+      batch[i].id = g.ids[g.ids.size() - 1 - back];
+      batch[i].pos -= static_cast<int32_t>(back);
+      batch[i].logits = false;
+    }
+    return batch;
+  });
 }
 
 BatchToken Generator::next(SeqId seq) const {

@@ -103,6 +103,13 @@ void kv_cache_h(hearth::Session& session) {
   hearth::Status removed = session.cache().remove(1, 10, -1);
 }
 
+void grammar_h(const hearth::Result<hearth::Model>& model, hearth::Token token) {
+  auto grammar = hearth::Grammar::from_json_schema(R"({"type": "integer", "minimum": 1})");
+  auto matcher = hearth::GrammarMatcher::create(*grammar, model->tokenizer());
+  auto mask = matcher->mask();  // a bit per token
+  if (hearth::mask_has(*mask, token)) hearth::Status taken = matcher->accept(token);
+}
+
 void sampler_h(const hearth::Model& model, const hearth::Session& session) {
   hearth::SamplerOptions options;
   options.temperature = 0.7f;
@@ -245,6 +252,7 @@ TEST_F(HeaderExamplesRun, SamplerAndGenerator) {
   EXPECT_GE(session->cache().length(0), 3);
   EXPECT_EQ(session->n_logits(), 1u);
   sampler_h(*model, *session);
+  grammar_h(model, 1);
 }
 
 TEST_F(HeaderExamplesRun, WithAModel) {
