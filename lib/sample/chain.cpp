@@ -49,7 +49,8 @@ struct Sampler::Impl {
   bool is_greedy() const { return options.greedy || (options.temperature <= 0 && options.dynatemp_range <= 0); }
   size_t min_keep() const { return static_cast<size_t>(std::max(options.min_keep, 1)); }
   bool allows(Token id) const {
-    return allowed.empty() || (allowed[static_cast<size_t>(id) >> 6] >> (id & 63) & 1) != 0;
+    const size_t word = static_cast<size_t>(id) / 64;
+    return allowed.empty() || (word < allowed.size() && (allowed[word] >> (id % 64) & 1) != 0);
   }
   bool allows_none() const;
   bool has_host_stage(StagePosition where) const;
@@ -219,17 +220,15 @@ void Sampler::add_stage(StagePosition where, SamplerStage stage) {
 }
 
 Result<Token> Sampler::sample(std::span<const float> logits, std::span<const uint64_t> allowed) {
-  Impl& impl = *impl_;
-  if (allowed.size() * 64 < static_cast<size_t>(impl.n_vocab)) {
-    return Error{ErrorCode::kInvalidArgument, "sampler: the mask has " + std::to_string(allowed.size()) +
-                                                  " words, which are too few for " + std::to_string(impl.n_vocab) +
-                                                  " tokens"};
-  }
-  impl.allowed = allowed;
-  Result<Token> token =
-      impl.allows_none() ? Error{ErrorCode::kInvalidArgument, "sampler: no token is allowed"} : sample(logits);
-  impl.allowed = {};
-  return token;
+  return guard([&]() -> Result<Token> {
+    Impl& impl = *impl_;
+    impl.allowed = allowed;
+    const bool has_choice = !allowed.empty() && !impl.allows_none();
+    Result<Token> token =
+        has_choice ? sample(logits) : Error{ErrorCode::kInvalidArgument, "sampler: no token is allowed"};
+    impl.allowed = {};
+    return token;
+  });
 }
 
 Result<Token> Sampler::sample(std::span<const float> logits) {

@@ -32,7 +32,7 @@ void TokenCounts::clear() {
 void keep_allowed(std::span<float> logits, std::span<const uint64_t> allowed) {
   constexpr float kForbidden = -std::numeric_limits<float>::infinity();
   for (size_t begin = 0; begin < logits.size(); begin += 64) {
-    const uint64_t word = allowed[begin / 64];
+    const uint64_t word = begin / 64 < allowed.size() ? allowed[begin / 64] : 0;
     if (word == ~uint64_t{0}) continue;
     const size_t end = std::min(begin + 64, logits.size());
     for (size_t id = begin; id < end; ++id) {

@@ -23,6 +23,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"threads.h", "base"},
     {"version.h", "base"},
     {"gguf.h", "gguf"},
+    {"grammar.h", "grammar"},
     {"tokenizer.h", "tokenizer"},
     {"chat_template.h", "chat"},
     {"chat.h", "session"},
