@@ -1,6 +1,7 @@
 // The whole public API of hearth.
 #pragma once
 
+#include "hearth/adapter.h"
 #include "hearth/batch.h"
 #include "hearth/chat.h"
 #include "hearth/chat_template.h"

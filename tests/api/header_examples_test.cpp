@@ -64,6 +64,14 @@ int engine_h(const hearth::Result<hearth::Model>& model, const hearth::Result<st
   return 0;
 }
 
+int adapter_h(const hearth::Result<hearth::Model>& model) {
+  auto adapter = hearth::Adapter::load("style.gguf", *model);
+  if (!adapter) return fail(adapter.error());
+  auto session = hearth::Session::create(*model, {.adapters = {{*adapter, 0.8f}}});  // for every sequence, or ...
+  hearth::Status set = session->set_adapters(0, {{*adapter, 1.0f}});                 // ... for one, at any time
+  return set ? 0 : fail(set.error());
+}
+
 int importance_matrix_h() {
   auto importance = hearth::ImportanceMatrix::read("model.imatrix.gguf");
   if (!importance) return fail(importance.error());
@@ -267,6 +275,7 @@ TEST_F(HeaderExamplesRun, WithAModel) {
   EXPECT_FALSE(::testing::internal::GetCapturedStdout().empty());
   EXPECT_GT(chat_template_h(model), 3u);
   EXPECT_GT(embedder_h(model), -1.0f);
+  EXPECT_EQ(adapter_h(model), fail({ErrorCode::kNotFound, ""}));
   std::string text;
   for (int i = 0; i < 300; ++i) text += "Mia has a red kite. ";
   EXPECT_EQ(quality_h(model, model, text), 0);

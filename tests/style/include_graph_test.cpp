@@ -29,6 +29,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"chat.h", "session"},
     {"cpu.h", "cpu"},
     {"kv_cache.h", "cache"},
+    {"adapter.h", "model"},
     {"model.h", "model"},
     {"sampler.h", "sample"},
     {"session.h", "session"},
