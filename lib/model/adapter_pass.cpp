@@ -8,6 +8,12 @@
 #include "lib/model/forward.h"
 
 namespace hearth {
+namespace {
+
+/// Tokens that one task multiplies with A, which has few rows: threads share the tokens out instead.
+constexpr int64_t kTokensATask = 48;
+
+}  // namespace
 
 void AdapterPass::lay_out(Layout& layout, const AdapterSizes& sizes) {
   constexpr int64_t kMostRouted = 2;  // gate and up
@@ -113,10 +119,17 @@ void AdapterPass::add_updates(const LinearRef& layer, const Routing* routing, in
   }
 }
 
+/// Of a layer that is not routed: groups of neighboring rows, as if each had an expert of its own. How many.
+int AdapterPass::choose_groups(ActiveAdapter& a) const {
+  const int64_t n_groups = (n_rows_ + kTokensATask - 1) / kTokensATask;
+  for (int64_t t = 0; t < n_rows_; ++t)
+    a.experts[t] = a.chosen[t] < 0 ? -1 : static_cast<int32_t>(t * n_groups / n_rows_);
+  return static_cast<int>(n_groups);
+}
+
 /// A x of one adapter, for the rows that use it.
-void AdapterPass::multiply(const MatmulContext& ctx, const Activations& x, size_t adapter,
-                           const Routing* routing) const {
-  const ActiveAdapter& a = active_[adapter];
+void AdapterPass::multiply(const MatmulContext& ctx, const Activations& x, size_t adapter, const Routing* routing) {
+  ActiveAdapter& a = active_[adapter];
   ExpertProduct products[kMostLinears];
   size_t n = 0;
   for (const Projection& p : projections_) {
@@ -127,9 +140,9 @@ void AdapterPass::multiply(const MatmulContext& ctx, const Activations& x, size_
     products[n++].ldo = p.pair->rank();
   }
   const auto n_rows = static_cast<size_t>(routing != nullptr ? static_cast<int64_t>(routing->expert.size()) : x.n);
-  const Routing some = routing != nullptr ? Routing{{a.experts, n_rows}, routing->row, routing->n_experts}
-                                          : Routing{{a.chosen, n_rows}, {row_, n_rows}, 1};
-  matmul_experts(ctx, x, some, {products, n});
+  const int n_experts = routing != nullptr ? routing->n_experts : choose_groups(a);
+  const std::span<const int32_t> row = routing != nullptr ? routing->row : std::span<const int32_t>(row_, n_rows);
+  matmul_experts(ctx, x, {{a.experts, n_rows}, row, n_experts}, {products, n});
   for (const Projection& p : projections_) {
     if (p.adapter == adapter) scale_low(p.low, static_cast<int64_t>(n_rows), p.pair->rank(), a, p.pair->strength);
   }

@@ -21,7 +21,7 @@ struct ActiveAdapter {
   const Adapter::Impl* adapter = nullptr;
   float* scale = nullptr;      ///< [n_batch] of each row of the stage in hand; 0: the row does not use it
   int32_t* chosen = nullptr;   ///< [n_batch] 0, or -1 where scale is 0
-  int32_t* experts = nullptr;  ///< [routed rows] of a routed layer: its experts, or -1
+  int32_t* experts = nullptr;  ///< [n_routed] of a routed layer: its experts; else groups of rows; or -1
   int n_chosen = 0;            ///< rows that use it; 0: the pass goes without it
 };
 
@@ -84,7 +84,8 @@ class AdapterPass {
   void add_updates(const LinearRef& layer, const Routing* routing, int64_t n_rows);
   float* low_of(const LowRankPair& pair, size_t adapter, int64_t n_rows);
   float* take_low(int64_t n_rows, int64_t rank);
-  void multiply(const MatmulContext& ctx, const Activations& x, size_t adapter, const Routing* routing) const;
+  int choose_groups(ActiveAdapter& a) const;
+  void multiply(const MatmulContext& ctx, const Activations& x, size_t adapter, const Routing* routing);
   void scale_low(float* low, int64_t n_rows, int64_t rank, const ActiveAdapter& a, float strength) const;
   /// Whether the pass has something to do for this adapter.
   bool is_used(size_t adapter) const { return active_[adapter].n_chosen > 0; }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "hearth/hearth.h"
+#include "support/adapter_file.h"
 #include "support/golden.h"
 #include "support/temp_dir.h"
 #include "support/tiny_model.h"
@@ -83,6 +84,17 @@ void create_a_session() {
     sweep([&] { return Session::create(tiny_model(), options); },
           [](const Session& session) { return std::to_string(session.plan().total()); });
   }
+}
+
+void adapters() {
+  const auto bytes = AdapterFile(TinyModel(), 4).gguf();
+  sweep([&] { return Adapter::from_memory(bytes, tiny_model()); },
+        [](const Adapter& made) { return std::to_string(made.content_hash()); });
+  Session session = make_session();
+  const std::vector<AdapterScale> list = {{*Adapter::from_memory(bytes, tiny_model()), 0.5f}};
+  ASSERT_TRUE(session.set_adapters(0, list));
+  sweep([&] { return session.set_adapters(0, list); },
+        [&] { return std::to_string(session.adapters(0).size()) + " " + std::to_string(session.adapter_key(0, 0)); });
 }
 
 void decode() {
@@ -289,6 +301,7 @@ const Case kCases[] = {
     {"OpenAPath", open_a_path},
     {"OpenFromMemory", open_from_memory},
     {"CreateASession", create_a_session},
+    {"Adapters", adapters},
     {"Decode", decode},
     {"Generate", generate},
     {"Chat", chat},
