@@ -15,6 +15,7 @@ std::span<const Command> commands() {
       {"perplexity", "Measure how well a model predicts a text, and how far it is from another model",
        setup_perplexity},
       {"imatrix", "Measure on a text which columns of the weights matter, for quantizing", setup_imatrix},
+      {"convert", "Make a GGUF file from a Hugging Face folder or a LoRA adapter", setup_convert},
       {"make-model", "Write a model of a published shape with random weights", setup_make_model},
       {"bench", "Measure prompt processing and generation", setup_bench},
       {"selftest", "Check every kernel against its reference on this machine", setup_selftest},

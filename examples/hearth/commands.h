@@ -30,6 +30,7 @@ Action setup_logits(Options& options);
 Action setup_embed(Options& options);
 Action setup_perplexity(Options& options);
 Action setup_imatrix(Options& options);
+Action setup_convert(Options& options);
 Action setup_make_model(Options& options);
 Action setup_bench(Options& options);
 Action setup_selftest(Options& options);

@@ -80,6 +80,13 @@ int importance_matrix_h() {
   return 0;
 }
 
+int convert_h() {
+  auto report = hearth::convert_model("SmolLM2-135M", "smollm2.gguf", {.type = hearth::TensorType::kBF16});
+  if (!report) return fail(report.error());
+  for (const std::string& warning : report->warnings) show(warning);
+  return 0;
+}
+
 int quality_h(const hearth::Result<hearth::Model>& model, const hearth::Result<hearth::Model>& original,
               std::string_view text) {
   auto report = hearth::measure_perplexity(*model, text, {.base = &*original});
@@ -215,6 +222,7 @@ TEST(HeaderExamples, ReportAMissingFile) {
   EXPECT_EQ(result_h(), 1);
   EXPECT_EQ(gguf_h(), fail({ErrorCode::kNotFound, ""}));
   EXPECT_EQ(importance_matrix_h(), fail({ErrorCode::kNotFound, ""}));
+  EXPECT_EQ(convert_h(), fail({ErrorCode::kNotFound, ""}));
   EXPECT_EQ(model_h(), fail({ErrorCode::kNotFound, ""}));
 }
 

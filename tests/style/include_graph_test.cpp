@@ -39,6 +39,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"hearth.h", ""},
     {"importance_matrix.h", "quantize"},
     {"quality.h", "quantize"},
+    {"convert.h", "convert"},
 };
 
 std::string read_text(const fs::path& path) {
