@@ -16,6 +16,8 @@ std::span<const Command> commands() {
        setup_perplexity},
       {"imatrix", "Measure on a text which columns of the weights matter, for quantizing", setup_imatrix},
       {"convert", "Make a GGUF file from a Hugging Face folder or a LoRA adapter", setup_convert},
+      {"compare", "Show what the tensors of one file differ from those of another", setup_compare},
+      {"verify", "Check the bytes of every tensor against the checksums in the file", setup_verify},
       {"make-model", "Write a model of a published shape with random weights", setup_make_model},
       {"bench", "Measure prompt processing and generation", setup_bench},
       {"selftest", "Check every kernel against its reference on this machine", setup_selftest},

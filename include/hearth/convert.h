@@ -46,7 +46,7 @@ Result<ConvertReport> convert_model(const std::string& input, const std::string&
 Result<ConvertReport> convert_adapter(const std::string& folder, const std::string& base, const std::string& output,
                                       const ConvertOptions& options = {});
 
-/// Values of "model_type" in config.json that convert_model() knows.
+/// Values of "model_type" in config.json that convert_model() knows; empty when memory is out.
 std::vector<std::string> convertible_model_types();
 
 }  // namespace hearth

@@ -5,6 +5,7 @@
 #include "hearth/batch.h"
 #include "hearth/chat.h"
 #include "hearth/chat_template.h"
+#include "hearth/compare.h"
 #include "hearth/convert.h"
 #include "hearth/cpu.h"
 #include "hearth/embedder.h"

@@ -25,8 +25,10 @@ struct SessionOptions;
 using LoadProgress = std::function<bool(uint64_t done_bytes, uint64_t total_bytes)>;
 
 struct ModelOptions {
-  bool use_mmap = true;     ///< false: read the weights into memory
-  bool prefetch = false;    ///< touch every page of the mapping now (with progress) instead of at first use
+  bool use_mmap = true;   ///< false: read the weights into memory
+  bool prefetch = false;  ///< touch every page of the mapping now (with progress) instead of at first use
+  bool check_tensors =
+      false;  ///< compare all weights with the checksums of the file (with progress); kNotFound: it has none
   LoadProgress progress{};  ///< may be empty
 };
 

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "lib/base/quote.h"
 #include "lib/convert/families.h"
-#include "lib/gguf/quote.h"
 
 namespace hearth {
 namespace {

@@ -5,10 +5,11 @@
 #include <map>
 
 #include "hearth/convert.h"
+#include "lib/base/guard.h"
+#include "lib/base/quote.h"
 #include "lib/convert/families.h"
 #include "lib/convert/safetensors.h"
 #include "lib/convert/tensor_plan.h"
-#include "lib/gguf/quote.h"
 
 namespace hearth {
 namespace {
@@ -66,9 +67,9 @@ Result<std::map<std::string, LoraPair>> pair_up(const Family& family, const Safe
 }
 
 /// Heads are ordered in the rows of B as in the rows of the matrix.
-Result<TensorPlan> plan_pairs(const std::map<std::string, LoraPair>& pairs, const Architecture& arch,
-                              const ConfigSizes& sizes, const ConvertOptions& options) {
-  TensorPlan plan;
+Result<ConversionPlan> plan_pairs(const std::map<std::string, LoraPair>& pairs, const Architecture& arch,
+                                  const ConfigSizes& sizes, const ConvertOptions& options) {
+  ConversionPlan plan;
   for (const auto& [name, pair] : pairs) {
     if (pair.a == nullptr || pair.b == nullptr)
       return wrong_adapter(name, "lora_A or lora_B is missing", ErrorCode::kFormat);
@@ -107,7 +108,7 @@ Result<double> read_alpha(json::Value adapter, const std::string& path) {
   return by_root ? *alpha * std::sqrt(*rank) : *alpha;
 }
 
-Status write_adapter(const std::string& output, const Architecture& arch, double alpha, const TensorPlan& plan,
+Status write_adapter(const std::string& output, const Architecture& arch, double alpha, const ConversionPlan& plan,
                      const Safetensors& input, const ConvertOptions& options) {
   Result<GgufWriter> out = GgufWriter::create(output);
   if (!out) return out.error();
@@ -118,10 +119,8 @@ Status write_adapter(const std::string& output, const Architecture& arch, double
   return s ? write_tensors(*out, plan, input, options) : s;
 }
 
-}  // namespace
-
-Result<ConvertReport> convert_adapter(const std::string& folder, const std::string& base, const std::string& output,
-                                      const ConvertOptions& options) {
+Result<ConvertReport> make_adapter(const std::string& folder, const std::string& base, const std::string& output,
+                                   const ConvertOptions& options) {
   ParsedFile adapter, config;
   const std::string adapter_path = folder + "/adapter_config.json", config_path = base + "/config.json";
   if (Status s = parse_file(adapter_path, adapter); !s) return s.error();
@@ -149,6 +148,13 @@ Result<ConvertReport> convert_adapter(const std::string& folder, const std::stri
   report.n_tensors = static_cast<int64_t>(plan->tensors.size());
   report.tensor_bytes = input->total_bytes();
   return report;
+}
+
+}  // namespace
+
+Result<ConvertReport> convert_adapter(const std::string& folder, const std::string& base, const std::string& output,
+                                      const ConvertOptions& options) {
+  return guard([&] { return make_adapter(folder, base, output, options); });
 }
 
 }  // namespace hearth

@@ -2,11 +2,12 @@
 #include <sys/stat.h>
 
 #include "hearth/convert.h"
+#include "lib/base/guard.h"
+#include "lib/base/quote.h"
 #include "lib/convert/families.h"
 #include "lib/convert/safetensors.h"
 #include "lib/convert/tensor_plan.h"
 #include "lib/convert/vocabulary.h"
-#include "lib/gguf/quote.h"
 
 namespace hearth {
 namespace {
@@ -29,7 +30,7 @@ std::string folder_of(const std::string& file) {
 }
 
 /// What general.file_type says of the commonest type.
-uint32_t file_type(const TensorPlan& plan) {
+uint32_t file_type(const ConversionPlan& plan) {
   uint64_t n[3] = {};
   constexpr TensorType kTypes[] = {TensorType::kF32, TensorType::kF16, TensorType::kBF16};
   constexpr uint32_t kFileTypes[] = {0, 1, 32};
@@ -66,9 +67,9 @@ class ModelConversion {
 
  private:
   Status read_config();
-  Result<ConvertReport> write(const Safetensors& input, const TensorPlan& plan, const Vocabulary& vocabulary,
+  Result<ConvertReport> write(const Safetensors& input, const ConversionPlan& plan, const Vocabulary& vocabulary,
                               const RopeScalingKeys& rope);
-  Status add_general(GgufWriter& out, const TensorPlan& plan) const;
+  Status add_general(GgufWriter& out, const ConversionPlan& plan) const;
   Error with_folder(const Error& error) const { return {error.code, folder_ + ": " + error.message}; }
 
   const std::string folder_, &output_;
@@ -103,7 +104,7 @@ Status ModelConversion::read_config() {
   return {};
 }
 
-Status ModelConversion::add_general(GgufWriter& out, const TensorPlan& plan) const {
+Status ModelConversion::add_general(GgufWriter& out, const ConversionPlan& plan) const {
   const size_t slash = folder_.rfind('/');
   const std::string name = slash == std::string::npos ? folder_ : folder_.substr(slash + 1);
   Status s = out.add_string("general.architecture", arch_->name);
@@ -117,7 +118,7 @@ Status ModelConversion::add_general(GgufWriter& out, const TensorPlan& plan) con
   return *pooling != 0 ? out.add_uint32(std::string(arch_->name) + ".pooling_type", *pooling) : s;
 }
 
-Result<ConvertReport> ModelConversion::write(const Safetensors& input, const TensorPlan& plan,
+Result<ConvertReport> ModelConversion::write(const Safetensors& input, const ConversionPlan& plan,
                                              const Vocabulary& vocabulary, const RopeScalingKeys& rope) {
   Result<GgufWriter> out = GgufWriter::create(output_);
   if (!out) return out.error();
@@ -141,7 +142,7 @@ Result<ConvertReport> ModelConversion::run(const std::string& file) {
   if (!input) return input.error();
   const Result<RopeScalingKeys> rope = read_rope_scaling(config_, sizes_);
   if (!rope) return with_folder(rope.error());
-  const Result<TensorPlan> plan = plan_tensors(*family_, *arch_, sizes_, *rope, *input, options_);
+  const Result<ConversionPlan> plan = plan_tensors(*family_, *arch_, sizes_, *rope, *input, options_);
   if (!plan) return with_folder(plan.error());
   for (const PlannedTensor& tensor : plan->tensors) {
     if (tensor.name == "token_embd.weight" && tensor.dims.size() == 2) sizes_.n_vocab = tensor.dims[1];
@@ -155,13 +156,15 @@ Result<ConvertReport> ModelConversion::run(const std::string& file) {
 
 Result<ConvertReport> convert_model(const std::string& input, const std::string& output,
                                     const ConvertOptions& options) {
-  if (options.type && *options.type != TensorType::kF32 && *options.type != TensorType::kF16 &&
-      *options.type != TensorType::kBF16) {
-    return Error{ErrorCode::kInvalidArgument, "type must be F32, F16 or BF16; quantize the file that comes of it"};
-  }
-  const std::string path = without_slash(input);
-  if (is_folder(path)) return ModelConversion(path, output, options).run("");
-  return ModelConversion(folder_of(path), output, options).run(path);
+  return guard([&]() -> Result<ConvertReport> {
+    if (options.type && *options.type != TensorType::kF32 && *options.type != TensorType::kF16 &&
+        *options.type != TensorType::kBF16) {
+      return Error{ErrorCode::kInvalidArgument, "type must be F32, F16 or BF16; quantize the file that comes of it"};
+    }
+    const std::string path = without_slash(input);
+    if (is_folder(path)) return ModelConversion(path, output, options).run("");
+    return ModelConversion(folder_of(path), output, options).run(path);
+  });
 }
 
 }  // namespace hearth

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "hearth/convert.h"
+#include "lib/base/guard.h"
 
 namespace hearth {
 namespace {
@@ -143,9 +144,11 @@ const Family* find_family(std::string_view model_type) {
 }
 
 std::vector<std::string> convertible_model_types() {
-  std::vector<std::string> types;
-  for (const Family& row : kFamilies) types.emplace_back(row.model_type);
-  return types;
+  return guard_or(std::vector<std::string>(), [] {
+    std::vector<std::string> types;
+    for (const Family& row : kFamilies) types.emplace_back(row.model_type);
+    return types;
+  });
 }
 
 std::optional<NewName> rename_tensor(const Family& family, std::string_view name) {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <map>
 
+#include "lib/base/quote.h"
 #include "lib/convert/tensor_plan.h"
-#include "lib/gguf/quote.h"
 
 namespace hearth {
 namespace {
@@ -22,7 +22,7 @@ class Planner {
 
   Status add(const SafeTensor& tensor);
   void add_factors(const char* name, const std::vector<float>& values);
-  Result<TensorPlan> finish();
+  Result<ConversionPlan> finish();
 
  private:
   Status shape(const SafeTensor& tensor, PlannedTensor& planned) const;
@@ -35,7 +35,7 @@ class Planner {
   const Architecture& arch_;
   const ConfigSizes& sizes_;
   const ConvertOptions& options_;
-  TensorPlan plan_;
+  ConversionPlan plan_;
   std::map<std::string, std::map<int64_t, const SafeTensor*>> experts_;
 };
 
@@ -107,7 +107,7 @@ void Planner::add_factors(const char* name, const std::vector<float>& values) {
   plan_.tensors.push_back(std::move(planned));
 }
 
-Result<TensorPlan> Planner::finish() {
+Result<ConversionPlan> Planner::finish() {
   for (const auto& [name, by_number] : experts_) {
     const SafeTensor& first = *by_number.begin()->second;
     if (by_number.rbegin()->first != static_cast<int64_t>(by_number.size()) - 1) {
@@ -140,8 +140,9 @@ Result<TensorPlan> Planner::finish() {
 
 }  // namespace
 
-Result<TensorPlan> plan_tensors(const Family& family, const Architecture& arch, const ConfigSizes& sizes,
-                                const RopeScalingKeys& rope, const Safetensors& input, const ConvertOptions& options) {
+Result<ConversionPlan> plan_tensors(const Family& family, const Architecture& arch, const ConfigSizes& sizes,
+                                    const RopeScalingKeys& rope, const Safetensors& input,
+                                    const ConvertOptions& options) {
   Planner planner(family, arch, sizes, options);
   for (const SafeTensor& tensor : input.tensors()) {
     if (Status s = planner.add(tensor); !s) return s.error();

@@ -6,7 +6,7 @@
 #include <limits>
 #include <set>
 
-#include "lib/gguf/quote.h"
+#include "lib/base/quote.h"
 #include "lib/json/document.h"
 
 namespace hearth {
@@ -111,18 +111,19 @@ Status Safetensors::add_file(const std::string& path) {
   const auto wrong = [&](const std::string& what) { return Error{ErrorCode::kFormat, path + ": " + what}; };
   if (file->size() < 8) return wrong("is no safetensors file");
   uint64_t n_header = 0;
-  if (Status s = file->read(0, std::as_writable_bytes(std::span(&n_header, 1))); !s) return s;
+  if (Status s = file->read_at(0, std::as_writable_bytes(std::span(&n_header, 1))); !s) return s;
   if (n_header > kMaxHeaderBytes || n_header > file->size() - 8) {
     return wrong("is no safetensors file: a header of " + std::to_string(n_header) + " bytes");
   }
   std::string header(static_cast<size_t>(n_header), '\0');
-  if (Status s = file->read(8, std::as_writable_bytes(std::span(header))); !s) return s;
+  if (Status s = file->read_at(8, std::as_writable_bytes(std::span(header))); !s) return s;
   auto tensors = parse_safetensors_header(header, file->size());
   if (!tensors) return wrong(tensors.error().message);
   for (SafeTensor& tensor : *tensors) {
     tensor.file = files_.size();
     tensors_.push_back(std::move(tensor));
   }
+  paths_.push_back(path);
   files_.push_back(*std::move(file));
   return {};
 }
@@ -132,7 +133,7 @@ Status Safetensors::check_names() {
   for (size_t i = 1; i < tensors_.size(); ++i) {
     if (tensors_[i].name != tensors_[i - 1].name) continue;
     return Error{ErrorCode::kFormat,
-                 files_[tensors_[i].file].path() + ": tensor " + quote(tensors_[i].name) + " occurs twice"};
+                 paths_[tensors_[i].file] + ": tensor " + quote(tensors_[i].name) + " occurs twice"};
   }
   return {};
 }
@@ -170,10 +171,17 @@ Result<Safetensors> Safetensors::open_folder(const std::string& folder, const st
     const auto found = std::lower_bound(all.tensors_.begin(), all.tensors_.end(), v.key(),
                                         [](const SafeTensor& t, std::string_view wanted) { return t.name < wanted; });
     const bool there = found != all.tensors_.end() && found->name == v.key() &&
-                       all.files_[found->file].path() == folder + "/" + std::string(v.text());
+                       all.paths_[found->file] == folder + "/" + std::string(v.text());
     if (!there) return wrong("tensor " + quote(v.key()) + " is not in " + quote(v.text()));
   }
   return all;
+}
+
+Status Safetensors::check_unchanged() const {
+  for (const FileReader& file : files_) {
+    if (Status s = file.check_unchanged(); !s) return s;
+  }
+  return {};
 }
 
 uint64_t Safetensors::total_bytes() const {
@@ -186,7 +194,7 @@ Status Safetensors::read(const SafeTensor& tensor, uint64_t begin, std::span<std
   if (begin > tensor.size_bytes || out.size() > tensor.size_bytes - begin) {
     return Error{ErrorCode::kInvalidArgument, "tensor " + quote(tensor.name) + " is shorter than what is read of it"};
   }
-  return files_[tensor.file].read(tensor.offset + begin, out);
+  return files_[tensor.file].read_at(tensor.offset + begin, out);
 }
 
 Result<std::string> read_whole_file(const std::string& path) {
@@ -196,7 +204,7 @@ Result<std::string> read_whole_file(const std::string& path) {
     return Error{ErrorCode::kLimit, path + ": is larger than 256 MiB"};
   }
   std::string bytes(static_cast<size_t>(file->size()), '\0');
-  if (Status s = file->read(0, std::as_writable_bytes(std::span(bytes))); !s) return s.error();
+  if (Status s = file->read_at(0, std::as_writable_bytes(std::span(bytes))); !s) return s.error();
   return bytes;
 }
 

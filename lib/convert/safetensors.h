@@ -42,12 +42,15 @@ class Safetensors {
   uint64_t total_bytes() const;
   /// Bytes [begin, begin + out.size()) of a tensor.
   Status read(const SafeTensor& tensor, uint64_t begin, std::span<std::byte> out) const;
+  /// kIo when a file is no longer what it was when it was opened.
+  Status check_unchanged() const;
 
  private:
   Status add_file(const std::string& path);
   Status check_names();
 
   std::vector<FileReader> files_;
+  std::vector<std::string> paths_;   ///< of each
   std::vector<SafeTensor> tensors_;  ///< sorted by name
 };
 

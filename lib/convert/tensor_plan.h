@@ -24,18 +24,20 @@ struct PlannedTensor {
   int64_t layer = -1;
 };
 
-struct TensorPlan {
+struct ConversionPlan {
   std::vector<PlannedTensor> tensors;
   std::vector<std::string> warnings;
 };
 
 /// kUnsupported names an array of no rule or of a type that holds no weights; kFormat a shape or expert that does not
 /// fit.
-Result<TensorPlan> plan_tensors(const Family& family, const Architecture& arch, const ConfigSizes& sizes,
-                                const RopeScalingKeys& rope, const Safetensors& input, const ConvertOptions& options);
+Result<ConversionPlan> plan_tensors(const Family& family, const Architecture& arch, const ConfigSizes& sizes,
+                                    const RopeScalingKeys& rope, const Safetensors& input,
+                                    const ConvertOptions& options);
 
 /// Declares, then writes all tensors; finishes the file.
-Status write_tensors(GgufWriter& out, const TensorPlan& plan, const Safetensors& input, const ConvertOptions& options);
+Status write_tensors(GgufWriter& out, const ConversionPlan& plan, const Safetensors& input,
+                     const ConvertOptions& options);
 
 /// Row r of a head of n rows comes from this one: pairs (i, i + n / 2) become neighbors (2 i, 2 i + 1).
 inline int64_t unpaired_row(int64_t r, int64_t n) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "lib/base/quote.h"
 #include "lib/convert/vocabulary.h"
-#include "lib/gguf/quote.h"
 
 namespace hearth {
 namespace {

@@ -2,8 +2,8 @@
 // encoding.
 #include <cstring>
 
+#include "lib/base/quote.h"
 #include "lib/convert/vocabulary.h"
-#include "lib/gguf/quote.h"
 
 namespace hearth {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "lib/base/quote.h"
 #include "lib/convert/safetensors.h"
-#include "lib/gguf/quote.h"
 
 namespace hearth {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "kernels/half.h"
+#include "lib/base/quote.h"
 #include "lib/convert/tensor_plan.h"
-#include "lib/gguf/quote.h"
 
 namespace hearth {
 namespace {
@@ -120,7 +120,8 @@ Status TensorStream::write(const PlannedTensor& tensor) {
 
 }  // namespace
 
-Status write_tensors(GgufWriter& out, const TensorPlan& plan, const Safetensors& input, const ConvertOptions& options) {
+Status write_tensors(GgufWriter& out, const ConversionPlan& plan, const Safetensors& input,
+                     const ConvertOptions& options) {
   uint64_t total = 0;
   for (const PlannedTensor& tensor : plan.tensors) {
     if (Status s = out.add_tensor(tensor.name, tensor.type, tensor.dims); !s) return s;
@@ -133,6 +134,7 @@ Status write_tensors(GgufWriter& out, const TensorPlan& plan, const Safetensors&
   for (const PlannedTensor& tensor : plan.tensors) {
     if (Status s = stream.write(tensor); !s) return s;
   }
+  if (Status s = input.check_unchanged(); !s) return s;
   return out.finish();
 }
 

@@ -1,4 +1,4 @@
-// Reads parts of a file where they are needed: for input that is larger than memory, or may change.
+// Reading pieces of a large file without mapping it: for what takes more than memory, or may change under us.
 #pragma once
 
 #include <cstddef>
@@ -10,10 +10,10 @@
 
 namespace hearth {
 
-/// A regular file. Reading is const and may be done from any thread. Move-only.
+/// A regular file, open for reading. Move-only; read_at() may be called from any thread.
 class FileReader {
  public:
-  /// kNotFound, kIo (unreadable, not a regular file).
+  /// Errors: kNotFound, kIo.
   static Result<FileReader> open(const std::string& path);
   FileReader(FileReader&& other) noexcept;
   FileReader& operator=(FileReader&& other) noexcept;
@@ -23,16 +23,17 @@ class FileReader {
 
   /// When it was opened.
   uint64_t size() const { return size_; }
-  const std::string& path() const { return path_; }
-  /// Fills `out`. kIo names the offset, also where the file has become shorter.
-  Status read(uint64_t offset, std::span<std::byte> out) const;
+  /// Fills `bytes` from `offset` on. kIo names the offset; a file that ends earlier is an error.
+  Status read_at(uint64_t offset, std::span<std::byte> bytes) const;
+  /// kIo when size or time of the last change are no longer what they were at open().
+  Status check_unchanged() const;
 
  private:
   FileReader() = default;
-
   int fd_ = -1;
-  uint64_t size_ = 0;
   std::string path_;
+  uint64_t size_ = 0;
+  int64_t changed_seconds_ = 0, changed_nanoseconds_ = 0;
 };
 
 }  // namespace hearth

@@ -87,6 +87,14 @@ int convert_h() {
   return 0;
 }
 
+int compare_h() {
+  auto a = hearth::GgufFile::open("model-f16.gguf"), b = hearth::GgufFile::open("model-q4_k_m.gguf");
+  auto comparison = hearth::compare_files(*a, *b);
+  if (!comparison) return fail(comparison.error());
+  for (const hearth::TensorDifference& t : comparison->tensors) show(t.name, t.relative_error());
+  return 0;
+}
+
 int quality_h(const hearth::Result<hearth::Model>& model, const hearth::Result<hearth::Model>& original,
               std::string_view text) {
   auto report = hearth::measure_perplexity(*model, text, {.base = &*original});
@@ -234,7 +242,9 @@ TEST(HeaderExamples, OpenTheirFile) {
   fs::create_symlink(source_dir() / "examples/models/small-world-q8_0.gguf", folder.path() / "model.gguf");
   fs::current_path(folder.path());
   ::testing::internal::CaptureStdout();
-  const int failures = result_h() + gguf_h() + model_h();
+  fs::copy_file("model.gguf", "model-f16.gguf");
+  fs::copy_file("model.gguf", "model-q4_k_m.gguf");
+  const int failures = result_h() + gguf_h() + model_h() + compare_h();
   tokenizer_h();
   const std::string said = ::testing::internal::GetCapturedStdout();
   fs::current_path(before);

@@ -40,6 +40,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"importance_matrix.h", "quantize"},
     {"quality.h", "quantize"},
     {"convert.h", "convert"},
+    {"compare.h", "quantize"},
 };
 
 std::string read_text(const fs::path& path) {
