@@ -63,6 +63,14 @@ void add_special(Vocabulary& vocabulary, json::Value tokenizer, json::Value map,
     }
     if (id >= 0 && id < static_cast<int64_t>(vocabulary.tokens.size())) vocabulary.special.push_back({row.key, id});
   }
+  const auto is = [](std::string_view key) {
+    return [key](const Vocabulary::SpecialToken& token) { return token.key == key; };
+  };
+  const auto cls = std::find_if(vocabulary.special.begin(), vocabulary.special.end(), is("cls"));
+  const bool has_bos = std::any_of(vocabulary.special.begin(), vocabulary.special.end(), is("bos"));
+  if (vocabulary.model == "bert" && !has_bos && cls != vocabulary.special.end()) {
+    vocabulary.special.push_back({"bos", cls->id});  // WordPiece texts begin with it
+  }
 }
 
 /// Tokens that were added after training, listed by id.
