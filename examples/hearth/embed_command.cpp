@@ -19,8 +19,9 @@ using hearth::Pooling;
 using hearth::Result;
 
 struct EmbedOptions {
-  std::string model, file = "-", pooling = "model", isa;
-  bool json = false, csv = false, no_normalize = false, truncate = false, exact = false;
+  ModelSettings model;
+  std::string text, file = "-", pooling = "model", isa;
+  bool has_text = false, json = false, csv = false, no_normalize = false, truncate = false, exact = false;
   int32_t dimensions = 0, n_threads = 0, batch_tokens = 2048;
 };
 
@@ -86,20 +87,21 @@ int embed(const EmbedOptions& o) {
   SessionSettings settings;
   settings.n_threads = o.n_threads;
   settings.isa = o.isa;
-  if (auto checked = settings.resolve(); !checked) return fail(checked.error());
+  if (auto checked = settings.resolve(); !checked) return fail_usage(checked.error().message);
   const auto pooling = parse_pooling(o.pooling);
-  if (!pooling) return fail(pooling.error());
+  if (!pooling) return fail_usage(pooling.error().message);
   const auto model = load_model(o.model);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
   auto embedder = Embedder::create(*model, {.pooling = *pooling,
                                             .normalize = !o.no_normalize,
                                             .dimensions = o.dimensions,
                                             .truncate = o.truncate,
-                                            .batch_tokens = o.batch_tokens,
+                                            // One text: a cache for it alone.
+                                            .batch_tokens = o.has_text ? 1 : o.batch_tokens,
                                             .n_threads = o.n_threads,
                                             .exact_products = o.exact});
   if (!embedder) return fail(embedder.error());
-  const auto lines = read_lines(o.file);
+  const auto lines = o.has_text ? Result<std::vector<std::string>>({o.text}) : read_lines(o.file);
   if (!lines) return fail(lines.error());
   const auto embeddings = embedder->embed(*lines);
   if (!embeddings) return fail(embeddings.error());
@@ -115,7 +117,8 @@ int embed(const EmbedOptions& o) {
 
 Action setup_embed(Options& options) {
   auto values = std::make_shared<EmbedOptions>();
-  options.add("model", values->model, "!GGUF file");
+  values->model.declare(options);
+  options.add("text", values->text, "One text, which may have several lines; without it each line of the file is one");
   options.add("-f,--file", values->file, "File with one text a line (-: standard input)");
   options.add("--json", values->json, "Print {\"embeddings\": [[...], ...], \"tokens\": [...]}");
   options.add("--csv", values->csv, "Separate numbers by commas instead of spaces");
@@ -124,10 +127,13 @@ Action setup_embed(Options& options) {
   options.add("--dimensions", values->dimensions, "Keep this many leading numbers (0: all)");
   options.add("--truncate", values->truncate, "Cut texts that are longer than the model's context");
   options.add("--batch-tokens", values->batch_tokens, "Tokens computed together, of several texts");
-  options.add("-t,--threads", values->n_threads, "Threads (0: one for each core)");
+  options.add("-t,--threads", values->n_threads, "Threads (0: the physical cores that this process may use)");
   options.add("--exact", values->exact, "Multiply quantised weights by float activations, not 8-bit ones (slower)");
   options.add("--isa", values->isa, "Instruction set to use");
-  return [values] { return embed(*values); };
+  return [values, options] {
+    values->has_text = options.given("text");
+    return embed(*values);
+  };
 }
 
 }  // namespace hearth_tool

@@ -3,10 +3,12 @@
 #include <map>
 #include <memory>
 
+#include "available_memory.h"
 #include "commands.h"
 #include "hearth/gguf.h"
 #include "json_output.h"
 #include "model_options.h"
+#include "text_width.h"
 
 namespace hearth_tool {
 namespace {
@@ -124,21 +126,28 @@ Json describe_plan(const MemoryPlan& plan, const hearth::SessionOptions& options
           {"total_bytes", plan.total()}};
 }
 
+/// Six digits, as a float32 of a file has them: 0.7, not 0.699999988079071.
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
 /// "key  value" lines of an object of scalars.
 void print_fields(const Json& object, const char* indent) {
   for (const auto& [key, value] : object.items()) {
     std::string text;
     if (value.is_string()) {
       text = value.get<std::string>();
-      for (char& c : text) c = static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-      if (text.size() > 100) text = text.substr(0, 100) + "...";
+      text = printable(text, false, 100);
     } else if (value.is_object() && value.contains("array_of")) {
       text = "[" + std::to_string(value["count"].get<uint64_t>()) + " x " + value["array_of"].get<std::string>() + "]";
     } else {
-      text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+      text = printable(value.is_number_float() ? short_number(value)
+                                               : value.dump(-1, ' ', false, Json::error_handler_t::replace));
     }
     char line[160];
-    std::snprintf(line, sizeof(line), "%s%-44s ", indent, key.substr(0, 100).c_str());
+    std::snprintf(line, sizeof(line), "%s%-44s ", indent, printable(key, false, 100).c_str());
     print(line + text + "\n");
   }
 }
@@ -164,9 +173,9 @@ void print_tensors(const GgufFile& file) {
       dims += std::to_string(t.dims[i]);
     }
     char line[512];
-    std::snprintf(line, sizeof(line), "  %-40.200s %-8s %-24s %14llu bytes at %llu\n", std::string(t.name).c_str(),
-                  hearth::tensor_type_info(t.type)->name, dims.c_str(), static_cast<unsigned long long>(t.size_bytes),
-                  static_cast<unsigned long long>(t.file_offset));
+    std::snprintf(line, sizeof(line), "  %-40.200s %-8s %-24s %14llu bytes at %llu\n",
+                  printable(t.name, false, 200).c_str(), hearth::tensor_type_info(t.type)->name, dims.c_str(),
+                  static_cast<unsigned long long>(t.size_bytes), static_cast<unsigned long long>(t.file_offset));
     print(line);
   }
 }
@@ -180,20 +189,23 @@ void print_plan(const Json& plan) {
                   format_count(static_cast<int64_t>(bytes)).c_str(), format_bytes(bytes).c_str());
     print(line);
   }
+  const uint64_t available = plan["available_bytes"], total = plan["total_bytes"];
+  if (available > 0) {
+    print(std::string(total <= available ? "fits: " : "does not fit: ") + format_bytes(available) +
+          " of memory are free\n");
+  }
 }
 
-/// Fills report["plan"]. The context that 0 stands for is looked up in the model.
-hearth::Status add_plan(Json& report, const InspectOptions& o) {
+/// Fills report["plan"] for the context that is asked for, or that a run would choose by itself.
+hearth::Status add_plan(Json& report, const InspectOptions& o, const hearth::Model& model) {
   auto options = o.session.resolve();
   if (!options) return options.error();
   options->n_seqs = o.n_seqs;
-  const auto plan = hearth::Model::plan(o.model, *options);
+  choose_context(model, *options);
+  const auto plan = model.plan(*options);
   if (!plan) return plan.error();
-  if (options->n_ctx == 0 && report.contains("model")) {
-    const int32_t trained = report["model"]["context_trained"];
-    options->n_ctx = trained > 0 && trained < 4096 ? trained : 4096;
-  }
   report["plan"] = describe_plan(*plan, *options);
+  report["plan"]["available_bytes"] = available_memory();
   return {};
 }
 
@@ -207,20 +219,23 @@ void print_report(const Json& report, const GgufFile& file, const InspectOptions
   if (report.contains("model")) {
     print_fields(report["model"], "  ");
   } else {
-    print("  cannot be run: " + report["model_error"].get<std::string>() + "\n");
+    print("  cannot be run: " + printable(report["model_error"].get<std::string>()) + "\n");
   }
-  print_types(report["file"]["types"]);
-  print("metadata\n");
-  print_fields(report["metadata"], "  ");
+  if (!o.plan || o.full) {
+    print_types(report["file"]["types"]);
+    print("metadata\n");
+    print_fields(report["metadata"], "  ");
+  }
   if (o.tensors) print_tensors(file);
   if (report.contains("plan")) print_plan(report["plan"]);
 }
 
 int inspect(const InspectOptions& o) {
-  const auto file = GgufFile::open(o.model);
+  const auto model = hearth::Model::open(o.model);
+  const auto file = model ? hearth::Result<GgufFile>(model->file()) : GgufFile::open(o.model);
   if (!file) return fail(file.error());
   Json report = {{"file", describe_file(*file)}};
-  if (const auto model = hearth::Model::open(o.model)) {
+  if (model) {
     report["model"] = describe_model(model->info());
   } else {
     report["model_error"] = model.error().message;  // the file may still be of interest
@@ -233,8 +248,9 @@ int inspect(const InspectOptions& o) {
   if (o.tensors && o.json) {
     for (const GgufTensor& t : file->tensors()) report["tensors"].push_back(to_json(t));
   }
+  if (o.plan && !model) return fail(model.error());
   if (o.plan) {
-    if (auto status = add_plan(report, o); !status) return fail(status.error());
+    if (auto status = add_plan(report, o, *model); !status) return fail_usage(status.error().message);
   }
   if (o.json) {
     print_json(report);
@@ -248,7 +264,7 @@ int inspect(const InspectOptions& o) {
 
 Action setup_inspect(Options& options) {
   auto values = std::make_shared<InspectOptions>();
-  options.add("model", values->model, "!GGUF file");
+  options.add("model,-m,--model", values->model, "!GGUF file");
   options.add("--json", values->json, "Print one JSON object");
   options.add("--tensors", values->tensors, "List every tensor");
   options.add("--full", values->full, "Show long arrays in full");

@@ -89,7 +89,6 @@ void SessionSettings::declare(Options& options, bool has_batch_size) {
   if (has_batch_size) options.add("--batch-size", n_batch, "Prompt tokens computed at a time");
   options.add("--exact", exact, "Multiply quantised weights by float activations, not 8-bit ones (slower)");
   options.add("--isa", isa, "Instruction set to use instead of the best one, e.g. scalar or avx2");
-  adapters.declare(options);
 }
 
 void SessionSettings::declare_kv_types(Options& options) {
@@ -160,6 +159,25 @@ Status check_utf8(std::string_view text, const std::string& what) {
     i += length;
   }
   return {};
+}
+
+std::string quoted_piece(std::string_view bytes) {
+  std::string out = "\"";
+  for (size_t i = 0; i < bytes.size();) {
+    const size_t length = utf8_length(bytes.substr(i));
+    const std::string_view character = bytes.substr(i, std::max<size_t>(length, 1));
+    const char c = character[0];
+    if (length == 0) {
+      out += "\\x" + to_hex(character);
+    } else if (c == '\n' || c == '\t') {
+      out += c == '\n' ? "\\n" : "\\t";
+    } else {
+      if (c == '"' || c == '\\') out += '\\';
+      out += printable(character);
+    }
+    i += character.size();
+  }
+  return out + '"';
 }
 
 std::string to_hex(std::string_view bytes) {

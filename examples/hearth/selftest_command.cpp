@@ -211,7 +211,7 @@ void print_summary(const Json& report) {
     const std::string name = isa["name"], needs = isa["requires"];
     std::string outcome = "the reference of the others";
     if (n > 0) outcome = std::to_string(n_passed) + " of " + std::to_string(n) + " checks passed";
-    if (!isa["usable"].get<bool>()) outcome = "skipped: this machine lacks " + needs;
+    if (!isa["usable"].get<bool>()) outcome = "skipped: this machine lacks some of " + needs;
     print(name + std::string(name.size() < 10 ? 10 - name.size() : 1, ' ') + outcome +
           (isa["active"].get<bool>() ? " (in use)" : "") + "\n");
   }

@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "hearth/tokenizer.h"
 #include "json_output.h"
+#include "line_input.h"
 #include "model_options.h"
 #include "terminal.h"
 
@@ -19,6 +20,7 @@ using hearth::Tokenizer;
 struct TokenizeOptions {
   std::string model, text;
   bool jsonl = false, json = false, add_special = false, parse_special = false, pieces = false;
+  std::vector<int32_t> ids;
   bool has_text = false;
 };
 
@@ -111,8 +113,7 @@ int tokenize_text(const Tokenizer& tokenizer, const TokenizeOptions& o) {
   std::string out;
   for (hearth::Token id : *ids) {
     if (o.pieces) {
-      out += std::to_string(id) + "\t" +
-             Json(std::string(tokenizer.piece(id))).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+      out += std::to_string(id) + "\t" + quoted_piece(tokenizer.piece(id)) + "\n";
     } else {
       if (!out.empty()) out += ' ';
       out += std::to_string(id);
@@ -123,13 +124,30 @@ int tokenize_text(const Tokenizer& tokenizer, const TokenizeOptions& o) {
   return finish_output();
 }
 
-int tokenize(const TokenizeOptions& o) {
-  if (o.jsonl == o.has_text) return fail_usage("tokenize: give either a text or --jsonl");
+int text_of_ids(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
+  const auto text = tokenizer.decode(ids);
+  if (!text) return fail(text.error());
+  print_foreign(*text + "\n");
+  return finish_output();
+}
+
+int tokenize(TokenizeOptions o) {
+  const bool is_piped = !o.has_text && !o.jsonl && o.ids.empty() && piped_input();
+  if (is_piped) {
+    const auto text = read_text("-");
+    if (!text) return fail(text.error());
+    o.text = *text;
+    o.has_text = !text->empty();
+  }
+  if ((o.jsonl ? 1 : 0) + (o.has_text ? 1 : 0) + (o.ids.empty() ? 0 : 1) != 1) {
+    return fail_usage("tokenize: give a text (as an argument or through a pipe), --ids or --jsonl");
+  }
   const auto file = hearth::GgufFile::open(o.model, {.metadata_only = true});
   if (!file) return fail(file.error());
   const auto tokenizer = Tokenizer::from_gguf(*file);
   if (!tokenizer) return fail(tokenizer.error());
   show_warning(tokenizer->warning());
+  if (!o.ids.empty()) return text_of_ids(*tokenizer, o.ids);
   return o.jsonl ? tokenize_lines(*tokenizer) : tokenize_text(*tokenizer, o);
 }
 
@@ -137,8 +155,9 @@ int tokenize(const TokenizeOptions& o) {
 
 Action setup_tokenize(Options& options) {
   auto values = std::make_shared<TokenizeOptions>();
-  options.add("model", values->model, "!GGUF file");
+  options.add("model,-m,--model", values->model, "!GGUF file");
   options.add("text", values->text, "Text to tokenize");
+  options.add("--ids", values->ids, "Token ids, separated by commas, whose text is shown");
   options.add("--jsonl", values->jsonl, "Read JSON lines from standard input instead, and write one line for each");
   options.add("--add-special", values->add_special, "Add BOS and the like as the vocabulary asks");
   options.add("--parse-special", values->parse_special, "Control tokens written in the text become those tokens");

@@ -3,8 +3,10 @@
 
 #include <filesystem>
 #include <regex>
+#include <set>
 #include <string>
 
+#include "hearth/model.h"
 #include "support/golden.h"
 
 namespace hearth::testing {
@@ -29,6 +31,19 @@ TEST(Readme, AndContributingNameFilesThatExist) {
     EXPECT_TRUE(std::filesystem::exists(source_dir() / (*it)[1].str())) << (*it)[1].str();
   }
   EXPECT_GT(n_paths, 5);
+}
+
+/// The table of families has exactly the architectures that the library opens.
+TEST(Readme, ListsTheModelsThatRun) {
+  const std::string readme = read_file(source_dir() / "README.md");
+  const size_t begin = readme.find("| family |"), end = readme.find("\n\n", begin);
+  ASSERT_NE(begin, std::string::npos);
+  const std::string table = readme.substr(begin, end - begin);
+  std::set<std::string> listed;
+  const std::regex name("`([a-z0-9_-]+)`");
+  for (std::sregex_iterator it(table.begin(), table.end(), name), none; it != none; ++it) listed.insert((*it)[1].str());
+  const std::vector<std::string> known = Model::architectures();
+  EXPECT_EQ(listed, std::set<std::string>(known.begin(), known.end()));
 }
 
 }  // namespace

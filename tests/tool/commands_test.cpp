@@ -1,6 +1,7 @@
 // What the commands print, and that it does not depend on threads.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "support/golden.h"
 #include "tool/tool_process.h"
@@ -134,6 +135,43 @@ TEST_F(Tool, ContextsBeyondTheTrainingAndMarkersInAPromptAreNoted) {
   EXPECT_NE(beyond.err.find("trained for a context of"), std::string::npos) << beyond.err;
   EXPECT_EQ(run_tool({"run", model_, "-p", "a", "-n", "1"}).err.find("trained"), std::string::npos);
   expect_one_error_line(run_tool({"run", model_, "-c", "64", "-p", std::string(500, '#')}), "-c");
+}
+
+TEST_F(Tool, IdsBecomeTextAgain) {
+  const Json json = run_json({"tokenize", model_, "some words", "--json"});
+  std::string ids;
+  for (const Json& id : json["ids"]) ids += (ids.empty() ? "" : ",") + std::to_string(id.get<int>());
+  EXPECT_EQ(run_tool({"tokenize", model_, "--ids", ids}).out, json["detok"].get<std::string>() + "\n");
+  EXPECT_EQ(run_tool({"tokenize", model_}, "some words").out, run_tool({"tokenize", model_, "some words"}).out);
+  expect_one_error_line(run_tool({"tokenize", model_, "--ids", "99999"}), "99999");
+  const ToolResult pieces = run_tool({"tokenize", model_, "\xe2\x82\xac", "--pieces"});
+  EXPECT_TRUE(pieces.out.find("\"\xe2\x82\xac\"") != std::string::npos || pieces.out.find("\\xe2") != std::string::npos)
+      << pieces.out;
+}
+
+TEST_F(Tool, TheLikeliestNextTokens) {
+  const ToolResult top = run_tool({"logits", model_, "--tokens", "1,2,3", "--top", "5"});
+  ASSERT_EQ(top.exit_code, 0) << top.err;
+  EXPECT_EQ(std::count(top.out.begin(), top.out.end(), '\n'), 6) << top.out;
+  std::istringstream rows(top.out.substr(top.out.find('\n')));
+  double before = 1, sum = 0;
+  for (std::string rank, id, probability, logit, text;
+       rows >> rank >> id >> probability >> logit && std::getline(rows, text);) {
+    EXPECT_LE(std::stod(probability), before);
+    before = std::stod(probability);
+    sum += before;
+  }
+  EXPECT_GT(sum, 0);
+  EXPECT_LE(sum, 1);
+  EXPECT_EQ(run_tool({"logits", model_, "--prompt", "a", "--top", "1"}).exit_code, 0);
+  expect_one_error_line(run_tool({"logits", model_, "--tokens", "1"}), "--top", 2);
+}
+
+TEST_F(Tool, ThePlanSaysWhetherItFits) {
+  const ToolResult plan = run_tool({"inspect", model_, "--plan"});
+  EXPECT_NE(plan.out.find("fits: "), std::string::npos) << plan.out;
+  EXPECT_EQ(plan.out.find("metadata"), std::string::npos) << "the plan alone";
+  EXPECT_NE(run_tool({"inspect", model_}).out.find("metadata"), std::string::npos);
 }
 
 TEST_F(Tool, StopTextsEndTheRun) {

@@ -111,6 +111,15 @@ TEST_F(ToolTalk, TemplateShowsThePrompt) {
       "line");
 }
 
+TEST_F(ToolTalk, EmbedTakesATextOfSeveralLines) {
+  const ToolResult given = run_tool({"embed", kSmallWorld, "a cat\non a mat", "-t", "1"});
+  EXPECT_EQ(given.exit_code, 0) << given.err;
+  EXPECT_EQ(std::count(given.out.begin(), given.out.end(), '\n'), 1) << given.out;
+  EXPECT_NE(given.out, run_tool({"embed", kSmallWorld, "a cat", "-t", "1"}).out);
+  EXPECT_EQ(run_tool({"embed", kSmallWorld, "a cat", "-t", "1"}).out,
+            run_tool({"embed", kSmallWorld, "-t", "1"}, "a cat\n").out);
+}
+
 TEST_F(ToolTalk, EmbedPrintsOneUnitVectorPerLine) {
   const ToolResult result = run_tool({"embed", kSmallWorld, "--json", "-t", "1"}, "a cat\na dog\na cat\n");
   EXPECT_EQ(result.exit_code, 0) << result.err;
