@@ -12,6 +12,16 @@ target_compile_options(hearth_flags INTERFACE -fno-asynchronous-unwind-tables -f
 target_compile_features(hearth_flags INTERFACE cxx_std_20)
 target_include_directories(hearth_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 
+# Results must round as the formats define, whatever flags a host project compiles with.
+if(NOT HEARTH_TOP_LEVEL OR CMAKE_CXX_FLAGS MATCHES "fast|unsafe")
+  target_compile_options(hearth_flags BEFORE INTERFACE -fno-fast-math -fno-unsafe-math-optimizations -fno-associative-math
+    -fno-reciprocal-math -fno-finite-math-only -fsigned-zeros)
+endif()
+
+# Whether the library is optimized although the build is none that asks for it: in a host project without CMAKE_BUILD_TYPE, or
+# with Debug, where its kernels would run 25 to 40 times slower. HEARTH_DEBUG=ON compiles it as the build type says.
+set(HEARTH_OPTIMIZE_ANYWAY "$<AND:$<NOT:$<BOOL:${HEARTH_DEBUG}>>,$<NOT:$<CONFIG:Release,RelWithDebInfo,MinSizeRel>>>")
+
 # hearth_part(name level sources...): objects of the library, optimized as `level` says in release builds; their small files
 # are compiled as one, which takes less time and leaves fewer copies of what headers define.
 set(hearth_objects "")
@@ -19,7 +29,7 @@ function(hearth_part name level)
   add_library(hearth_${name} OBJECT ${ARGN})
   target_link_libraries(hearth_${name} PRIVATE hearth_flags hearth_warnings)
   target_compile_options(hearth_${name} PRIVATE
-    $<$<AND:$<CXX_COMPILER_ID:GNU,Clang,AppleClang>,$<CONFIG:Release>>:${level}>
+    $<$<AND:$<CXX_COMPILER_ID:GNU,Clang,AppleClang>,$<OR:$<CONFIG:Release>,${HEARTH_OPTIMIZE_ANYWAY}>>:${level}>
     # Sources that are compiled together look to GCC like headers, whose unnamed namespaces it warns of.
     $<$<AND:$<BOOL:${HEARTH_UNITY}>,$<CXX_COMPILER_ID:GNU>>:-Wno-subobject-linkage>)
   set_target_properties(hearth_${name} PROPERTIES
@@ -64,6 +74,9 @@ target_link_libraries(hearth PRIVATE $<BUILD_INTERFACE:hearth_flags> $<BUILD_INT
   PUBLIC Threads::Threads)
 set_target_properties(hearth PROPERTIES POSITION_INDEPENDENT_CODE ON
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+if(BUILD_SHARED_LIBS AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  include(cmake/HearthExports.cmake)
+endif()
 if(HEARTH_OPENMP)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
   target_compile_definitions(hearth_base PRIVATE HEARTH_OPENMP=1)
@@ -93,7 +106,7 @@ function(hearth_isa_row name)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/${name}/*.cpp)
   add_library(hearth_${name} OBJECT ${sources})
-  target_compile_options(hearth_${name} PRIVATE -fno-exceptions ${row_FLAGS})
+  target_compile_options(hearth_${name} PRIVATE $<${HEARTH_OPTIMIZE_ANYWAY}:-O3> -fno-exceptions ${row_FLAGS})
   target_link_libraries(hearth_${name} PRIVATE hearth_flags hearth_warnings)
   set_target_properties(hearth_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)  # kernels are large
   if(NOT row_VECTORS)

@@ -7,6 +7,7 @@ option(HEARTH_BUILD_BENCHMARKS "Build the kernel benchmarks (Google Benchmark)" 
 option(HEARTH_BUILD_FUZZERS "Build the libFuzzer entries (clang, the fuzz preset)" OFF)
 option(HEARTH_WERROR "Treat warnings as errors" OFF)
 option(HEARTH_INSTALL "Make install rules" ${HEARTH_TOP_LEVEL})
+option(HEARTH_DEBUG "Compile the library as CMAKE_BUILD_TYPE says even if that leaves it without optimization" ${HEARTH_TOP_LEVEL})
 option(HEARTH_OPENMP "Run parallel loops on OpenMP instead of our own threads" OFF)
 option(HEARTH_JINJA "Build the engine of chat templates; without it ChatTemplate says kUnsupported" ON)
 option(HEARTH_EXCEPTIONS "Out of memory is an error (exceptions inside lib/); OFF: a small allocation that fails ends the process" ON)

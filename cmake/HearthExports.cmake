@@ -1,0 +1,23 @@
+# What a shared library exports: the names that the public headers declare. Writes a version script for the linker from them, so that
+# neither internals nor what the standard library's templates leave in the objects becomes part of the interface.
+file(GLOB public_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/hearth/*.h)
+set(patterns "")
+foreach(header IN LISTS public_headers)
+  file(STRINGS ${header} lines REGEX "^(class|struct|[A-Za-z].*\\()")  # at the beginning of a line: not members
+  foreach(line IN LISTS lines)
+    if(line MATCHES "^(class|struct)( \\[\\[nodiscard\\]\\])? ([A-Za-z0-9_]+)")
+      list(APPEND patterns "hearth::${CMAKE_MATCH_3}::*")
+    elseif(line MATCHES "[ &*]([a-z][a-z0-9_]*)\\(")
+      list(APPEND patterns "hearth::${CMAKE_MATCH_1}*")
+    endif()
+  endforeach()
+endforeach()
+list(REMOVE_DUPLICATES patterns)
+set(script "{\n  global:\n    extern \"C++\" {\n")
+foreach(pattern IN LISTS patterns)
+  string(APPEND script "      ${pattern};\n")
+endforeach()
+string(APPEND script "    };\n  local:\n    *;\n};\n")
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/exports.txt CONTENT "${script}" @ONLY)
+target_link_options(hearth PRIVATE "LINKER:--version-script=${PROJECT_BINARY_DIR}/generated/exports.txt")
+set_target_properties(hearth PROPERTIES LINK_DEPENDS ${PROJECT_BINARY_DIR}/generated/exports.txt)
