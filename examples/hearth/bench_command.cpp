@@ -146,6 +146,7 @@ int bench(const BenchOptions& o) {
   if (!options) return fail_usage(options.error().message);
   const auto model = load_model(o.model);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
+  if (auto status = o.session.adapters.load(*model, *options); !status) return fail(status.error());
   if (!o.json) print_header(*model, o.model.path);
   Json runs = Json::array();
   Status status;
@@ -184,6 +185,7 @@ Action setup_bench(Options& options) {
   options.add("--batch-size", values->session.n_batch, "Prompt tokens computed at a time");
   options.add("--exact", values->session.exact, "Multiply quantised weights by float activations, not 8-bit ones");
   options.add("--isa", values->session.isa, "Instruction set to use instead of the best one");
+  values->session.adapters.declare(options);
   options.footer(
       "GB/s counts weights and cached keys and values; GMAC/s counts matrix products. The percentages are of this\n"
       "machine's limits, measured in the same run.");

@@ -63,6 +63,7 @@ int talk(const ChatCommand& o, const hearth::Model& model, hearth::SessionOption
     return fail("architecture " + model.info().architecture + " is an encoder and does not talk");
   auto settings = chat_settings(o, model.file());
   if (!settings) return fail_usage(settings.error().message);
+  if (auto status = o.session.adapters.load(model, options); !status) return fail(status.error());
   choose_context(model, options);
   auto session = hearth::Session::create(model, options);
   if (!session) return fail_session(session.error());

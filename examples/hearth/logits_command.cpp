@@ -117,6 +117,7 @@ int logits(const LogitsOptions& o) {
   const int32_t batch_tokens = model->info().causal ? std::min(wanted, n_tokens) : n_tokens;
   session_options->n_batch = batch_tokens;
   session_options->n_logits = batch_tokens;
+  if (auto status = o.session.adapters.load(*model, *session_options); !status) return fail(status.error());
   auto session = Session::create(*model, *session_options);
   if (!session) return fail_session(session.error());
   OutputFile out;

@@ -89,6 +89,7 @@ void SessionSettings::declare(Options& options, bool has_batch_size) {
   if (has_batch_size) options.add("--batch-size", n_batch, "Prompt tokens computed at a time");
   options.add("--exact", exact, "Multiply quantised weights by float activations, not 8-bit ones (slower)");
   options.add("--isa", isa, "Instruction set to use instead of the best one, e.g. scalar or avx2");
+  adapters.declare(options);
 }
 
 void SessionSettings::declare_kv_types(Options& options) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hearth/model.h"
@@ -26,11 +27,24 @@ hearth::Result<hearth::Model> load_model(const std::string& path);
 /// "Small World, 4.0 M parameters, Q8_0": the name in the file, or the file's own.
 std::string describe(const hearth::Model& model, const std::string& path);
 
-/// -c, -t, --kv, -ctk, -ctv, --batch-size, --exact, --isa
+/// --lora and --control-vector: files and how much of each.
+struct AdapterSettings {
+  std::vector<std::string> loras, control_vectors;
+
+  void declare(Options& options);
+  /// Loads them into session.adapters; errors name the file.
+  hearth::Status load(const hearth::Model& model, hearth::SessionOptions& session) const;
+};
+
+/// The file and the scale of "FILE" or "FILE:SCALE".
+std::pair<std::string, float> split_scale(const std::string& text);
+
+/// -c, -t, --kv, -ctk, -ctv, --batch-size, --exact, --isa, --lora, --control-vector
 struct SessionSettings {
   int32_t n_ctx = 0, n_threads = 0, n_batch = 512;
   std::string kv = "f16", k_type, v_type, isa;
   bool exact = false;
+  AdapterSettings adapters;  ///< their load() needs the model
 
   void declare(Options& options, bool has_batch_size = true);
   void declare_kv_types(Options& options);

@@ -142,6 +142,7 @@ int run(const RunOptions& o) {
 
   const auto model = load_model(o.model);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
+  if (auto status = o.session.adapters.load(*model, *session_options); !status) return fail(status.error());
   choose_context(*model, *session_options);
   auto session = hearth::Session::create(*model, *session_options);
   if (!session) return fail_session(session.error());

@@ -1,9 +1,12 @@
 // The whole public API of hearth.
 #pragma once
 
+#include "hearth/adapter.h"
 #include "hearth/batch.h"
 #include "hearth/chat.h"
 #include "hearth/chat_template.h"
+#include "hearth/compare.h"
+#include "hearth/convert.h"
 #include "hearth/cpu.h"
 #include "hearth/embedder.h"
 #include "hearth/engine.h"

@@ -25,8 +25,10 @@ struct SessionOptions;
 using LoadProgress = std::function<bool(uint64_t done_bytes, uint64_t total_bytes)>;
 
 struct ModelOptions {
-  bool use_mmap = true;     ///< false: read the weights into memory
-  bool prefetch = false;    ///< touch every page of the mapping now (with progress) instead of at first use
+  bool use_mmap = true;   ///< false: read the weights into memory
+  bool prefetch = false;  ///< touch every page of the mapping now (with progress) instead of at first use
+  bool check_tensors =
+      false;  ///< compare all weights with the checksums of the file (with progress); kNotFound: it has none
   LoadProgress progress{};  ///< may be empty
 };
 
@@ -60,8 +62,11 @@ struct MemoryPlan {
   uint64_t kv_cache_bytes = 0;
   uint64_t scratch_bytes = 0;  ///< activations, panels and logits of a session
   uint64_t tables_bytes = 0;   ///< vocabulary, rope factors and other tables built at load
+  uint64_t adapter_bytes = 0;  ///< files of adapters, mapped, and the work memory for them
   uint64_t process_bytes = 0;  ///< bound on what a small program takes besides: code, stacks, the allocator's slack
-  uint64_t total() const { return weights_bytes + kv_cache_bytes + scratch_bytes + tables_bytes + process_bytes; }
+  uint64_t total() const {
+    return weights_bytes + kv_cache_bytes + scratch_bytes + tables_bytes + adapter_bytes + process_bytes;
+  }
 };
 
 /// A loaded model. Immutable; copying shares it; every member may be called from any thread.

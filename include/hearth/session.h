@@ -8,12 +8,14 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "hearth/adapter.h"
 #include "hearth/batch.h"
 #include "hearth/chat_template.h"
 #include "hearth/generator.h"
@@ -41,6 +43,7 @@ struct SessionOptions {
   /// besides.
   bool exact_products = false;
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the session; then n_threads is ignored
+  std::vector<AdapterScale> adapters{};  ///< that every sequence begins with; several add up
 };
 
 /// How prefill() computes a prompt.
@@ -107,6 +110,18 @@ class Session {
                               const TextCallback& on_text = {});
   Result<Generation> generate(std::span<const Token> prompt, const GenerateOptions& options = {},
                               const TextCallback& on_text = {});
+
+  /// Chooses what acts on the tokens that a sequence, or every sequence, computes from now on; an empty list: nothing.
+  /// Several add up. Positions that the cache holds stay as they were computed; copying a sequence does not copy its
+  /// choice. On an error nothing has changed: kInvalidArgument (no such sequence, an adapter of another model, a scale
+  /// that is not finite), kOutOfMemory. This may allocate; decode() does not for it.
+  Status set_adapters(SeqId seq, std::span<const AdapterScale> adapters);
+  Status set_adapters(SeqId seq, std::initializer_list<AdapterScale> adapters);
+  Status set_adapters(std::span<const AdapterScale> adapters);
+  std::span<const AdapterScale> adapters(SeqId seq) const;
+  /// Names what acts on a position of a sequence, by contents and scales: positions with equal tokens before them and
+  /// equal keys have equal keys and values in the cache. 0: no adapter acts. The same on every machine.
+  uint64_t adapter_key(SeqId seq, int32_t pos) const;
 
   KVCache& cache();
   const KVCache& cache() const;

@@ -80,6 +80,13 @@ void add_tile_bias(const PassSegment& segment, float* acc, const float* bias, in
   }
 }
 
+/// What is added to a tile before it is stored: a bias, and what adapters make of the tokens.
+void finish_tile(const MatmulPass& pass, float* acc, const PassTile& tile, const PassSegment& segment, int worker,
+                 const float* bias, std::span<const LowRankUpdate> updates) {
+  if (bias != nullptr) add_tile_bias(segment, acc, bias + tile.row, tile.n_rows);
+  for (const LowRankUpdate& update : updates) pass.add_update(acc, tile, segment, worker, update);
+}
+
 /// Fills the pass with tokens [first, ...) as one segment; returns how many it took.
 int64_t take_tokens(MatmulPass& pass, const Activations& x, int64_t first) {
   const int64_t n = std::min<int64_t>(x.n - first, pass.capacity());
@@ -132,9 +139,8 @@ void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span
     const auto [p, tile] = place(index);
     float* acc = pass.accumulator(worker, 0);
     pass.multiply(acc, tile, segment, worker, {next < 0 ? nullptr : place(next).second.data});
-    if (p->bias != nullptr) {
-      add_tile_bias(segment, acc, p->bias + segment.expert * p->experts->rows + tile.row, tile.n_rows);
-    }
+    const float* bias = p->bias != nullptr ? p->bias + segment.expert * p->experts->rows : nullptr;
+    finish_tile(pass, acc, tile, segment, worker, bias, p->updates);
     store_tile(pass, segment, acc, tile.n_rows, p->out + tile.row, p->ldo);
   });
 }
@@ -163,7 +169,7 @@ void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Prod
       float* acc = pass.accumulator(worker, 0);
       pass.multiply(acc, tile, segment, worker,
                     {next < 0 ? following_data(ctx, following, pass, worker) : place(next).second.data});
-      if (p->bias != nullptr) add_tile_bias(segment, acc, p->bias + tile.row, tile.n_rows);
+      finish_tile(pass, acc, tile, segment, worker, p->bias, p->updates);
       store_tile(pass, segment, acc, tile.n_rows, p->out + tile.row, p->ldo);
     });
   }
@@ -188,8 +194,8 @@ void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedPro
       pass.multiply(
           u, up_tile, segment, worker,
           {next < 0 ? following_data(ctx, following, pass, worker) : tile_at(pass, gate, gate.data, next).data});
-      if (product.gate_bias != nullptr) add_tile_bias(segment, g, product.gate_bias + gate_tile.row, gate_tile.n_rows);
-      if (product.up_bias != nullptr) add_tile_bias(segment, u, product.up_bias + gate_tile.row, gate_tile.n_rows);
+      finish_tile(pass, g, gate_tile, segment, worker, product.gate_bias, product.gate_updates);
+      finish_tile(pass, u, up_tile, segment, worker, product.up_bias, product.up_updates);
       kernels::kernels().gate_mul(
           g, g, u, (segment.n_tokens - 1) * MatmulPass::row_stride(gate_tile.n_rows) + gate_tile.n_rows, product.kind);
       store_tile(pass, segment, g, gate_tile.n_rows, product.out + gate_tile.row, product.ldo);

@@ -74,12 +74,21 @@ struct Activations {
 /// begin there, which keeps memory busy during the stages between.
 using Following = std::array<const Matrix*, 3>;
 
+/// What an adapter adds to the rows of a product: out[t] += B low[t].
+struct LowRankUpdate {
+  Matrix b;  ///< [rows of the product, rank], of expert 0; any type, multiplied in floats
+  int64_t expert_stride_bytes = 0;
+  const float* low = nullptr;       ///< [rows of out, rank]
+  const int32_t* chosen = nullptr;  ///< [rows of out] negative: that row gets nothing; nullptr: all rows get something
+};
+
 /// One product of a fused call: out[t * ldo + r] = sum_i x[t, i] w[r, i] (+ bias[r]).
 struct Product {
   const Matrix* w = nullptr;
   float* out = nullptr;
   int64_t ldo = 0;              ///< floats between rows of out
   const float* bias = nullptr;  ///< [rows] or nullptr
+  std::span<const LowRankUpdate> updates{};
 };
 
 struct MatmulContext {
@@ -103,6 +112,7 @@ struct GatedProduct {
   float* out = nullptr;  ///< [n_tokens, rows]
   int64_t ldo = 0;
   kernels::Gate kind{};
+  std::span<const LowRankUpdate> gate_updates{}, up_updates{};
 };
 void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedProduct& product,
                   const Following& following = {});
@@ -115,7 +125,8 @@ struct Routing {
 };
 
 /// One product of a mixture of experts: `experts` holds n_experts matrices one after the other (GGUF dims {cols, rows,
-/// n_experts}). Entry i computes row i: out[i * ldo ..] = experts[expert[i]] x[row[i]].
+/// n_experts}). Entry i computes row i: out[i * ldo ..] = experts[expert[i]] x[row[i]]; entries of a negative expert
+/// are left out.
 struct ExpertProduct {
   const Matrix* experts = nullptr;  ///< shape of one expert; data of expert 0
   int64_t expert_stride_bytes = 0;
@@ -124,6 +135,7 @@ struct ExpertProduct {
   int64_t ldo = 0;
   const float* scales = nullptr;            ///< [n_experts] as Matrix::scale, or nullptr
   const std::byte* const* parts = nullptr;  ///< [n_experts] data of each, where they do not follow one another
+  std::span<const LowRankUpdate> updates{};
 };
 /// Products of the same input with experts of equal k. Entries are grouped by expert, so that each expert's weights are
 /// read once per call.

@@ -288,4 +288,50 @@ void MatmulPass::multiply_float_group(float* acc, const void* panel, const PassG
   kernels_.matmul.multiply_floats(acc, panel, x, group.n_tokens, n, k == 0);
 }
 
+void MatmulPass::add_update(float* acc, const PassTile& tile, const PassSegment& segment, int worker,
+                            const LowRankUpdate& update) const {
+  const Matrix& b = update.b;
+  const int type = static_cast<int>(b.type);
+  const MatmulScratch::Parts& parts = ctx_.scratch->parts_;
+  auto* panel = as<float>(parts.panel + worker * parts.worker_bytes);
+  const std::byte* data = b.data + segment.expert * update.expert_stride_bytes + tile.row * b.row_bytes;
+  const PassToken& first = tokens_[segment.first_token];
+  const bool one = segment.n_tokens == 1 && !ctx_.batch_invariant && kernels_.matmul.dot_rows[type] != nullptr;
+  if (one && (update.chosen == nullptr || update.chosen[first.out_row] >= 0)) {
+    kernels_.matmul.dot_rows[type](panel, {data, b.row_bytes, tile.n_rows}, update.low + first.out_row * b.cols,
+                                   b.cols);
+    kernels_.add(acc, panel, tile.n_rows);
+  }
+  if (one) return;
+  const kernels::TypeKernels& traits = kernels_.types[type];
+  for (int row = 0; row < tile.n_rows; row += kPanelRows) {  // more than once only for a single token
+    for (int64_t k = 0; k < b.cols; k += kFloatChunk) {
+      const int64_t n = std::min(kFloatChunk, b.cols - k);
+      const std::byte* part = data + row * b.row_bytes + k / traits.block_size * traits.block_bytes;
+      decode_floats(panel, {part, b.row_bytes, std::min(kPanelRows, tile.n_rows - row)}, n, type);
+      for (int g = 0; g < segment.n_groups; ++g) {
+        const PassGroup& group = groups_[segment.first_group + g];
+        add_update_group(acc + row + int64_t{group.first_token - segment.first_token} * kPanelRows, panel, group,
+                         update, k, n);
+      }
+    }
+  }
+}
+
+/// Tokens that follow one another go through the kernel together.
+void MatmulPass::add_update_group(float* acc, const void* panel, const PassGroup& group, const LowRankUpdate& update,
+                                  int64_t k, int64_t n) const {
+  const float* low[kernels::kGroupCols] = {};
+  int n_low = 0;
+  for (int c = 0; c <= group.n_tokens; ++c) {
+    const int64_t row = c < group.n_tokens ? tokens_[group.first_token + c].out_row : -1;
+    if (row >= 0 && (update.chosen == nullptr || update.chosen[row] >= 0)) {
+      low[n_low++] = update.low + row * update.b.cols + k;
+      continue;
+    }
+    if (n_low > 0) kernels_.matmul.multiply_floats(acc + (c - n_low) * kPanelRows, panel, low, n_low, n, false);
+    n_low = 0;
+  }
+}
+
 }  // namespace hearth

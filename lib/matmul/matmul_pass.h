@@ -64,6 +64,10 @@ class MatmulPass {
   /// acc[t * ld + r] = row r of the tile, scaled, times token t of the segment, ld = row_stride(tile.n_rows).
   void multiply(float* acc, const PassTile& tile, const PassSegment& segment, int worker,
                 const Prefetch& prefetch) const;
+  /// acc[t] += rows of B times low[t], for the tokens of the segment that the update chooses: in cache, before the tile
+  /// is stored.
+  void add_update(float* acc, const PassTile& tile, const PassSegment& segment, int worker,
+                  const LowRankUpdate& update) const;
   /// Floats between the tokens of a result tile of n_rows rows.
   static int64_t row_stride(int n_rows);
   /// Result tile `which` (0 or 1) of a worker: [capacity][kPanelRows] floats.
@@ -80,6 +84,8 @@ class MatmulPass {
   void multiply_panels(float* acc, kernels::WeightTile rows, const PassSegment& segment, int type, float* panel,
                        Prefetch prefetch) const;
   void multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n) const;
+  void add_update_group(float* acc, const void* panel, const PassGroup& group, const LowRankUpdate& update, int64_t k,
+                        int64_t n) const;
 
   const MatmulContext& ctx_;
   const kernels::KernelTable& kernels_;

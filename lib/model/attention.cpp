@@ -102,7 +102,7 @@ void attention(const ForwardContext& c, int layer, std::span<const BatchToken> b
   if (rows.empty()) return;
   attend(c, layer, batch);
   if (c.arch->gated_queries) gate_heads(c, shape, rows);
-  keep_rows(c.scratch->heads, int64_t{shape.n_heads} * shape.v_dim, rows);
+  keep_rows(c, c.scratch->heads, int64_t{shape.n_heads} * shape.v_dim, rows);
   const float* heads = latent ? expand_values(c, layer, static_cast<int>(rows.size())) : c.scratch->heads;
   linear(c, {heads, w.o.w.cols, static_cast<int64_t>(rows.size())}, {{&w.o, c.scratch->y, c.hp->d_model}},
          {w.gate ? &w.gate : &w.up});

@@ -295,6 +295,7 @@ Result<Weights> bind_weights(const GgufFile& file, const Architecture& arch, HPa
   }
   pass_over_others(bind, hp);
   if (Status status = bind.finish(); !status) return status.error();
+  weights.linear_tensors = bind.take_linear_tensors();
   weights.copied_bytes = bind.copied_bytes();
   hp.widest_input = bind.widest_input();
   return weights;

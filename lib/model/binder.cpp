@@ -37,6 +37,13 @@ Matrix rows_of(const Matrix& whole, int64_t first, int64_t n) {
 
 }  // namespace
 
+Matrix matrix_of(const GgufTensor& tensor, int64_t cols, int64_t rows) {
+  const int index = type_index(tensor.type);
+  if (index < 0) return {};
+  const TensorTypeInfo& info = *tensor_type_info(tensor.type);
+  return {tensor.data, static_cast<kernels::TypeIndex>(index), rows, cols, cols / info.block_size * info.block_bytes};
+}
+
 bool Binder::has_shape(const std::string& name, std::initializer_list<int64_t> dims) const {
   const GgufTensor* tensor = file_.tensor(name);
   if (!tensor) return false;
@@ -76,6 +83,7 @@ void Binder::linear(Linear& out, const std::string& base, int64_t cols, int64_t 
   if (!out.w) return;
   widest_input_ = std::max(widest_input_, cols);
   out.name = weight->name;
+  linear_tensors_.push_back({out.name, cols, rows, 0});
   floats(out.b, base + ".bias", rows, false);
   if (const GgufTensor* tensor = take_scale(base, 1)) read_floats(&out.w.scale, *tensor);
 }
@@ -102,6 +110,7 @@ void Binder::experts(ExpertLinear& out, const std::string& base, int64_t cols, i
   if (!out.w) return;
   widest_input_ = std::max(widest_input_, cols);
   out.name = weight->name;
+  linear_tensors_.push_back({out.name, cols, rows, n});
   if (const GgufTensor* bias = take(base + ".bias", {rows, n}, false)) copy(out.b, *bias);
   if (const GgufTensor* tensor = take_scale(base, n)) copy(out.scale, *tensor);
 }
@@ -111,6 +120,7 @@ void Binder::separate_experts(ExpertLinear& out, const std::string& base, int64_
     Linear one;
     linear(one, base + "." + std::to_string(e), cols, rows);
     if (!one) return;
+    linear_tensors_.pop_back();  // experts go by the name of the first
     if (e == 0) out = {one.w, 0, {}, {}, {}, one.name, 0};
     if (one.w.type != out.w.type || !one.b.empty() || one.w.scale != 1.0f) {
       return fail(ErrorCode::kUnsupported, "tensor " + std::string(one.name) + " is not of the type of expert 0");
@@ -122,6 +132,7 @@ void Binder::separate_experts(ExpertLinear& out, const std::string& base, int64_
 void Binder::transposed(ExpertLinear& out, FloatArray& memory, const Linear& whole, int64_t stride, int64_t rows,
                         int64_t n) {
   if (!whole) return;
+  linear_tensors_.pop_back();
   const int64_t cols = whole.w.cols, row_bytes = rows * static_cast<int64_t>(sizeof(float));
   widest_input_ = std::max(widest_input_, rows);
   copied_bytes_ += static_cast<uint64_t>(n * cols * row_bytes);
@@ -188,14 +199,11 @@ Status Binder::finish() {
 
 void Binder::fill(Matrix& out, const GgufTensor* tensor, int64_t cols, int64_t rows) {
   if (!tensor) return;
-  const int index = type_index(tensor->type);
-  if (index < 0) {
-    const TensorTypeInfo* info = tensor_type_info(tensor->type);
-    return fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor->name) + " has type " +
-                                             (info ? info->name : "?") + ", which this build cannot compute with");
-  }
-  const TensorTypeInfo& info = *tensor_type_info(tensor->type);
-  out = {tensor->data, static_cast<kernels::TypeIndex>(index), rows, cols, cols / info.block_size * info.block_bytes};
+  out = matrix_of(*tensor, cols, rows);
+  if (out) return;
+  const TensorTypeInfo* info = tensor_type_info(tensor->type);
+  fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor->name) + " has type " + (info ? info->name : "?") +
+                                    ", which this build cannot compute with");
 }
 
 const GgufTensor* Binder::take_scale(const std::string& base, int64_t n) {

@@ -11,6 +11,9 @@
 
 namespace hearth {
 
+/// The first rows [rows, cols] of a tensor as a matrix; without rows when its type cannot be computed with.
+Matrix matrix_of(const GgufTensor& tensor, int64_t cols, int64_t rows);
+
 /// Shapes are those of GGUF: cols first. After a failure the outputs stay empty; finish() reports it.
 class Binder {
  public:
@@ -45,6 +48,8 @@ class Binder {
   Status finish();
   /// Columns of the widest matrix that a product may meet.
   int64_t widest_input() const { return widest_input_; }
+  /// Every tensor that was bound by linear(), fused() or experts(), but for those that are used in another form.
+  std::vector<LinearTensor> take_linear_tensors() { return std::move(linear_tensors_); }
   /// Of all vectors copied so far.
   uint64_t copied_bytes() const { return copied_bytes_; }
 
@@ -61,6 +66,7 @@ class Binder {
 
   const GgufFile& file_;
   std::vector<bool> used_;
+  std::vector<LinearTensor> linear_tensors_;
   uint64_t copied_bytes_ = 0;
   int64_t widest_input_ = 0;
   bool ok_ = true;

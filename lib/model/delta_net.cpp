@@ -182,7 +182,7 @@ void delta_net(const ForwardContext& c, int layer, std::span<const BatchToken> b
     run_head(c, w, states, before, seq, task % p.n_v_heads, c.scratch->workers[static_cast<size_t>(worker)].total);
   });
   if (rows.empty()) return;
-  keep_rows(c.scratch->heads, p.v_width(), rows);
+  keep_rows(c, c.scratch->heads, p.v_width(), rows);
   linear(c, {c.scratch->heads, p.v_width(), static_cast<int64_t>(rows.size())},
          {{&w.out, c.scratch->y, c.hp->d_model}});
 }

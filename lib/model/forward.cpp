@@ -29,6 +29,7 @@ void embed(const ForwardContext& c, std::span<const BatchToken> batch) {
     add_table_row(x, c.weights->token_types, 0, c.scratch->y + int64_t{t} * c.hp->d_model);
     add_table_row(x, c.weights->positions, token.pos, c.scratch->y + int64_t{t} * c.hp->d_model);
   });
+  if (c.adapters != nullptr) c.adapters->embed(c, batch);
   if (c.weights->embedding_norm) {
     norm_rows(c, c.scratch->x, c.scratch->x, c.weights->embedding_norm, static_cast<int>(batch.size()), c.hp->d_model);
   }
@@ -78,13 +79,15 @@ void block(const ForwardContext& c, int l, std::span<const BatchToken> batch, st
   } else {
     attention(c, l, batch, rows);  // y = Attention(h)
   }
-  if (rows.size() < batch.size()) keep_rows(c.scratch->x, c.hp->d_model, rows);
+  if (rows.size() < batch.size()) keep_rows(c, c.scratch->x, c.hp->d_model, rows);
   residual(c, w.attn_post_norm, w.ffn_norm, n);  // x += y; h = norm(x)
   feed_forward_stage(c, l, n);                   // y = FFN(h)
-  if (!w.layer_embedding_gate && w.output_scale.empty())
+  const bool steered = c.adapters != nullptr && c.adapters->steers(l);
+  if (!w.layer_embedding_gate && w.output_scale.empty() && !steered)
     return residual(c, w.ffn_post_norm, next, n);  // x += y; h = norm(x)
   residual(c, w.ffn_post_norm, {}, n);             // x += y; h = x
   end_layer(c, l, rows);
+  if (steered) c.adapters->steer(l, c.scratch->x, c.hp->d_model);
   norm_rows(c, c.scratch->h, c.scratch->x, next, n, c.hp->d_model);
 }
 
@@ -101,7 +104,8 @@ void output_logits(const ForwardContext& c, float* logits, int n) {
 
 }  // namespace
 
-void keep_rows(float* data, int64_t width, std::span<const int32_t> rows) {
+void keep_rows(const ForwardContext& c, float* data, int64_t width, std::span<const int32_t> rows) {
+  if (c.adapters != nullptr) c.adapters->keep(rows);
   for (size_t i = 0; i < rows.size(); ++i) {
     if (rows[i] == static_cast<int32_t>(i)) continue;
     std::memcpy(data + static_cast<int64_t>(i) * width, data + rows[i] * width,

@@ -13,6 +13,7 @@
 #include "lib/base/parallel.h"
 #include "lib/cache/kv_cache.h"
 #include "lib/matmul/matmul.h"
+#include "lib/model/adapter_pass.h"
 #include "lib/model/hparams.h"
 #include "lib/model/linear.h"
 #include "lib/model/rope.h"
@@ -124,6 +125,7 @@ struct ForwardContext {
   bool causal = true;
   const LinearObserver* observe_linear = nullptr;  ///< sees every linear layer; nullptr: none
   const std::atomic<bool>* cancel = nullptr;       ///< looked at before every layer; may be nullptr
+  AdapterPass* adapters = nullptr;                 ///< of this batch; nullptr: it uses none
 };
 
 /// Computes a batch whose positions the cache has reserved. Writes rows `first_row`... of scratch->hidden and, where
@@ -158,8 +160,9 @@ void prepare_layer_embeddings(const ForwardContext& c, std::span<const BatchToke
 /// ... and what ends a layer: x += norm(W_up(gelu(W_gate x) * layer_embeddings)), x *= output_scale. h is x on entry.
 void end_layer(const ForwardContext& c, int layer, std::span<const int32_t> rows);
 
-/// data[i] = data[rows[i]], where rows ascend: rows of `width` that are no longer needed make room.
-void keep_rows(float* data, int64_t width, std::span<const int32_t> rows);
+/// data[i] = data[rows[i]], where rows ascend: rows of `width` that are no longer needed make room. From here on the
+/// stages compute `rows` alone.
+void keep_rows(const ForwardContext& c, float* data, int64_t width, std::span<const int32_t> rows);
 
 /// Runs f(row) for rows [0, n), in parallel when n * width is worth it.
 template <typename F>

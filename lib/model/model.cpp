@@ -89,6 +89,17 @@ bool touch_weights(const GgufFile& file, const LoadProgress& progress) {
   return sum != ~0u;  // keeps the reads
 }
 
+/// kFormat names the first damaged tensor.
+Status check_weights(const GgufFile& file, const LoadProgress& progress) {
+  uint64_t done = 0;
+  for (size_t i = 0; i < file.tensors().size(); ++i) {
+    if (Status sound = file.check_tensor(i); !sound) return sound;
+    done += file.tensors()[i].size_bytes;
+    if (progress && !progress(done, file.file_bytes())) return Error{ErrorCode::kCancelled, "loading was cancelled"};
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Model::Impl> bind_model(GgufFile file) {
@@ -129,6 +140,9 @@ struct ModelBuilder {
     Result<Tokenizer> tokenizer = Tokenizer::from_gguf(impl->file);
     if (!tokenizer) return tokenizer.error();
     if (Status status = adopt_tokenizer(*impl, std::move(*tokenizer)); !status) return status.error();
+    if (options.check_tensors) {
+      if (Status sound = check_weights(impl->file, options.progress); !sound) return sound.error();
+    }
     if (options.prefetch && !touch_weights(impl->file, options.progress)) return cancelled;
     if (options.progress && !options.progress(total, total)) return cancelled;
     return Model(std::make_shared<const Model::Impl>(std::move(*impl)));

@@ -99,8 +99,16 @@ struct LayerWeights {
   FloatArray output_scale;  ///< [1] factor on the residual stream after the layer, or empty
 };
 
+/// A tensor of the file that linear() or expert_linear() multiplies with under its own name: [rows, cols], n_experts
+/// times (0: once).
+struct LinearTensor {
+  std::string_view name;  ///< as of Linear
+  int64_t cols = 0, rows = 0, n_experts = 0;
+};
+
 struct Weights {
-  Linear token_embedding;  ///< [n_vocab, d_model]
+  std::vector<LinearTensor> linear_tensors;  ///< what adapters may change
+  Linear token_embedding;                    ///< [n_vocab, d_model]
   Norm embedding_norm;
   Matrix token_types;       ///< [n types, d_model]
   Matrix positions;         ///< [max_position, d_model]

@@ -77,9 +77,26 @@ Status write_text(Session& session, Generator& generator, const GenerateOptions&
   return {};
 }
 
+namespace {
+
+/// Shows the whole prompt to adapters that wait for tokens in it, while its parts are computed.
+class LookAhead {
+ public:
+  LookAhead(Session& session, SeqId seq, std::span<const Token> tokens) : impl_(SessionInternals::of(session)) {
+    if (impl_.adapters.waits_for_tokens()) impl_.look_ahead(seq, tokens);
+  }
+  ~LookAhead() { impl_.adapters.end_look_ahead(); }
+
+ private:
+  Session::Impl& impl_;
+};
+
+}  // namespace
+
 Status Session::prefill(std::span<const Token> tokens, const PrefillOptions& options) {
   return guard([&]() -> Status {
     if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "prefill: no tokens"};
+    const LookAhead look_ahead(*this, options.seq, tokens);
     const auto n_batch = static_cast<size_t>(this->options().n_batch);
     const auto n_tokens = static_cast<int32_t>(tokens.size());
     std::vector<BatchToken> batch;

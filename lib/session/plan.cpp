@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lib/base/guard.h"
+#include "lib/session/adapter_set.h"
 
 namespace hearth {
 namespace {
@@ -87,6 +88,7 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) 
   plan.scratch_bytes = layout.used();
   plan.tables_bytes = model.weights.copied_bytes + model.weights.layers.size() * sizeof(LayerWeights);
   if (model.tokenizer) plan.tables_bytes += model.tokenizer->memory_bytes();
+  plan.adapter_bytes = AdapterSet::bytes_of(model.hp, options, options.adapters);
   plan.process_bytes = kProgramBytes + static_cast<uint64_t>(options.n_threads) * kThreadBytes;
   return plan;
 }

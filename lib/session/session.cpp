@@ -85,6 +85,7 @@ Result<Session> Session::create(const Model& model, const SessionOptions& wanted
     impl->matmul_scratch.bind(impl->scratch.matmul, matmul_rows(m.hp, sizes), m.hp.widest_input, sizes.n_threads);
 
     for (const RopeParams& rope : m.hp.ropes) impl->ropes.push_back(make_rope_table(rope, m.weights, options->n_ctx));
+    if (Status set = impl->adapters.set(m.hp, *options, -1, options->adapters); !set) return set.error();
     return Session(std::move(impl));
   });
 }
@@ -93,11 +94,14 @@ Result<Session> Session::create(const Model& model, const SessionOptions& wanted
 Status Session::Impl::compute(std::span<const BatchToken> batch, const std::atomic<bool>* cancel) {
   ForwardContext c = context();
   c.cancel = cancel;
+  if (adapters.waits_for_tokens()) look_at(batch);
   for (size_t at = 0; at < batch.size();) {
     const auto part = batch.subspan(at, std::min(batch.size() - at, static_cast<size_t>(options.n_batch)));
     if (Status status = c.cache->reserve(part); !status) return status;
+    c.adapters = adapters.begin(part);
     const int rows = forward(c, part, n_rows, makes_logits(*c.hp, options));
     if (rows < 0) return Error{ErrorCode::kCancelled, "cancelled while computing"};
+    if (Status fits = c.adapters != nullptr ? c.adapters->take_status() : Status(); !fits) return fits;
     at += part.size();
     n_rows += rows;
   }
@@ -151,7 +155,9 @@ const SessionOptions& Session::options() const {
   return impl_->options;
 }
 MemoryPlan Session::plan() const {
-  return impl_->plan;
+  MemoryPlan plan = impl_->plan;
+  plan.adapter_bytes = impl_->adapters.bytes();
+  return plan;
 }
 
 }  // namespace hearth

@@ -11,6 +11,8 @@
 #include "lib/base/parallel.h"
 #include "lib/cache/kv_cache.h"
 #include "lib/model/forward.h"
+#include "lib/model/model_impl.h"
+#include "lib/session/adapter_set.h"
 
 namespace hearth {
 
@@ -20,6 +22,10 @@ struct Session::Impl {
   Status check(std::span<const BatchToken> batch) const;
   Status compute(std::span<const BatchToken> batch, const std::atomic<bool>* cancel);
   ForwardContext context();
+  /// Lets adapters with invocation tokens see what is about to be computed.
+  void look_at(std::span<const BatchToken> batch);
+  /// The same for a prompt that is computed part by part; adapters.end_look_ahead() ends it.
+  void look_ahead(SeqId seq, std::span<const Token> tokens);
 
   Model model;
   SessionOptions options;
@@ -30,6 +36,7 @@ struct Session::Impl {
   Scratch scratch;
   MatmulScratch matmul_scratch;
   std::vector<RopeTable> ropes;
+  AdapterSet adapters;
   int n_rows = 0;                 ///< rows of logits that the last decode() left
   LinearObserver observe_linear;  ///< may be empty
 };

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "lib/session/session_impl.h"
+#include "support/adapter_file.h"
 #include "support/family_model.h"
 
 namespace {
@@ -65,7 +66,21 @@ int64_t allocations_of(Session& session, const std::vector<BatchToken>& batch) {
   return counted;
 }
 
-void expect_none(const std::string& name, const FamilyOptions& options, const SessionOptions& session_options) {
+/// Another adapter for each sequence but the first, the last one's with invocation tokens.
+void adapt(Session& session, const FamilyModel& family) {
+  for (SeqId seq = 1; seq < kSequences; ++seq) {
+    testing::AdapterFile file(family.tiny, 4, static_cast<unsigned>(seq));
+    if (seq == kSequences - 1) file.tiny.int_arrays["adapter.alora.invocation_tokens"] = {9, 16};
+    static std::vector<std::vector<std::byte>> kept;  // adapters borrow their bytes
+    kept.push_back(file.gguf());
+    const auto adapter = Adapter::from_memory(kept.back(), session.model());
+    ASSERT_TRUE(adapter) << adapter.error().message;
+    ASSERT_TRUE(session.set_adapters(seq, {{*adapter, 1.0f}}));
+  }
+}
+
+void expect_none(const std::string& name, const FamilyOptions& options, const SessionOptions& session_options,
+                 bool adapters = false) {
   FamilyModel family(*find_architecture(name), options);
   if (options.experts) family.integer("expert_group_count", 2), family.integer("expert_group_used_count", 1);
   const auto bytes = family.gguf();
@@ -73,6 +88,7 @@ void expect_none(const std::string& name, const FamilyOptions& options, const Se
   ASSERT_TRUE(model) << name << ": " << model.error().message;
   auto session = Session::create(*model, session_options);
   ASSERT_TRUE(session) << name << ": " << session.error().message;
+  if (adapters) adapt(*session, family);
   ASSERT_TRUE(session->decode(batch_of(0, kSequences, 0, 40)));  // a prompt; the first of anything may allocate
   int32_t pos = 40;
   for (; pos < 140; ++pos) {  // over the ends of pages and windows
@@ -83,14 +99,14 @@ void expect_none(const std::string& name, const FamilyOptions& options, const Se
   EXPECT_EQ(allocations_of(*session, batch_of(0, kSequences, pos, 40)), 0) << name << ", a prompt";
 }
 
-void expect_none(const std::string& name, const FamilyOptions& options = {}) {
+void expect_none(const std::string& name, const FamilyOptions& options = {}, bool adapters = false) {
   SessionOptions session_options;
   session_options.n_ctx = 600;
   session_options.n_seqs = kSequences;
   session_options.n_logits = 40 * kSequences;
   for (const int threads : {1, 2}) {
     session_options.n_threads = threads;
-    expect_none(name, options, session_options);
+    expect_none(name, options, session_options, adapters);
   }
 }
 
@@ -121,6 +137,11 @@ TEST(SteadyDecode, RecurrentLayersAllocateNothing) {
 
 TEST(SteadyDecode, PerLayerEmbeddingsAllocateNothing) {
   expect_none("gemma4", {.layer_embedding = 8});
+}
+
+TEST(SteadyDecode, AdaptersAllocateNothing) {
+  expect_none("llama", {}, true);
+  expect_none("granitemoe", {.experts = true}, true);
 }
 
 TEST(SteadyDecode, TheCounterCounts) {

@@ -64,11 +64,34 @@ int engine_h(const hearth::Result<hearth::Model>& model, const hearth::Result<st
   return 0;
 }
 
+int adapter_h(const hearth::Result<hearth::Model>& model) {
+  auto adapter = hearth::Adapter::load("style.gguf", *model);
+  if (!adapter) return fail(adapter.error());
+  auto session = hearth::Session::create(*model, {.adapters = {{*adapter, 0.8f}}});  // for every sequence, or ...
+  hearth::Status set = session->set_adapters(0, {{*adapter, 1.0f}});                 // ... for one, at any time
+  return set ? 0 : fail(set.error());
+}
+
 int importance_matrix_h() {
   auto importance = hearth::ImportanceMatrix::read("model.imatrix.gguf");
   if (!importance) return fail(importance.error());
   std::span<const float> weights = importance->weights("blk.0.ffn_up.weight", 0, 2048);
   show(weights);
+  return 0;
+}
+
+int convert_h() {
+  auto report = hearth::convert_model("SmolLM2-135M", "smollm2.gguf", {.type = hearth::TensorType::kBF16});
+  if (!report) return fail(report.error());
+  for (const std::string& warning : report->warnings) show(warning);
+  return 0;
+}
+
+int compare_h() {
+  auto a = hearth::GgufFile::open("model-f16.gguf"), b = hearth::GgufFile::open("model-q4_k_m.gguf");
+  auto comparison = hearth::compare_files(*a, *b);
+  if (!comparison) return fail(comparison.error());
+  for (const hearth::TensorDifference& t : comparison->tensors) show(t.name, t.relative_error());
   return 0;
 }
 
@@ -207,6 +230,7 @@ TEST(HeaderExamples, ReportAMissingFile) {
   EXPECT_EQ(result_h(), 1);
   EXPECT_EQ(gguf_h(), fail({ErrorCode::kNotFound, ""}));
   EXPECT_EQ(importance_matrix_h(), fail({ErrorCode::kNotFound, ""}));
+  EXPECT_EQ(convert_h(), fail({ErrorCode::kNotFound, ""}));
   EXPECT_EQ(model_h(), fail({ErrorCode::kNotFound, ""}));
 }
 
@@ -218,7 +242,9 @@ TEST(HeaderExamples, OpenTheirFile) {
   fs::create_symlink(source_dir() / "examples/models/small-world-q8_0.gguf", folder.path() / "model.gguf");
   fs::current_path(folder.path());
   ::testing::internal::CaptureStdout();
-  const int failures = result_h() + gguf_h() + model_h();
+  fs::copy_file("model.gguf", "model-f16.gguf");
+  fs::copy_file("model.gguf", "model-q4_k_m.gguf");
+  const int failures = result_h() + gguf_h() + model_h() + compare_h();
   tokenizer_h();
   const std::string said = ::testing::internal::GetCapturedStdout();
   fs::current_path(before);
@@ -267,6 +293,7 @@ TEST_F(HeaderExamplesRun, WithAModel) {
   EXPECT_FALSE(::testing::internal::GetCapturedStdout().empty());
   EXPECT_GT(chat_template_h(model), 3u);
   EXPECT_GT(embedder_h(model), -1.0f);
+  EXPECT_EQ(adapter_h(model), fail({ErrorCode::kNotFound, ""}));
   std::string text;
   for (int i = 0; i < 300; ++i) text += "Mia has a red kite. ";
   EXPECT_EQ(quality_h(model, model, text), 0);

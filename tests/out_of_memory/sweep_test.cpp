@@ -5,7 +5,9 @@
 #include <functional>
 #include <optional>
 
+#include "convert/folder_builder.h"
 #include "hearth/hearth.h"
+#include "support/adapter_file.h"
 #include "support/golden.h"
 #include "support/temp_dir.h"
 #include "support/tiny_model.h"
@@ -83,6 +85,17 @@ void create_a_session() {
     sweep([&] { return Session::create(tiny_model(), options); },
           [](const Session& session) { return std::to_string(session.plan().total()); });
   }
+}
+
+void adapters() {
+  const auto bytes = AdapterFile(TinyModel(), 4).gguf();
+  sweep([&] { return Adapter::from_memory(bytes, tiny_model()); },
+        [](const Adapter& made) { return std::to_string(made.content_hash()); });
+  Session session = make_session();
+  const std::vector<AdapterScale> list = {{*Adapter::from_memory(bytes, tiny_model()), 0.5f}};
+  ASSERT_TRUE(session.set_adapters(0, list));
+  sweep([&] { return session.set_adapters(0, list); },
+        [&] { return std::to_string(session.adapters(0).size()) + " " + std::to_string(session.adapter_key(0, 0)); });
 }
 
 void decode() {
@@ -285,10 +298,53 @@ void decode_a_stream() {
   EXPECT_EQ(decoder.push(long_token), std::string(100, 'x'));
 }
 
+std::string describe(const ConvertReport& report) {
+  return report.architecture + " " + std::to_string(report.n_tensors);
+}
+
+void convert_a_folder() {
+  const TempDir dir;
+  std::vector<FolderTensor> tensors = {{"model.embed_tokens.weight", {kByteLevelTokens, 8}},
+                                       {"model.norm.weight", {8}}};
+  for (const char* name : {"self_attn.q_proj", "mlp.experts.0.up_proj", "mlp.experts.1.up_proj", "input_layernorm"}) {
+    tensors.push_back({"model.layers.0." + std::string(name) + ".weight", {8, 8}, "BF16"});
+  }
+  dir.write("config.json",
+            "{\"model_type\":\"llama\",\"hidden_size\":8,\"num_hidden_layers\":1,\"num_attention_heads\":2,"
+            "\"max_position_embeddings\":64,\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}}");
+  dir.write("tokenizer.json", byte_level_tokenizer());
+  dir.write("tokenizer_config.json", "{\"bos_token\":\"<s>\",\"chat_template\":\"{{ 1 }}\"}");
+  dir.write("model.safetensors", safetensors_file(tensors));
+  const std::string folder = dir.path().string(), out = dir.file("out.gguf");
+  sweep([&] { return convert_model(folder, out); }, [](const ConvertReport& report) { return describe(report); });
+  dir.write("adapter_config.json", "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":8}");
+  const std::string layer = "base_model.model.model.layers.0.self_attn.q_proj.lora_";
+  dir.write("adapter_model.safetensors",
+            safetensors_file({{layer + "A.weight", {2, 8}}, {layer + "B.weight", {8, 2}}}));
+  sweep([&] { return convert_adapter(folder, folder, out); },
+        [](const ConvertReport& report) { return describe(report); });
+}
+
+void measure() {
+  const std::string text(300, 'a');
+  const MeasureOptions run{.chunk_size = 16, .max_chunks = 2, .n_threads = 2};
+  const TempDir dir;
+  const std::string saved = dir.file("saved");
+  sweep([&] { return measure_perplexity(tiny_model(), text, {.run = run, .save_logits = saved}); },
+        [](const PerplexityReport& report) { return std::to_string(report.perplexity.value); });
+  sweep([&] { return measure_perplexity(tiny_model(), "", {.run = run, .base_logits = saved}); },
+        [](const PerplexityReport& report) { return std::to_string(report.divergence->kld.value); });
+  sweep([&] { return measure_importance(tiny_model(), text, {.run = run}); },
+        [](const ImportanceMatrix& matrix) { return std::to_string(matrix.entries().size()); });
+  sweep([&] { return compare_files(tiny_model().file(), tiny_model().file(), {.n_threads = 1}); },
+        [](const FileComparison& comparison) { return std::to_string(comparison.tensors.size()); });
+}
+
 const Case kCases[] = {
     {"OpenAPath", open_a_path},
     {"OpenFromMemory", open_from_memory},
     {"CreateASession", create_a_session},
+    {"Adapters", adapters},
     {"Decode", decode},
     {"Generate", generate},
     {"Chat", chat},
@@ -298,6 +354,8 @@ const Case kCases[] = {
     {"Write", write},
     {"Sample", sample},
     {"DescribeErrors", describe_errors},
+    {"ConvertAFolder", convert_a_folder},
+    {"Measure", measure},
     {"WithoutAResult", without_a_result},
     {"DecodeAStream", decode_a_stream},
 };

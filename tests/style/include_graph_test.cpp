@@ -29,6 +29,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"chat.h", "session"},
     {"cpu.h", "cpu"},
     {"kv_cache.h", "cache"},
+    {"adapter.h", "model"},
     {"model.h", "model"},
     {"sampler.h", "sample"},
     {"session.h", "session"},
@@ -38,6 +39,8 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"hearth.h", ""},
     {"importance_matrix.h", "quantize"},
     {"quality.h", "quantize"},
+    {"convert.h", "convert"},
+    {"compare.h", "quantize"},
 };
 
 std::string read_text(const fs::path& path) {

@@ -80,5 +80,28 @@ TEST_F(QualityCommands, ImatrixWritesAndAdds) {
   }
 }
 
+TEST_F(QualityCommands, ConvertVerifyCompare) {
+  const std::filesystem::path golden = golden_dir() / "safetensors" / "llama-bf16";
+  if (!std::filesystem::exists(golden)) GTEST_SKIP() << "no golden data in " << golden_dir();
+  ASSERT_EQ(run_tool({"convert", golden.string(), "-o", path("m.gguf")}).exit_code, 0);
+  ASSERT_EQ(run_tool({"convert", golden.string(), "-o", path("f32.gguf"), "--type", "f32"}).exit_code, 0);
+  EXPECT_EQ(run_tool({"convert", golden.string(), "-o", path("x.gguf"), "--type", "q9"}).exit_code, 2);
+  const ToolResult sound = run_tool({"verify", path("m.gguf")});
+  EXPECT_EQ(sound.exit_code, 0) << sound.err;
+  EXPECT_NE(sound.out.find("all sound"), std::string::npos);
+  const ToolResult compared = run_tool({"compare", path("m.gguf"), path("f32.gguf"), "--json", "--svg", path("e.svg")});
+  ASSERT_EQ(compared.exit_code, 0) << compared.err;
+  EXPECT_EQ(Json::parse(compared.out)["types"]["BF16 -> F32"]["relative_error"], 0.0);
+  EXPECT_TRUE(read(path("e.svg")).starts_with("<svg "));
+  std::string bytes = read(path("m.gguf"));
+  bytes[bytes.size() - 40] = static_cast<char>(bytes[bytes.size() - 40] ^ 1);
+  write(path("m.gguf"), bytes);
+  const ToolResult damaged = run_tool({"verify", path("m.gguf"), "--json"});
+  EXPECT_EQ(damaged.exit_code, 1);
+  EXPECT_EQ(Json::parse(damaged.out)["damaged"].size(), 1u) << damaged.out;
+  EXPECT_NE(damaged.err.find("is damaged"), std::string::npos);
+  expect_one_error_line(run_tool({"verify", base_}), "has no checksums");
+}
+
 }  // namespace
 }  // namespace hearth::testing

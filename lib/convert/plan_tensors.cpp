@@ -1,0 +1,156 @@
+// Decides what becomes of every array.
+#include <algorithm>
+#include <map>
+
+#include "lib/base/quote.h"
+#include "lib/convert/tensor_plan.h"
+
+namespace hearth {
+namespace {
+
+constexpr size_t kMostWarnings = 20;
+
+/// Small matrices that are read in floats anyway.
+bool stays_f32(std::string_view name) {
+  return name == "position_embd.weight" || name == "token_types.weight" || name.ends_with("ffn_gate_inp.weight");
+}
+
+class Planner {
+ public:
+  Planner(const Family& family, const Architecture& arch, const ConfigSizes& sizes, const ConvertOptions& options)
+      : family_(family), arch_(arch), sizes_(sizes), options_(options) {}
+
+  Status add(const SafeTensor& tensor);
+  void add_factors(const char* name, const std::vector<float>& values);
+  Result<ConversionPlan> finish();
+
+ private:
+  Status shape(const SafeTensor& tensor, PlannedTensor& planned) const;
+  Status add_expert(const SafeTensor& tensor, const NewName& name);
+  void warn(std::string line) {
+    if (plan_.warnings.size() < kMostWarnings) plan_.warnings.push_back(std::move(line));
+  }
+
+  const Family& family_;
+  const Architecture& arch_;
+  const ConfigSizes& sizes_;
+  const ConvertOptions& options_;
+  ConversionPlan plan_;
+  std::map<std::string, std::map<int64_t, const SafeTensor*>> experts_;
+};
+
+Error wrong_array(const SafeTensor& tensor, const std::string& what, ErrorCode code = ErrorCode::kFormat) {
+  return Error{code, "tensor " + quote(tensor.name) + " " + what};
+}
+
+Status Planner::shape(const SafeTensor& tensor, PlannedTensor& planned) const {
+  if (tensor.float_type() == nullptr) return wrong_array(tensor, "is of type " + tensor.dtype, ErrorCode::kUnsupported);
+  planned.dims.assign(tensor.shape.rbegin(), tensor.shape.rend());
+  if (planned.dims.empty() || planned.dims.size() > 3 || tensor.n_elements == 0) {
+    return wrong_array(tensor, "has a shape that GGUF has no place for");
+  }
+  const bool is_matrix = planned.dims.size() > 1 && !stays_f32(planned.name);
+  planned.type = !is_matrix ? TensorType::kF32 : options_.type.value_or(tensor.type());
+  return {};
+}
+
+/// Experts are collected, and become one tensor at the end.
+Status Planner::add_expert(const SafeTensor& tensor, const NewName& name) {
+  const auto [place, is_new] = experts_[name.name].emplace(name.expert, &tensor);
+  if (!is_new) return wrong_array(tensor, "is a second expert " + std::to_string(name.expert));
+  if (place->second->shape != experts_[name.name].begin()->second->shape) {
+    return wrong_array(tensor, "has not the shape of the other experts");
+  }
+  return {};
+}
+
+Status Planner::add(const SafeTensor& tensor) {
+  if (is_of_another_modality(tensor.name)) {
+    if (plan_.warnings.empty()) warn("parts for pictures or sound are left out");
+    return {};
+  }
+  const auto name = rename_tensor(family_, tensor.name);
+  if (!name)
+    return wrong_array(tensor, "is not known in models of type " + quote(family_.model_type), ErrorCode::kUnsupported);
+  if (name->name.empty() || (name->name == "output.weight" && sizes_.tied)) return {};
+  if (name->layer >= sizes_.n_layers) {
+    warn("tensor " + quote(tensor.name) + " is left out: the model has " + std::to_string(sizes_.n_layers) + " layers");
+    return {};
+  }
+  if (name->expert >= 0) return add_expert(tensor, *name);
+  PlannedTensor planned;
+  planned.name = name->name;
+  planned.layer = name->layer;
+  if (Status s = shape(tensor, planned); !s) return s;
+  planned.sources = {&tensor};
+  const int64_t n_rows = planned.dims.size() > 1 ? planned.dims[1] : planned.dims[0];
+  const bool is_q = planned.name.find(".attn_q.") != std::string::npos;
+  const bool is_k = planned.name.find(".attn_k.") != std::string::npos;
+  if (arch_.rope == RopeLayout::kPairs && (is_q || is_k)) {
+    planned.n_paired_heads = is_q ? sizes_.n_heads : sizes_.n_kv_heads;
+    if (n_rows % (2 * planned.n_paired_heads) != 0) {
+      return wrong_array(
+          tensor, "has " + std::to_string(n_rows) + " rows for " + std::to_string(planned.n_paired_heads) + " heads");
+    }
+  }
+  planned.plus_one = family_.norms_plus_one && planned.name.ends_with("norm.weight");
+  plan_.tensors.push_back(std::move(planned));
+  return {};
+}
+
+void Planner::add_factors(const char* name, const std::vector<float>& values) {
+  if (values.empty()) return;
+  PlannedTensor planned;
+  planned.name = name;
+  planned.dims = {static_cast<int64_t>(values.size())};
+  planned.values = values;
+  plan_.tensors.push_back(std::move(planned));
+}
+
+Result<ConversionPlan> Planner::finish() {
+  for (const auto& [name, by_number] : experts_) {
+    const SafeTensor& first = *by_number.begin()->second;
+    if (by_number.rbegin()->first != static_cast<int64_t>(by_number.size()) - 1) {
+      return wrong_array(first, "lacks experts: " + std::to_string(by_number.size()) + " are there, the last is " +
+                                    std::to_string(by_number.rbegin()->first));
+    }
+    PlannedTensor planned;
+    planned.name = name;
+    if (Status s = shape(first, planned); !s) return s.error();
+    if (planned.dims.size() != 2) return wrong_array(first, "is no matrix");
+    planned.dims.push_back(static_cast<int64_t>(by_number.size()));
+    for (const auto& [number, tensor] : by_number) planned.sources.push_back(tensor);
+    std::string_view digits = std::string_view(name).substr(4);
+    planned.layer = 0;
+    for (; !digits.empty() && digits.front() >= '0' && digits.front() <= '9'; digits.remove_prefix(1)) {
+      planned.layer = planned.layer * 10 + (digits.front() - '0');
+    }
+    plan_.tensors.push_back(std::move(planned));
+  }
+  std::sort(plan_.tensors.begin(), plan_.tensors.end(), [](const PlannedTensor& a, const PlannedTensor& b) {
+    return a.layer != b.layer ? a.layer < b.layer : a.name < b.name;
+  });
+  for (size_t i = 1; i < plan_.tensors.size(); ++i) {
+    if (plan_.tensors[i].name == plan_.tensors[i - 1].name) {
+      return Error{ErrorCode::kFormat, "two arrays would become tensor " + quote(plan_.tensors[i].name)};
+    }
+  }
+  return std::move(plan_);
+}
+
+}  // namespace
+
+Result<ConversionPlan> plan_tensors(const Family& family, const Architecture& arch, const ConfigSizes& sizes,
+                                    const RopeScalingKeys& rope, const Safetensors& input,
+                                    const ConvertOptions& options) {
+  Planner planner(family, arch, sizes, options);
+  for (const SafeTensor& tensor : input.tensors()) {
+    if (Status s = planner.add(tensor); !s) return s.error();
+  }
+  planner.add_factors("rope_freqs.weight", rope.factors);
+  planner.add_factors("rope_factors_long.weight", rope.long_factors);
+  planner.add_factors("rope_factors_short.weight", rope.short_factors);
+  return planner.finish();
+}
+
+}  // namespace hearth

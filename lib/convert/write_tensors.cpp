@@ -1,0 +1,141 @@
+// Streams planned tensors: reads some rows, reorders, converts, writes.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/half.h"
+#include "lib/base/quote.h"
+#include "lib/convert/tensor_plan.h"
+
+namespace hearth {
+namespace {
+
+constexpr uint64_t kChunkBytes = uint64_t{4} << 20;
+
+uint64_t bytes_of(TensorType type) {
+  return type == TensorType::kF32 ? 4 : 2;
+}
+
+float to_float(TensorType type, const std::byte* from) {
+  if (type == TensorType::kF32) {
+    float value;
+    std::memcpy(&value, from, sizeof(value));
+    return value;
+  }
+  uint16_t bits;
+  std::memcpy(&bits, from, sizeof(bits));
+  return type == TensorType::kF16 ? kernels::half_to_float(bits) : kernels::bf16_to_float(bits);
+}
+
+void from_float(TensorType type, float value, std::byte* to) {
+  if (type == TensorType::kF32) {
+    std::memcpy(to, &value, sizeof(value));
+    return;
+  }
+  const uint16_t bits = type == TensorType::kF16 ? kernels::float_to_half(value) : kernels::float_to_bf16(value);
+  std::memcpy(to, &bits, sizeof(bits));
+}
+
+class TensorStream {
+ public:
+  TensorStream(GgufWriter& out, const Safetensors& input, const ConvertOptions& options, uint64_t total_bytes)
+      : out_(out), input_(input), options_(options), total_bytes_(total_bytes) {}
+
+  Status write(const PlannedTensor& tensor);
+
+ private:
+  Status write_source(const PlannedTensor& tensor, const SafeTensor& source);
+  Status convert(const PlannedTensor& tensor, const SafeTensor& source, uint64_t row_bytes);
+  void reorder(const PlannedTensor& tensor, uint64_t row_bytes, int64_t head_rows);
+  Status advance(uint64_t bytes);
+
+  GgufWriter& out_;
+  const Safetensors& input_;
+  const ConvertOptions& options_;
+  uint64_t total_bytes_, done_bytes_ = 0;
+  std::vector<std::byte> read_, reordered_, converted_;
+};
+
+/// Rows of each head that is in read_.
+void TensorStream::reorder(const PlannedTensor&, uint64_t row_bytes, int64_t head_rows) {
+  reordered_.resize(read_.size());
+  const auto n_rows = static_cast<int64_t>(read_.size() / row_bytes);
+  for (int64_t row = 0; row < n_rows; ++row) {
+    const int64_t from = row - row % head_rows + unpaired_row(row % head_rows, head_rows);
+    std::memcpy(reordered_.data() + static_cast<uint64_t>(row) * row_bytes,
+                read_.data() + static_cast<uint64_t>(from) * row_bytes, row_bytes);
+  }
+  read_.swap(reordered_);
+}
+
+Status TensorStream::convert(const PlannedTensor& tensor, const SafeTensor& source, uint64_t) {
+  const TensorType from = source.type();
+  if (from == tensor.type && !tensor.plus_one) return out_.write_data(read_);
+  const uint64_t from_bytes = bytes_of(from), to_bytes = bytes_of(tensor.type), n = read_.size() / from_bytes;
+  converted_.resize(n * to_bytes);
+  for (uint64_t i = 0; i < n; ++i) {
+    const float value = to_float(from, read_.data() + i * from_bytes) + (tensor.plus_one ? 1.0f : 0.0f);
+    if (tensor.type == TensorType::kF16 && std::isfinite(value) && std::abs(value) >= 65520.0f) {
+      return Error{ErrorCode::kUnsupported, "tensor " + quote(source.name) + " holds " + std::to_string(value) +
+                                                ", which F16 cannot; take BF16 or F32"};
+    }
+    from_float(tensor.type, value, converted_.data() + i * to_bytes);
+  }
+  return out_.write_data(converted_);
+}
+
+Status TensorStream::advance(uint64_t bytes) {
+  done_bytes_ += bytes;
+  const bool cancelled = options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed);
+  const bool stopped = options_.on_progress && !options_.on_progress(done_bytes_, total_bytes_);
+  if (cancelled || stopped) return Error{ErrorCode::kCancelled, "cancelled while converting"};
+  return {};
+}
+
+/// Some rows at a time; of matrices whose heads are reordered, whole heads.
+Status TensorStream::write_source(const PlannedTensor& tensor, const SafeTensor& source) {
+  const bool is_vector = tensor.dims.size() == 1;
+  const uint64_t n_columns = is_vector ? 1 : static_cast<uint64_t>(tensor.dims[0]);
+  const uint64_t row_bytes = n_columns * bytes_of(source.type()), n_rows = source.size_bytes / row_bytes;
+  const uint64_t head_rows = tensor.n_paired_heads > 0 ? n_rows / static_cast<uint64_t>(tensor.n_paired_heads) : 1;
+  const uint64_t step = std::max<uint64_t>(kChunkBytes / (row_bytes * head_rows), 1) * head_rows;
+  for (uint64_t row = 0; row < n_rows; row += step) {
+    const uint64_t n = std::min(step, n_rows - row);
+    read_.resize(n * row_bytes);
+    if (Status s = input_.read(source, row * row_bytes, read_); !s) return s;
+    if (tensor.n_paired_heads > 0) reorder(tensor, row_bytes, static_cast<int64_t>(head_rows));
+    if (Status s = convert(tensor, source, row_bytes); !s) return s;
+    if (Status s = advance(n * row_bytes); !s) return s;
+  }
+  return {};
+}
+
+Status TensorStream::write(const PlannedTensor& tensor) {
+  if (!tensor.values.empty()) return out_.write_data(std::as_bytes(std::span(tensor.values)));
+  for (const SafeTensor* source : tensor.sources) {
+    if (Status s = write_source(tensor, *source); !s) return s;
+  }
+  return {};
+}
+
+}  // namespace
+
+Status write_tensors(GgufWriter& out, const ConversionPlan& plan, const Safetensors& input,
+                     const ConvertOptions& options) {
+  uint64_t total = 0;
+  for (const PlannedTensor& tensor : plan.tensors) {
+    if (Status s = out.add_tensor(tensor.name, tensor.type, tensor.dims); !s) return s;
+    for (const SafeTensor* source : tensor.sources) total += source->size_bytes;
+  }
+  if (options.checksums) {
+    if (Status s = out.add_checksums(); !s) return s;
+  }
+  TensorStream stream(out, input, options, total);
+  for (const PlannedTensor& tensor : plan.tensors) {
+    if (Status s = stream.write(tensor); !s) return s;
+  }
+  if (Status s = input.check_unchanged(); !s) return s;
+  return out.finish();
+}
+
+}  // namespace hearth

@@ -1,0 +1,320 @@
+// Every family: a small folder with seeded weights converts, the file opens, and its rows are where they belong. What
+// is damaged is refused with a name.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "convert/folder_builder.h"
+#include "hearth/convert.h"
+#include "hearth/model.h"
+#include "hearth/session.h"
+#include "lib/convert/families.h"
+#include "lib/convert/safetensors.h"
+#include "lib/convert/tensor_plan.h"
+#include "support/golden.h"
+
+namespace hearth::testing {
+namespace {
+
+constexpr int64_t kD = 32, kFf = 48, kLayers = 2, kHeads = 4, kKvHeads = 2, kHeadDim = 8;
+
+struct FamilyCase {
+  const char* model_type;
+  std::string extra;  ///< of config.json, beginning with a comma
+  std::vector<FolderTensor> own;
+  bool separate_qkv = true, gated = true, pre_norms = true, experts = false;
+};
+
+void add(std::vector<FolderTensor>& out, const std::string& name, std::vector<int64_t> shape) {
+  out.push_back({name, std::move(shape), "F32"});
+}
+
+/// The layers of a decoder as most families name them.
+std::vector<FolderTensor> decoder_tensors(const FamilyCase& c) {
+  std::vector<FolderTensor> out;
+  add(out, "model.embed_tokens.weight", {kByteLevelTokens, kD});
+  add(out, "model.norm.weight", {kD});
+  for (int64_t i = 0; i < kLayers; ++i) {
+    const std::string layer = "model.layers." + std::to_string(i) + ".";
+    if (c.separate_qkv) {
+      add(out, layer + "self_attn.q_proj.weight", {kHeads * kHeadDim, kD});
+      add(out, layer + "self_attn.k_proj.weight", {kKvHeads * kHeadDim, kD});
+      add(out, layer + "self_attn.v_proj.weight", {kKvHeads * kHeadDim, kD});
+    } else {
+      add(out, layer + "self_attn.qkv_proj.weight", {(kHeads + 2 * kKvHeads) * kHeadDim, kD});
+    }
+    add(out, layer + "self_attn.o_proj.weight", {kD, kHeads * kHeadDim});
+    if (c.pre_norms) add(out, layer + "input_layernorm.weight", {kD});
+    add(out, layer + "post_attention_layernorm.weight", {kD});
+    if (c.experts) {
+      add(out, layer + "mlp.gate.weight", {3, kD});
+      for (int e = 0; e < 3; ++e) {
+        const std::string expert = layer + "mlp.experts." + std::to_string(e) + ".";
+        add(out, expert + "gate_proj.weight", {16, kD});
+        add(out, expert + "up_proj.weight", {16, kD});
+        add(out, expert + "down_proj.weight", {kD, 16});
+      }
+    } else {
+      if (c.gated) add(out, layer + "mlp.gate_proj.weight", {kFf, kD});
+      add(out, layer + (c.gated ? "mlp.up_proj.weight" : "mlp.gate_up_proj.weight"), {c.gated ? kFf : 2 * kFf, kD});
+      add(out, layer + "mlp.down_proj.weight", {kD, kFf});
+    }
+    for (const FolderTensor& tensor : c.own) out.push_back({layer + tensor.name, tensor.shape, tensor.dtype});
+  }
+  return out;
+}
+
+std::string config_of(const FamilyCase& c) {
+  return "{\"model_type\":\"" + std::string(c.model_type) + "\",\"hidden_size\":32,\"intermediate_size\":48," +
+         "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"max_position_embeddings\":64," +
+         "\"rms_norm_eps\":1e-6,\"vocab_size\":261,\"tie_word_embeddings\":true,\"bos_token_id\":259,\"eos_token_id\":"
+         "260" +
+         c.extra + "}";
+}
+
+void write_folder(const TempDir& dir, const std::string& config, const std::vector<FolderTensor>& tensors) {
+  dir.write("config.json", config);
+  dir.write("tokenizer.json", byte_level_tokenizer());
+  dir.write("model.safetensors", safetensors_file(tensors));
+}
+
+const std::vector<FolderTensor> kHeadNorms = {{"self_attn.q_norm.weight", {kHeadDim}},
+                                              {"self_attn.k_norm.weight", {kHeadDim}}};
+const std::vector<FolderTensor> kGemmaNorms = {{"pre_feedforward_layernorm.weight", {kD}},
+                                               {"post_feedforward_layernorm.weight", {kD}}};
+
+std::vector<FolderTensor> joined(std::vector<FolderTensor> a, const std::vector<FolderTensor>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+const std::vector<FamilyCase>& decoder_cases() {
+  static const std::vector<FamilyCase> kCases = {
+      {"llama", "", {}},
+      {"mistral", ",\"sliding_window\":null", {}},
+      {"granite",
+       ",\"attention_multiplier\":0.1,\"embedding_multiplier\":12,\"residual_multiplier\":0.2,\"logits_scaling\":8",
+       {}},
+      {"smollm3", ",\"rope_theta\":5000000.0", {}},
+      {"qwen2",
+       "",
+       {{"self_attn.q_proj.bias", {kHeads * kHeadDim}},
+        {"self_attn.k_proj.bias", {kKvHeads * kHeadDim}},
+        {"self_attn.v_proj.bias", {kKvHeads * kHeadDim}}}},
+      {"qwen3", ",\"head_dim\":8", kHeadNorms},
+      {"qwen3_moe",
+       ",\"head_dim\":8,\"num_experts\":3,\"num_experts_per_tok\":2,\"moe_intermediate_size\":16,\"norm_topk_prob\":"
+       "true",
+       kHeadNorms, true, true, true, true},
+      {"phi3",
+       ",\"original_max_position_embeddings\":32,\"rope_scaling\":{\"type\":\"longrope\",\"long_factor\":[1,1.5,2,4],"
+       "\"short_factor\":[1,1,1,1]}",
+       {},
+       false,
+       false},
+      {"olmo2", "",
+       joined({{"self_attn.q_norm.weight", {kHeads * kHeadDim}}, {"self_attn.k_norm.weight", {kKvHeads * kHeadDim}}},
+              {kGemmaNorms[1]}),
+       true, true, false},
+      {"gemma2",
+       ",\"head_dim\":8,\"query_pre_attn_scalar\":16,\"sliding_window\":32,\"attn_logit_softcapping\":50.0,\"final_"
+       "logit_softcapping\":30.0",
+       kGemmaNorms},
+      {"gemma3_text",
+       ",\"head_dim\":8,\"query_pre_attn_scalar\":8,\"sliding_window\":32,\"rope_theta\":1000000.0,\"rope_scaling\":{"
+       "\"rope_type\":\"linear\",\"factor\":8.0}",
+       joined(kHeadNorms, kGemmaNorms)},
+  };
+  return kCases;
+}
+
+TEST(ConvertFamilies, EveryDecoderOpensAndComputes) {
+  std::set<std::string> covered = {"bert", "nomic_bert", "mixtral", "gemma3"};
+  for (const FamilyCase& c : decoder_cases()) {
+    TempDir dir;
+    write_folder(dir, config_of(c), decoder_tensors(c));
+    const auto report = convert_model(dir.path().string(), dir.file("out.gguf"));
+    ASSERT_TRUE(report) << c.model_type << ": " << report.error().message;
+    const auto model = Model::open(dir.file("out.gguf"));
+    ASSERT_TRUE(model) << c.model_type << ": " << model.error().message;
+    auto session = Session::create(*model, {.n_ctx = 32, .n_threads = 1});
+    ASSERT_TRUE(session) << c.model_type;
+    EXPECT_TRUE(session->generate("hello", {.max_tokens = 3})) << c.model_type;
+    EXPECT_EQ(*model->tokenizer().encode("hell"), std::vector<Token>{258}) << c.model_type;
+    covered.insert(c.model_type);
+  }
+  for (const std::string& type : convertible_model_types()) EXPECT_TRUE(covered.contains(type)) << type;
+}
+
+/// Rows of queries and keys of models whose pairs are neighbors, norms of Gemma, experts in one tensor.
+TEST(ConvertFamilies, ValuesAreWhereTheyBelong) {
+  for (const FamilyCase& c : decoder_cases()) {
+    TempDir dir;
+    write_folder(dir, config_of(c), decoder_tensors(c));
+    ASSERT_TRUE(convert_model(dir.path().string(), dir.file("out.gguf")));
+    const auto file = GgufFile::open(dir.file("out.gguf"));
+    const auto floats = [&](const std::string& name) {
+      return reinterpret_cast<const float*>(file->tensor(name)->data);
+    };
+    const std::string type = c.model_type;
+    if (c.separate_qkv) {
+      const float* q = floats("blk.1.attn_q.weight");
+      const auto wanted = seeded_values("model.layers.1.self_attn.q_proj.weight", kHeads * kHeadDim * kD);
+      const bool pairs = type == "llama" || type == "mistral" || type == "granite" || type == "smollm3";
+      for (int64_t row = 0; row < kHeads * kHeadDim; ++row) {
+        const int64_t in_head = row % kHeadDim;
+        const int64_t from = pairs ? row - in_head + in_head / 2 + in_head % 2 * kHeadDim / 2 : row;
+        EXPECT_EQ(std::memcmp(q + row * kD, wanted.data() + from * kD, kD * 4), 0) << type << " row " << row;
+      }
+    }
+    const auto norm = seeded_values("model.norm.weight", kD);
+    const float offset = type.starts_with("gemma") ? 1.0f : 0.0f;
+    for (int64_t i = 0; i < kD; ++i) EXPECT_EQ(floats("output_norm.weight")[i], norm[i] + offset) << type;
+    if (c.experts) {
+      const auto third = seeded_values("model.layers.0.mlp.experts.2.up_proj.weight", 16 * kD);
+      EXPECT_EQ(file->tensor("blk.0.ffn_up_exps.weight")->dims[2], 3);
+      EXPECT_EQ(std::memcmp(floats("blk.0.ffn_up_exps.weight") + 2 * 16 * kD, third.data(), third.size() * 4), 0);
+    }
+  }
+}
+
+TEST(ConvertFamilies, KeysFollowTheConfiguration) {
+  const auto file_of = [](const char* model_type, TempDir& dir) {
+    const auto& cases = decoder_cases();
+    const auto& c = *std::find_if(cases.begin(), cases.end(),
+                                  [&](const auto& row) { return row.model_type == std::string(model_type); });
+    write_folder(dir, config_of(c), decoder_tensors(c));
+    EXPECT_TRUE(convert_model(dir.path().string(), dir.file("out.gguf")));
+    return *GgufFile::open(dir.file("out.gguf"));
+  };
+  TempDir a, b, d, e;
+  const GgufFile gemma2 = file_of("gemma2", a), granite = file_of("granite", b), phi3 = file_of("phi3", d),
+                 gemma3 = file_of("gemma3_text", e);
+  EXPECT_FLOAT_EQ(static_cast<float>(*gemma2.get_float("gemma2.attention.scale")), 0.25f);
+  EXPECT_EQ(*gemma2.get_int("gemma2.attention.sliding_window"), 32);
+  EXPECT_EQ(*gemma2.get_float("gemma2.final_logit_softcapping"), 30);
+  EXPECT_EQ(*granite.get_float("granite.logit_scale"), 8);
+  EXPECT_EQ(*granite.get_float("granite.embedding_scale"), 12);
+  EXPECT_EQ(*phi3.get_int("phi3.rope.scaling.original_context_length"), 32);
+  EXPECT_EQ(reinterpret_cast<const float*>(phi3.tensor("rope_factors_long.weight")->data)[3], 4);
+  EXPECT_FLOAT_EQ(static_cast<float>(*phi3.get_float("phi3.rope.scaling.attn_factor")),
+                  1.0954451f);  // sqrt(1 + ln 2 / ln 32)
+  EXPECT_EQ(*gemma3.get_string("gemma3.rope.scaling.type"), "linear");
+  EXPECT_EQ(gemma3.find("gemma3.attention.scale"), nullptr);
+}
+
+/// The text part of a model with pictures: the configuration lies deeper, other parts are left out and said.
+TEST(ConvertFamilies, TextPartsOfOtherModels) {
+  auto c = decoder_cases().back();
+  std::string config = config_of(c);
+  config = "{\"model_type\":\"gemma3\",\"text_config\":" + config + "}";
+  std::vector<FolderTensor> tensors = decoder_tensors(c);
+  for (FolderTensor& tensor : tensors) tensor.name = "language_model." + tensor.name;
+  tensors.push_back({"vision_tower.patch.weight", {2, 2}});
+  TempDir dir;
+  write_folder(dir, config, tensors);
+  const auto report = convert_model(dir.path().string(), dir.file("out.gguf"));
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->warnings.size(), 1u);
+  EXPECT_TRUE(Model::open(dir.file("out.gguf")));
+}
+
+TEST(ConvertFamilies, MixtralsExpertsAndTypes) {
+  FamilyCase c{"mixtral", ",\"num_local_experts\":3,\"num_experts_per_tok\":2", {}};
+  std::vector<FolderTensor> tensors;
+  for (const FolderTensor& tensor : decoder_tensors(c)) {
+    if (tensor.name.find(".mlp.") == std::string::npos) tensors.push_back({tensor.name, tensor.shape, "BF16"});
+  }
+  for (int64_t i = 0; i < kLayers; ++i) {
+    const std::string moe = "model.layers." + std::to_string(i) + ".block_sparse_moe.";
+    tensors.push_back({moe + "gate.weight", {3, kD}, "BF16"});
+    for (int e = 0; e < 3; ++e) {
+      const std::string expert = moe + "experts." + std::to_string(e) + ".";
+      tensors.push_back({expert + "w1.weight", {kFf, kD}, "BF16"});
+      tensors.push_back({expert + "w2.weight", {kD, kFf}, "BF16"});
+      tensors.push_back({expert + "w3.weight", {kFf, kD}, "BF16"});
+    }
+  }
+  TempDir dir;
+  write_folder(dir, config_of(c), tensors);
+  for (const auto& [type, wanted] : {std::pair<std::optional<TensorType>, TensorType>{std::nullopt, TensorType::kBF16},
+                                     {TensorType::kF16, TensorType::kF16},
+                                     {TensorType::kF32, TensorType::kF32}}) {
+    const auto report = convert_model(dir.path().string(), dir.file("out.gguf"), {.type = type});
+    ASSERT_TRUE(report) << report.error().message;
+    const auto model = Model::open(dir.file("out.gguf"));
+    ASSERT_TRUE(model) << model.error().message;
+    EXPECT_EQ(model->file().tensor("blk.0.ffn_down_exps.weight")->type, wanted);
+    EXPECT_EQ(model->file().tensor("blk.0.ffn_gate_inp.weight")->type, TensorType::kF32);
+    EXPECT_EQ(model->file().tensor("blk.0.attn_norm.weight")->type, TensorType::kF32);
+  }
+  EXPECT_FALSE(convert_model(dir.path().string(), dir.file("out.gguf"), {.type = TensorType::kQ8_0}));
+}
+
+TEST(ConvertFamilies, NomicBert) {
+  std::vector<FolderTensor> tensors;
+  add(tensors, "embeddings.word_embeddings.weight", {8, kD});
+  add(tensors, "embeddings.token_type_embeddings.weight", {2, kD});
+  for (const char* end : {"weight", "bias"}) add(tensors, std::string("emb_ln.") + end, {kD});
+  for (int64_t i = 0; i < kLayers; ++i) {
+    const std::string layer = "encoder.layers." + std::to_string(i) + ".";
+    add(tensors, layer + "attn.Wqkv.weight", {3 * kD, kD});
+    add(tensors, layer + "attn.out_proj.weight", {kD, kD});
+    for (const char* norm : {"norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias"})
+      add(tensors, layer + norm, {kD});
+    add(tensors, layer + "mlp.fc11.weight", {kFf, kD});
+    add(tensors, layer + "mlp.fc12.weight", {kFf, kD});
+    add(tensors, layer + "mlp.fc2.weight", {kD, kFf});
+  }
+  TempDir dir;
+  dir.write("config.json",
+            "{\"model_type\":\"nomic_bert\",\"n_embd\":32,\"n_head\":4,\"n_layer\":2,\"n_inner\":48,\"n_positions\":64,"
+            "\"layer_norm_epsilon\":1e-12,\"rotary_emb_base\":1000,\"rotary_emb_fraction\":1.0,\"vocab_size\":8,\"type_"
+            "vocab_size\":2}");
+  dir.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhell\n##o\nworld\n");
+  dir.write("special_tokens_map.json",
+            "{\"cls_token\":\"[CLS]\",\"sep_token\":\"[SEP]\",\"pad_token\":\"[PAD]\",\"unk_token\":{\"content\":\"["
+            "UNK]\"}}");
+  dir.write("model.safetensors", safetensors_file(tensors));
+  std::filesystem::create_directory(dir.path() / "1_Pooling");
+  dir.write("1_Pooling/config.json", "{\"pooling_mode_mean_tokens\":true}");
+  const auto report = convert_model(dir.path().string(), dir.file("out.gguf"));
+  ASSERT_TRUE(report) << report.error().message;
+  const auto model = Model::open(dir.file("out.gguf"));
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(model->info().pooling, Pooling::kMean);
+  EXPECT_EQ(*model->tokenizer().encode("Hello world", {.add_special = true}), (std::vector<Token>{2, 5, 6, 7, 3}));
+}
+
+TEST(ConvertAdapter, RowsFollowTheBaseAndScalesAreKept) {
+  TempDir dir;
+  dir.write("config.json", config_of(decoder_cases()[0]));
+  dir.write("adapter_config.json", "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":8,\"rank_pattern\":{}}");
+  const std::string layer = "base_model.model.model.layers.1.self_attn.";
+  dir.write("adapter_model.safetensors", safetensors_file({{layer + "q_proj.lora_A.weight", {2, kD}},
+                                                           {layer + "q_proj.lora_B.weight", {kHeads * kHeadDim, 2}},
+                                                           {layer + "o_proj.lora_A.weight", {2, kHeads * kHeadDim}},
+                                                           {layer + "o_proj.lora_B.weight", {kD, 2}}}));
+  const std::string folder = dir.path().string();
+  const auto report = convert_adapter(folder, folder, dir.file("lora.gguf"));
+  ASSERT_TRUE(report) << report.error().message;
+  const auto file = GgufFile::open(dir.file("lora.gguf"));
+  EXPECT_EQ(*file->get_string("general.type"), "adapter");
+  EXPECT_EQ(*file->get_string("adapter.type"), "lora");
+  EXPECT_EQ(*file->get_string("general.architecture"), "llama");
+  EXPECT_EQ(*file->get_float("adapter.lora.alpha"), 8);
+  const GgufTensor* b = file->tensor("blk.1.attn_q.weight.lora_b");
+  ASSERT_NE(b, nullptr);
+  EXPECT_EQ(b->dims[0], 2);
+  EXPECT_EQ(b->dims[1], kHeads * kHeadDim);
+  const auto wanted = seeded_values(layer + "q_proj.lora_B.weight", kHeads * kHeadDim * 2);
+  EXPECT_EQ(std::memcmp(b->data + 8, wanted.data() + kHeadDim / 2 * 2, 8), 0) << "row 1 is row 4 of the folder";
+  EXPECT_EQ(file->tensor("blk.1.attn_output.weight.lora_a")->dims[0], kHeads * kHeadDim);
+  dir.write("adapter_config.json", "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":8,\"use_dora\":true}");
+  EXPECT_EQ(convert_adapter(folder, folder, dir.file("no.gguf")).error().code, ErrorCode::kUnsupported);
+}
+
+}  // namespace
+}  // namespace hearth::testing
