@@ -1,7 +1,7 @@
 # The library hearth::hearth: lib/ and kernels/, without RTTI, one object library an instruction set.
 file(GLOB_RECURSE lib_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/*.cpp)
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cpp)
-file(GLOB reference_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/reference/*.cpp)
+file(GLOB reference_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/reference/*.cpp ${PROJECT_SOURCE_DIR}/kernels/encode/*.cpp)
 
 # -ffp-contract=off: results must round as the formats define; kernels that want a fused multiply-add write it.
 # -fno-asynchronous-unwind-tables: only code that exceptions may pass through needs such tables, and they take room.
@@ -64,6 +64,10 @@ hearth_part(reference -O2 ${reference_sources})
 # Kernels allocate nothing and call nobody; lib/ has exceptions, which lib/base/guard.h keeps inside.
 target_compile_options(hearth_kernels PRIVATE -fno-exceptions)
 target_compile_options(hearth_reference PRIVATE -fno-exceptions)
+# Encoders: vectors within one file; their loops are written out, and are as fast when the rest is small.
+set(encoder_flags -Os -Wno-psabi)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/encode/any_processor.cpp PROPERTIES
+  COMPILE_OPTIONS "${encoder_flags}" SKIP_UNITY_BUILD_INCLUSION ON)
 
 add_library(hearth ${lib_sources} ${hearth_objects})
 add_library(hearth::hearth ALIAS hearth)
@@ -127,5 +131,16 @@ if(HEARTH_EMULATE_ISAS)
   add_compile_definitions(HEARTH_EMULATE_ISAS=1)
 endif()
 include(cmake/HearthIsas.cmake)
+# What several x86 sets share as it is (kernels/x86/*.cpp), compiled once for registers of 256 bits.
+if("avx2" IN_LIST HEARTH_BUILT_ISAS OR "avx512" IN_LIST HEARTH_BUILT_ISAS)
+  file(GLOB x86_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/x86/*.cpp)
+  add_library(hearth_x86 OBJECT ${x86_sources})
+  target_compile_options(hearth_x86 PRIVATE ${avx2_flags} ${encoder_flags} -fno-exceptions)
+  target_link_libraries(hearth_x86 PRIVATE hearth_flags hearth_warnings)
+  set_target_properties(hearth_x86 PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)
+  target_sources(hearth PRIVATE $<TARGET_OBJECTS:hearth_x86>)
+  target_compile_definitions(hearth_kernels PRIVATE HEARTH_X86_ENCODERS=1)
+  set(HEARTH_ISA_TARGETS ${HEARTH_ISA_TARGETS} hearth_x86)
+endif()
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/isas.inc CONTENT "${isas_inc}" @ONLY)
 target_include_directories(hearth_kernels PRIVATE ${PROJECT_BINARY_DIR}/generated)  # dispatch.cpp alone reads it

@@ -18,6 +18,7 @@ std::span<const Command> commands() {
       {"convert", "Make a GGUF file from a Hugging Face folder or a LoRA adapter", setup_convert},
       {"compare", "Show what the tensors of one file differ from those of another", setup_compare},
       {"verify", "Check the bytes of every tensor against the checksums in the file", setup_verify},
+      {"quantize", "Make a smaller file of a model", setup_quantize},
       {"make-model", "Write a model of a published shape with random weights", setup_make_model},
       {"bench", "Measure prompt processing and generation", setup_bench},
       {"selftest", "Check every kernel against its reference on this machine", setup_selftest},

@@ -17,6 +17,7 @@
 #include "hearth/kv_cache.h"
 #include "hearth/model.h"
 #include "hearth/quality.h"
+#include "hearth/quantizer.h"
 #include "hearth/result.h"
 #include "hearth/sampler.h"
 #include "hearth/session.h"

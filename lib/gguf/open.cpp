@@ -36,7 +36,7 @@ class Opener {
   explicit Opener(const GgufOpenOptions& options) : options_(options), impl_(std::make_shared<GgufFile::Impl>()) {}
 
   Result<GgufFile> open(const std::string& path) {
-    Result<FileBytes> bytes = FileBytes::open(path, options_.use_mmap);
+    Result<FileBytes> bytes = read(path);
     if (!bytes) return bytes.error();
     if (Status s = add_first(*std::move(bytes), path); !s) return s.error();
     if (Status s = add_others(path); !s) return s.error();
@@ -53,6 +53,17 @@ class Opener {
   }
 
  private:
+  /// The bytes of a file; without a mapping, when tensor data is not wanted, as many from its beginning as metadata and
+  /// tensor infos take.
+  Result<FileBytes> read(const std::string& path) const {
+    if (options_.use_mmap || !options_.metadata_only) return FileBytes::open(path, options_.use_mmap);
+    for (uint64_t n = uint64_t{1} << 20;; n *= 4) {
+      uint64_t file_bytes = 0;
+      Result<FileBytes> head = FileBytes::read_head(path, n, &file_bytes);
+      if (!head || head->size() == file_bytes || parse(*head, path)) return head;
+    }
+  }
+
   Status add_first(FileBytes bytes, const std::string& path) {
     const std::string label = label_of(path);
     Result<GgufShard> shard = parse(bytes, label);
@@ -98,7 +109,7 @@ class Opener {
   }
 
   Status add_shard(const std::string& path, uint32_t index) {
-    Result<FileBytes> bytes = FileBytes::open(path, options_.use_mmap);
+    Result<FileBytes> bytes = read(path);
     if (!bytes) return bytes.error();
     Result<GgufShard> shard = parse(*bytes, path);
     if (!shard) return shard.error();

@@ -64,24 +64,55 @@ Result<FileBytes> FileBytes::copy_of(std::span<const std::byte> bytes) {
   return FileBytes(Kind::kHeap, copy, bytes.size());
 }
 
-Result<FileBytes> FileBytes::open(const std::string& path, bool use_mmap) {
+namespace {
+
+/// Opens a regular file for reading and tells its size; the descriptor is -1 after an error.
+Result<int> open_regular(const std::string& path, size_t* size) {
   if (path.find('\0') != std::string::npos) {
     return Error{ErrorCode::kInvalidArgument, "a path must not contain a NUL character"};
   }
   // O_NONBLOCK: opening a pipe must not wait for a writer; it has no effect on regular files.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return os_error(path, "cannot open", errno);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return os_error(path, "cannot open", errno);
   struct stat info {};
-  if (::fstat(file.get(), &info) != 0) return os_error(path, "cannot stat", errno);
-  if (S_ISDIR(info.st_mode)) return os_error(path, "cannot open as a file", EISDIR);
-  if (!S_ISREG(info.st_mode)) return Error{ErrorCode::kIo, path + ": is not a regular file"};
-  if (static_cast<uint64_t>(info.st_size) > SIZE_MAX / 2) return no_memory(path, SIZE_MAX);
-  const size_t size = static_cast<size_t>(info.st_size);
+  Error error;
+  if (::fstat(fd, &info) != 0) {
+    error = os_error(path, "cannot stat", errno);
+  } else if (S_ISDIR(info.st_mode)) {
+    error = os_error(path, "cannot open as a file", EISDIR);
+  } else if (!S_ISREG(info.st_mode)) {
+    error = Error{ErrorCode::kIo, path + ": is not a regular file"};
+  } else if (static_cast<uint64_t>(info.st_size) > SIZE_MAX / 2) {
+    error = no_memory(path, SIZE_MAX);
+  } else {
+    *size = static_cast<size_t>(info.st_size);
+    return fd;
+  }
+  ::close(fd);
+  return error;
+}
+
+}  // namespace
+
+Result<FileBytes> FileBytes::open(const std::string& path, bool use_mmap) {
+  size_t size = 0;
+  const Result<int> fd = open_regular(path, &size);
+  if (!fd) return fd.error();
+  const Descriptor file(*fd);
   if (use_mmap && size > 0) {
     void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
     if (mapped != MAP_FAILED) return FileBytes(Kind::kMapped, static_cast<const std::byte*>(mapped), size);
   }
   return read_all(file.get(), path, size);
+}
+
+Result<FileBytes> FileBytes::read_head(const std::string& path, uint64_t n, uint64_t* file_bytes) {
+  size_t size = 0;
+  const Result<int> fd = open_regular(path, &size);
+  if (!fd) return fd.error();
+  const Descriptor file(*fd);
+  *file_bytes = size;
+  return read_all(file.get(), path, static_cast<size_t>(std::min<uint64_t>(n, size)));
 }
 
 Result<FileBytes> FileBytes::read_all(int fd, const std::string& path, size_t size) {

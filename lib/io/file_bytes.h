@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -19,6 +20,8 @@ class FileBytes {
   /// Opens a regular file. Where the system cannot map it, it is read instead. Errors: kNotFound, kIo (not a regular
   /// file, unreadable), kOutOfMemory.
   static Result<FileBytes> open(const std::string& path, bool use_mmap);
+  /// Reads the first n bytes, or the whole file where that is shorter; `file_bytes` is set to the size of the file.
+  static Result<FileBytes> read_head(const std::string& path, uint64_t n, uint64_t* file_bytes);
   /// Views memory of the caller.
   static FileBytes borrow(std::span<const std::byte> bytes);
   /// Owns a copy. kOutOfMemory.

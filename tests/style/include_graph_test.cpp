@@ -41,6 +41,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"quality.h", "quantize"},
     {"convert.h", "convert"},
     {"compare.h", "quantize"},
+    {"quantizer.h", "quantize"},
 };
 
 std::string read_text(const fs::path& path) {

@@ -1,0 +1,86 @@
+// The elements that share a scale, as the searches of encoders see them, and how they are loaded.
+//
+// Everything is searched in units of a power of two near the largest magnitude, so that no square overflows or
+// vanishes; the unit enters only where a scale is rounded to what the file can hold.
+#pragma once
+
+#include "kernels/encode/lanes.h"
+#include "kernels/half.h"
+
+namespace hearth::kernels {
+namespace {
+
+/// n elements x with weights w >= 0; wx = w * x. The error of codes is the sum of w (x - y)^2.
+struct Part {
+  const float* x;
+  const float* w;
+  const float* wx;
+  int n;
+};
+
+/// The largest block: elements divided by `unit`, weights divided by their mean.
+struct Loaded {
+  alignas(32) float x[256];
+  alignas(32) float w[256];
+  alignas(32) float wx[256];
+  float unit = 1.0f;      ///< a power of two
+  bool is_zero = false;   ///< nothing that a half-precision scale could express
+  bool weighted = false;  ///< weights differ: the best scale may lie far from the largest magnitude
+
+  Part part(int first, int n) const { return {x + first, w + first, wx + first, n}; }
+};
+
+/// 2^exponent, -126 <= exponent <= 127.
+inline float power_of_two(int exponent) {
+  return __builtin_bit_cast(float, static_cast<uint32_t>(exponent + 127) << 23);
+}
+
+/// Loads n <= 256 elements, a multiple of eight. What is not finite becomes 0. Columns of no importance keep a trace of
+/// it: among codes that are as good for the others, theirs are the nearest.
+inline void load(Loaded& to, const float* x, const float* w, int n) {
+  Lanes largest{}, sum{};
+  for (int i = 0; i < n; i += kLanes) {
+    const Lanes raw = load_lanes(x + i), size = magnitude(raw);
+    const Lanes v = select(size <= 3.4e38f, raw, Lanes{});
+    largest = magnitude(v) > largest ? magnitude(v) : largest;
+    store_lanes(to.x + i, v);
+    if (w != nullptr) sum += load_lanes(w + i);
+  }
+  const float most = largest_lane(largest), total = sum_lanes(sum);
+  to.is_zero = most < 0x1p-40f;
+  const int exponent = static_cast<int>(__builtin_bit_cast(uint32_t, most) >> 23) - 127;
+  const int limited = exponent < -126 ? -126 : exponent > 126 ? 126 : exponent;
+  to.unit = to.is_zero ? 1.0f : power_of_two(limited);
+  to.weighted = w != nullptr && total > 0.0f && total <= 3.4e38f;
+  const float inverse_unit = to.is_zero ? 1.0f : power_of_two(-limited);
+  const float inverse_mean = to.weighted ? static_cast<float>(n) / total : 0.0f;
+  for (int i = 0; i < n; i += kLanes) {
+    const Lanes v = load_lanes(to.x + i) * inverse_unit;
+    const Lanes weight = to.weighted ? load_lanes(w + i) * inverse_mean + 1e-7f : fill(1.0f);
+    store_lanes(to.x + i, v);
+    store_lanes(to.w + i, weight);
+    store_lanes(to.wx + i, weight * v);
+  }
+}
+
+/// Half bits of a scale given in units; within the finite halves.
+inline uint16_t scale_bits(float scale, float unit) {
+  const float value = scale * unit;
+  const float limited = value > 65504.0f ? 65504.0f : value < -65504.0f ? -65504.0f : value;
+  return float_to_half(limited == limited ? limited : 0.0f);
+}
+
+/// What these bits decode to, in units.
+inline float scale_of_bits(uint16_t bits, float unit) {
+  return half_to_float(bits) / unit;  // exact: a power of two
+}
+
+/// Bits of the half `steps` above (below, where negative) in magnitude, of the same sign; finite.
+inline uint16_t near_half(uint16_t bits, int steps) {
+  int magnitude = (bits & 0x7fff) + steps;
+  magnitude = magnitude < 0 ? 0 : magnitude > 0x7bff ? 0x7bff : magnitude;
+  return static_cast<uint16_t>((bits & 0x8000) | magnitude);
+}
+
+}  // namespace
+}  // namespace hearth::kernels
