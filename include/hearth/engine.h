@@ -46,6 +46,14 @@ struct EngineRequest {
   int32_t priority = 0;  ///< higher ones begin earlier; ten seconds of waiting count as one step of it
   bool reuse_prefix = true;    ///< false: compute the whole prompt, whatever earlier requests left
   bool report_prompt = false;  ///< true: an event after every part of the prompt
+  /// Tells the most probable tokens in the place of each that was chosen, at most so many; 0: none.
+  int32_t n_alternatives = 0;
+};
+
+/// A token that could have been chosen: the natural logarithm of what the model itself gave it.
+struct TokenAlternative {
+  Token id = 0;
+  float logprob = 0;
 };
 
 /// Something that happened to a request.
@@ -56,9 +64,10 @@ struct EngineEvent {
     kDone,    ///< an answer has ended; the last event of this answer
   };
   Kind kind = Kind::kToken;
-  int32_t choice = 0;     ///< 0 .. n - 1: whose
-  Token id = 0;           ///< kToken
-  float probability = 0;  ///< kToken, as GeneratedToken::probability
+  int32_t choice = 0;                            ///< 0 .. n - 1: whose
+  Token id = 0;                                  ///< kToken
+  float probability = 0;                         ///< kToken, as GeneratedToken::probability
+  std::vector<TokenAlternative> alternatives{};  ///< kToken: EngineRequest::n_alternatives, most probable first
   /// Text that has become complete: of kToken, and of kDone what was still held back.
   std::string text{};
   int32_t prompt_done = 0, prompt_total = 0;  ///< kPrompt: tokens of the prompt
@@ -127,6 +136,8 @@ class Engine {
   /// Vectors of texts, computed between the steps of answers, one text at a time; waits for them. Errors of
   /// Embedder::embed; kUnsupported without EngineOptions::embedder; kCancelled when the engine ends meanwhile.
   Result<std::vector<Embedding>> embed(std::span<const std::string> texts);
+  /// The same from token ids, special tokens included, as Embedder::embed_tokens.
+  Result<std::vector<Embedding>> embed_tokens(std::span<const std::vector<Token>> texts);
 
   EngineStats stats() const;
   const Model& model() const;

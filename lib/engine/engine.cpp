@@ -17,9 +17,10 @@
 namespace hearth {
 namespace {
 
-/// A text to be embedded, with who waits for it.
+/// A text to be embedded, or its tokens, with who waits for it.
 struct EmbedJob {
   const std::string* text = nullptr;
+  const std::vector<Token>* tokens = nullptr;
   Result<Embedding> result{Error{ErrorCode::kCancelled, "the engine ends"}};
   bool done = false;
 };
@@ -44,6 +45,7 @@ struct Engine::Impl {
   Status start();
   void run();
   void run_embedding(EmbedJob& job);
+  Result<Embedding> run_job(EmbedJob job);
   void step();
   Status check_request(const EngineRequest& request) const;
   Result<std::unique_ptr<Request>> make_request(EngineRequest asked);
@@ -123,7 +125,12 @@ void Engine::Impl::run() {
 }
 
 void Engine::Impl::run_embedding(EmbedJob& job) {
-  job.result = guard([&] { return embedder->embed(std::string_view(*job.text)); });
+  job.result = guard([&]() -> Result<Embedding> {
+    if (job.text != nullptr) return embedder->embed(std::string_view(*job.text));
+    auto vectors = embedder->embed_tokens({job.tokens, 1});
+    if (!vectors) return vectors.error();
+    return std::move(vectors->front());
+  });
 }
 
 void Engine::Impl::step() {
@@ -221,19 +228,37 @@ Result<Ticket> Engine::submit(EngineRequest asked) {
   });
 }
 
+/// Queues a job and waits for it.
+Result<Embedding> Engine::Impl::run_job(EmbedJob job) {
+  std::unique_lock lock(mutex);
+  if (stopping) return job.result.error();
+  jobs.push_back(&job);
+  work.notify_one();
+  embedded.wait(lock, [&] { return job.done; });
+  return std::move(job.result);
+}
+
 Result<std::vector<Embedding>> Engine::embed(std::span<const std::string> texts) {
   if (!impl_->embedder) return Error{ErrorCode::kUnsupported, "the engine was made without an embedder"};
   return guard([&]() -> Result<std::vector<Embedding>> {
     std::vector<Embedding> vectors;
     for (const std::string& text : texts) {
-      EmbedJob job{.text = &text};
-      std::unique_lock lock(impl_->mutex);
-      if (impl_->stopping) return job.result.error();
-      impl_->jobs.push_back(&job);
-      impl_->work.notify_one();
-      impl_->embedded.wait(lock, [&] { return job.done; });
-      if (!job.result) return job.result.error();
-      vectors.push_back(std::move(*job.result));
+      Result<Embedding> vector = impl_->run_job({.text = &text});
+      if (!vector) return vector.error();
+      vectors.push_back(std::move(*vector));
+    }
+    return vectors;
+  });
+}
+
+Result<std::vector<Embedding>> Engine::embed_tokens(std::span<const std::vector<Token>> texts) {
+  if (!impl_->embedder) return Error{ErrorCode::kUnsupported, "the engine was made without an embedder"};
+  return guard([&]() -> Result<std::vector<Embedding>> {
+    std::vector<Embedding> vectors;
+    for (const std::vector<Token>& text : texts) {
+      Result<Embedding> vector = impl_->run_job({.tokens = &text});
+      if (!vector) return vector.error();
+      vectors.push_back(std::move(*vector));
     }
     return vectors;
   });

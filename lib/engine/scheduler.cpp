@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "lib/engine/alternatives.h"
+
 namespace hearth {
 
 namespace {
@@ -227,6 +229,7 @@ void Scheduler::accept(Request& request, size_t choice, std::span<const float> l
   event.id = token->id;
   event.probability = token->probability;
   event.text = token->text;
+  event.alternatives = most_probable(logits, request.asked.n_alternatives);
   send(request, std::move(event));
   answer.written_to = !token->finished;
   if (token->finished) finish(request, choice, token->stop_reason);

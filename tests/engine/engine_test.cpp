@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <thread>
+
+#include "lib/engine/alternatives.h"
 
 namespace {
 
@@ -274,6 +278,39 @@ TEST_F(EngineTest, ThreadsMaySubmitAtTheSameTime) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(n_right.load(), 20);
+}
+
+TEST_F(EngineTest, AlternativesAreTheMostProbableTokens) {
+  Engine engine = this->engine(options(2, 512));
+  EngineRequest request{.prompt = ids("Once upon a time"), .generate = greedy(8), .n_alternatives = 4};
+  request.generate.probabilities = true;
+  Ticket ticket = submit(engine, std::move(request));
+  int n_tokens = 0;
+  while (auto event = ticket.next()) {
+    if (event->kind != EngineEvent::Kind::kToken) continue;
+    ++n_tokens;
+    ASSERT_EQ(4u, event->alternatives.size());
+    EXPECT_EQ(event->id, event->alternatives[0].id);
+    EXPECT_NEAR(std::log(event->probability), event->alternatives[0].logprob, 1e-4);
+    for (size_t i = 1; i < 4; ++i) EXPECT_GE(event->alternatives[i - 1].logprob, event->alternatives[i].logprob);
+  }
+  EXPECT_EQ(8, n_tokens);
+}
+
+TEST(MostProbable, LeavesOutWhatIsNotFiniteAndTakesTheLowerIdOfTwo) {
+  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const float logits[] = {nan, 1.0f, -inf, 1.0f, 0.0f};
+  const auto best = hearth::most_probable(logits, 10);
+  ASSERT_EQ(3u, best.size());
+  EXPECT_EQ(1, best[0].id);
+  EXPECT_EQ(3, best[1].id);
+  EXPECT_EQ(4, best[2].id);
+  double sum = 0;
+  for (const auto& entry : best) sum += std::exp(static_cast<double>(entry.logprob));
+  EXPECT_NEAR(1, sum, 1e-6);
+  const float none[] = {nan, -inf};
+  EXPECT_TRUE(hearth::most_probable(none, 2).empty());
+  EXPECT_TRUE(hearth::most_probable(logits, 0).empty());
 }
 
 }  // namespace
