@@ -1,13 +1,17 @@
-// JSON (RFC 8259). Numbers are written as JSON has them; white space is a run of any length, or none at all.
+// JSON (RFC 8259). Numbers are written as JSON has them. White space, where it may stand, is one blank, or a line break
+// and up to 20 blanks that indent the next line: a model that may write blanks without end sometimes does.
 #include "lib/grammar/json_language.h"
 
 namespace hearth::grammar {
 
 ExprId JsonLanguage::space() {
   if (space_) return *space_;
-  CodeSet blanks;
-  for (const char c : {' ', '\t', '\n', '\r'}) blanks.add(static_cast<uint8_t>(c));
-  space_ = white_space_ ? pool_.repeat(pool_.chars(blanks, Encoding::kPlain), 0, kUnbounded) : pool_.empty();
+  if (!white_space_) return *(space_ = pool_.empty());
+  CodeSet blanks(' ', ' ');
+  blanks.add('\t');
+  const ExprId indent = pool_.repeat(pool_.chars(blanks, Encoding::kPlain), 0, 20);
+  const ExprId line = pool_.seq({pool_.optional(pool_.bytes("\r")), pool_.bytes("\n"), indent});
+  space_ = pool_.optional(pool_.alt({pool_.chars(blanks, Encoding::kPlain), line}));
   return *space_;
 }
 
