@@ -19,6 +19,7 @@ std::span<const Command> commands() {
       {"compare", "Show what the tensors of one file differ from those of another", setup_compare},
       {"verify", "Check the bytes of every tensor against the checksums in the file", setup_verify},
       {"quantize", "Make a smaller file of a model", setup_quantize},
+      {"serve", "Answer over HTTP, as OpenAI's, Ollama's and llama-server's clients expect it", setup_serve},
       {"make-model", "Write a model of a published shape with random weights", setup_make_model},
       {"bench", "Measure prompt processing and generation", setup_bench},
       {"selftest", "Check every kernel against its reference on this machine", setup_selftest},

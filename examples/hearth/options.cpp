@@ -116,12 +116,14 @@ std::string command_fault(const std::vector<std::string>& arguments) {
   return "unknown command '" + wanted + "'" + did_you_mean(wanted, names) + " There are: " + list;
 }
 
-/// Arguments in the reverse order that CLI11 wants; -ctk and -ctv, which other programs have, as it can read them.
+/// Arguments in the reverse order that CLI11 wants; -ctk and the like, which other programs have, as it can read them.
 std::vector<std::string> read_arguments(int argc, char** argv) {
   std::vector<std::string> arguments;
   for (int i = argc - 1; i > 0; --i) {
     const std::string argument = argv[i];
-    arguments.push_back(argument == "-ctk" || argument == "-ctv" ? "-" + argument : argument);
+    bool is_long = false;
+    for (const char* name : {"-ctk", "-ctv", "-fa", "-ngl", "-np"}) is_long = is_long || argument == name;
+    arguments.push_back(is_long ? "-" + argument : argument);
   }
   return arguments;
 }

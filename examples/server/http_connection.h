@@ -1,0 +1,67 @@
+// One connection: reading requests and writing replies, with limits of size and time.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "http.h"
+
+namespace hearth_server {
+
+using Clock = std::chrono::steady_clock;
+
+class Connection final : public StreamWriter {
+ public:
+  /// Owns the socket.
+  Connection(int fd, std::string peer, const HttpLimits& limits) : limits_(limits), fd_(fd), peer_(std::move(peer)) {}
+  ~Connection() override;
+  Connection(const Connection&) = delete;
+
+  enum class Read { kRequest, kClosed, kFault };
+  /// Reads the head of a request. kFault: status and message say why, and the connection must end.
+  Read read_head(HttpRequest& request);
+  /// Reads the body that the head promised.
+  Read read_body(HttpRequest& request);
+  bool has_body() const { return chunked_ || body_bytes_ > 0; }
+  /// The body was announced with "Expect: 100-continue", or is wanted all the same.
+  int fault_status() const { return fault_status_; }
+  const std::string& fault_message() const { return fault_message_; }
+
+  /// Sends a reply; false when the connection cannot be used again.
+  bool send(const HttpRequest& request, const HttpReply& reply, bool last);
+  size_t sent_bytes() const { return sent_; }  ///< of the last reply's body
+  /// Says goodbye to a client that may still be sending, so that it reads the reply.
+  void linger();
+
+  bool write(std::string_view data) override;
+  bool is_open() override;
+  /// Bytes of the next request have come already.
+  bool has_input() const { return at_ < in_.size(); }
+  int fd() const { return fd_; }
+  const std::string& peer() const { return peer_; }
+  Clock::time_point idle_since = Clock::now();
+
+ private:
+  Read fault(int status, std::string message);
+  bool fill(Clock::time_point deadline);
+  bool read_line(std::string& line, size_t limit, Clock::time_point deadline);
+  Read parse_request_line(const std::string& line, HttpRequest& request);
+  Read parse_headers(HttpRequest& request, Clock::time_point deadline, size_t used);
+  Read parse_framing(const HttpRequest& request);
+  Read read_chunks(HttpRequest& request, Clock::time_point deadline);
+  Read read_length(HttpRequest& request, Clock::time_point deadline);
+  bool send_all(std::string_view data);
+
+  const HttpLimits& limits_;
+  int fd_;
+  std::string peer_;
+  std::string in_;  ///< received; [0, at_) is used up
+  size_t at_ = 0;
+  size_t body_bytes_ = 0;
+  bool chunked_ = false, keep_alive_ = true, http_1_0_ = false, broken_ = false, chunking_ = false;
+  int fault_status_ = 0;
+  std::string fault_message_;
+  size_t sent_ = 0;
+};
+
+}  // namespace hearth_server

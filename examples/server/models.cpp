@@ -1,0 +1,204 @@
+// Loading and unloading.
+#include "models.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+
+#include "api_error.h"
+
+namespace hearth_server {
+namespace {
+
+double seconds_between(std::chrono::steady_clock::time_point a, std::chrono::steady_clock::time_point b) {
+  return std::chrono::duration<double>(b - a).count();
+}
+
+/// Memory that can be had without swapping, as Linux tells it; 0: unknown.
+uint64_t available_bytes() {
+  std::ifstream in("/proc/meminfo");
+  for (std::string line; std::getline(in, line);) {
+    unsigned long long kib = 0;
+    if (std::sscanf(line.c_str(), "MemAvailable: %llu", &kib) == 1) return uint64_t{kib} * 1024;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Lease::~Lease() {
+  if (owner_ == nullptr) return;
+  const std::string path = model_->path;
+  model_.reset();
+  owner_->release(path);
+}
+
+Models::Models(ModelStore& store, ModelsOptions options)
+    : store_(store), options_(options), watcher_([this] { watch(); }) {}
+
+Models::~Models() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    changed_.notify_all();
+  }
+  watcher_.join();
+}
+
+ModelEntry Models::find(const std::string& name, bool any_name) const {
+  auto found = store_.find(name);
+  if (!found && (any_name || name.empty()) && store_.is_single()) found = store_.first();
+  if (!found) throw ApiError(404, "model '" + name.substr(0, 200) + "' not found", "model_not_found");
+  return std::move(*found);
+}
+
+Lease Models::use(const std::string& name, bool any_name, std::optional<double> keep_alive) {
+  ModelEntry entry = find(name, any_name);
+  const auto start = Clock::now();
+  std::unique_lock lock(mutex_);
+  Slot& slot = slots_[entry.path];
+  while (!slot.model) {
+    if (ending_) throw ApiError(503, "the server is being stopped");
+    if (slot.loading) {
+      changed_.wait(lock);
+      continue;
+    }
+    slot.loading = true;
+    slot.entry = entry;
+    lock.unlock();
+    std::shared_ptr<LoadedModel> model;
+    std::optional<ApiError> failure;
+    try {
+      model = load(entry);
+    } catch (const ApiError& error) {
+      failure = error;
+    } catch (const std::exception& error) {
+      failure = ApiError(500, error.what());
+    }
+    lock.lock();
+    slot.loading = false;
+    slot.model = std::move(model);
+    changed_.notify_all();
+    if (failure) throw *failure;
+  }
+  slot.keep_alive = keep_alive.value_or(options_.keep_alive);
+  ++slot.users;
+  slot.last_used = Clock::now();
+  return Lease(this, slot.model, std::move(entry), seconds_between(start, Clock::now()));
+}
+
+void Models::release(const std::string& path) {
+  std::shared_ptr<LoadedModel> dropped;  // goes after the lock
+  const std::lock_guard lock(mutex_);
+  Slot& slot = slots_[path];
+  slot.last_used = Clock::now();
+  if (--slot.users == 0 && slot.keep_alive == 0) dropped = std::move(slot.model);
+  changed_.notify_all();
+}
+
+bool Models::unload(const ModelEntry& entry) {
+  std::shared_ptr<LoadedModel> dropped;
+  const std::lock_guard lock(mutex_);
+  const auto found = slots_.find(entry.path);
+  if (found == slots_.end() || !found->second.model) return false;
+  found->second.keep_alive = 0;
+  if (found->second.users == 0) dropped = std::move(found->second.model);
+  return true;
+}
+
+std::vector<Models::State> Models::loaded() const {
+  std::vector<State> states;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [path, slot] : slots_) {
+    if (!slot.model) continue;
+    const double idle = slot.users > 0 ? 0 : seconds_between(slot.last_used, Clock::now());
+    states.push_back({slot.entry, slot.model, slot.keep_alive < 0 ? -1 : std::max(slot.keep_alive - idle, 0.0)});
+  }
+  return states;
+}
+
+bool Models::is_loading() const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(slots_.begin(), slots_.end(), [](const auto& entry) { return entry.second.loading; });
+}
+
+/// Unloads the idle model that was not used for longest.
+bool Models::drop_one_idle() {
+  std::shared_ptr<LoadedModel> dropped;
+  const std::lock_guard lock(mutex_);
+  Slot* oldest = nullptr;
+  for (auto& [path, slot] : slots_) {
+    if (!slot.model || slot.users > 0) continue;
+    if (oldest == nullptr || slot.last_used < oldest->last_used) oldest = &slot;
+  }
+  if (oldest == nullptr) return false;
+  dropped = std::move(oldest->model);
+  return true;
+}
+
+std::shared_ptr<LoadedModel> Models::load(const ModelEntry& entry) {
+  hearth::SessionOptions session = options_.session;
+  session.n_ctx = session.n_ctx * session.n_seqs;
+  const auto plan = hearth::Model::plan(entry.path, session);
+  const uint64_t wanted = plan ? plan->total() : entry.bytes;
+  for (;;) {
+    const size_t n = loaded().size();
+    const uint64_t available = available_bytes();
+    const bool short_of_memory = n > 0 && available > 0 && wanted > available;
+    if (n < static_cast<size_t>(options_.max_loaded) && !short_of_memory) break;
+    if (!drop_one_idle()) break;
+  }
+  for (;;) {
+    try {
+      return open(entry);
+    } catch (const ApiError& error) {
+      if (error.status != 503 || !drop_one_idle()) throw;
+    }
+  }
+}
+
+std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry) {
+  const auto start = Clock::now();
+  auto model = hearth::Model::open(entry.path, {.prefetch = false});
+  if (!model) throw ApiError(500, "cannot load '" + entry.short_name() + "': " + model.error().message);
+  hearth::EngineOptions options;
+  options.session = options_.session;
+  options.max_queue = options_.max_queue;
+  const int32_t n_train = model->info().n_ctx_train;
+  int32_t n_ctx = options_.session.n_ctx;
+  if (n_ctx == 0) n_ctx = std::min(n_train > 0 ? n_train : 4096, 4096);
+  options.session.n_ctx = n_ctx * options.session.n_seqs;
+  ModelFacts facts = store_.facts(entry);
+  if (!model->info().causal || facts.is_encoder) {
+    options.embedder = hearth::EmbedderOptions{.normalize = false, .n_threads = options_.session.n_threads};
+    n_ctx = n_train;
+  }
+  auto engine = hearth::Engine::create(*model, options);
+  if (!engine) throw api_error(engine.error());
+  auto plan = model->plan(options.session);
+  auto chat = hearth::ChatTemplate::from_gguf(model->file(), model->tokenizer());
+  std::optional<hearth::ChatTemplate> usable;
+  if (chat) usable = std::move(*chat);
+  return std::make_shared<LoadedModel>(
+      LoadedModel{std::move(*model), std::move(*engine), std::move(usable), std::move(facts), entry.path, n_ctx,
+                  plan ? plan->total() : entry.bytes, seconds_between(start, Clock::now())});
+}
+
+/// Unloads what nobody has used for its time.
+void Models::watch() {
+  std::unique_lock lock(mutex_);
+  while (!ending_) {
+    changed_.wait_for(lock, std::chrono::milliseconds(500));
+    std::vector<std::shared_ptr<LoadedModel>> dropped;
+    for (auto& [path, slot] : slots_) {
+      const bool overdue = slot.keep_alive >= 0 && seconds_between(slot.last_used, Clock::now()) > slot.keep_alive;
+      if (slot.model && slot.users == 0 && overdue) dropped.push_back(std::move(slot.model));
+    }
+    if (dropped.empty()) continue;
+    lock.unlock();
+    dropped.clear();
+    lock.lock();
+  }
+}
+
+}  // namespace hearth_server

@@ -1,0 +1,115 @@
+// Models in memory: loaded when asked for by name, each with an engine of its own, unloaded when nobody has asked for
+// a while.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "hearth/chat_template.h"
+#include "hearth/engine.h"
+#include "model_store.h"
+
+namespace hearth_server {
+
+struct ModelsOptions {
+  hearth::SessionOptions session{};  ///< n_ctx: of one answer; n_seqs: answers at once
+  int32_t max_queue = 256;
+  double keep_alive = 300;  ///< seconds; < 0: for ever
+  int32_t max_loaded = 3;   ///< models at once; idle ones make room
+};
+
+/// A model and what answers with it.
+struct LoadedModel {
+  hearth::Model model;
+  hearth::Engine engine;
+  std::optional<hearth::ChatTemplate> chat;
+  ModelFacts facts;
+  std::string path;
+  int32_t n_ctx = 0;   ///< of one answer
+  uint64_t bytes = 0;  ///< of memory
+  double load_seconds = 0;
+};
+
+class Models;
+
+/// A model in use: it stays loaded. Movable.
+class Lease {
+ public:
+  Lease(Models* owner, std::shared_ptr<LoadedModel> model, ModelEntry of, double seconds)
+      : load_seconds(seconds), entry(std::move(of)), owner_(owner), model_(std::move(model)) {}
+  Lease(Lease&& other) noexcept
+      : load_seconds(other.load_seconds),
+        entry(std::move(other.entry)),
+        owner_(std::exchange(other.owner_, nullptr)),
+        model_(std::move(other.model_)) {}
+  ~Lease();
+
+  LoadedModel* operator->() const { return model_.get(); }
+  LoadedModel& operator*() const { return *model_; }
+  double load_seconds;  ///< that this request had to wait for
+  ModelEntry entry;
+
+ private:
+  Models* owner_;
+  std::shared_ptr<LoadedModel> model_;
+};
+
+class Models {
+ public:
+  Models(ModelStore& store, ModelsOptions options);
+  ~Models();
+  Models(const Models&) = delete;
+
+  /// The model of that name, loaded; `any_name`: with a single model the name is not looked at. keep_alive: seconds
+  /// from the last use on, < 0 for ever, nothing: as the server does. Throws ApiError.
+  Lease use(const std::string& name, bool any_name, std::optional<double> keep_alive = std::nullopt);
+  /// The entry alone. Throws ApiError (404).
+  ModelEntry find(const std::string& name, bool any_name) const;
+  /// Unloads as soon as nobody uses it; false when it is not loaded.
+  bool unload(const ModelEntry& entry);
+
+  struct State {
+    ModelEntry entry;
+    std::shared_ptr<LoadedModel> model;
+    double expires_in = 0;  ///< seconds; < 0: never
+  };
+  std::vector<State> loaded() const;
+  bool is_loading() const;
+  ModelStore& store() { return store_; }
+  const ModelsOptions& options() const { return options_; }
+
+ private:
+  friend class Lease;
+  using Clock = std::chrono::steady_clock;
+  struct Slot {
+    ModelEntry entry;
+    std::shared_ptr<LoadedModel> model;
+    bool loading = false;
+    int users = 0;
+    double keep_alive = 0;
+    Clock::time_point last_used{};
+  };
+
+  void release(const std::string& path);
+  std::shared_ptr<LoadedModel> load(const ModelEntry& entry);
+  std::shared_ptr<LoadedModel> open(const ModelEntry& entry);
+  bool drop_one_idle();
+  void watch();
+
+  ModelStore& store_;
+  ModelsOptions options_;
+  mutable std::mutex mutex_;  ///< of what follows
+  std::condition_variable changed_;
+  std::map<std::string, Slot> slots_;  ///< by path
+  bool ending_ = false;
+  std::thread watcher_;
+};
+
+}  // namespace hearth_server

@@ -1,0 +1,244 @@
+// From settings and the environment to a server, and its life.
+#include "serve.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "fields.h"
+#include "server.h"
+
+namespace hearth_server {
+namespace {
+
+volatile sig_atomic_t read_keys_again = 0;
+
+int say(const std::string& message) {
+  std::fprintf(stderr, "hearth: %s\n", message.c_str());
+  return 1;
+}
+
+/// As many sockets as the system allows.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 8192);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// A variable of the environment without blanks and quotes around it.
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  std::string text = value != nullptr ? value : "";
+  const auto strip = [](char c) { return c == ' ' || c == '\t' || c == '"' || c == '\''; };
+  while (!text.empty() && strip(text.front())) text.erase(0, 1);
+  while (!text.empty() && strip(text.back())) text.pop_back();
+  return text;
+}
+
+int environment_int(const char* name, int otherwise) {
+  const int value = std::atoi(environment(name).c_str());
+  return value > 0 ? value : otherwise;
+}
+
+std::vector<std::string> split(const std::string& text, char at) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(at, begin), text.size());
+    if (end > begin) parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+/// One key a line; empty lines and those that begin with # do not count.
+hearth::Result<std::vector<std::string>> read_keys(const ServeSettings& settings) {
+  std::vector<std::string> keys;
+  if (!settings.api_key.empty()) keys.push_back(settings.api_key);
+  if (settings.api_key_file.empty()) return keys;
+  std::ifstream in(settings.api_key_file);
+  if (!in) return hearth::Error{hearth::ErrorCode::kIo, settings.api_key_file + ": cannot be read"};
+  for (std::string line; std::getline(in, line);) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (!line.empty() && line[0] != '#') keys.push_back(line);
+  }
+  if (keys.empty()) return hearth::Error{hearth::ErrorCode::kFormat, settings.api_key_file + ": holds no key"};
+  return keys;
+}
+
+/// "[scheme://]host[:port]".
+void read_address(std::string text, std::string& host, int& port) {
+  if (const size_t scheme = text.find("://"); scheme != std::string::npos) {
+    port = text.compare(0, scheme, "https") == 0 ? 443 : 80;
+    text.erase(0, scheme + 3);
+  }
+  text = text.substr(0, text.find('/'));
+  const size_t bracket = text.find(']'), colon = text.rfind(':');
+  const bool has_port =
+      colon != std::string::npos && (bracket == std::string::npos ? text.find(':') == colon : colon > bracket);
+  if (has_port) {
+    port = std::atoi(text.c_str() + colon + 1);
+    text.resize(colon);
+  }
+  if (text.size() > 2 && text[0] == '[') text = text.substr(1, text.size() - 2);
+  if (!text.empty()) host = text;
+}
+
+hearth::Status fill_addresses(const ServeSettings& settings, ServerOptions& options) {
+  std::string host = "127.0.0.1";
+  int port = 11434;
+  if (const std::string text = environment("OLLAMA_HOST"); !text.empty()) read_address(text, host, port);
+  options.hosts = settings.hosts.empty() ? std::vector<std::string>{host} : settings.hosts;
+  options.port = settings.port > 0 ? settings.port : port;
+  options.unix_path = settings.unix_path;
+  if (options.port < 1 || options.port > 65535) {
+    return hearth::Error{hearth::ErrorCode::kInvalidArgument,
+                         "--port: " + std::to_string(options.port) + " is no port"};
+  }
+  return {};
+}
+
+hearth::Status fill_models(const ServeSettings& settings, ServerOptions& options) {
+  ModelsOptions& models = options.models;
+  models.session = settings.session;
+  if (models.session.n_ctx == 0) models.session.n_ctx = environment_int("OLLAMA_CONTEXT_LENGTH", 0);
+  models.session.n_seqs = settings.parallel > 0 ? settings.parallel : environment_int("OLLAMA_NUM_PARALLEL", 4);
+  models.max_queue = settings.max_queue;
+  models.max_loaded = settings.max_loaded > 0 ? settings.max_loaded : environment_int("OLLAMA_MAX_LOADED_MODELS", 3);
+  std::string text = settings.keep_alive.empty() ? environment("OLLAMA_KEEP_ALIVE") : settings.keep_alive;
+  if (text.empty()) text = "5m";
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  const auto seconds = *end == '\0' ? std::optional<double>(number) : parse_duration(text);
+  if (!seconds) {
+    return hearth::Error{hearth::ErrorCode::kInvalidArgument, "--keep-alive: '" + text + "' is no duration such as 5m"};
+  }
+  models.keep_alive = *seconds;
+  options.limits.max_threads = static_cast<size_t>(std::min(models.session.n_seqs + models.max_queue + 64, 2000));
+  return {};
+}
+
+hearth::Result<ServerOptions> make_options(const ServeSettings& settings) {
+  ServerOptions options;
+  if (auto status = fill_addresses(settings, options); !status) return status.error();
+  if (auto status = fill_models(settings, options); !status) return status.error();
+  auto keys = read_keys(settings);
+  if (!keys) return keys.error();
+  options.access.keys = std::move(*keys);
+  options.access.cors = settings.cors;
+  for (const std::string& origin : split(environment("OLLAMA_ORIGINS"), ',')) options.access.cors.push_back(origin);
+  options.has_metrics = settings.metrics;
+  if (settings.log_level == "none") {
+    options.log = LogLevel::kNone;
+  } else if (settings.log_level == "error") {
+    options.log = LogLevel::kError;
+  } else if (settings.log_level != "info") {
+    return hearth::Error{hearth::ErrorCode::kInvalidArgument,
+                         "--log-level: '" + settings.log_level + "' is none of none, error, info"};
+  }
+  return options;
+}
+
+hearth::Status fill_store(const ServeSettings& settings, ModelStore& store) {
+  for (const std::string& path : settings.models) {
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) {
+      store.add_folder(path);
+    } else if (auto status = store.add_file(path); !status) {
+      return status;
+    }
+  }
+  std::vector<std::string> folders = settings.folders;
+  if (const std::string text = environment("OLLAMA_MODELS"); !text.empty() && settings.models.empty()) {
+    folders.push_back(text);
+  }
+  for (const std::string& folder : folders) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(folder, error)) {
+      return hearth::Error{hearth::ErrorCode::kNotFound, folder + ": there is no such folder"};
+    }
+    store.add_folder(folder);
+  }
+  if (settings.models.empty() && folders.empty()) {
+    return hearth::Error{hearth::ErrorCode::kInvalidArgument, "which models? Name files, or folders with --models"};
+  }
+  return {};
+}
+
+/// What is in force, for the log.
+void show_model(const ServeSettings&, const Models::State& state) {
+  const auto& session = state.model->engine.options().session;
+  std::fprintf(
+      stderr,
+      "hearth: %s loaded in %.2f s: %d answers at once with a context of %d each, cache %s/%s, %.1f MB in all, "
+      "%d threads\n",
+      state.entry.short_name().c_str(), state.model->load_seconds, session.n_seqs, state.model->n_ctx,
+      hearth::kv_type_name(session.k_type), hearth::kv_type_name(session.v_type),
+      static_cast<double>(state.model->bytes) / 1e6, session.n_threads);
+}
+
+void show_ready(const Server& server) {
+  for (const std::string& host : server.options().hosts) {
+    const bool bare = host.find(':') != std::string::npos;
+    std::fprintf(stderr, "hearth: serving on http://%s%s%s:%d\n", bare ? "[" : "", host.c_str(), bare ? "]" : "",
+                 server.port());
+    if (!is_loopback(host) && server.options().access.keys.empty()) {
+      std::fprintf(stderr, "hearth: warning: %s can be reached from other machines, and no --api-key is set\n",
+                   host.c_str());
+    }
+  }
+  if (!server.options().unix_path.empty()) {
+    std::fprintf(stderr, "hearth: serving on the socket %s\n", server.options().unix_path.c_str());
+  }
+}
+
+void wait_for_end(const ServeSettings& settings, Server& server, const std::atomic<bool>& stop) {
+  struct sigaction action {};
+  action.sa_handler = [](int) { read_keys_again = 1; };
+  ::sigaction(SIGHUP, &action, nullptr);
+  while (!stop) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    if (read_keys_again == 0) continue;
+    read_keys_again = 0;
+    auto keys = read_keys(settings);
+    if (!keys) {
+      say(keys.error().message + "; the keys stay as they were");
+    } else {
+      server.access().set_keys(std::move(*keys));
+    }
+  }
+}
+
+}  // namespace
+
+int serve(const ServeSettings& settings, const std::atomic<bool>& stop) {
+  auto options = make_options(settings);
+  if (!options) return say(options.error().message);
+  raise_file_limit();
+  ModelStore store;
+  if (auto status = fill_store(settings, store); !status) return say(status.error().message);
+  Server server(store, *options);
+  if (auto status = server.start(); !status) return say(status.error().message);
+  for (const std::string& path : settings.models) {
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) continue;
+    if (auto status = server.preload(std::filesystem::absolute(path, error).string()); !status) {
+      return say(status.error().message);
+    }
+    if (stop) break;
+  }
+  for (const auto& state : server.models().loaded()) show_model(settings, state);
+  show_ready(server);
+  wait_for_end(settings, server, stop);
+  server.stop(0.8);
+  return 0;
+}
+
+}  // namespace hearth_server

@@ -1,0 +1,159 @@
+// Dispatch: who may ask, which route answers, and how failures are told.
+#include "server.h"
+
+#include <cstdio>
+#include <ctime>
+
+namespace hearth_server {
+namespace {
+
+/// Every table of routes.
+std::vector<std::span<const Route>> all_routes() {
+  return {openai_routes(), openai_embedding_routes(), ollama_routes(),    ollama_model_routes(),
+          llama_routes(),  lmstudio_routes(),         anthropic_routes(), responses_routes()};
+}
+
+bool fits(const Route& route, const std::string& path) {
+  const std::string_view wanted = route.path;
+  if (wanted.size() > 1 && wanted.back() == '/') return path.size() > wanted.size() && path.rfind(wanted, 0) == 0;
+  return path == wanted;
+}
+
+/// The route of a request; ApiError 404 or 405.
+const Route& find_route(const HttpRequest& request, std::string& tail) {
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
+  bool known = false;
+  const Route* any_method = nullptr;
+  for (const auto& table : all_routes()) {
+    for (const Route& route : table) {
+      if (!fits(route, request.path)) continue;
+      known = true;
+      const std::string_view wanted = route.path;
+      if (wanted.back() == '/' && wanted.size() > 1) tail = request.path.substr(wanted.size());
+      if (request.method == route.method) return route;
+      if (method == route.method) any_method = &route;
+    }
+  }
+  if (any_method != nullptr) return *any_method;
+  if (known) throw ApiError(405, "the method " + request.method + " is not taken by " + request.path);
+  throw ApiError(404, "there is no route " + request.method + " " + request.path);
+}
+
+}  // namespace
+
+Server::Server(ModelStore& store, ServerOptions options)
+    : options_(std::move(options)), store_(store), models_(store, options_.models), access_(options_.access) {}
+
+Server::~Server() {
+  stop(0);
+}
+
+hearth::Status Server::start() {
+  HttpServer::Handlers handlers;
+  handlers.refuse = [this](const HttpRequest& request, HttpReply& reply) { return refuse(request, reply); };
+  handlers.answer = [this](HttpRequest& request, const StillThere& still_there) {
+    return answer(request, still_there);
+  };
+  handlers.log = [this](const HttpRequest& request, int status, size_t bytes, double seconds) {
+    log(request, status, bytes, seconds);
+  };
+  handlers.fault = [](const HttpRequest& request, int status, const std::string& message) {
+    return error_reply(protocol_of(request.path), ApiError(status, message));
+  };
+  http_ = std::make_unique<HttpServer>(options_.limits, std::move(handlers));
+  bool loopback_only = true;
+  port_ = options_.port;
+  for (const std::string& host : options_.hosts) {
+    const bool both = host == "localhost";
+    const auto port = http_->listen(both ? "127.0.0.1" : host, port_);
+    if (!port) return port.error();
+    port_ = *port;
+    // Machines without IPv6 have no ::1.
+    if (both || host == "127.0.0.1") (void)http_->listen("::1", port_);
+    loopback_only = loopback_only && is_loopback(host);
+  }
+  access_.set_loopback_only(loopback_only);
+  if (!options_.unix_path.empty()) {
+    if (auto status = http_->listen_unix(options_.unix_path); !status) return status;
+  }
+  return http_->start();
+}
+
+void Server::stop(double seconds) {
+  draining_ = true;
+  if (http_) http_->stop(seconds);
+}
+
+hearth::Status Server::preload(const std::string& name) {
+  try {
+    (void)models_.use(name, false);
+    return {};
+  } catch (const ApiError& error) {
+    return hearth::Error{hearth::ErrorCode::kIo, error.what()};
+  }
+}
+
+bool Server::refuse(const HttpRequest& request, HttpReply& reply) const {
+  std::optional<ApiError> error = access_.check(request);
+  if (!error && draining_) error = ApiError(503, "the server is being stopped");
+  if (error) {
+    reply = error_reply(protocol_of(request.path), *error);
+  } else if (request.method == "OPTIONS") {
+    reply = access_.preflight(request);
+  } else {
+    return false;
+  }
+  access_.add_headers(request, reply);
+  return true;
+}
+
+HttpReply Server::dispatch(HttpRequest& request, const StillThere& still_there) {
+  Context context{*this, request, still_there, ""};
+  const Route& route = find_route(request, context.tail);
+  return route.handler(context);
+}
+
+HttpReply Server::answer(HttpRequest& request, const StillThere& still_there) {
+  const Protocol protocol = protocol_of(request.path);
+  HttpReply reply;
+  try {
+    reply = dispatch(request, still_there);
+  } catch (const ApiError& error) {
+    reply = error_reply(protocol, error);
+  } catch (const Json::exception& error) {
+    reply = error_reply(protocol, ApiError(400, "a field of the request has the wrong type"));
+  } catch (const std::bad_alloc&) {
+    reply = error_reply(protocol, ApiError(503, "out of memory"));
+  } catch (const std::exception&) {
+    reply = error_reply(protocol, ApiError(500, "the server failed at this request"));
+  }
+  access_.add_headers(request, reply);
+  return reply;
+}
+
+/// One line a request: time, client, method, path, status, bytes, milliseconds. No prompts.
+void Server::log(const HttpRequest& request, int status, size_t bytes, double seconds) {
+  metrics_.count_request(status, seconds);
+  if (options_.log == LogLevel::kNone || (options_.log == LogLevel::kError && status < 500)) return;
+  const Json line = {
+      {"time", rfc3339(std::time(nullptr))},       {"client", request.peer}, {"method", request.method.substr(0, 16)},
+      {"path", request.path.substr(0, 200)},       {"status", status},       {"bytes", bytes},
+      {"ms", static_cast<int64_t>(seconds * 1000)}};
+  const std::string text = to_text(line);
+  if (options_.log_line) return options_.log_line(text);
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+std::shared_ptr<Answering> begin(Context& context, Ask ask, bool any_name) {
+  Lease lease = context.server.models().use(ask.model, any_name, ask.keep_alive);
+  if (ask.model.empty()) ask.model = lease.entry.short_name();
+  return std::make_shared<Answering>(std::move(lease), std::move(ask), &context.server.metrics());
+}
+
+HttpReply gone_reply() {
+  HttpReply reply = json_reply(Json::object(), 499);
+  reply.close = true;
+  return reply;
+}
+
+}  // namespace hearth_server

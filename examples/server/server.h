@@ -1,0 +1,107 @@
+// The server: models, routes, and what they share.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "access.h"
+#include "answering.h"
+#include "metrics.h"
+#include "models.h"
+
+namespace hearth_server {
+
+class Server;
+
+/// A request on its way through a handler.
+struct Context {
+  Server& server;
+  HttpRequest& request;
+  const StillThere& still_there;
+  std::string tail;  ///< of the path, behind a route that ends in "/"
+
+  Json body() const { return parse_body(request.body); }
+};
+
+struct Route {
+  const char* method;
+  const char* path;  ///< one that ends in "/" takes all that begin so
+  HttpReply (*handler)(Context& context);
+};
+
+// The routes of each protocol, in a file of its own.
+std::span<const Route> openai_routes();
+std::span<const Route> openai_embedding_routes();
+std::span<const Route> ollama_routes();
+std::span<const Route> ollama_model_routes();
+std::span<const Route> llama_routes();
+std::span<const Route> lmstudio_routes();
+std::span<const Route> anthropic_routes();
+std::span<const Route> responses_routes();
+
+enum class LogLevel { kNone, kError, kRequest };
+
+struct ServerOptions {
+  std::vector<std::string> hosts{"127.0.0.1"};  ///< "localhost" is 127.0.0.1 and ::1
+  int port = 11434;
+  std::string unix_path;  ///< empty: none
+  AccessOptions access{};
+  ModelsOptions models{};
+  HttpLimits limits{};
+  bool has_metrics = false;
+  LogLevel log = LogLevel::kRequest;
+  /// Called with each line of the log; empty: to standard error.
+  std::function<void(const std::string&)> log_line{};
+};
+
+class Server {
+ public:
+  /// The store must outlive it.
+  Server(ModelStore& store, ServerOptions options);
+  ~Server();
+
+  /// Listens and serves. Afterwards port() tells the port.
+  hearth::Status start();
+  /// New requests are refused; those that run get at most so long to end.
+  void stop(double seconds);
+  int port() const { return port_; }
+
+  /// Loads a model now, so that the first request need not wait.
+  hearth::Status preload(const std::string& name);
+
+  ModelStore& store() { return store_; }
+  Models& models() { return models_; }
+  Access& access() { return access_; }
+  Metrics& metrics() { return metrics_; }
+  const ServerOptions& options() const { return options_; }
+  bool is_draining() const { return draining_; }
+  size_t n_connections() const { return http_ ? http_->n_connections() : 0; }
+
+  /// Answers a request, whatever is wrong with it.
+  HttpReply answer(HttpRequest& request, const StillThere& still_there);
+
+ private:
+  bool refuse(const HttpRequest& request, HttpReply& reply) const;
+  HttpReply dispatch(HttpRequest& request, const StillThere& still_there);
+  void log(const HttpRequest& request, int status, size_t bytes, double seconds);
+
+  ServerOptions options_;
+  ModelStore& store_;
+  Models models_;
+  Access access_;
+  Metrics metrics_;
+  std::atomic<bool> draining_{false};
+  std::unique_ptr<HttpServer> http_;
+  int port_ = 0;
+};
+
+/// What every route that writes text does with an Ask: uses the model and begins the answers.
+std::shared_ptr<Answering> begin(Context& context, Ask ask, bool any_name);
+/// The reply when the client has left: nobody reads it.
+HttpReply gone_reply();
+
+}  // namespace hearth_server
