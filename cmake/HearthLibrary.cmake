@@ -38,13 +38,16 @@ function(hearth_part name level)
 endfunction()
 
 # Models wait for kernels and memory: what lib/ does besides is built for size, but for what runs for every byte or token.
-set(levels_of_lib base:-O2 io:-Os unicode:-O2 json:-Os gguf:-Os tokenizer:-O2 grammar:-O2 jinja:-Os arch:-Os cpu:-Os matmul:-Os cache:-Os model:-Os
+set(levels_of_lib base:-O2 io:-Os unicode:-O2 json:-Os gguf:-Os tokenizer:-O2 grammar:-Os jinja:-Os arch:-Os cpu:-Os matmul:-Os cache:-Os model:-Os
   sample:-O2 session:-Os engine:-Os quantize:-Os convert:-Os chat:-Os)
 if(HEARTH_JINJA)
   list(FILTER lib_sources EXCLUDE REGEX "/lib/chat/without_jinja\\.cpp$")
 else()
   list(FILTER lib_sources EXCLUDE REGEX "/lib/jinja/|/lib/chat/(chat_template|messages)\\.cpp$")
 endif()
+# Of grammars only what runs for every byte of the vocabulary; it is compiled apart from the rest of its folder.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/grammar/automaton.cpp ${PROJECT_SOURCE_DIR}/lib/grammar/mask.cpp
+  ${PROJECT_SOURCE_DIR}/lib/grammar/dfa.cpp   PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>" SKIP_UNITY_BUILD_INCLUSION ON)
 foreach(folder_and_level IN LISTS levels_of_lib)
   string(REPLACE ":" ";" pair ${folder_and_level})
   list(GET pair 0 folder)

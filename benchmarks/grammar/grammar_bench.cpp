@@ -3,8 +3,8 @@
 //
 //   hearth_bench_grammar VOCAB.gguf FOLDER [-v] [--in-order] [part of a name...]
 //
-// Listed properties may stand in any order, as in the instances of some schemas; with --in-order only in the schema's, as
-// programs have it by default.
+// Listed properties may stand in any order, as in the instances of some schemas; with --in-order only in the schema's,
+// as programs have it by default.
 #include <time.h>
 
 #include <algorithm>
@@ -201,7 +201,9 @@ class Bench {
 
 int main(int argc, char** argv) {
   if (argc < 3)
-    return std::fprintf(stderr, "usage: hearth_bench_grammar VOCAB.gguf FOLDER [-v] [--in-order] [part of a name...]\n"), 2;
+    return std::fprintf(stderr,
+                        "usage: hearth_bench_grammar VOCAB.gguf FOLDER [-v] [--in-order] [part of a name...]\n"),
+           2;
   const auto file = hearth::GgufFile::open(argv[1]);
   if (!file) return std::fprintf(stderr, "%s\n", file.error().message.c_str()), 1;
   const auto tokenizer = hearth::Tokenizer::from_gguf(*file);

@@ -5,6 +5,7 @@
 #include "chat_messages.h"
 #include "commands.h"
 #include "dialog.h"
+#include "grammar_settings.h"
 #include "model_options.h"
 #include "terminal.h"
 #include "text_width.h"
@@ -20,6 +21,7 @@ struct ChatCommand {
   int32_t max_tokens = -1;
   SessionSettings session;
   SamplingSettings sampling;
+  GrammarSettings grammar;
 };
 
 /// The message on the command line, with the text that is piped in below it; empty: messages are read one by one.
@@ -64,6 +66,9 @@ int talk(const ChatCommand& o, const hearth::Model& model, hearth::SessionOption
   auto settings = chat_settings(o, model.file());
   if (!settings) return fail_usage(settings.error().message);
   if (auto status = o.session.adapters.load(model, options); !status) return fail(status.error());
+  auto grammar = o.grammar.resolve(&model.tokenizer());
+  if (!grammar) return fail_usage("chat: " + grammar.error().message);
+  settings->generate.grammar = *std::move(grammar);
   choose_context(model, options);
   auto session = hearth::Session::create(model, options);
   if (!session) return fail_session(session.error());
@@ -120,6 +125,7 @@ Action setup_chat(Options& options) {
   options.add("--echo", values->echo, "Print the messages too when they come from a file or a pipe");
   values->session.declare(options);
   values->sampling.declare(options);
+  values->grammar.declare(options);
   options.footer(Dialog::help_text());
   return [values] { return run(*values); };
 }

@@ -8,6 +8,7 @@ std::span<const Command> commands() {
       {"run", "Continue a text", setup_run},
       {"chat", "Talk with a model", setup_chat},
       {"template", "Show the prompt that a chat template makes of messages", setup_template},
+      {"grammar", "Show where a text leaves a grammar or a JSON schema", setup_grammar},
       {"inspect", "Show what a model file holds, and the memory that it will take", setup_inspect},
       {"tokenize", "Show the token ids of a text", setup_tokenize},
       {"logits", "Write the logits for a list of tokens", setup_logits},

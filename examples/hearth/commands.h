@@ -24,6 +24,7 @@ std::span<const Command> commands();
 Action setup_run(Options& options);
 Action setup_chat(Options& options);
 Action setup_template(Options& options);
+Action setup_grammar(Options& options);
 Action setup_inspect(Options& options);
 Action setup_tokenize(Options& options);
 Action setup_logits(Options& options);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "commands.h"
+#include "grammar_settings.h"
 #include "json_output.h"
 #include "line_input.h"
 #include "model_options.h"
@@ -21,6 +22,7 @@ struct RunOptions {
   std::vector<std::string> stop;
   SessionSettings session;
   SamplingSettings sampling;
+  GrammarSettings grammar;
   bool has_prompt = false, has_text = false;
 };
 
@@ -148,7 +150,11 @@ int run(const RunOptions& o) {
   if (!session) return fail_session(session.error());
   if (!o.quiet) warn_beyond_training(*model, session->options().n_ctx);
   if (!o.quiet && !o.special) warn_of_markers(model->tokenizer(), *prompt);
-  return generate(o, *prompt, *session, generate_options(o, model->file()));
+  hearth::GenerateOptions options = generate_options(o, model->file());
+  auto grammar = o.grammar.resolve(&model->tokenizer());
+  if (!grammar) return fail_usage("run: " + grammar.error().message);
+  options.grammar = *std::move(grammar);
+  return generate(o, *prompt, *session, std::move(options));
 }
 
 }  // namespace
@@ -170,6 +176,7 @@ Action setup_run(Options& options) {
   options.add("--json", values->json, "Print one JSON object: prompt_ids, ids, text, stop, timings");
   values->session.declare(options);
   values->sampling.declare(options);
+  values->grammar.declare(options);
   options.footer("The text goes to standard output as it is made, timings go to standard error.");
   return [values, options] {
     values->has_prompt = options.given("--prompt");

@@ -92,20 +92,39 @@ Dfa trimmed(Dfa dfa) {
   return dfa;
 }
 
+/// Two independent hashes of 64 bits, together long enough to stand for what they were made of.
+struct Fingerprint {
+  uint64_t a = 0x243F6A8885A308D3, b = 0x13198A2E03707344;
+  void add(uint64_t value) {
+    a = (a ^ value) * 0x9E3779B97F4A7C15;
+    a ^= a >> 29;
+    b = (b + value) * 0xD6E8FEB86659FD93;
+    b ^= b >> 32;
+  }
+  auto operator<=>(const Fingerprint&) const = default;
+};
+
 /// One round of refinement: states stay in a block as long as their moves go to the same blocks.
 size_t refine(const Dfa& dfa, std::vector<uint32_t>& block) {
-  std::map<std::vector<uint32_t>, uint32_t> known;
-  std::vector<uint32_t> next(block.size()), key;
+  std::vector<std::pair<Fingerprint, uint32_t>> keys(dfa.size());
   std::vector<Move> joined;
   for (uint32_t s = 0; s < dfa.size(); ++s) {
     joined.clear();
     for (const Move& m : dfa.moves[s]) append_move(joined, m.lo, m.hi, block[m.to]);
-    key.assign(1, block[s]);
-    for (const Move& m : joined) key.insert(key.end(), {m.lo, m.hi, m.to});
-    next[s] = known.try_emplace(key, static_cast<uint32_t>(known.size())).first->second;
+    keys[s].second = s;
+    keys[s].first.add(block[s]);
+    for (const Move& m : joined) {
+      keys[s].first.add(uint64_t{m.lo} << 32 | m.hi);
+      keys[s].first.add(m.to);
+    }
   }
-  block = std::move(next);
-  return known.size();
+  std::sort(keys.begin(), keys.end());
+  uint32_t n = 0;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (i > 0 && keys[i].first != keys[i - 1].first) ++n;
+    block[keys[i].second] = n;
+  }
+  return n + 1;
 }
 
 /// States numbered in the order in which they are reached from the start.
@@ -186,7 +205,12 @@ Dfa minimized(const Dfa& dfa) {
 }
 
 std::optional<Dfa> determinize(const Nfa& nfa) {
-  std::map<std::vector<uint32_t>, uint32_t> numbers;
+  std::map<Fingerprint, uint32_t> numbers;
+  const auto print_of = [](const std::vector<uint32_t>& set) {
+    Fingerprint print;
+    for (const uint32_t s : set) print.add(s);
+    return print;
+  };
   std::vector<std::vector<uint32_t>> sets;
   std::vector<uint32_t> mark(nfa.states.size());
   uint32_t epoch = 0;
@@ -194,7 +218,7 @@ std::optional<Dfa> determinize(const Nfa& nfa) {
   const auto number_of = [&](std::vector<uint32_t> set) {
     follow_empties(nfa, set, mark, ++epoch);
     work += set.size() + 1;
-    const auto [at, is_new] = numbers.try_emplace(set, static_cast<uint32_t>(sets.size()));
+    const auto [at, is_new] = numbers.try_emplace(print_of(set), static_cast<uint32_t>(sets.size()));
     if (is_new) sets.push_back(std::move(set));
     return at->second;
   };

@@ -2,6 +2,11 @@
 // RFC 1123 (hostname), RFC 4291 (ipv6), RFC 3986 (uri), RFC 6901 (json-pointer).
 #include "lib/grammar/formats.h"
 
+#include <map>
+#include <mutex>
+
+#include "lib/grammar/regex.h"
+
 namespace hearth::grammar {
 namespace {
 
@@ -11,6 +16,10 @@ namespace {
   "|(?:\\d\\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
 #define HEARTH_TIME "(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d+)?(?:[Zz]|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)"
 #define HEARTH_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+// At most 253 characters: three labels of any length, or ten of at most 24.
+#define HEARTH_SHORT_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,22}[A-Za-z0-9])?"
+#define HEARTH_HOST \
+  "(?:" HEARTH_LABEL "(?:\\." HEARTH_LABEL "){0,2}|" HEARTH_SHORT_LABEL "(?:\\." HEARTH_SHORT_LABEL "){0,9})"
 #define HEARTH_ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 #define HEARTH_BYTE "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
 #define HEARTH_IPV4 HEARTH_BYTE "(?:\\." HEARTH_BYTE "){3}"
@@ -46,8 +55,8 @@ constexpr Row kPatterns[] = {
      "\\d+S))?"
      "|T(?:\\d+H(?:\\d+M(?:\\d+S)?)?|\\d+M(?:\\d+S)?|\\d+S))"},
     {"uuid", "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"},
-    {"email", HEARTH_ATOM "(?:\\." HEARTH_ATOM ")*@" HEARTH_LABEL "(?:\\." HEARTH_LABEL ")*"},
-    {"hostname", HEARTH_LABEL "(?:\\." HEARTH_LABEL ")*"},
+    {"email", HEARTH_ATOM "(?:\\." HEARTH_ATOM ")*@" HEARTH_HOST},
+    {"hostname", HEARTH_HOST},
     {"ipv4", HEARTH_IPV4},
     {"ipv6", HEARTH_IPV6},
     {"uri", HEARTH_URI},
@@ -68,6 +77,17 @@ Format find_format(std::string_view name) {
     if (refused == name) return {FormatKind::kRefused, {}};
   }
   return {};
+}
+
+const Dfa& format_dfa(std::string_view pattern) {
+  static std::mutex mutex;
+  static std::map<std::string_view, Dfa> known;  // patterns are those of the table
+  const std::lock_guard lock(mutex);
+  const auto at = known.find(pattern);
+  if (at != known.end()) return at->second;
+  const Result<Regex> regex = parse_regex(pattern);
+  std::optional<Dfa> dfa = regex ? automaton_of(*regex, true) : std::nullopt;
+  return known.emplace(pattern, dfa ? std::move(*dfa) : of_texts({})).first->second;
 }
 
 }  // namespace hearth::grammar

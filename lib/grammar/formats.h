@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "lib/grammar/dfa.h"
+
 namespace hearth::grammar {
 
 enum class FormatKind : uint8_t { kPattern, kRefused, kUnknown };
@@ -14,5 +16,8 @@ struct Format {
 };
 
 Format find_format(std::string_view name);
+
+/// The automaton of a format's pattern; kept for the next schema. Safe from any thread.
+const Dfa& format_dfa(std::string_view pattern);
 
 }  // namespace hearth::grammar

@@ -1,6 +1,7 @@
 // What a case asks of the value under a key, at a place of an array, and of keys that it does not name.
 #include <algorithm>
 
+#include "lib/grammar/formats.h"
 #include "lib/grammar/schema.h"
 
 namespace hearth::grammar {
@@ -29,6 +30,7 @@ bool SchemaCompiler::is_false(const Goal& goal) {
 
 /// The automaton of a pattern, made once; nullptr after an error.
 const Dfa* SchemaCompiler::pattern_dfa(const TextPattern& p) {
+  if (p.whole) return &format_dfa(find_format(p.source->text).pattern);
   const auto [at, is_new] = pattern_dfas_.try_emplace({p.pattern, p.whole});
   if (is_new) {
     const Result<Regex> regex = parse_regex(p.pattern);

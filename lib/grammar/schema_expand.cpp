@@ -12,6 +12,7 @@ namespace {
 using Kind = Json::Kind;
 
 constexpr size_t kMaxCases = 600;
+constexpr int kMaxChain = 400;
 
 uint8_t type_bits(std::string_view name) {
   constexpr std::pair<std::string_view, uint8_t> kNames[] = {{"null", kNullBit},
@@ -136,7 +137,7 @@ class CaseExpander {
 
   std::vector<Case> run() {
     Branch first;
-    for (const Part& part : goal_) first.todo.push_back({part, nullptr});
+    for (const Part& part : goal_) first.todo.push_back({part, nullptr, 0});
     branches_.push_back(std::move(first));
     std::vector<Case> out;
     while (!branches_.empty() && !c_.failed()) {
@@ -155,6 +156,7 @@ class CaseExpander {
   struct Step {
     Part part;
     std::shared_ptr<const Step> from;
+    int depth = 0;
   };
   using Todo = Step;
   struct Branch {
@@ -182,7 +184,7 @@ class CaseExpander {
   void take_negated_properties(Branch& b, const Json& value);
   void take_negated_required(Branch& b, const Json& value);
   void go_on_as(Branch& b, std::vector<Branch> all);
-  void add(Branch& b, Part part, const std::shared_ptr<const Step>& from) { b.todo.push_back({part, from}); }
+  void add(Branch& b, Part part, const std::shared_ptr<const Step>& from) { b.todo.push_back({part, from, 0}); }
   void fork(Branch& b, const std::vector<std::vector<Part>>& choices, const std::shared_ptr<const Step>& from);
   bool is_count(const Json& value);
   bool check_schemas(const Json& list);
@@ -220,7 +222,9 @@ void CaseExpander::take(Branch& b, const Todo& todo) {
     return;
   }
   if (!schema.is_object()) return c_.refuse(schema, "a schema is an object or a boolean", ErrorCode::kFormat);
-  const auto from = std::make_shared<const Step>(Step{part, todo.from});
+  const int depth = todo.from ? todo.from->depth + 1 : 0;
+  if (depth > kMaxChain) return c_.refuse(schema, "too many schemas lead to each other", ErrorCode::kLimit);
+  const auto from = std::make_shared<const Step>(Step{part, todo.from, depth});
   if (part.keyword >= 0) return take_keyword(b, schema, part.keyword, part.negated, from);
   if (part.negated) return take_negated_schema(b, schema, from);
   const bool only_ref = c_.draft_ <= Draft::k7 && schema.find("$ref", Kind::kString);
@@ -290,7 +294,11 @@ bool CaseExpander::take_logic(Branch& b, Word word, const Json& schema, const Js
       if (target) add(b, {target, -1, negated}, from);
       return true;
     }
-    case Word::kNot: return add(b, {&value, -1, !negated}, from), true;
+    case Word::kNot:
+      if (negated && goal_[0].schema->find("unevaluatedProperties")) {
+        return c_.refuse(value, "it cannot be told what it leaves unevaluated"), true;
+      }
+      return add(b, {&value, -1, !negated}, from), true;
     case Word::kAllOf:
     case Word::kAnyOf:
       if (!check_schemas(value)) return true;
@@ -500,7 +508,7 @@ void CaseExpander::take_dependencies(Branch& b, const Json& value) {
       with.result.required.push_back(key);
       if (needs->is_string()) with.result.required.push_back(needs->text);
       for (const Json* other : needs->items) with.result.required.push_back(other->text);
-      if (needs->is_object() || needs->is_bool()) with.todo.push_back({Part{needs, -1, false}, nullptr});
+      if (needs->is_object() || needs->is_bool()) with.todo.push_back({Part{needs, -1, false}, nullptr, 0});
       all.push_back(std::move(with));
       all[i].result.forbidden.insert(key);
     }

@@ -49,6 +49,26 @@ std::string own_id(const Json& schema) {
   return {};
 }
 
+/// Keywords whose value is a schema or a list of them, and those whose members are.
+constexpr std::string_view kHoldSchemas[] = {"items",
+                                             "additionalItems",
+                                             "prefixItems",
+                                             "contains",
+                                             "additionalProperties",
+                                             "propertyNames",
+                                             "allOf",
+                                             "anyOf",
+                                             "oneOf",
+                                             "not",
+                                             "if",
+                                             "then",
+                                             "else",
+                                             "unevaluatedItems",
+                                             "unevaluatedProperties",
+                                             "contentSchema"};
+constexpr std::string_view kHoldNames[] = {"properties", "patternProperties", "definitions",
+                                           "$defs",      "dependentSchemas",  "dependencies"};
+
 std::string base_of(const Json& at) {
   std::vector<std::string> ids;
   for (const Json* s = &at; s; s = s->parent) {
@@ -72,7 +92,10 @@ void SchemaCompiler::index_resources() {
     work.pop_back();
     for (const Json* item : at->items) work.push_back(item);
     for (const auto& [key, member] : at->members) {
-      if (key != "enum" && key != "const") work.push_back(member);
+      if (std::find(std::begin(kHoldSchemas), std::end(kHoldSchemas), key) != std::end(kHoldSchemas))
+        work.push_back(member);
+      if (std::find(std::begin(kHoldNames), std::end(kHoldNames), key) == std::end(kHoldNames)) continue;
+      for (const auto& named : member->members) work.push_back(named.second);
     }
     if (!at->is_object()) continue;
     if (!own_id(*at).empty()) resources_.try_emplace(base_of(*at), at);

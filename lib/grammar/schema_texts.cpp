@@ -1,6 +1,7 @@
 // Strings: lengths, patterns, formats and excluded texts as one automaton, or as an expression where one will do.
 #include <algorithm>
 
+#include "lib/grammar/formats.h"
 #include "lib/grammar/schema.h"
 #include "lib/json/writer.h"
 
@@ -52,6 +53,7 @@ std::optional<Dfa> SchemaCompiler::text_dfa(const Case& c) {
 }
 
 ExprId SchemaCompiler::write_one_pattern(const TextPattern& p) {
+  if (p.whole) return quoted(pool_.text(*pattern_dfa(p), Encoding::kJson));
   const Result<Regex> regex = parse_regex(p.pattern);
   if (!regex) {
     refuse(*p.source, regex.error().message, regex.error().code);
@@ -60,8 +62,9 @@ ExprId SchemaCompiler::write_one_pattern(const TextPattern& p) {
   std::optional<ExprId> counted;
   if (has_long_counts(*regex)) counted = expression_of(*regex, p.whole, Encoding::kJson, pool_);
   if (counted) return quoted(*counted);
-  if (std::optional<Dfa> dfa = automaton_of(*regex, p.whole))
-    return quoted(pool_.text(std::move(*dfa), Encoding::kJson));
+  const auto [known, is_new] = pattern_dfas_.try_emplace({p.pattern, p.whole});
+  if (is_new) known->second = automaton_of(*regex, p.whole);
+  if (known->second) return quoted(pool_.text(*known->second, Encoding::kJson));
   counted = expression_of(*regex, p.whole, Encoding::kJson, pool_);
   if (!counted) refuse(*p.source, "the pattern takes too many states", ErrorCode::kLimit);
   return quoted(counted.value_or(pool_.nothing()));
