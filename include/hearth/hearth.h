@@ -4,6 +4,7 @@
 #include "hearth/adapter.h"
 #include "hearth/batch.h"
 #include "hearth/chat.h"
+#include "hearth/chat_parser.h"
 #include "hearth/chat_template.h"
 #include "hearth/compare.h"
 #include "hearth/convert.h"

@@ -126,6 +126,14 @@ void kv_cache_h(hearth::Session& session) {
   hearth::Status removed = session.cache().remove(1, 10, -1);
 }
 
+size_t chat_parser_h(const hearth::ChatTemplate& chat_template, const std::string& tools, std::string_view piece) {
+  auto parser = hearth::ChatParser::create(chat_template, {.tools_json = tools});
+  auto part = parser->push(piece);  // again and again; what may be a marker is held back
+  for (const hearth::ToolCall& call : part->tool_calls) show(call.name, call.arguments_json);
+  auto rest = parser->finish();
+  return part->content.size() + rest->content.size();
+}
+
 void grammar_h(const hearth::Result<hearth::Model>& model, hearth::Token token) {
   auto grammar = hearth::Grammar::from_json_schema(R"({"type": "integer", "minimum": 1})");
   auto matcher = hearth::GrammarMatcher::create(*grammar, model->tokenizer());
@@ -279,6 +287,9 @@ TEST_F(HeaderExamplesRun, SamplerAndGenerator) {
   EXPECT_EQ(session->n_logits(), 1u);
   sampler_h(*model, *session);
   grammar_h(model, 1);
+  const auto chat_template = ChatTemplate::from_gguf(model->file(), model->tokenizer());
+  ASSERT_TRUE(chat_template.ok());
+  EXPECT_EQ(chat_parser_h(*chat_template, "", "Yes."), 4u);
 }
 
 TEST_F(HeaderExamplesRun, WithAModel) {

@@ -26,6 +26,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"grammar.h", "grammar"},
     {"tokenizer.h", "tokenizer"},
     {"chat_template.h", "chat"},
+    {"chat_parser.h", "chat"},
     {"chat.h", "session"},
     {"cpu.h", "cpu"},
     {"kv_cache.h", "cache"},
