@@ -67,10 +67,9 @@ hearth_part(reference -O2 ${reference_sources})
 # Kernels allocate nothing and call nobody; lib/ has exceptions, which lib/base/guard.h keeps inside.
 target_compile_options(hearth_kernels PRIVATE -fno-exceptions)
 target_compile_options(hearth_reference PRIVATE -fno-exceptions)
-# Encoders: vectors within one file; their loops are written out, and are as fast when the rest is small.
-set(encoder_flags -Os -Wno-psabi)
+# Encoders: vectors within one file. Those for any processor are there to be right, and small.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/encode/any_processor.cpp PROPERTIES
-  COMPILE_OPTIONS "${encoder_flags}" SKIP_UNITY_BUILD_INCLUSION ON)
+  COMPILE_OPTIONS "-Os;-Wno-psabi" SKIP_UNITY_BUILD_INCLUSION ON)
 
 add_library(hearth ${lib_sources} ${hearth_objects})
 add_library(hearth::hearth ALIAS hearth)
@@ -138,7 +137,7 @@ include(cmake/HearthIsas.cmake)
 if("avx2" IN_LIST HEARTH_BUILT_ISAS OR "avx512" IN_LIST HEARTH_BUILT_ISAS)
   file(GLOB x86_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/x86/*.cpp)
   add_library(hearth_x86 OBJECT ${x86_sources})
-  target_compile_options(hearth_x86 PRIVATE ${avx2_flags} ${encoder_flags} -fno-exceptions)
+  target_compile_options(hearth_x86 PRIVATE -O2 ${avx2_flags} -Wno-psabi -fno-exceptions)
   target_link_libraries(hearth_x86 PRIVATE hearth_flags hearth_warnings)
   set_target_properties(hearth_x86 PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)
   target_sources(hearth PRIVATE $<TARGET_OBJECTS:hearth_x86>)

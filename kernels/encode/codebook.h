@@ -135,8 +135,8 @@ inline Found search_book(const Book& book, const Eight& x, int first, bool with_
 
 /// Values of an entry, a lane each; 0 behind its last.
 inline Lanes entry_values(const Book& book, int entry) {
-  using Bytes = int8_t __attribute__((vector_size(8)));
-  Bytes bytes;
+  using SignedBytes = int8_t __attribute__((vector_size(8)));
+  SignedBytes bytes;
   __builtin_memcpy(&bytes, book.value[entry], sizeof bytes);
   return __builtin_convertvector(bytes, Lanes);
 }

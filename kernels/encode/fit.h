@@ -10,8 +10,8 @@
 namespace hearth::kernels {
 namespace {
 
-/// Starting points: the largest magnitude is put at the outermost level times a factor; the factors go from `from` in
-/// `count` (whole lanes) geometric steps of `step`. Factors above one clip the largest elements.
+/// Starting points: the largest magnitude is put at the lowest or highest level times a factor; the factors go from
+/// `from` in `count` (a multiple of four) geometric steps of `step`. Factors above one clip the largest elements.
 struct StartRange {
   float from, step;
   int count;
@@ -71,18 +71,21 @@ float fit_scale(const Part& p, const Levels& levels, const StartRange& range, in
   const float largest = largest_magnitude(p);
   if (largest == 0.0f) return 0.0f;
   BestScale kept;
-  float factor = range.from;
-  for (int start = 0; start < range.count; start += kLanes) {
-    Lanes inverse_scale{};
-    for (int l = 0; l < kLanes; ++l, factor *= range.step) inverse_scale[l] = factor / largest;
-    for (int side = 0; side < 2; ++side) {
-      Lanes at = inverse_scale * (side == 0 ? levels.lowest() : levels.highest());
-      for (int round = 0; round < rounds; ++round) {
-        const ScaleTrial trial = try_scales(p, levels, at);
-        kept.keep(trial);
-        at = inverse(trial.scale);
-      }
+  const auto look = [&](Lanes at) {
+    for (int round = 0; round < rounds; ++round) {
+      const ScaleTrial trial = try_scales(p, levels, at);
+      kept.keep(trial);
+      at = inverse(trial.scale);
     }
+  };
+  float factor = range.from;
+  for (int start = 0; start < range.count; start += kLanes / 2) {
+    Lanes at{};  // half of the lanes for the lowest level, half for the highest
+    for (int l = 0; l < kLanes / 2; ++l, factor *= range.step) {
+      at[l] = factor / largest * levels.lowest();
+      at[l + kLanes / 2] = factor / largest * levels.highest();
+    }
+    look(at);
   }
   for (int closer = 0; closer < (rounds > 1 ? 2 : 1); ++closer) {
     const Lanes about = fill(kept.best()) * (1.0f + (closer == 0 ? range.fine : 0.2f * range.fine) * around_zero());

@@ -56,15 +56,33 @@ inline float round_one(float v) {
   return reinterpret_cast<Lanes>(reinterpret_cast<IntLanes>(v) & 0x7fffffff);
 }
 
-/// In a fixed order.
-inline float sum_lanes(Lanes v) {
-  return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+/// Lane l is lane l + by of v, counted round.
+template <int by>
+[[gnu::always_inline]] inline Lanes rotate(Lanes v) {
+#if defined(__clang__)
+  return __builtin_shufflevector(v, v, by, (1 + by) % 8, (2 + by) % 8, (3 + by) % 8, (4 + by) % 8, (5 + by) % 8,
+                                 (6 + by) % 8, (7 + by) % 8);
+#else
+  return __builtin_shuffle(v, IntLanes{0, 1, 2, 3, 4, 5, 6, 7} + by);
+#endif
 }
 
-inline float largest_lane(Lanes v) {
-  float largest = v[0];
-  for (int l = 1; l < kLanes; ++l) largest = v[l] > largest ? v[l] : largest;
-  return largest;
+/// The sum of the lanes, in a fixed order.
+[[gnu::always_inline]] inline float sum_lanes(Lanes v) {
+  v += rotate<4>(v);
+  v += rotate<2>(v);
+  return v[0] + v[1];
+}
+
+/// The least of the lanes, in all of them.
+[[gnu::always_inline]] inline Lanes spread_least(Lanes v) {
+  v = v < rotate<4>(v) ? v : rotate<4>(v);
+  v = v < rotate<2>(v) ? v : rotate<2>(v);
+  return v < rotate<1>(v) ? v : rotate<1>(v);
+}
+
+[[gnu::always_inline]] inline float largest_lane(Lanes v) {
+  return -spread_least(-v)[0];
 }
 
 /// The first lane with the least value; lanes that are not numbers lose.
@@ -79,6 +97,27 @@ inline int least_lane(Lanes v, float* least) {
   }
   *least = best;
   return at;
+}
+
+/// Eight codes as bytes.
+using Bytes = uint8_t __attribute__((vector_size(8)));
+
+[[gnu::always_inline]] inline Bytes load_bytes(const uint8_t* p) {
+  Bytes v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+
+[[gnu::always_inline]] inline void store_bytes(uint8_t* p, Bytes v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
+
+/// n levels plus an offset as bytes; n is a multiple of eight.
+inline void put_codes(uint8_t* code, const float* level, float offset, int n) {
+  for (int i = 0; i < n; i += kLanes) {
+    store_bytes(code + i,
+                __builtin_convertvector(__builtin_convertvector(load_lanes(level + i) + offset, IntLanes), Bytes));
+  }
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include "kernels/encode/blocks32.h"
 #include "kernels/encode/codebook_blocks.h"
 #include "kernels/encode/few_values.h"
-#include "kernels/encode/superblocks.h"
+#include "kernels/encode/superblocks_min.h"
 #include "kernels/encoders.h"
 
 namespace hearth::kernels {
