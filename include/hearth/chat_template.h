@@ -57,7 +57,9 @@ struct ChatPrompt {
   std::string text() const;  ///< all pieces joined; empty when memory is out
 };
 
-/// A compiled template. Immutable, shareable by threads.
+/// A compiled template. Immutable, shareable by threads. What a template costs is bounded by steps that stand for work,
+/// by memory, output, and the stack of the calling thread: deep recursion is an error there, not a crash (threads need
+/// 128 KiB).
 class ChatTemplate {
  public:
   /// Compiles a template. kFormat with line and column when it does not parse.

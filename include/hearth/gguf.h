@@ -208,7 +208,9 @@ class GgufFile {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// Writes a version-3 file front to back. Metadata and tensor infos are declared first; then the data of
+/// Writes a version-3 file front to back. After an error of a declaration nothing of it is in the file. Nothing is left
+/// when the writer is destroyed early or (on Linux) the process ends, by whatever signal; a file beyond the size limit
+/// of the process is an error, not the signal SIGXFSZ. Metadata and tensor infos are declared first; then the data of
 /// each tensor is streamed in that order. The file appears under its final name only when finish()
 /// succeeded; otherwise the temporary beside it is removed.
 ///

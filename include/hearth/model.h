@@ -25,7 +25,9 @@ struct SessionOptions;
 using LoadProgress = std::function<bool(uint64_t done_bytes, uint64_t total_bytes)>;
 
 struct ModelOptions {
-  bool use_mmap = true;   ///< false: read the weights into memory
+  /// false: read the weights into memory; right for files that may be cut short while the model lives: under a mapping
+  /// reading what is gone ends the process (SIGBUS), in open() or any later call.
+  bool use_mmap = true;
   bool prefetch = false;  ///< touch every page of the mapping now (with progress) instead of at first use
   bool check_tensors =
       false;  ///< compare all weights with the checksums of the file (with progress); kNotFound: it has none

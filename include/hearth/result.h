@@ -18,16 +18,17 @@ enum class ErrorCode {
   kIo,               ///< the operating system refused a read, write or map
   kFormat,           ///< the bytes of a file, template or text are malformed
   kUnsupported,      ///< well-formed, but a version, type or architecture we do not handle
-  kOutOfMemory,      ///< an allocation failed
+  kOutOfMemory,      ///< an allocation failed, of whatever size; any fallible call may say so, and objects stay usable
   kContextFull,      ///< the KV cache has no room; the session stays usable
-  kCancelled,        ///< a progress callback asked to stop
+  kCancelled,        ///< a callback asked to stop, or threw: no exception leaves a call of hearth
   kLimit,            ///< a bound on steps, depth or size was reached
 };
 
 /// Short stable name of a code, for logs and JSON ("invalid_argument", "context_full", ...).
 const char* error_code_name(ErrorCode code);
 
-/// A failure: the code and one line that names the offset, key, tensor or argument at fault.
+/// A failure: the code and one line that names the offset, key, tensor or argument at fault. The line is printable
+/// UTF-8 of at most 511 bytes; text of files in it is escaped.
 struct Error {
   ErrorCode code = ErrorCode::kInvalidArgument;
   std::string message;

@@ -91,7 +91,7 @@ struct SamplerOptions {
 /// out of range are left out. Sessions and chats look at their own options only: hand the result to them.
 SamplerOptions recommended_sampling(const GgufFile& file, const SamplerOptions& defaults = {});
 
-/// A stage of the host's own: changes the candidates in place.
+/// A stage of the host's own: changes the candidates in place. When it throws, sample() gives kCancelled.
 using SamplerStage = std::function<void(Candidates&)>;
 
 /// Where a host's stage runs.

@@ -14,7 +14,8 @@ namespace hearth {
 int default_thread_count();
 
 /// A host's own thread pool. `run(n_tasks, task)` must call task(i) exactly once for every i in
-/// [0, n_tasks) and return when all are done; calls may be concurrent. `n_threads` is its width.
+/// [0, n_tasks) and return when all are done; calls may be concurrent. `n_threads` is its width. When it throws, no
+/// task may run any more; the call of hearth that needed it then ends with kCancelled.
 struct ThreadPool {
   int n_threads = 1;
   std::function<void(int n_tasks, const std::function<void(int)>& task)> run;

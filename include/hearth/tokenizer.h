@@ -50,7 +50,8 @@ class Tokenizer {
   static Result<Tokenizer> from_gguf(const GgufFile& file);
 
   /// Token ids of `text` (any bytes; invalid UTF-8 is handled as the vocabulary's kind defines).
-  /// Linear in the length of the text. kLimit for texts above 2 GiB.
+  /// Linear in the length of the text. kLimit for texts above 2 GiB, and for texts that begin tokens of thousands of
+  /// bytes in many places, which only made-up vocabularies have.
   Result<std::vector<Token>> encode(std::string_view text, const EncodeOptions& options = {}) const;
   /// The same, but control tokens count as such only where they lie inside one of the `special` spans (ascending,
   /// disjoint, inside the text); options.parse_special is not looked at. What lies between two special tokens is

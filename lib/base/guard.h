@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "hearth/result.h"
+#include "lib/base/quote.h"
 
 namespace hearth {
 
@@ -20,17 +21,24 @@ namespace hearth {
 /// that it cannot do without.
 Error caught_error() noexcept;
 
+/// A Result as callers get it: its message, which may hold text of a file, is one printable line.
+template <typename AnyResult>
+AnyResult presentable(AnyResult result) {
+  if (result.ok() || is_one_line(result.error().message)) return result;
+  return Error{result.error().code, one_line(result.error().message)};
+}
+
 /// body(), which returns a Result, or the exception that it threw as an error.
 template <typename F>
 auto guard(F&& body) -> decltype(body()) {
 #if defined(__cpp_exceptions)
   try {
-    return body();
+    return presentable(body());
   } catch (...) {
     return caught_error();
   }
 #else
-  return body();
+  return presentable(body());
 #endif
 }
 

@@ -32,6 +32,15 @@ namespace {
 constexpr int kMaxThreads = 1024;
 constexpr uint32_t kClosed = 0xffffffffu;  // no task can be claimed
 
+/// Counts in how many generations of forked children this process is: threads stay in the parent.
+std::atomic<uint32_t> n_forks{0};
+
+uint32_t count_forks() {
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { n_forks.fetch_add(1); });
+  (void)registered;
+  return n_forks.load(std::memory_order_relaxed);
+}
+
 constexpr uint64_t make_ticket(uint32_t fork, uint32_t next) {
   return (uint64_t{fork} << 32) | next;
 }
@@ -49,6 +58,7 @@ struct Parallel::Impl {
   const ThreadPool* host = nullptr;
   std::unique_ptr<Worker[]> workers;
   int n_started = 0;
+  const uint32_t forks_at_start = count_forks();
 
   alignas(64) std::atomic<uint64_t> ticket{make_ticket(0, kClosed)};
   std::atomic<const TaskRef*> task{nullptr};
@@ -64,6 +74,8 @@ struct Parallel::Impl {
   pthread_cond_t joined = PTHREAD_COND_INITIALIZER;
 
   ~Impl();
+  /// Whether this is a forked child, in which the workers do not exist and the locks may be held for ever.
+  bool is_inherited() const { return n_forks.load(std::memory_order_relaxed) != forks_at_start; }
   Status start();
   void open_fork(uint32_t count, const TaskRef& ref);
   void work(int worker);
@@ -98,6 +110,7 @@ Status Parallel::Impl::start() {
 }
 
 Parallel::Impl::~Impl() {
+  if (is_inherited()) return;
   stop.store(true);
   const TaskRef nothing([](int, int) {});
   if (n_started > 0) open_fork(0, nothing);
@@ -267,7 +280,7 @@ int Parallel::n_threads() const {
 }
 
 void Parallel::run(int n_tasks, TaskRef task) {
-  if (n_tasks <= 1 || impl_->n_threads == 1) {
+  if (n_tasks <= 1 || impl_->n_threads == 1 || (impl_->host == nullptr && impl_->is_inherited())) {
     for (int i = 0; i < n_tasks; ++i) task(i, 0);
     return;
   }

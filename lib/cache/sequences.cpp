@@ -26,6 +26,7 @@ void Sequences::lay_out(Layout& memory, const GroupLayout& layout, const CacheOp
   n_entries_ = pages_for(options.n_ctx);
   pool_.lay_out(memory, layout.n_pages, layout.page_bytes);
   tables_ = memory.take<PageRef>(n_seqs_ * n_entries_);
+  made_ = memory.take<uint8_t>(n_seqs_);
   log_ = memory.take<LogEntry>(n_seqs_ * n_entries_);
   dropped_ = memory.take<int32_t>(n_seqs_);
   dropped_before_ = memory.take<int32_t>(n_seqs_);
@@ -33,16 +34,23 @@ void Sequences::lay_out(Layout& memory, const GroupLayout& layout, const CacheOp
 
 void Sequences::clear() {
   pool_.clear();
-  std::fill_n(tables_, n_seqs_ * n_entries_, PageRef{});
+  std::fill_n(made_, n_seqs_, uint8_t{0});
   std::fill_n(dropped_, n_seqs_, 0);
   n_log_ = 0;
 }
 
+void Sequences::make_row(SeqId seq) const {
+  std::fill_n(tables_ + seq * n_entries_, n_entries_, PageRef{});
+  made_[seq] = 1;
+}
+
 bool Sequences::holds(SeqId seq, int32_t pos) const {
+  if (made_[seq] == 0) return false;
   return (row(seq)[pos / kPage].mask >> (pos % kPage) & 1) != 0;
 }
 
 int32_t Sequences::length(SeqId seq, int64_t end) const {
+  if (made_[seq] == 0) return 0;
   const PageRef* entries = row(seq);
   for (int64_t index = pages_for(end); index-- > 0;) {
     const uint64_t mask = entries[index].mask & range_mask(index, 0, end);

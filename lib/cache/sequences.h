@@ -65,7 +65,12 @@ class Sequences {
     uint64_t mask;
   };
 
-  PageRef* row(SeqId seq) const { return tables_ + seq * n_entries_; }
+  /// Tables are made when they are first written to: those of sequences that never come cost no memory.
+  PageRef* row(SeqId seq) const {
+    if (made_[seq] == 0) make_row(seq);
+    return tables_ + seq * n_entries_;
+  }
+  void make_row(SeqId seq) const;
   void log(PageRef& ref);
   void clear_entry(PageRef& ref);
 
@@ -73,6 +78,7 @@ class Sequences {
   PagePool pool_;
   int64_t n_seqs_ = 0, n_entries_ = 0, n_log_ = 0;
   PageRef* tables_ = nullptr;          ///< [n_seqs, n_ctx / 64]
+  uint8_t* made_ = nullptr;            ///< [n_seqs] whether the row of a sequence is in tables_
   LogEntry* log_ = nullptr;            ///< [n_log], of at most all entries
   int32_t* dropped_ = nullptr;         ///< [n_seqs]
   int32_t* dropped_before_ = nullptr;  ///< [n_seqs] as begin() found it

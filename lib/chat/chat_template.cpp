@@ -4,6 +4,7 @@
 
 #include "hearth/chat_template.h"
 #include "lib/base/guard.h"
+#include "lib/base/quote.h"
 #include "lib/chat/messages.h"
 #include "lib/jinja/interpreter.h"
 #include "lib/jinja/json_values.h"
@@ -98,7 +99,7 @@ Result<ChatTemplate> ChatTemplate::from_gguf(const GgufFile& file, const Tokeniz
       if (with_tools) {
         impl->tool_use = *std::move(with_tools);
       } else {
-        impl->warning = "tokenizer.chat_template.tool_use is left out, " + with_tools.error().message;
+        impl->warning = one_line("tokenizer.chat_template.tool_use is left out, " + with_tools.error().message);
       }
     }
     return ChatTemplate(std::move(impl));

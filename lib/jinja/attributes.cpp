@@ -118,12 +118,13 @@ Value python_item(Interpreter& in, const Value& object, const Value& key, bool& 
   switch (object.kind()) {
     case Kind::kUndefined: return in.fail_undefined(object);
     case Kind::kDict: {
-      if (!is_hashable(key)) return Value();
+      if (!is_hashable(key) || !in.step(Interpreter::key_cost(key))) return Value();
       const Value* value = object.as<Dict>().find(key);
       found = value != nullptr;
       return found ? *value : Value();
     }
     case Kind::kBlockTable:
+      if (!in.step(in.tmpl().blocks.size() / 8)) return Value();
       for (const Stmt* block : in.tmpl().blocks) {
         if (!key.is_string() || block->text != key.as<String>().bytes()) continue;
         found = true;

@@ -31,18 +31,19 @@ std::optional<BigInt> BigInt::from_double(double value) {
 std::optional<BigInt> BigInt::parse(std::string_view digits, uint32_t base) {
   if (digits.empty() || digits.size() > kMaxBits) return std::nullopt;
   BigInt out;
-  for (const char c : digits) {
+  uint32_t group = 0, scale = 1;  // digits are put in some at a time
+  for (size_t i = 0; i < digits.size(); ++i) {
+    const char c = digits[i];
     uint32_t digit = 99;
     if (c >= '0' && c <= '9') digit = static_cast<uint32_t>(c - '0');
     if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') digit = static_cast<uint32_t>((c | 0x20) - 'a') + 10;
     if (digit >= base) return std::nullopt;
-    uint64_t carry = digit;
-    for (uint32_t& limb : out.limbs_) {
-      carry += uint64_t{limb} * base;
-      limb = static_cast<uint32_t>(carry);
-      carry >>= 32;
-    }
-    if (carry != 0) out.limbs_.push_back(static_cast<uint32_t>(carry));
+    group = group * base + digit;
+    scale *= base;
+    if (i + 1 < digits.size() && scale <= UINT32_MAX / base) continue;
+    out.multiply_add(scale, group);
+    group = 0;
+    scale = 1;
   }
   if (out.bits() > kMaxBits) return std::nullopt;
   return out;
@@ -74,18 +75,26 @@ double BigInt::to_double() const {
   // The top 64 bits, with a sticky lowest bit, round correctly when converted once.
   const size_t drop = n_bits > 64 ? n_bits - 64 : 0;
   uint64_t top = 0;
-  bool sticky = false;
-  for (size_t i = 0; i < n_bits; ++i) {
-    const bool bit = limbs_[i / 32] >> (i % 32) & 1;
-    if (i < drop) {
-      sticky = sticky || bit;
-    } else if (bit) {
-      top |= uint64_t{1} << (i - drop);
-    }
+  for (size_t i = drop; i < n_bits; ++i) {
+    if (limbs_[i / 32] >> (i % 32) & 1) top |= uint64_t{1} << (i - drop);
   }
+  bool sticky = false;
+  for (size_t i = 0; i < drop / 32; ++i) sticky = sticky || limbs_[i] != 0;
+  if (drop % 32 != 0) sticky = sticky || (limbs_[drop / 32] & ((uint32_t{1} << (drop % 32)) - 1)) != 0;
   if (sticky) top |= 1;
   const double magnitude = std::ldexp(static_cast<double>(top), static_cast<int>(drop));
   return negative_ ? -magnitude : magnitude;
+}
+
+/// this = this * factor + summand, of a number that is not negative.
+void BigInt::multiply_add(uint32_t factor, uint32_t summand) {
+  uint64_t carry = summand;
+  for (uint32_t& limb : limbs_) {
+    carry += uint64_t{limb} * factor;
+    limb = static_cast<uint32_t>(carry);
+    carry >>= 32;
+  }
+  if (carry != 0) limbs_.push_back(static_cast<uint32_t>(carry));
 }
 
 uint32_t BigInt::divide_small(uint32_t divisor) {
@@ -104,7 +113,15 @@ std::string BigInt::to_string(uint32_t base) const {
   std::string out;
   BigInt rest = *this;
   rest.negative_ = false;
-  while (!rest.is_zero()) out.push_back("0123456789abcdefghijklmnopqrstuvwxyz"[rest.divide_small(base)]);
+  uint32_t divisor = base;
+  size_t n_digits = 1;  // taken off at a time
+  for (; divisor <= UINT32_MAX / base; ++n_digits) divisor *= base;
+  while (!rest.is_zero()) {
+    uint32_t group = rest.divide_small(divisor);
+    for (size_t i = 0; i < n_digits && (group != 0 || !rest.is_zero()); ++i, group /= base) {
+      out.push_back("0123456789abcdefghijklmnopqrstuvwxyz"[group % base]);
+    }
+  }
   if (negative_) out.push_back('-');
   std::reverse(out.begin(), out.end());
   return out;

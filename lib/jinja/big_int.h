@@ -40,6 +40,7 @@ class BigInt {
  private:
   static int compare_magnitude(const BigInt& a, const BigInt& b);
   void trim();
+  void multiply_add(uint32_t factor, uint32_t summand);
   uint32_t divide_small(uint32_t divisor);  // in place; returns the remainder
 
   bool negative_ = false;

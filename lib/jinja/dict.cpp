@@ -1,11 +1,17 @@
 // The dictionary: entries in insertion order, and an open-addressing index over them once there are many.
 #include <bit>
 #include <cmath>
+#include <ctime>
 
 #include "lib/jinja/value.h"
 
 namespace hearth::jinja {
 namespace {
+
+// Other in every process, so that nobody can prepare keys that collide. No result depends on it: dictionaries are
+// ordered by insertion.
+const uint64_t kSeed = 0xCBF29CE484222325u ^ static_cast<uint64_t>(std::time(nullptr)) ^
+                       static_cast<uint64_t>(reinterpret_cast<uintptr_t>(&kSeed)) << 16;
 
 constexpr size_t kSmall = 8;  // up to here a linear scan is as fast
 
@@ -19,9 +25,14 @@ uint64_t mix(uint64_t x) {  // splitmix64 (Steele, Lea, Flood 2014)
 }  // namespace
 
 uint64_t hash_of(std::string_view key) {
-  uint64_t h = 0xCBF29CE484222325u ^ key.size();
+  uint64_t h = kSeed ^ key.size();
   for (const char c : key) h = (h ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
   return mix(h);
+}
+
+uint64_t String::hash() const {
+  if (hash_ == 0) hash_ = hash_of(bytes());
+  return hash_;
 }
 
 uint64_t hash_of(const Value& key) {
@@ -36,7 +47,7 @@ uint64_t hash_of(const Value& key) {
       return mix(std::bit_cast<uint64_t>(value));
     }
     case Kind::kBigInt: return mix(std::bit_cast<uint64_t>(key.as<BigNumber>().value.to_double()));
-    case Kind::kString: return hash_of(key.as<String>().bytes());
+    case Kind::kString: return key.as<String>().hash();
     case Kind::kTuple: {
       uint64_t h = 1;
       for (const Value& item : key.as<Sequence>().items) h = mix(h ^ hash_of(item));
@@ -70,7 +81,7 @@ bool is_hashable(const Value& value) {
 }
 
 bool keys_equal(const Value& a, const Value& b) {
-  if (a.is_string() && b.is_string()) return a.as<String>().bytes() == b.as<String>().bytes();
+  if (a.is_string() && b.is_string()) return a.same_as(b) || a.as<String>().bytes() == b.as<String>().bytes();
   if (a.is_number() && b.is_number()) {
     if (a.is_small_int() && b.is_small_int()) return a.as_int() == b.as_int();
     if (a.is(Kind::kBigInt) && b.is(Kind::kBigInt)) {

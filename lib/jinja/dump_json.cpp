@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "lib/base/stack.h"
 #include "lib/jinja/json_values.h"
 #include "lib/jinja/number_format.h"
 #include "lib/json/writer.h"
@@ -19,7 +20,8 @@ class Writer {
       : style_(style), heap_(heap), out_(out), error_(error) {}
 
   bool write(const Value& value, int depth) {
-    if (depth > kMaxDepth) return fail("maximum recursion depth exceeded while encoding a JSON object");
+    if (depth > kMaxDepth || !is_above(floor_))
+      return fail("maximum recursion depth exceeded while encoding a JSON object");
     if (!heap_.has_room(out_.size())) return fail("the text grew too large");
     switch (value.kind()) {
       case Kind::kString: write_string(value.as<String>().text); return true;
@@ -56,7 +58,7 @@ class Writer {
       case Kind::kNone: text = "null"; return true;
       case Kind::kBool: text = value.as_bool() ? "true" : "false"; return true;
       case Kind::kInt: text = std::to_string(value.as_int()); return true;
-      case Kind::kBigInt: text = value.as<BigNumber>().value.to_string(); return true;
+      case Kind::kBigInt: text = value.as<BigNumber>().decimal(); return true;
       case Kind::kFloat:
         text = std::isnan(value.as_float())   ? "NaN"
                : std::isinf(value.as_float()) ? (value.as_float() < 0 ? "-Infinity" : "Infinity")
@@ -158,6 +160,7 @@ class Writer {
   }
 
   const JsonStyle& style_;
+  const uintptr_t floor_ = stack_floor();
   Heap& heap_;
   Text& out_;
   std::string& error_;

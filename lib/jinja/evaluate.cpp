@@ -95,6 +95,7 @@ Value Interpreter::eval_dict(const Expr* expr) {
     Value value = eval(expr->items[i + 1]);
     if (failed_) return Value();
     if (!is_hashable(key)) return fail_type(std::string("unhashable type: '") + type_name(key) + "'");
+    step(key_cost(key));
     out.as<Dict>().set(std::move(key), std::move(value));
   }
   return out;
@@ -305,10 +306,12 @@ bool Interpreter::bind_macro(const Macro& macro, const CallArgs& args, std::vect
 
 Value Interpreter::call_macro(const Macro& macro, const CallArgs& args) {
   const Depth depth(*this);
-  if (failed_) return Value();
   const Stmt& stmt = macro.stmt;
   const size_t n = stmt.parameters.size(), first_default = n - stmt.defaults.size();
-  Value frame_value(new FrameObject(heap_, tmpl_.functions[static_cast<size_t>(stmt.function)].n_slots, macro.frame));
+  // A frame for all variables, and a search among the names for every parameter.
+  const uint64_t n_slots = tmpl_.functions[static_cast<size_t>(stmt.function)].n_slots;
+  if (failed_ || !step(n_slots / 8 + n * args.named.size() / 16)) return Value();
+  Value frame_value(new FrameObject(heap_, static_cast<uint32_t>(n_slots), macro.frame));
   std::vector<Value>& slots = frame_value.as<FrameObject>().slots;
   if (!bind_macro(macro, args, slots)) return Value();
 

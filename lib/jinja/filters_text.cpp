@@ -229,11 +229,14 @@ Value striptags(Interpreter& in, const Value& input, const CallArgs& args) {
   if (!no_arguments(in, "striptags", args) || !in.step(1 + text.size() / 8)) return Value();
   std::string_view bytes = text.bytes();
   Text plain;
+  bool ends[2] = {true, true};  // whether there may be an end of a tag, of a comment
   for (size_t pos = 0; pos < bytes.size();) {
     const bool comment = bytes.substr(pos).starts_with("<!--");
-    const size_t end = bytes[pos] != '<' ? std::string_view::npos
-                       : comment         ? bytes.find("-->", pos + 4)
-                                         : bytes.find('>', pos + 1);
+    size_t end = std::string_view::npos;
+    if (bytes[pos] == '<' && ends[comment]) {
+      end = comment ? bytes.find("-->", pos + 4) : bytes.find('>', pos + 1);
+      ends[comment] = end != std::string_view::npos;
+    }
     if (end == std::string_view::npos) {
       plain.append(text, pos, 1);
       ++pos;

@@ -238,6 +238,7 @@ class BraceFormatter {
       return fail(std::string("ValueError: Unknown format code '") + spec.type + "' for object of type 'int'");
     }
     if (spec.precision >= 0) return fail("ValueError: Precision not allowed in integer format specifier");
+    if (value.is(Kind::kBigInt) && !in_.step(value.as<BigNumber>().value.bits() / 8)) return false;
     put_number(out, integer_text(value, spec), spec);
     return true;
   }

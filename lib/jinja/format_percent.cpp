@@ -203,6 +203,7 @@ class PercentFormatter {
     if (!value.is_integral()) {
       return fail_type(std::string("%") + spec.type + " format: a number is required, not " + in_.type_name(value));
     }
+    if (value.is(Kind::kBigInt) && !in_.step(value.as<BigNumber>().value.bits() / 8)) return false;
     NumberText number = integer_text(value, spec);
     if (spec.precision >= 0 && spec.precision > static_cast<int64_t>(number.digits.size())) {
       number.digits.insert(0, static_cast<size_t>(spec.precision) - number.digits.size(), '0');

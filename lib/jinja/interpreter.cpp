@@ -81,7 +81,7 @@ Value Interpreter::sequence(Kind kind, std::vector<Value> items) {
 Value Interpreter::integer(BigInt value) {
   if (value.fits_int64()) return Value(value.to_int64());
   if (value.bits() > BigInt::kMaxBits) return fail("an integer grew too large", ErrorCode::kLimit);
-  step(value.bits() / 64);
+  step(value.bits() / 16);  // printing it takes longer than making it
   return Value(new BigNumber(heap_, std::move(value)));
 }
 
@@ -90,6 +90,7 @@ Value Interpreter::undefined_name(std::string_view name) {
 }
 
 Value Interpreter::undefined_hint(std::string message, bool sandbox) {
+  step(message.size() / 32);
   return Value(new Undefined(heap_, std::move(message), sandbox));
 }
 
@@ -120,6 +121,7 @@ Value& Interpreter::place(Slot slot) {
 
 // A variable of the context: exported by the template, given, or global. Missing when there is none.
 Value Interpreter::resolve(std::string_view name) {
+  step(name.size() / 32);
   for (const Value* dict : {&exported_, &variables_, &globals_}) {
     if (const Value* found = dict->as<Dict>().find(name)) return *found;
   }
@@ -127,6 +129,7 @@ Value Interpreter::resolve(std::string_view name) {
 }
 
 void Interpreter::enter(const Scope& scope) {
+  step(scope.loads.size() / 4);
   for (const Load& load : scope.loads) {
     Value value = Value::missing();
     if (load.action == LoadAction::kResolve) value = resolve(load.name);
@@ -136,6 +139,7 @@ void Interpreter::enter(const Scope& scope) {
 }
 
 void Interpreter::leave(const Scope& scope) {
+  step(scope.all.size() / 8);
   for (const uint32_t index : scope.all) frame().slots[index] = Value::missing();
 }
 

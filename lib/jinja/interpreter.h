@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "hearth/result.h"
+#include "lib/base/stack.h"
 #include "lib/jinja/ast.h"
 #include "lib/jinja/value.h"
 
@@ -163,11 +164,13 @@ class Interpreter {
   bool step(uint64_t n = 1);
   /// False, and failed, when a text or list of that many bytes would not fit.
   bool room(uint64_t bytes);
-  /// Counts recursion while it lives.
+  /// Counts recursion while it lives; an error beyond kMaxDepth, or near the end of the stack.
   class Depth {
    public:
     explicit Depth(Interpreter& in) : in_(in) {
-      if (++in_.depth_ > kMaxDepth) in_.fail("maximum recursion depth exceeded", ErrorCode::kLimit);
+      if (++in_.depth_ > kMaxDepth || !in_.has_stack()) {
+        in_.fail("maximum recursion depth exceeded", ErrorCode::kLimit);
+      }
     }
     ~Depth() { --in_.depth_; }
     Depth(const Depth&) = delete;
@@ -177,6 +180,8 @@ class Interpreter {
     Interpreter& in_;
   };
   static constexpr int kMaxDepth = 1500;
+  /// Whether the stack may grow further.
+  bool has_stack() const { return is_above(floor_); }
 
   // --- Making values ---
   Value string(Text text, bool markup = false);
@@ -225,6 +230,8 @@ class Interpreter {
             Bound& out);
   /// An index or size argument: int or bool; large ones are clamped. Fails for other types.
   int64_t to_index(const Value& value, const char* what = "integer");
+  /// Steps that looking a key up costs beyond one: comparing what is long.
+  static uint64_t key_cost(const Value& key) { return key.is_string() ? key.as<String>().text.size() / 128 : 0; }
   static const char* type_name(const Value& value);
 
   // --- Used by built-in objects ---
@@ -283,6 +290,7 @@ class Interpreter {
   Heap heap_;  // first: it outlives every value below
   const Template& tmpl_;
   const RunOptions options_;
+  const uintptr_t floor_ = stack_floor();
   uint64_t steps_ = 0;
   int depth_ = 0;
   bool printed_python_ = false;

@@ -3,6 +3,7 @@
 
 #include "lib/jinja/interpreter.h"
 #include "lib/jinja/string_ops.h"
+#include "lib/jinja/text_search.h"
 #include "lib/unicode/characters.h"
 #include "lib/unicode/properties.h"
 
@@ -53,7 +54,7 @@ Value strip(Interpreter& in, const Value& self, const CallArgs& args) {
     chars = text->bytes();
   }
   const std::string_view bytes = self_of(self).bytes();
-  if (!in.step(1 + bytes.size() / 32 * (1 + chars.size()))) return Value();
+  if (!in.step(1 + bytes.size() / 32 + chars.size() / 8)) return Value();
   return part_of(in, self, strip_part(bytes, given ? &chars : nullptr, left, right));
 }
 
@@ -109,6 +110,12 @@ bool byte_range(Interpreter& in, const Value& self, const Bound& bound, size_t f
   return in.step(1 + text.text.size() / 32);
 }
 
+template <bool from_right>
+size_t find_in(std::string_view text, std::string_view what) {
+  if (from_right) return TextSearch(what, TextSearch::Direction::kBackward).last(text, text.size());
+  return TextSearch(what).first(text);
+}
+
 template <bool from_right, bool must>
 Value find(Interpreter& in, const Value& self, const CallArgs& args) {
   Bound bound;
@@ -120,7 +127,7 @@ Value find(Interpreter& in, const Value& self, const CallArgs& args) {
   size_t at = std::string_view::npos;
   if (byte_range(in, self, bound, 1, range)) {
     const std::string_view bytes = text.bytes().substr(range.begin, range.size);
-    at = from_right ? bytes.rfind(what->bytes()) : bytes.find(what->bytes());
+    at = find_in<from_right>(bytes, what->bytes());
   }
   if (in.failed()) return Value();
   if (at == std::string_view::npos) return must ? in.fail_value("substring not found") : Value(-1);
@@ -148,7 +155,7 @@ Value affix(Interpreter& in, const Value& self, const CallArgs& args) {
   const std::string_view bytes = self_of(self).bytes().substr(range.begin, range.size);
   for (const Value& candidate : candidates) {
     const String* text = text_argument(in, candidate);
-    if (!text || !in.step()) return Value();
+    if (!text || !in.step(1 + text->text.size() / 32)) return Value();
     if (inside && (at_end ? bytes.ends_with(text->bytes()) : bytes.starts_with(text->bytes()))) return Value(true);
   }
   return in.failed() ? Value() : Value(false);
@@ -162,6 +169,7 @@ Value remove_affix(Interpreter& in, const Value& self, const CallArgs& args) {
   if (!what) return Value();
   const std::string_view bytes = self_of(self).bytes();
   const size_t n = what->text.size();
+  if (!in.step(1 + n / 32)) return Value();
   if (suffix && bytes.ends_with(what->bytes())) return part_of(in, self, {0, bytes.size() - n});
   if (!suffix && bytes.starts_with(what->bytes())) return part_of(in, self, {n, bytes.size() - n});
   return self;
@@ -175,7 +183,8 @@ Value partition(Interpreter& in, const Value& self, const CallArgs& args) {
   if (!what) return Value();
   if (what->text.empty()) return in.fail_value("empty separator");
   const std::string_view bytes = self_of(self).bytes();
-  const size_t at = from_right ? bytes.rfind(what->bytes()) : bytes.find(what->bytes());
+  if (!in.step(1 + bytes.size() / 32)) return Value();
+  const size_t at = find_in<from_right>(bytes, what->bytes());
   const Value nothing = like(in, self, Text());
   if (at == std::string_view::npos) {
     return from_right ? in.tuple({nothing, nothing, self}) : in.tuple({self, nothing, nothing});

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "lib/jinja/interpreter.h"
+#include "lib/jinja/text_search.h"
 
 namespace hearth::jinja {
 namespace {
@@ -341,7 +342,7 @@ bool Interpreter::contains(const Value& container, const Value& item) {
         return false;
       }
       step(1 + container.as<String>().text.size() / 32);
-      return container.as<String>().bytes().find(item.as<String>().bytes()) != std::string_view::npos;
+      return TextSearch(item.as<String>().bytes()).first(container.as<String>().bytes()) != std::string_view::npos;
     }
     case Kind::kDict:
     case Kind::kDictView: {
@@ -352,7 +353,7 @@ bool Interpreter::contains(const Value& container, const Value& item) {
         return false;
       }
       const Dict* dict = container.is(Kind::kDict) ? &container.as<Dict>() : container.as<DictView>().get();
-      return dict && dict->find(item);
+      return step(key_cost(item)) && dict && dict->find(item);
     }
     default: break;
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/base/stack.h"
 #include "lib/jinja/parser.h"
 
 namespace hearth::jinja {
@@ -40,11 +41,11 @@ class ParserBase {
   /// Sets the height of a node whose arguments came after make().
   void measure(Expr* expr);
 
-  /// Counts recursion; valid() is false beyond kMaxNesting.
+  /// Counts recursion; an error beyond kMaxNesting, or near the end of the stack.
   class Nesting {
    public:
     explicit Nesting(ParserBase& parser) : parser_(parser) {
-      if (++parser_.nesting_ > kMaxNesting) parser_.fail("nested too deeply");
+      if (++parser_.nesting_ > kMaxNesting || !is_above(parser_.floor_)) parser_.fail("nested too deeply");
     }
     ~Nesting() { --parser_.nesting_; }
 
@@ -59,6 +60,7 @@ class ParserBase {
   SyntaxError& error_;
   size_t pos_ = 0;
   uint32_t nesting_ = 0;
+  const uintptr_t floor_ = stack_floor();
   bool failed_ = false;
 };
 

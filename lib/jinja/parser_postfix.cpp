@@ -1,4 +1,6 @@
 // What follows a value: attributes, subscripts, calls, filters and tests.
+#include <set>
+
 #include "lib/jinja/parser_base.h"
 
 namespace hearth::jinja {
@@ -79,6 +81,7 @@ bool ExpressionParser::parse_arguments(Arguments& out) {
     return good;
   };
   bool need_comma = false;
+  std::set<std::string> names;
   while (!failed() && !at_op(")")) {
     if (need_comma) {
       if (!expect_op(",")) return false;
@@ -96,9 +99,7 @@ bool ExpressionParser::parse_arguments(Arguments& out) {
       if (!ensure(!out.double_star)) return false;
       const std::string& key = next().text;
       next();
-      for (const auto& named : out.named) {
-        if (named.first == key) fail("keyword argument repeated: " + key, offset);
-      }
+      if (!names.insert(key).second) fail("keyword argument repeated: " + key, offset);
       if (failed()) return false;
       out.named.emplace_back(key, parse_expression());
     } else {

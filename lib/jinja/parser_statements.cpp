@@ -1,5 +1,6 @@
 // Statements, bodies and the whole template.
 #include <algorithm>
+#include <set>
 
 #include "lib/jinja/parser_base.h"
 
@@ -39,6 +40,7 @@ class Parser : public ExpressionParser {
 
   std::vector<std::string> tags_;  // open blocks
   std::vector<Ends> ends_;         // what each body waits for
+  std::set<std::string> block_names_;
 };
 
 std::string Parser::awaited() const {
@@ -208,15 +210,14 @@ Stmt* Parser::parse_with(uint32_t offset) {
 
 void Parser::parse_signature(Stmt* stmt) {
   if (!expect_op("(")) return;
+  std::set<std::string> names;
   while (!failed() && !at_op(")")) {
     if (!stmt->parameters.empty() && !expect_op(",")) return;
     Expr* parameter = parse_target(true);
     if (failed()) return;
-    for (const Expr* other : stmt->parameters) {
-      if (other->name == parameter->name) {
-        fail("duplicate argument '" + parameter->name + "'", parameter->offset);
-        return;
-      }
+    if (!names.insert(parameter->name).second) {
+      fail("duplicate argument '" + parameter->name + "'", parameter->offset);
+      return;
     }
     if (skip_op("=")) {
       stmt->defaults.push_back(parse_expression());
@@ -275,8 +276,8 @@ Stmt* Parser::parse_named_block(uint32_t offset) {
     if (block->required && !blank)
       return fail("Required blocks can only contain comments or whitespace", offset), nullptr;
   }
-  for (const Stmt* other : tmpl_.blocks) {
-    if (other->text == block->text) return fail("block '" + block->text + "' defined twice", offset), nullptr;
+  if (!block_names_.insert(block->text).second) {
+    return fail("block '" + block->text + "' defined twice", offset), nullptr;
   }
   tmpl_.blocks.push_back(block);
   return block;

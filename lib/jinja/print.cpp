@@ -14,7 +14,7 @@ class Printer {
   Printer(Interpreter& in, Text& out, bool ascii) : in_(in), out_(out), ascii_(ascii) {}
 
   void repr(const Value& value, int depth) {
-    if (depth > kMaxPrintDepth) {
+    if (depth > kMaxPrintDepth || !in_.has_stack()) {
       in_.fail("maximum recursion depth exceeded while printing", ErrorCode::kLimit);
       return;
     }
@@ -47,7 +47,7 @@ class Printer {
       case Kind::kNone: return "None";
       case Kind::kBool: return value.as_bool() ? "True" : "False";
       case Kind::kInt: return std::to_string(value.as_int());
-      case Kind::kBigInt: return value.as<BigNumber>().value.to_string();
+      case Kind::kBigInt: return value.as<BigNumber>().decimal();
       case Kind::kFloat: return float_repr(value.as_float());
       case Kind::kRange: {
         const Range& range = value.as<Range>();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "lib/jinja/text_search.h"
 #include "lib/unicode/characters.h"
 #include "lib/unicode/properties.h"
 
@@ -114,15 +115,16 @@ Text change_case(const Text& text, Case how) {
 }
 
 Part strip_part(std::string_view text, const std::string_view* chars, bool left, bool right) {
+  std::vector<uint32_t> codes;  // of `chars`, sorted
+  for (size_t at = 0; chars && at < chars->size();) {
+    const unicode::Char c = unicode::decode(*chars, at);
+    codes.push_back(c.code);
+    at += c.size;
+  }
+  std::sort(codes.begin(), codes.end());
   const auto strips = [&](size_t pos) {
-    const unicode::Char c = unicode::decode(text, pos);
-    if (!chars) return unicode::is_space(c.code);
-    for (size_t at = 0; at < chars->size();) {
-      const unicode::Char other = unicode::decode(*chars, at);
-      if (other.code == c.code) return true;
-      at += other.size;
-    }
-    return false;
+    const uint32_t code = unicode::decode(text, pos).code;
+    return chars ? std::binary_search(codes.begin(), codes.end(), code) : unicode::is_space(code);
   };
   size_t begin = 0, end = text.size();
   while (left && begin < end && strips(begin)) begin += unicode::decode(text, begin).size;
@@ -133,10 +135,12 @@ Part strip_part(std::string_view text, const std::string_view* chars, bool left,
 std::vector<Part> split_parts(std::string_view text, const std::string_view* separator, int64_t max, bool from_right) {
   if (!separator) return split_space(text, max, from_right);
   std::vector<Part> parts;
+  using Direction = TextSearch::Direction;
+  const TextSearch search(*separator, from_right ? Direction::kBackward : Direction::kForward);
   if (!from_right) {
     size_t begin = 0;
     while (max < 0 || parts.size() < static_cast<size_t>(max)) {
-      const size_t at = text.find(*separator, begin);
+      const size_t at = search.first(text, begin);
       if (at == std::string_view::npos) break;
       parts.push_back({begin, at - begin});
       begin = at + separator->size();
@@ -146,7 +150,7 @@ std::vector<Part> split_parts(std::string_view text, const std::string_view* sep
   }
   size_t end = text.size();
   while (end >= separator->size() && (max < 0 || parts.size() < static_cast<size_t>(max))) {
-    const size_t at = text.rfind(*separator, end - separator->size());
+    const size_t at = search.last(text, end);
     if (at == std::string_view::npos) break;
     parts.push_back({at + separator->size(), end - at - separator->size()});
     end = at;
@@ -174,13 +178,15 @@ std::vector<Part> line_parts(std::string_view text, bool keep_ends) {
 }
 
 size_t count_of(std::string_view text, std::string_view what) {
+  const TextSearch search(what);
   size_t n = 0;
-  for (size_t at = 0; (at = text.find(what, at)) != std::string_view::npos; at += what.size()) ++n;
+  for (size_t at = 0; (at = search.first(text, at)) != std::string_view::npos; at += what.size()) ++n;
   return n;
 }
 
 bool replace(const Text& text, const Text& what, const Text& with, int64_t count, size_t max_bytes, Text& out) {
   const std::string_view bytes = text.bytes(), old = what.bytes();
+  const TextSearch search(old);
   size_t left = count < 0 ? SIZE_MAX : static_cast<size_t>(count);
   size_t pos = 0;
   while (left > 0) {
@@ -195,7 +201,7 @@ bool replace(const Text& text, const Text& what, const Text& with, int64_t count
       pos += size;
       continue;
     }
-    const size_t at = bytes.find(old, pos);
+    const size_t at = search.first(bytes, pos);
     if (at == std::string_view::npos) break;
     out.append(text, pos, at - pos);
     out.append(with);

@@ -32,7 +32,7 @@ uint32_t SymbolTable::declare_parameter(Symbols& symbols, const std::string& nam
 
 void SymbolTable::store(Symbols& symbols, const std::string& name) {
   symbols.stores.insert(name);
-  if (symbols.places.contains(name)) return;
+  if (symbols.find_here(name)) return;
   const Place* outer = symbols.parent ? symbols.parent->find(name) : nullptr;
   const PendingLoad load{{}, outer ? LoadAction::kAlias : LoadAction::kMissing, name, outer ? *outer : Place{}};
   const Place place = define(symbols, name);
@@ -50,7 +50,7 @@ void SymbolTable::merge_branches(Symbols& symbols, std::vector<Symbols>& branche
   std::map<std::string, size_t> counts;
   for (const Symbols& branch : branches) {
     for (const std::string& name : branch.stores) {
-      if (!symbols.stores.contains(name)) ++counts[name];
+      if (!symbols.is_stored(name)) ++counts[name];
     }
   }
   for (Symbols& branch : branches) {
@@ -111,7 +111,12 @@ void SymbolTable::visit(Symbols& symbols, const Stmt* stmt) {
 
 void SymbolTable::visit_if(Symbols& symbols, const Stmt* stmt) {
   visit(symbols, stmt->value);
-  std::vector<Symbols> branches(3, symbols);
+  Symbols branch;
+  branch.parent = symbols.parent;
+  branch.base = &symbols;
+  branch.function = symbols.function;
+  branch.id = symbols.id;
+  std::vector<Symbols> branches(3, branch);
   visit(branches[0], stmt->body);
   for (const Stmt* elif : stmt->elifs) visit(branches[1], elif);
   visit(branches[2], stmt->else_body);

@@ -25,22 +25,36 @@ struct PendingLoad {
   Place alias;
 };
 
-/// The names of one scope.
+/// The names of one scope, or what a branch of an `if` adds to them.
 struct Symbols {
   Symbols* parent = nullptr;
+  const Symbols* base = nullptr;  // of a branch: the names before it, of the same scope
   int function = 0;
-  int id = 0;                             // the same in copies made for branches
+  int id = 0;                             // that of the scope, in branches too
   std::map<std::string, Place> places;    // names known here
   std::map<uint32_t, PendingLoad> loads;  // by index; parameters have none
   std::set<std::string> stores;
   std::set<uint32_t> parameters;
 
-  const Place* find(const std::string& name) const {
-    for (const Symbols* at = this; at; at = at->parent) {
+  /// The place of a name that the scope itself knows; nullptr when it does not.
+  const Place* find_here(const std::string& name) const {
+    for (const Symbols* at = this; at; at = at->base) {
       const auto found = at->places.find(name);
       if (found != at->places.end()) return &found->second;
     }
     return nullptr;
+  }
+  const Place* find(const std::string& name) const {
+    for (const Symbols* at = this; at; at = at->parent) {
+      if (const Place* found = at->find_here(name)) return found;
+    }
+    return nullptr;
+  }
+  bool is_stored(const std::string& name) const {
+    for (const Symbols* at = this; at; at = at->base) {
+      if (at->stores.contains(name)) return true;
+    }
+    return false;
   }
 };
 

@@ -58,6 +58,11 @@ size_t String::length() const {
   return length_;
 }
 
+const std::string& BigNumber::decimal() const {
+  if (decimal_.empty()) decimal_ = value.to_string();
+  return decimal_;
+}
+
 void Sequence::push(Value value) {
   heap.charge(sizeof(Value));  // never given back: a bound, not an exact account
   items.push_back(std::move(value));

@@ -166,6 +166,8 @@ struct String : Object {
   std::string_view bytes() const { return text.bytes(); }
   /// Number of characters, counted once.
   size_t length() const;
+  /// Hash of a dictionary's key, made once.
+  uint64_t hash() const;
   bool is_ascii() const { return length() == text.size(); }
 
   const Text text;
@@ -173,12 +175,18 @@ struct String : Object {
 
  private:
   mutable size_t length_ = SIZE_MAX;
+  mutable uint64_t hash_ = 0;
 };
 
 struct BigNumber : Object {
   BigNumber(Heap& heap_, BigInt value_)
-      : Object(heap_, Kind::kBigInt, sizeof(BigNumber) + value_.bits() / 8), value(std::move(value_)) {}
+      : Object(heap_, Kind::kBigInt, sizeof(BigNumber) + value_.bits() / 2), value(std::move(value_)) {}
+  /// As text, made once: that takes the square of the length.
+  const std::string& decimal() const;
   const BigInt value;
+
+ private:
+  mutable std::string decimal_;
 };
 
 /// What an absent variable, attribute or item gives. Printing it is fine, most other uses are errors.

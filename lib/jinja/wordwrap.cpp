@@ -21,7 +21,7 @@ class Wrapper {
 
   /// False after a failure.
   bool wrap(const Part& line) {
-    std::vector<Part> chunks = chunks_of(line);
+    std::vector<Chunk> chunks = chunks_of(line);
     bool wrote = false;
     for (size_t i = 0; i < chunks.size();) {
       if (wrote && is_space(chunks[i].begin) && ++i >= chunks.size()) break;
@@ -40,11 +40,14 @@ class Wrapper {
   Text& result() { return out_; }
 
  private:
+  /// A part of the text with its width in characters.
+  struct Chunk {
+    size_t begin, size;
+    int64_t width;
+  };
+
   bool is_space(size_t pos) const { return bytes_[pos] == ' ' || (bytes_[pos] >= 9 && bytes_[pos] <= 13); }
   bool is_letter(size_t pos) const { return unicode::is_alpha(unicode::decode(bytes_, pos).code); }
-  int64_t width_of(const Part& chunk) const {
-    return static_cast<int64_t>(unicode::count(bytes_.substr(chunk.begin, chunk.size)));
-  }
 
   void put_line(size_t begin, size_t end) {
     if (any_) out_.append(options_.glue);
@@ -53,9 +56,9 @@ class Wrapper {
   }
 
   /// Runs of space, words, and words cut after hyphens.
-  std::vector<Part> chunks_of(const Part& line) const {
+  std::vector<Chunk> chunks_of(const Part& line) const {
     const size_t stop = line.begin + line.size;
-    std::vector<Part> chunks;
+    std::vector<Chunk> chunks;
     for (size_t pos = line.begin; pos < stop;) {
       size_t end = pos;
       if (is_space(pos)) {
@@ -63,7 +66,7 @@ class Wrapper {
       } else {
         end = word_end(pos, stop);
       }
-      chunks.push_back({pos, end - pos});
+      chunks.push_back({pos, end - pos, static_cast<int64_t>(unicode::count(bytes_.substr(pos, end - pos)))});
       pos = end;
     }
     return chunks;
@@ -82,22 +85,22 @@ class Wrapper {
   }
 
   /// Goes over the chunks that fit in one line, or over a part of one that fits in none. Returns the end of the line.
-  size_t take_line(std::vector<Part>& chunks, size_t& i) {
+  size_t take_line(std::vector<Chunk>& chunks, size_t& i) {
     size_t end = chunks[i].begin;
     int64_t used = 0;
     for (; i < chunks.size() && in_.step(); ++i) {
-      const int64_t n = width_of(chunks[i]);
+      const int64_t n = chunks[i].width;
       if (used + n > options_.width) break;
       used += n;
       end = chunks[i].begin + chunks[i].size;
     }
-    if (in_.failed() || i >= chunks.size() || width_of(chunks[i]) <= options_.width) return end;
-    Part& chunk = chunks[i];
+    if (in_.failed() || i >= chunks.size() || chunks[i].width <= options_.width) return end;
+    Chunk& chunk = chunks[i];
     if (options_.break_long) {
       const auto room = static_cast<size_t>(options_.width - used);
       const size_t part = unicode::offset_of(bytes_.substr(chunk.begin, chunk.size), room);
       end = chunk.begin + part;
-      chunk = {end, chunk.size - part};
+      chunk = {end, chunk.size - part, chunk.width - static_cast<int64_t>(room)};
     } else if (used == 0) {
       end = chunk.begin + chunk.size;
       ++i;

@@ -28,6 +28,12 @@ std::string shape_text(std::span<const int64_t> dims) {
   return text + "]";
 }
 
+/// Adds n elements of `whole`; where it has no data, it has one element that stands for all.
+void append_part(FloatArray& out, const FloatArray& whole, int64_t begin, int64_t n) {
+  if (static_cast<size_t>(begin + n) > whole.size()) return out.assign(1, 0.0f);
+  out.insert(out.end(), whole.begin() + begin, whole.begin() + begin + n);
+}
+
 Matrix rows_of(const Matrix& whole, int64_t first, int64_t n) {
   Matrix part = whole;
   part.rows = n;
@@ -98,7 +104,7 @@ void Binder::fused(std::initializer_list<std::pair<Linear*, int64_t>> parts, con
     if (whole) out->w = rows_of(whole.w, at, n);
     out->name = whole.name;
     out->first_row = at;
-    if (!whole.b.empty()) out->b.assign(whole.b.begin() + at, whole.b.begin() + at + n);
+    if (!whole.b.empty()) append_part(out->b, whole.b, at, n);
     at += n;
   }
 }
@@ -135,7 +141,7 @@ void Binder::transposed(ExpertLinear& out, FloatArray& memory, const Linear& who
   linear_tensors_.pop_back();
   const int64_t cols = whole.w.cols, row_bytes = rows * static_cast<int64_t>(sizeof(float));
   widest_input_ = std::max(widest_input_, rows);
-  copied_bytes_ += static_cast<uint64_t>(n * cols * row_bytes);
+  count_copy(n * cols * rows);
   out = {{nullptr, kernels::TypeIndex::kF32, cols, rows, row_bytes}, cols * row_bytes, {}, {}, {}, whole.name, 0};
   if (!whole.w.data) return;
   memory.resize(static_cast<size_t>(n * cols * rows));
@@ -163,9 +169,8 @@ void Binder::fused_experts(ExpertLinear& gate, ExpertLinear& up, const std::stri
   gate = {rows_of(whole.w, 0, rows), whole.stride_bytes, {}, {}, whole.scale, whole.name, 0};
   up = {rows_of(whole.w, rows, rows), whole.stride_bytes, {}, {}, whole.scale, whole.name, rows};
   for (int64_t e = 0; !whole.b.empty() && e < n; ++e) {
-    const auto from = whole.b.begin() + e * 2 * rows;
-    gate.b.insert(gate.b.end(), from, from + rows);
-    up.b.insert(up.b.end(), from + rows, from + 2 * rows);
+    append_part(gate.b, whole.b, e * 2 * rows, rows);
+    append_part(up.b, whole.b, e * 2 * rows + rows, rows);
   }
 }
 
@@ -212,6 +217,12 @@ const GgufTensor* Binder::take_scale(const std::string& base, int64_t n) {
   return tensor != nullptr && tensor->n_elements == n ? take(base + ".scale", {n}, false) : nullptr;
 }
 
+void Binder::count_copy(int64_t n_floats) {
+  constexpr uint64_t kMost = uint64_t{1} << 62;  // sums of claims must not wrap around
+  const uint64_t n_bytes = std::min(static_cast<uint64_t>(n_floats), kMost / sizeof(float)) * sizeof(float);
+  copied_bytes_ = std::min(copied_bytes_ + n_bytes, kMost);
+}
+
 void Binder::read_floats(float* out, const GgufTensor& tensor) {
   const int index = type_index(tensor.type);
   if (index < 0) return fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor.name) + " is not of a float type");
@@ -219,8 +230,9 @@ void Binder::read_floats(float* out, const GgufTensor& tensor) {
 }
 
 void Binder::copy(FloatArray& out, const GgufTensor& tensor) {
-  out.resize(static_cast<size_t>(tensor.n_elements));
-  copied_bytes_ += out.size() * sizeof(float);
+  // Without data a claim of the metadata allocates nothing; that the array is there is all that matters then.
+  out.resize(tensor.data ? static_cast<size_t>(tensor.n_elements) : 1);
+  count_copy(tensor.n_elements);
   read_floats(out.data(), tensor);
 }
 

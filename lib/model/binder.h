@@ -62,6 +62,7 @@ class Binder {
   const GgufTensor* take_scale(const std::string& base, int64_t n);
   void copy(FloatArray& out, const GgufTensor& tensor);
   /// Of a tensor of any type; leaves `out` as it is where the file's data is not there (plans).
+  void count_copy(int64_t n_floats);
   void read_floats(float* out, const GgufTensor& tensor);
 
   const GgufFile& file_;

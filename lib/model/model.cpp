@@ -52,7 +52,9 @@ ModelInfo describe(const GgufFile& file, const Architecture& arch, const HParams
   info.architecture = arch.name;
   if (Result<std::string_view> name = file.get_string("general.name"); name) info.name = std::string(*name);
   info.quantization = quantization_name(file);
-  for (const GgufTensor& tensor : file.tensors()) info.n_parameters += tensor.n_elements;
+  for (const GgufTensor& tensor : file.tensors()) {  // metadata alone may claim any numbers
+    if (__builtin_add_overflow(info.n_parameters, tensor.n_elements, &info.n_parameters)) info.n_parameters = INT64_MAX;
+  }
   const LayerShape& first = hp.layers.front();
   info.n_layers = hp.n_layers;
   info.d_model = hp.d_model;
@@ -86,7 +88,9 @@ bool touch_weights(const GgufFile& file, const LoadProgress& progress) {
       if (progress && !progress(done, file.file_bytes())) return false;
     }
   }
-  return sum != ~0u;  // keeps the reads
+  volatile unsigned keeps_the_reads = sum;
+  (void)keeps_the_reads;
+  return true;
 }
 
 /// kFormat names the first damaged tensor.

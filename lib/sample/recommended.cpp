@@ -2,6 +2,7 @@
 #include <string>
 #include <variant>
 
+#include "lib/base/guard.h"
 #include "lib/sample/stages.h"
 
 namespace hearth {
@@ -28,21 +29,26 @@ constexpr RecommendedKey kKeys[] = {
 
 }  // namespace
 
-SamplerOptions recommended_sampling(const GgufFile& file, const SamplerOptions& defaults) {
+namespace {
+
+SamplerOptions recommended(const GgufFile& file, const SamplerOptions& defaults) {
   SamplerOptions result = defaults;
   for (const RecommendedKey& key : kKeys) {
     const GgufValue* value = file.find(std::string("general.sampling.") + key.name);
     const Result<double> number = value ? value->as_float() : Error{};
     if (!number || !(*number >= -2147483648.0 && *number <= 2147483647.0)) continue;
     const SamplerOptions before = result;
-    if (key.member.index() == 0) {
-      result.*std::get<0>(key.member) = static_cast<float>(*number);
-    } else {
-      result.*std::get<1>(key.member) = static_cast<int32_t>(*number);
-    }
+    if (const auto* real = std::get_if<0>(&key.member)) result.** real = static_cast<float>(*number);
+    if (const auto* integer = std::get_if<1>(&key.member)) result.** integer = static_cast<int32_t>(*number);
     if (!sample::check_options(result, INT32_MAX)) result = before;
   }
   return result;
+}
+
+}  // namespace
+
+SamplerOptions recommended_sampling(const GgufFile& file, const SamplerOptions& defaults) {
+  return guard_or(SamplerOptions{.dry_breakers = {}}, [&] { return recommended(file, defaults); });
 }
 
 }  // namespace hearth

@@ -8,6 +8,10 @@ namespace hearth {
 namespace {
 
 constexpr uint32_t kValueBit = 1u << 31;
+// Bounds of one look-up, so that a table made for it cannot make a text take the square of its length; real tables have
+// keys of 20 bytes and replacements of 40.
+constexpr size_t kMaxKey = 256;
+constexpr size_t kMaxReplacement = 256;
 
 uint32_t label(uint32_t unit) {
   return unit & (kValueBit | 0xFF);
@@ -52,6 +56,7 @@ CharMap::Match CharMap::longest(std::string_view text) const {
   Match match;
   size_t position = 0;
   size_t node = offset(unit(0));
+  text = text.substr(0, kMaxKey);
   for (size_t i = 0; i < text.size() && text[i] != '\0'; ++i) {
     const auto byte = static_cast<uint8_t>(text[i]);
     node ^= byte;
@@ -62,9 +67,11 @@ CharMap::Match CharMap::longest(std::string_view text) const {
     match.n_bytes = i + 1;
     position = unit(node) & ~kValueBit;
   }
-  const size_t end = match.n_bytes == 0 ? std::string_view::npos : replacements_.find('\0', position);
+  if (match.n_bytes == 0 || position > replacements_.size()) return {};
+  const std::string_view rest = replacements_.substr(position, kMaxReplacement);
+  const size_t end = rest.find('\0');
   if (end == std::string_view::npos) return {};
-  match.replacement = replacements_.substr(position, end - position);
+  match.replacement = rest.substr(0, end);
   return match;
 }
 

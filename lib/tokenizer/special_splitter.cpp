@@ -28,24 +28,27 @@ SpecialSplitter::SpecialSplitter(std::vector<SpecialToken> tokens) : tokens_(std
   trie_ = trie_of(tokens_);
 }
 
-int32_t SpecialSplitter::longest_at(std::string_view text, size_t begin, size_t end, size_t span_end) const {
+int32_t SpecialSplitter::longest_at(std::string_view text, size_t begin, size_t end, size_t span_end,
+                                    WalkBudget& budget) const {
   int32_t longest = -1;
   uint32_t node = trie_.root();
-  for (size_t i = begin; i < end; ++i) {
+  size_t i = begin;
+  for (; i < end; ++i) {
     node = trie_.child(node, text[i]);
     if (node == ByteTrie::kNone) break;
     const int32_t rank = trie_.value(node);
     if (rank >= 0 && (i < span_end || tokens_[static_cast<size_t>(rank)].anywhere)) longest = rank;
   }
+  budget.spend(i - begin);
   return longest;
 }
 
 /// Takes the candidates one after the other; one that no longer fits is tried again as a shorter token.
 std::vector<SpecialSplitter::Candidate> SpecialSplitter::claim(std::string_view text, std::vector<Candidate> heap,
-                                                               std::vector<uint8_t>& owner) const {
+                                                               std::vector<uint8_t>& owner, WalkBudget& budget) const {
   std::vector<Candidate> claims;
   std::make_heap(heap.begin(), heap.end());
-  while (!heap.empty()) {
+  while (!heap.empty() && !budget.is_spent()) {
     std::pop_heap(heap.begin(), heap.end());
     const Candidate candidate = heap.back();
     heap.pop_back();
@@ -53,8 +56,9 @@ std::vector<SpecialSplitter::Candidate> SpecialSplitter::claim(std::string_view 
     const size_t end = candidate.begin + token.text.size();
     size_t free_end = candidate.begin;
     while (free_end < end && owner[free_end] == kFree) ++free_end;
+    budget.spend(free_end - candidate.begin);
     if (free_end < end) {
-      const int32_t shorter = longest_at(text, candidate.begin, free_end, candidate.span_end);
+      const int32_t shorter = longest_at(text, candidate.begin, free_end, candidate.span_end, budget);
       if (shorter < 0) continue;
       heap.push_back({static_cast<uint32_t>(shorter), candidate.begin, candidate.span_end});
       std::push_heap(heap.begin(), heap.end());
@@ -76,9 +80,10 @@ std::vector<SpecialSplitter::Candidate> SpecialSplitter::claim(std::string_view 
   return claims;
 }
 
-void SpecialSplitter::split(std::string_view text, const std::span<const TextSpan>* spans,
-                            std::vector<Fragment>& out) const {
-  if (text.empty()) return;
+Status SpecialSplitter::split(std::string_view text, const std::span<const TextSpan>* spans,
+                              std::vector<Fragment>& out) const {
+  if (text.empty()) return {};
+  WalkBudget budget(text);
   std::vector<Candidate> candidates;
   if (!trie_.empty()) {
     size_t span = 0;
@@ -87,11 +92,15 @@ void SpecialSplitter::split(std::string_view text, const std::span<const TextSpa
       while (spans && span < spans->size() && (*spans)[span].end <= i) ++span;
       const bool inside = !spans || (span < spans->size() && (*spans)[span].begin <= i);
       const size_t span_end = !inside ? 0 : spans ? (*spans)[span].end : text.size();
-      const int32_t rank = longest_at(text, i, text.size(), span_end);
+      const int32_t rank = longest_at(text, i, text.size(), span_end, budget);
+      if (budget.is_spent()) return WalkBudget::error();
       if (rank >= 0) candidates.push_back({static_cast<uint32_t>(rank), i, span_end});
     }
   }
-  if (candidates.empty()) return out.push_back({text, -1});
+  if (candidates.empty()) {
+    out.push_back({text, -1});
+    return {};
+  }
 
   std::vector<uint8_t> owner(text.size(), kFree);
   size_t begin = 0;
@@ -101,13 +110,16 @@ void SpecialSplitter::split(std::string_view text, const std::span<const TextSpa
     while (stop > begin && owner[stop - 1] == kDropped) --stop;
     if (stop > begin) out.push_back({text.substr(begin, stop - begin), -1});
   };
-  for (const Candidate& found : claim(text, std::move(candidates), owner)) {
+  const std::vector<Candidate> claims = claim(text, std::move(candidates), owner, budget);
+  if (budget.is_spent()) return WalkBudget::error();
+  for (const Candidate& found : claims) {
     const SpecialToken& token = tokens_[found.rank];
     add_text(found.begin);
     out.push_back({text.substr(found.begin, token.text.size()), token.id});
     begin = found.begin + token.text.size();
   }
   add_text(text.size());
+  return {};
 }
 
 }  // namespace hearth

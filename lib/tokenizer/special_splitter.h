@@ -10,6 +10,7 @@
 #include "hearth/tokenizer.h"
 #include "lib/base/heap_bytes.h"
 #include "lib/tokenizer/byte_trie.h"
+#include "lib/tokenizer/walk_budget.h"
 
 namespace hearth {
 
@@ -32,10 +33,10 @@ class SpecialSplitter {
   /// Longer tokens win over shorter ones anywhere in the text; equally long ones in the order given by sorting.
   explicit SpecialSplitter(std::vector<SpecialToken> tokens = {});
 
-  /// Appends the fragments of `text`; text fragments are never empty.
-  void split(std::string_view text, std::vector<Fragment>& out) const { split(text, nullptr, out); }
+  /// Appends the fragments of `text`; text fragments are never empty. kLimit: see WalkBudget.
+  Status split(std::string_view text, std::vector<Fragment>& out) const { return split(text, nullptr, out); }
   /// With `spans` (ascending, disjoint), tokens that are not `anywhere` are found inside a span only.
-  void split(std::string_view text, const std::span<const TextSpan>* spans, std::vector<Fragment>& out) const;
+  Status split(std::string_view text, const std::span<const TextSpan>* spans, std::vector<Fragment>& out) const;
   uint64_t memory_bytes() const { return heap_bytes(tokens_) + trie_.memory_bytes(); }
 
  private:
@@ -50,9 +51,9 @@ class SpecialSplitter {
   };
   /// Rank of the longest token at `begin` that ends at or before `end`; -1 when there is none. Tokens that are not
   /// `anywhere` must end at or before `span_end`.
-  int32_t longest_at(std::string_view text, size_t begin, size_t end, size_t span_end) const;
-  std::vector<Candidate> claim(std::string_view text, std::vector<Candidate> candidates,
-                               std::vector<uint8_t>& owner) const;
+  int32_t longest_at(std::string_view text, size_t begin, size_t end, size_t span_end, WalkBudget& budget) const;
+  std::vector<Candidate> claim(std::string_view text, std::vector<Candidate> candidates, std::vector<uint8_t>& owner,
+                               WalkBudget& budget) const;
 
   std::vector<SpecialToken> tokens_;
   ByteTrie trie_;  // values are ranks

@@ -47,7 +47,8 @@ Status encode_to(const Tokenizer::Impl& t, std::string_view text, const EncodeOp
   };
   add(v.add_bos || words, SpecialId::kBos);
   std::vector<Fragment> fragments;
-  (options.parse_special || spans ? t.all_specials : t.user_defined).split(text, spans, fragments);
+  const SpecialSplitter& splitter = options.parse_special || spans ? t.all_specials : t.user_defined;
+  if (Status s = splitter.split(text, spans, fragments); !s) return s;
   WordCache cache(text.size());
   bool after_special = true;
   for (const Fragment& fragment : fragments) {

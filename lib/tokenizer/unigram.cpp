@@ -2,12 +2,13 @@
 // Regularization", 2018, section 3.2, by Viterbi's algorithm).
 #include <algorithm>
 #include <limits>
-#include <new>
 #include <string>
+#include <vector>
 
 #include "lib/tokenizer/byte_trie.h"
 #include "lib/tokenizer/char_map.h"
 #include "lib/tokenizer/text_encoder.h"
+#include "lib/tokenizer/walk_budget.h"
 #include "lib/unicode/utf8.h"
 
 namespace hearth {
@@ -97,16 +98,17 @@ class UnigramEncoder final : public TextEncoder {
   Status segment(const std::string& text, TokenSink& out) const {
     if (text.size() > UINT32_MAX) return Error{ErrorCode::kLimit, "text: longer than 4 GiB when normalized"};
     const Token unknown = vocab_.special_id(SpecialId::kUnk);
-    const std::unique_ptr<Best[]> best(new (std::nothrow) Best[text.size() + 1]);  // by position
-    if (!best) return Error{ErrorCode::kOutOfMemory, "text: no memory for its segmentation"};
+    std::vector<Best> best(text.size() + 1);  // by position
     best[0].score = 0;
+    WalkBudget budget(text);
     for (size_t begin = 0; begin < text.size();) {
       const size_t announced = utf8::announced_length(static_cast<uint8_t>(text[begin]));
       const size_t next = begin + std::min(announced, text.size() - begin);
       const double score = best[begin].score;
       bool covered = false;  // the character alone is a token
       uint32_t node = trie_.root();
-      for (size_t end = begin + 1; end <= text.size(); ++end) {
+      size_t end = begin + 1;
+      for (; end <= text.size(); ++end) {
         node = trie_.child(node, text[end - 1]);
         if (node == ByteTrie::kNone) break;
         const Token id = trie_.value(node);
@@ -114,6 +116,7 @@ class UnigramEncoder final : public TextEncoder {
         covered = covered || end == next;
         offer(best[end], score + (vocab_.has(id, kAttrUserDefined) ? 0.0 : vocab_.score(id)), id, begin);
       }
+      if (!budget.spend(end - begin)) return WalkBudget::error();
       if (!covered) offer(best[next], score + unknown_score_, unknown, begin);
       begin = next;
     }

@@ -59,7 +59,6 @@ TEST(AtomicFile, WithoutCommitNothingChanges) {
     auto file = AtomicFile::create(path);
     ASSERT_TRUE(file);
     EXPECT_TRUE(file->write(as_bytes(std::string(1 << 20, 'x'))));
-    EXPECT_EQ(dir.count(), 2u);
   }
   EXPECT_EQ(read_file(path), "older");
   EXPECT_EQ(dir.count(), 1u);

@@ -30,7 +30,7 @@ void sweep(const Call& call, const Show& show) {
     }
     return result.error().code == ErrorCode::kOutOfMemory ? "out of memory" : result.error().message;
   };
-  (void)attempt(0, Mode::kOnce);  // what is made once in a process is there now
+  (void)text_of(attempt(0, Mode::kOnce));  // what is made once in a process is there now
   const std::string expected = text_of(attempt(0, Mode::kOnce));
   const int64_t total = FailingAllocator::tried();
   ASSERT_GT(total, 0) << "the call allocates nothing";

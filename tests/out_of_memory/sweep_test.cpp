@@ -330,9 +330,10 @@ void measure() {
   const MeasureOptions run{.chunk_size = 16, .max_chunks = 2, .n_threads = 2};
   const TempDir dir;
   const std::string saved = dir.file("saved");
-  sweep([&] { return measure_perplexity(tiny_model(), text, {.run = run, .save_logits = saved}); },
+  const PerplexityOptions saving{.run = run, .save_logits = saved}, comparing{.run = run, .base_logits = saved};
+  sweep([&] { return measure_perplexity(tiny_model(), text, saving); },
         [](const PerplexityReport& report) { return std::to_string(report.perplexity.value); });
-  sweep([&] { return measure_perplexity(tiny_model(), "", {.run = run, .base_logits = saved}); },
+  sweep([&] { return measure_perplexity(tiny_model(), "", comparing); },
         [](const PerplexityReport& report) { return std::to_string(report.divergence->kld.value); });
   sweep([&] { return measure_importance(tiny_model(), text, {.run = run}); },
         [](const ImportanceMatrix& matrix) { return std::to_string(matrix.entries().size()); });

@@ -3,27 +3,21 @@
 
 #include <sys/resource.h>
 
-#include <csignal>
-
 namespace hearth::testing {
 
-/// Makes the system refuse to write files beyond `bytes`, as a full disk does.
+/// Makes the system refuse to write files beyond `bytes`, as a full disk does. The signal that comes with it is not
+/// ignored: the library must see to that.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) {
     ::getrlimit(RLIMIT_FSIZE, &before_);
-    handler_ = std::signal(SIGXFSZ, SIG_IGN);
     const rlimit limit{bytes, before_.rlim_max};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
+  ~FileSizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
 
  private:
   rlimit before_{};
-  void (*handler_)(int) = nullptr;
 };
 
 }  // namespace hearth::testing
