@@ -124,7 +124,9 @@ const Json* SchemaCompiler::walk_pointer(const Json& from, std::string_view poin
     pointer.remove_prefix(end);
     if (at->is_array()) {
       const bool digits = !key.empty() && key.size() < 8 && key.find_first_not_of("0123456789") == std::string::npos;
-      const size_t i = digits ? std::stoul(key) : at->items.size();
+      size_t i = digits ? 0 : at->items.size();
+      for (const char c : digits ? std::string_view(key) : std::string_view())
+        i = i * 10 + static_cast<size_t>(c - '0');
       at = i < at->items.size() ? at->items[i] : nullptr;
     } else {
       at = at->find(key);
