@@ -21,6 +21,7 @@ std::span<const Command> commands() {
       {"verify", "Check the bytes of every tensor against the checksums in the file", setup_verify},
       {"quantize", "Make a smaller file of a model", setup_quantize},
       {"serve", "Answer over HTTP, as OpenAI's, Ollama's and llama-server's clients expect it", setup_serve},
+      {"merge", "Add LoRA adapters into the weights of a model", setup_merge},
       {"make-model", "Write a model of a published shape with random weights", setup_make_model},
       {"bench", "Measure prompt processing and generation", setup_bench},
       {"selftest", "Check every kernel against its reference on this machine", setup_selftest},

@@ -37,6 +37,7 @@ Action setup_compare(Options& options);
 Action setup_verify(Options& options);
 Action setup_quantize(Options& options);
 Action setup_make_model(Options& options);
+Action setup_merge(Options& options);
 Action setup_bench(Options& options);
 Action setup_selftest(Options& options);
 

@@ -16,6 +16,7 @@
 #include "hearth/grammar.h"
 #include "hearth/importance_matrix.h"
 #include "hearth/kv_cache.h"
+#include "hearth/merge.h"
 #include "hearth/model.h"
 #include "hearth/quality.h"
 #include "hearth/quantizer.h"

@@ -72,6 +72,11 @@ int adapter_h(const hearth::Result<hearth::Model>& model) {
   return set ? 0 : fail(set.error());
 }
 
+int merge_h(const hearth::Result<hearth::Model>& model, const std::vector<hearth::AdapterScale>& adapters) {
+  hearth::Status merged = hearth::merge_adapters(*model, adapters, "merged.gguf", {.type = hearth::TensorType::kF16});
+  return merged ? 0 : fail(merged.error());
+}
+
 int importance_matrix_h() {
   auto importance = hearth::ImportanceMatrix::read("model.imatrix.gguf");
   if (!importance) return fail(importance.error());
@@ -305,6 +310,7 @@ TEST_F(HeaderExamplesRun, WithAModel) {
   EXPECT_GT(chat_template_h(model), 3u);
   EXPECT_GT(embedder_h(model), -1.0f);
   EXPECT_EQ(adapter_h(model), fail({ErrorCode::kNotFound, ""}));
+  EXPECT_EQ(merge_h(model, {}), fail({ErrorCode::kInvalidArgument, ""}));  // nothing to merge
   std::string text;
   for (int i = 0; i < 300; ++i) text += "Mia has a red kite. ";
   EXPECT_EQ(quality_h(model, model, text), 0);

@@ -38,6 +38,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"embedder.h", "session"},
     {"engine.h", "engine"},
     {"hearth.h", ""},
+    {"merge.h", "quantize"},
     {"importance_matrix.h", "quantize"},
     {"quality.h", "quantize"},
     {"convert.h", "convert"},
