@@ -71,9 +71,9 @@ class ChatTemplate {
   /// the last user's text, other forms are tried: parts joined to text or text as a part, none as an empty text,
   /// arguments of calls as JSON text instead of an object, the system's text at the head of the first user message.
   /// kFormat: the template raised an error or met a type error (message, line, column); kLimit: it ran too
-  /// long or grew too large.
+  /// long or grew too large. kInvalidArgument: tools_json or a variable is not JSON.
   Result<ChatPrompt> render(const std::vector<ChatMessage>& messages, const ChatOptions& options = {}) const;
-  /// Renders with exactly these variables (a JSON object), as the golden cases and tools need it.
+  /// Renders with exactly these variables (a JSON object), for callers who have variables of their own.
   Result<std::string> render_json(std::string_view variables_json, int64_t now = -1) const;
   /// Token ids of a prompt that any template rendered. Adds BOS only if the template did not write it.
   static Result<std::vector<Token>> encode(const ChatPrompt& prompt, const Tokenizer& tokenizer);

@@ -36,7 +36,8 @@ struct Embedding {
   int32_t n_tokens = 0;       ///< of the text, special tokens included
 };
 
-/// Not thread-safe; different embedders of one model may run in different threads.
+/// Keeps its model alive. Texts are embedded as they are: prefixes that a model was trained with ("search_query: ") are
+/// the caller's. Not thread-safe; different embedders of one model may run in different threads.
 class Embedder {
  public:
   /// kInvalidArgument names an option out of range; kUnsupported for Pooling::kRank without a ranking head.

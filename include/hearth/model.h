@@ -37,7 +37,7 @@ struct ModelOptions {
 /// How a pooled embedding is made from the final hidden states.
 enum class Pooling : uint8_t { kNone, kMean, kCls, kLast, kRank };
 
-/// What a model is, in the field's terms.
+/// What a model is, in the usual terms.
 struct ModelInfo {
   std::string architecture;  ///< "llama"
   std::string name;          ///< general.name, may be empty

@@ -5,6 +5,14 @@
 //   use(*model);
 #pragma once
 
+#if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L
+#error "hearth needs C++20: compile with -std=c++20"
+#endif
+
+#ifndef NDEBUG
+#include <cstdio>
+#include <cstdlib>
+#endif
 #include <optional>
 #include <string>
 #include <utility>
@@ -34,8 +42,34 @@ struct Error {
   std::string message;
 };
 
-/// Either a T or an Error. Test with `if (result)` before `*result` or `result->`:
-/// reading the value of a failed result is undefined, as with std::optional.
+/// "out_of_memory: cannot allocate ..."
+inline std::string to_string(const Error& error) {
+  return std::string(error_code_name(error.code)) + ": " + error.message;
+}
+/// The same to any stream.
+template <typename Stream>
+requires requires(Stream& out, const std::string& text) {
+  out << text;
+}
+Stream& operator<<(Stream& out, const Error& error) {
+  out << to_string(error);
+  return out;
+}
+
+namespace detail {
+/// In a host's debug builds: a result that failed is used as if it had not; says which, and stops. Without effect where
+/// NDEBUG is defined.
+inline void check_result([[maybe_unused]] bool is_ok, [[maybe_unused]] const Error& error) {
+#ifndef NDEBUG
+  if (is_ok) return;
+  std::fprintf(stderr, "hearth: the value of a failed result is used: %s\n", error.message.c_str());
+  std::abort();
+#endif
+}
+}  // namespace detail
+
+/// Either a T or an Error. Test with `if (result)` before `*result` or `result->`: reading the value of a failed result
+/// is undefined, as with std::optional; in debug builds it stops the program with the error's message.
 template <typename T>
 class [[nodiscard]] Result {
  public:
@@ -44,11 +78,35 @@ class [[nodiscard]] Result {
 
   bool ok() const { return value_.has_value(); }
   explicit operator bool() const { return ok(); }
-  T& operator*() & { return *value_; }
-  const T& operator*() const& { return *value_; }
-  T&& operator*() && { return std::move(*value_); }
-  T* operator->() { return &*value_; }
-  const T* operator->() const { return &*value_; }
+  T& operator*() & {
+    detail::check_result(ok(), error_);
+    return *value_;
+  }
+  const T& operator*() const& {
+    detail::check_result(ok(), error_);
+    return *value_;
+  }
+  T&& operator*() && {
+    detail::check_result(ok(), error_);
+    return std::move(*value_);
+  }
+  T* operator->() {
+    detail::check_result(ok(), error_);
+    return &*value_;
+  }
+  const T* operator->() const {
+    detail::check_result(ok(), error_);
+    return &*value_;
+  }
+  /// The value, or `other` after an error.
+  template <typename U>
+  T value_or(U&& other) const& {
+    return ok() ? *value_ : static_cast<T>(std::forward<U>(other));
+  }
+  template <typename U>
+  T value_or(U&& other) && {
+    return ok() ? std::move(*value_) : static_cast<T>(std::forward<U>(other));
+  }
   /// Meaningful only when !ok().
   const Error& error() const { return error_; }
 

@@ -1,6 +1,6 @@
 // Sampler: a chain of stages from logits to the next token.
 //
-//   hearth::SamplerOptions options;            // the field's defaults
+//   hearth::SamplerOptions options;            // the usual defaults
 //   options.temperature = 0.7f;
 //   auto sampler = hearth::Sampler::create(model.info().n_vocab, options, &model.tokenizer());
 //   auto next = sampler->sample(session.logits(0));   // Result<Token>
@@ -51,7 +51,7 @@ class Rng {
   uint64_t state_[4];
 };
 
-/// Every stage's setting with its neutral value ("off") in the comment. Defaults are the field's.
+/// Every stage's setting with its neutral value ("off") in the comment. Defaults are the usual ones of such programs.
 struct SamplerOptions {
   uint64_t seed =
       0xFFFFFFFFu;      ///< equal seeds give equal text; the default is fixed too, so that a program repeats itself
@@ -91,7 +91,9 @@ struct SamplerOptions {
 /// out of range are left out. Sessions and chats look at their own options only: hand the result to them.
 SamplerOptions recommended_sampling(const GgufFile& file, const SamplerOptions& defaults = {});
 
-/// A stage of the host's own: changes the candidates in place. When it throws, sample() gives kCancelled.
+/// A stage of the host's own: changes the candidates in place. It sees no history: a stage that needs one keeps it
+/// itself (Generator tells every token), and Sampler::clone() copies the function as it is, so that state behind a
+/// pointer is shared. When it throws, sample() gives kCancelled.
 using SamplerStage = std::function<void(Candidates&)>;
 
 /// Where a host's stage runs.
@@ -125,6 +127,9 @@ class Sampler {
   void accept(Token id);
   /// Forgets history and restarts the generator from the seed.
   void reset();
+  /// Forgets history (what penalties, DRY and mirostat look back on) and goes on with the generator: for a text that
+  /// begins anew, as after a chat goes back a message.
+  void reset_history();
   /// The candidates after the last sample(), with probabilities, best first.
   std::span<const Candidate> last_candidates() const;
 

@@ -75,10 +75,10 @@ struct Generation {
 /// Receives text as it becomes complete (whole UTF-8 characters); return false to stop.
 using TextCallback = std::function<bool(std::string_view piece)>;
 
-/// Not thread-safe; different sessions of one model may run in different threads. A callback that throws ends the call
-/// with kCancelled (kOutOfMemory for std::bad_alloc) and leaves the session usable. A child process made by fork()
-/// while no call ran may use and destroy sessions that it inherits, but has none of their threads: they compute on the
-/// caller's alone (with the option HEARTH_OPENMP they may only be destroyed).
+/// Keeps its model alive. Not thread-safe; different sessions of one model may run in different threads. A callback
+/// that throws ends the call with kCancelled (kOutOfMemory for std::bad_alloc) and leaves the session usable. A child
+/// process made by fork() while no call ran may use and destroy sessions that it inherits, but has none of their
+/// threads: they compute on the caller's alone (with the option HEARTH_OPENMP they may only be destroyed).
 class Session {
  public:
   /// Allocates the cache and the scratch memory of MemoryPlan. kInvalidArgument names an option out of

@@ -79,7 +79,8 @@ Status GgufParser::place_tensors() {
     if (metadata_only_) continue;
     if (tensor.file_offset + tensor.size_bytes > bytes_.size()) {
       return fail(tensor.file_offset, name + "its " + number(tensor.size_bytes) +
-                                          " bytes pass the end of the file of " + number(bytes_.size()) + " bytes");
+                                          " bytes pass the end of the file of " + number(bytes_.size()) +
+                                          " bytes; is the download complete?");
     }
     tensor.data = bytes_.data() + tensor.file_offset;
   }

@@ -17,6 +17,17 @@ std::string decimal(uint64_t value) {
   return std::to_string(value);
 }
 
+/// What people take for a model by mistake; empty for others.
+std::string what_it_may_be(std::string_view head) {
+  if (head.starts_with("version https://git-lfs"))
+    return "; this is a pointer of Git LFS: git lfs pull fetches the model";
+  if (head.starts_with("<!DO") || head.starts_with("<!do") || head.starts_with("<htm")) {
+    return "; a web page was saved instead of the model";
+  }
+  const bool has_json = head.size() > 9 && head[8] == '{' && head.substr(4, 4) == std::string_view("\0\0\0\0", 4);
+  return has_json ? "; this looks like safetensors, which hearth convert turns into GGUF" : "";
+}
+
 }  // namespace
 
 Error GgufParser::fail(uint64_t offset, const std::string& what, ErrorCode code) const {
@@ -40,7 +51,8 @@ Status GgufParser::parse_header() {
   if (!cursor_.read(magic)) return fail(0, "not a GGUF file: only " + decimal(bytes_.size()) + " bytes");
   if (magic == kMagicSwapped) return fail(0, "a big-endian GGUF file is not supported", ErrorCode::kUnsupported);
   if (magic != kMagic) {
-    return fail(0, "not a GGUF file: it begins with " + quote({reinterpret_cast<const char*>(bytes_.data()), 4}));
+    const std::string_view head(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
+    return fail(0, "not a GGUF file: it begins with " + quote(head.substr(0, 4)) + what_it_may_be(head));
   }
   uint32_t version = 0;
   if (!cursor_.read(version)) return fail(4, "the file ends before the version");

@@ -55,6 +55,7 @@ struct Sampler::Impl {
   bool allows_none() const;
   bool has_host_stage(StagePosition where) const;
   void restart();
+  void forget();
   std::span<const float> edit(std::span<const float> logits);
   Token fallback() const;
   void choose_one(Token id);
@@ -77,6 +78,10 @@ bool Sampler::Impl::allows_none() const {
 
 void Sampler::Impl::restart() {
   rng = Rng(options.seed);
+  forget();
+}
+
+void Sampler::Impl::forget() {
   mirostat.mu = 2 * options.mirostat_tau;
   history.clear();
   window.clear();
@@ -274,6 +279,10 @@ void Sampler::accept(Token id) {
 
 void Sampler::reset() {
   impl_->restart();
+}
+
+void Sampler::reset_history() {
+  impl_->forget();
 }
 
 std::span<const Candidate> Sampler::last_candidates() const {

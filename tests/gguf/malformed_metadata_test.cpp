@@ -36,6 +36,9 @@ std::vector<MalformedCase> malformed_headers() {
   return {
       {"empty_file", "", kFormat, "empty"},
       {"three_bytes", "GGU", kFormat, "only 3 bytes"},
+      {"git_lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", kFormat, "git lfs pull"},
+      {"web_page", "<!DOCTYPE html><html></html>", kFormat, "a web page was saved"},
+      {"safetensors", std::string("\x40\0\0\0\0\0\0\0{\"weight\": {}}", 22), kFormat, "safetensors"},
       {"foreign_file", "PK\x03\x04 and more", kFormat, "not a GGUF file: it begins with 'PK\\x03\\x04'"},
       {"magic_only", "GGUF", kFormat, "ends before the version"},
       {"version_zero", with_version(0), kUnsupported, "version 0"},

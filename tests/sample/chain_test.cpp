@@ -72,6 +72,19 @@ TEST(Sampler, ResetRestartsAndCloneBranches) {
   EXPECT_EQ(draw_sequence(sampler, 300, 40), second);
 }
 
+TEST(Sampler, ForgettingHistoryKeepsTheGeneratorGoing) {
+  Sampler sampler = make(300, {.seed = 5, .repeat_penalty = 5, .top_k = 0, .top_p = 1, .min_p = 0, .temperature = 1});
+  Sampler never = make(300, {.seed = 5, .top_k = 0, .top_p = 1, .min_p = 0, .temperature = 1});
+  const auto first = draw_sequence(sampler, 300, 40);
+  (void)draw_sequence(never, 300, 40);
+  sampler.reset_history();
+  const std::vector<float> logits(300, 1.0f);
+  // Without a history there is no penalty, and the generators have given equally many numbers.
+  EXPECT_EQ(*sampler.sample(logits), *never.sample(logits));
+  sampler.reset();
+  EXPECT_EQ(draw_sequence(sampler, 300, 40), first);
+}
+
 TEST(Sampler, GreedyTakesTheBestAndTheLowestOfEquals) {
   for (const SamplerOptions& o : {SamplerOptions{.greedy = true}, SamplerOptions{.temperature = 0},
                                   SamplerOptions{.temperature = -1}, SamplerOptions{.top_k = 1}}) {
