@@ -160,6 +160,69 @@ TEST_F(Protocols, AnthropicAndResponses) {
   for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(i, events[i]["sequence_number"].get<size_t>());
 }
 
+Json weather_and_price() {
+  const auto tool = [](const char* name, const char* parameter) -> Json {
+    const Json parameters = {{"type", "object"},
+                             {"properties", {{parameter, {{"type", "string"}}}}},
+                             {"required", Json::array({parameter})}};
+    return {{"type", "function"}, {"function", {{"name", name}, {"description", name}, {"parameters", parameters}}}};
+  };
+  return Json::array({tool("weather", "place"), tool("price", "food")});
+}
+
+TEST_F(Protocols, ToolsAreCalledAsAskedFor) {
+  const Json named = {{"type", "function"}, {"function", {{"name", "price"}}}};
+  for (const Json& choice : {Json("auto"), Json("required"), named, Json("none")}) {
+    const Json body = chat("How is the weather at the museum?",
+                           {{"tools", weather_and_price()}, {"tool_choice", choice}, {"max_tokens", 80}});
+    const Json answer = post("/v1/chat/completions", body).json()["choices"][0];
+    ASSERT_EQ(choice != "none", answer["message"].contains("tool_calls")) << answer;
+    if (choice == "none") continue;
+    EXPECT_EQ("tool_calls", answer["finish_reason"]);
+    const Json call = answer["message"]["tool_calls"][0];
+    EXPECT_EQ(choice == named ? "price" : "weather", call["function"]["name"]);
+    EXPECT_TRUE(Json::parse(call["function"]["arguments"].get<std::string>()).is_object());
+  }
+  const Json unknown = {{"type", "function"}, {"function", {{"name", "nothing"}}}};
+  EXPECT_EQ(
+      400, post("/v1/chat/completions", chat("Hi", {{"tools", weather_and_price()}, {"tool_choice", unknown}})).status);
+}
+
+TEST_F(Protocols, AStreamTellsTheNameOfAToolOnce) {
+  const Json body = chat("How is the weather at the museum?", {{"tools", weather_and_price()}, {"stream", true}});
+  std::string names, arguments, text;
+  for (const Json& event : sse_events(post("/v1/chat/completions", body).body)) {
+    const Json& delta = event["choices"][0]["delta"];
+    if (delta.contains("content") && delta["content"].is_string()) text += delta["content"].get<std::string>();
+    for (const Json& call : delta.value("tool_calls", Json::array())) {
+      names += call["function"].value("name", std::string());
+      arguments += call["function"].value("arguments", std::string());
+    }
+  }
+  EXPECT_EQ("weather", names);
+  EXPECT_EQ("museum", Json::parse(arguments)["place"]);
+  EXPECT_EQ("", text);
+}
+
+TEST_F(Protocols, FormatsAreKept) {
+  const Json schema =
+      Json::parse(R"({"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+      "required": ["name", "age"], "additionalProperties": false})");
+  const Json format = {{"type", "json_schema"}, {"json_schema", {{"name", "person"}, {"schema", schema}}}};
+  const Json answer =
+      post("/v1/chat/completions", chat("Write as JSON: name Jack, age 33", {{"response_format", format}})).json();
+  const Json value = Json::parse(answer["choices"][0]["message"]["content"].get<std::string>());
+  EXPECT_EQ("Jack", value["name"]);
+  EXPECT_EQ(2u, value.size());
+  EXPECT_EQ("name", value.begin().key());
+  const Json grammar =
+      post("/completion", {{"prompt", "Once"}, {"n_predict", 16}, {"grammar", "root ::= [a-c]{3,5}"}}).json();
+  EXPECT_LE(3u, grammar["content"].get<std::string>().size());
+  EXPECT_EQ(std::string::npos, grammar["content"].get<std::string>().find_first_not_of("abc"));
+  EXPECT_EQ(400, post("/completion", {{"prompt", "a"}, {"grammar", "root ::= ("}}).status);
+  EXPECT_EQ(400, post("/v1/chat/completions", chat("Hi", {{"response_format", {{"type", "sound"}}}})).status);
+}
+
 TEST_F(Protocols, LMStudio) {
   EXPECT_EQ("llm", ask("GET", "/api/v0/models").json()["data"][0]["type"]);
   EXPECT_TRUE(post("/api/v0/chat/completions", chat(kSum)).json()["stats"]["tokens_per_second"].is_number());
