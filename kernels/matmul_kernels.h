@@ -1,7 +1,8 @@
 // The matrix-product part of the kernel table. A product y = x W^T runs over tiles of kPanelRows rows of W: the
 // tile is decoded, a chunk of columns at a time, into a panel (SIMD lane = row) that stays in cache, and groups
-// of activation columns pass over it. The same loop serves one column and thousands, so that a result never
-// depends on the columns beside it. lib/matmul/matmul.cpp drives it.
+// of activation columns pass over it. The same loop serves one column and thousands, so that its
+// results do not depend on the columns beside. (Which path a number of columns takes, with a panel or without, is the
+// choice of lib/matmul/matmul.cpp, which drives it.)
 //
 // How an instruction set overlays: `decode[type]`, `put_block`, `multiply[kind]` and `pack_acts` share private layouts
 // (codes in the panel, the `init` and 256 planes of ActGroup), so a set replaces all of them together. It has decoders

@@ -18,7 +18,7 @@ using hearth::Status;
 
 namespace {
 
-Error bad(const std::string& message) {
+Error bad_param(const std::string& message) {
   return {ErrorCode::kInvalidArgument, message};
 }
 
@@ -78,14 +78,14 @@ std::string list_params(const GenerateOptions& o) {
 Status change_param(GenerateOptions& options, const std::string& name, const std::string& value) {
   const std::vector<std::string> known = names();
   if (std::find(known.begin(), known.end(), name) == known.end() && !find_sampling_field(name)) {
-    return bad("there is no setting " + name + did_you_mean(name, known) + " (/params lists them)");
+    return bad_param("there is no setting " + name + did_you_mean(name, known) + " (/params lists them)");
   }
   char* end = nullptr;
   const double number = std::strtod(value.c_str(), &end);
   if (value.empty() || *end != '\0' || !std::isfinite(number))
-    return bad("/params NAME VALUE, where VALUE is a number");
+    return bad_param("/params NAME VALUE, where VALUE is a number");
   GenerateOptions changed = options;
-  if (!assign(changed, name, number)) return bad(name + " cannot be " + value);
+  if (!assign(changed, name, number)) return bad_param(name + " cannot be " + value);
   hearth::SamplerOptions checked = changed.sampler;
   checked.logit_bias.clear();
   if (const auto sampler = hearth::Sampler::create(1, checked); !sampler) return sampler.error();

@@ -151,7 +151,7 @@ void print_plan(const hearth::Quantizer& quantizer) {
   }
 }
 
-void print_summary(const Json& report) {
+void print_report_summary(const Json& report) {
   for (const auto& [name, total] : report["types"].items()) {
     char line[120];
     std::snprintf(line, sizeof(line), "  %-8s %5lld tensors  %10s\n", name.c_str(),
@@ -178,7 +178,7 @@ int finish(const hearth::Quantizer& quantizer, const Result<hearth::QuantizeRepo
     return finish_output();
   }
   if (s.dry_run) print_plan(quantizer);
-  print_summary(report);
+  print_report_summary(report);
   char line[200];
   if (s.dry_run) {
     std::snprintf(line, sizeof(line), "tensors %s -> %s; nothing was written\n",
