@@ -288,7 +288,7 @@ int quantize(const QuantizeSettings& s) {
     return !interrupted();
   };
   if (s.advise) return advise(s, *std::move(options));
-  auto quantizer = hearth::Quantizer::open(s.input, *std::move(options));
+  auto quantizer = hearth::Quantizer::open(s.input, *options);
   progress.clear();
   if (!quantizer && interrupted()) return fail_interrupted();
   if (!quantizer) return fail(quantizer.error());

@@ -104,7 +104,7 @@ class Quantizer {
   /// Opens the source (the first file of a split set), and chooses types. Memory: the metadata. Errors name the file,
   /// option or tensor: kInvalidArgument (unknown mix, pattern), kUnsupported (no type for rows of that length), and
   /// those of GgufFile::open.
-  static Result<Quantizer> open(const std::string& path, QuantizeOptions options);
+  static Result<Quantizer> open(const std::string& path, const QuantizeOptions& options);
   Quantizer(Quantizer&&) noexcept;
   Quantizer& operator=(Quantizer&&) noexcept;
   ~Quantizer();

@@ -180,7 +180,7 @@ Status open_sources(Quantizer::Impl& impl) {
   return {};
 }
 
-Result<std::unique_ptr<Quantizer::Impl>> open_source(const std::string& path, QuantizeOptions options) {
+Result<std::unique_ptr<Quantizer::Impl>> open_source(const std::string& path, const QuantizeOptions& options) {
   const std::string name = options.type.empty() && options.size_target > 0 ? "Q4_K_M" : options.type;
   const Mix* mix = find_mix(name);
   if (mix == nullptr && upper(name) != "COPY") {
@@ -188,7 +188,7 @@ Result<std::unique_ptr<Quantizer::Impl>> open_source(const std::string& path, Qu
   }
   Result<GgufFile> file = GgufFile::open(path, {.use_mmap = false, .metadata_only = true});
   if (!file) return file.error();
-  auto impl = std::make_unique<Quantizer::Impl>(*std::move(file), std::move(options));
+  auto impl = std::make_unique<Quantizer::Impl>(*std::move(file), options);
   impl->mix = mix;
   if (Status s = open_sources(*impl); !s) return s.error();
   if (Status s = impl->choose_types(); !s) return s.error();
@@ -198,9 +198,9 @@ Result<std::unique_ptr<Quantizer::Impl>> open_source(const std::string& path, Qu
 
 }  // namespace
 
-Result<Quantizer> Quantizer::open(const std::string& path, QuantizeOptions options) {
+Result<Quantizer> Quantizer::open(const std::string& path, const QuantizeOptions& options) {
   return guard([&]() -> Result<Quantizer> {
-    Result<std::unique_ptr<Impl>> impl = open_source(path, std::move(options));
+    Result<std::unique_ptr<Impl>> impl = open_source(path, options);
     if (!impl) return impl.error();
     return Quantizer(*std::move(impl));
   });

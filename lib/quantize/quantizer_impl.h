@@ -13,7 +13,7 @@
 namespace hearth {
 
 struct Quantizer::Impl {
-  Impl(GgufFile source, QuantizeOptions given) : file(std::move(source)), options(std::move(given)) {}
+  Impl(GgufFile source, const QuantizeOptions& given) : file(std::move(source)), options(given) {}
 
   /// Fills plan, warnings and refusal by the rules of the mix and the options.
   Status choose_types();

@@ -341,6 +341,21 @@ void measure() {
         [](const FileComparison& comparison) { return std::to_string(comparison.tensors.size()); });
 }
 
+void quantize() {
+  const TempDir dir;
+  const auto& bytes = tiny_file();
+  const std::string from = dir.write("model.gguf", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  QuantizeOptions options{.type = "Q4_K_M", .n_threads = 1};
+  options.overrides.push_back({"attn_(q|k)", TensorType::kQ8_0});
+  const std::string to = dir.file("out.gguf");
+  const auto make = [&] { return Quantizer::open(from, options); };
+  sweep(make, [](const Quantizer& made) { return std::to_string(made.target_bytes()); });
+  Quantizer quantizer = *make();
+  sweep([&] { return quantizer.run(to); },
+        [](const QuantizeReport& report) { return std::to_string(report.file_bytes); });
+  sweep([] { return parse_tensor_type("no such type of tensors"); }, [](TensorType) { return "a success"; });
+}
+
 const Case kCases[] = {
     {"OpenAPath", open_a_path},
     {"OpenFromMemory", open_from_memory},
@@ -354,6 +369,7 @@ const Case kCases[] = {
     {"Embed", embed},
     {"Write", write},
     {"Sample", sample},
+    {"Quantize", quantize},
     {"DescribeErrors", describe_errors},
     {"ConvertAFolder", convert_a_folder},
     {"Measure", measure},

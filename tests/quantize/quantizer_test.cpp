@@ -29,8 +29,8 @@ std::string write_model(const testing::TempDir& dir) {
   return write_model(dir, testing::TinyModel(kShape));
 }
 
-Result<QuantizeReport> quantize(const std::string& from, const std::string& to, QuantizeOptions options) {
-  Result<Quantizer> quantizer = Quantizer::open(from, std::move(options));
+Result<QuantizeReport> quantize(const std::string& from, const std::string& to, const QuantizeOptions& options) {
+  Result<Quantizer> quantizer = Quantizer::open(from, options);
   if (!quantizer) return quantizer.error();
   return quantizer->run(to);
 }
@@ -219,6 +219,42 @@ TEST(Quantizer, NoticesThatTheSourceChanged) {
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::kIo);
   EXPECT_EQ(dir.count(), 1u);
+}
+
+TEST(Quantizer, ASizeTargetIsNeverExceededAndMoreSizeErrsLess) {
+  const testing::TempDir dir;
+  const std::string from = write_model(dir), to = dir.file("out.gguf");
+  ASSERT_TRUE(quantize(from, to, {.type = "Q2_K"}));
+  const uint64_t smallest = std::filesystem::file_size(to);
+  ASSERT_TRUE(quantize(from, to, {.type = "Q8_0"}));
+  const uint64_t largest = std::filesystem::file_size(to);
+  double last = 1;
+  for (uint64_t target = smallest + 20000; target < largest + 20000; target += (largest - smallest) / 5) {
+    auto quantizer = Quantizer::open(from, {.size_target = target});
+    ASSERT_TRUE(quantizer) << quantizer.error().message;
+    const auto error = quantizer->measure();
+    ASSERT_TRUE(error);
+    EXPECT_LT(error->mean_square, last);
+    last = error->mean_square;
+    ASSERT_TRUE(quantizer->run(to));
+    EXPECT_LE(std::filesystem::file_size(to), target);
+    EXPECT_GT(std::filesystem::file_size(to), target - target / 5);
+  }
+  const auto too_small = Quantizer::open(from, {.size_target = 1000});
+  ASSERT_FALSE(too_small);
+  EXPECT_EQ(too_small.error().code, ErrorCode::kLimit);
+}
+
+TEST(Quantizer, ASizeTargetBeatsTheMixOfThatSize) {
+  const testing::TempDir dir;
+  testing::TinyModel model(kShape);
+  for (float& x : model.tensors["blk.0.ffn_up.weight"].values) x *= x * x;  // one tensor suffers more than others
+  const std::string from = write_model(dir, model), to = dir.file("out.gguf");
+  ASSERT_TRUE(quantize(from, to, {.type = "Q4_K_M"}));
+  auto mix = Quantizer::open(from, {.type = "Q4_K_M"});
+  auto chosen = Quantizer::open(from, {.size_target = std::filesystem::file_size(to) + 10000});
+  ASSERT_TRUE(mix && chosen);
+  EXPECT_LT(chosen->measure()->mean_square, mix->measure()->mean_square);
 }
 
 TEST(Quantizer, TheSourceMayEndEarly) {
