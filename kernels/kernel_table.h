@@ -67,6 +67,8 @@ struct PageRun {
   const int32_t* end;    ///< [nq]
 };
 
+inline constexpr int kMostHadamard = 512;
+
 struct KernelTable {
   const char* isa;
   TypeKernels types[kTypeCount];
@@ -87,6 +89,9 @@ struct KernelTable {
   void (*scale)(float* y, float s, int64_t n);                 ///< y *= s
   void (*axpy)(float* y, float a, const float* x, int64_t n);  ///< y += a x
   float (*dot)(const float* x, const float* y, int64_t n);
+  /// y = H y / sqrt(size) on every `size` neighbors of n, H the Hadamard matrix of Sylvester's construction:
+  /// orthonormal, and its own inverse. size is a power of two, at most kMostHadamard, and divides n.
+  void (*hadamard)(float* y, int64_t n, int64_t size);
   void (*soft_cap)(float* y, float cap, int64_t n);  ///< y = cap tanh(y / cap)
   void (*softmax)(float* y, int64_t n);              ///< in place, stable
 
@@ -138,7 +143,9 @@ inline constexpr int64_t attend_run_scratch_bytes(int nq, int k_dim, int v_dim) 
   const int64_t lanes = (int64_t{nq} + 31) / 32 * 32;  // queries, in whole vectors
   const int64_t keys = (int64_t{k_dim} + 1) / 2 + 1;   // pairs of elements
   const int64_t values = (int64_t{v_dim} + 15) / 16 * 16;
-  return 4 * (lanes * (keys + values + 6) + kPageTokens * keys + (kPageTokens / 2 + 2) * values + 64 * 128 + 1024);
+  const int64_t decoded = int64_t{kPageTokens} * (k_dim > v_dim ? k_dim : v_dim);
+  return 4 * (lanes * (keys + values + 6) + kPageTokens * keys + (kPageTokens / 2 + 2) * values + decoded + 64 * 128 +
+              1024);
 }
 
 /// The table in use (see hearth/cpu.h).

@@ -3,12 +3,15 @@
 // A page holds 64 positions of one KV head. Its layout is a contract: saved caches and shifting rely on it.
 //   keys of a plain type (block_size 1):    elements [k_dim, 64]: element d of position t stands at d * 64 + t
 //   values of a plain type:                 elements [64, v_dim]
-//   keys of a block type:                   codes [k_padded, 64], then scales [k_padded / block_size, 64]
-//   values of a block type:                 codes [64, v_padded], then scales [64, v_padded / block_size]
-// where padded means rounded up to whole blocks. Codes narrower than a byte share one with neighbors of the same
-// position (d, d + 1, ...), never with another position, so that a position is written without reading others.
-// Either way a page takes 64 times the bytes of one position, and every array in it begins at a multiple of 64 bytes.
-// Numbers are little-endian.
+//   keys of a block type, w = 4 elements (8-bit codes) or 8 (others):
+//     words of codes [k_padded / w, 64] | fifth bits [k_padded / 32, 64] | scales [k_padded / 32, 64] | minimums (the
+//     same)
+//   values of a block type:
+//     codes [64, v_padded] | fifth bits [64, v_padded / 32] | scales [v_padded / 32, 64] | minimums (the same)
+// where padded means rounded up to whole blocks, fifth bits are 32-bit words of types with 5 bits, scales are halves,
+// and minimums are halves of types that have them; kv_blocks.h has the order of codes in words. What shares a byte
+// belongs to one position, so that a position is written without reading others. Either way a page takes 64 times the
+// bytes of one position, and every array in it begins at a multiple of 64 bytes. Numbers are little-endian.
 #pragma once
 
 #include <cstdint>

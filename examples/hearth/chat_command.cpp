@@ -20,6 +20,7 @@ struct ChatCommand {
   bool echo = false, commands = false;
   int32_t max_tokens = -1;
   SessionSettings session;
+  CacheSettings cache;
   SamplingSettings sampling;
   GrammarSettings grammar;
 };
@@ -49,6 +50,9 @@ hearth::Result<hearth::ChatSettings> chat_settings(const ChatCommand& o, const h
   settings.generate.stop_texts = o.stop;
   settings.generate.cancel = interrupt_flag();
   if (o.on_full == "drop") settings.when_full = hearth::ContextFullPolicy::kDropOldest;
+  if (o.on_full == "shift") settings.generate.on_full = hearth::OnFull::kShift;
+  if (o.on_full == "window") settings.generate.on_full = hearth::OnFull::kWindow;
+  settings.generate.keep = o.cache.keep;
   auto variables = template_variables(o.variables);
   if (!variables) return variables.error();
   settings.prompt.variables = *std::move(variables);
@@ -72,6 +76,7 @@ int talk(const ChatCommand& o, const hearth::Model& model, hearth::SessionOption
   choose_context(model, options);
   auto session = hearth::Session::create(model, options);
   if (!session) return fail_session(session.error());
+  if (const auto restored = o.cache.restore(*session); !restored) return fail(restored.error());
   warn_beyond_training(model, session->options().n_ctx);
   auto tmpl = open_template(model.file(), model.tokenizer(), o.template_file);
   if (!tmpl) return fail(tmpl.error());
@@ -82,16 +87,22 @@ int talk(const ChatCommand& o, const hearth::Model& model, hearth::SessionOption
   const std::string title = describe(model, o.model.path);
   Dialog dialog(*session, *chat, {.title = title, .echo = o.echo, .one_shot = !message.empty()});
   dialog.set_system(o.system);
-  if (!message.empty()) return dialog.answer_once(message);
+  const auto saved = [&](int code) {
+    const auto status = o.cache.save(*session);
+    return status ? code : fail(status.error());
+  };
+  if (!message.empty()) return saved(dialog.answer_once(message));
   std::fprintf(stderr, "%s, context of %d tokens, seed %llu.\n/help lists the commands.\n", title.c_str(),
                session->options().n_ctx, static_cast<unsigned long long>(seed));
-  return dialog.run();
+  return saved(dialog.run());
 }
 
 int run(const ChatCommand& o) {
   use_utf8_locale();
   catch_interrupts();
-  if (o.on_full != "drop" && o.on_full != "stop") return fail_usage("chat: --on-full is drop or stop");
+  if (o.on_full != "drop" && o.on_full != "stop" && o.on_full != "shift" && o.on_full != "window") {
+    return fail_usage("chat: --on-full is drop, stop, shift or window");
+  }
   if (const auto checked = o.sampling.check(); !checked) return fail_usage(checked.error().message);
   const auto session_options = o.session.resolve();
   if (!session_options) return fail_usage(session_options.error().message);
@@ -120,10 +131,14 @@ Action setup_chat(Options& options) {
   options.add("--tools", values->tools, "JSON file: a list of tool definitions that the template shows to the model");
   options.add("-n,--max-tokens", values->max_tokens, "Tokens of an answer at most (-1: until its end)");
   options.add("--stop", values->stop, "Text that ends an answer; may be repeated");
-  options.add("--on-full", values->on_full,
-              "When the context is full: drop (forget the oldest messages) or stop (answer no more)");
+  options.add(
+      "--on-full", values->on_full,
+      "When the context is full: drop (forget the oldest messages), stop (answer no more), or in the middle of an "
+      "answer shift (forget the older half of all tokens) or window (the oldest, bit by bit)");
+  values->cache.declare_keep(options);
   options.add("--echo", values->echo, "Print the messages too when they come from a file or a pipe");
   values->session.declare(options);
+  values->session.declare_rope(options);
   values->sampling.declare(options);
   values->grammar.declare(options);
   options.footer(Dialog::help_text());

@@ -140,6 +140,7 @@ Action setup_logits(Options& options) {
               "Show this many of the likeliest next tokens, with probabilities, instead of a file");
   options.add("--batch", values->batch, "Tokens computed at a time (0: 64)");
   values->session.declare(options, false);
+  values->session.declare_rope(options);
   options.footer("Without -c the context is as long as the list of tokens.");
   return [values] { return logits(*values); };
 }

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 #include "available_memory.h"
 #include "hearth/cpu.h"
@@ -102,6 +104,50 @@ void SessionSettings::declare_kv_types(Options& options) {
   options.add("--ctv,--cache-type-v", v_type, "Type of the cached values alone (also written -ctv)");
 }
 
+void SessionSettings::declare_rope(Options& options) {
+  options.add("--rope-scaling", rope_scaling, "Stretch the context: none, linear or yarn (default: the model's own)");
+  options.add("--rope-freq-base", rope.freq_base, "Base of the rotary frequencies (0: the model's)");
+  options.add("--rope-freq-scale", rope.freq_scale, "Factor on positions; 0.25 stretches four times (0: the model's)");
+  options.add("--yarn-orig-ctx", rope.yarn_orig_ctx, "YaRN: context before stretching (0: the model's)");
+  options.add("--yarn-ext-factor", rope.yarn_ext_factor, "YaRN: share of the frequencies that it keeps apart (-1: 1)");
+  options.add("--yarn-attn-factor", rope.yarn_attn_factor, "Factor on cos and sin where YaRN does not set it");
+  options.add("--yarn-beta-fast", rope.yarn_beta_fast, "YaRN: turns from which a frequency is kept (0: the model's)");
+  options.add("--yarn-beta-slow", rope.yarn_beta_slow, "YaRN: turns below which it is stretched (0: the model's)");
+}
+
+void CacheSettings::declare(Options& options) {
+  options.add(
+      "--on-full", on_full,
+      "When the context is full: stop, shift (forget the older half) or window (forget the oldest, bit by bit)");
+  declare_keep(options);
+}
+
+void CacheSettings::declare_keep(Options& options) {
+  options.add("--keep", keep, "Tokens at the beginning that shift and window never forget");
+  options.add("--session", session, "File that the keys and values are restored from and saved to");
+}
+
+Status CacheSettings::resolve(hearth::GenerateOptions& options) const {
+  for (const hearth::OnFull way : {hearth::OnFull::kStop, hearth::OnFull::kShift, hearth::OnFull::kWindow}) {
+    if (on_full != hearth::on_full_name(way)) continue;
+    options.on_full = way;
+    options.keep = keep;
+    options.continue_cache = !session.empty();
+    return {};
+  }
+  return Error{ErrorCode::kInvalidArgument, "--on-full: '" + on_full + "' is not stop, shift or window"};
+}
+
+Status CacheSettings::restore(hearth::Session& of) const {
+  if (session.empty()) return {};
+  const Status status = of.restore(0, session);
+  return !status && status.error().code == ErrorCode::kNotFound ? Status() : status;
+}
+
+Status CacheSettings::save(const hearth::Session& of) const {
+  return session.empty() ? Status() : of.save(0, session);
+}
+
 Result<hearth::SessionOptions> SessionSettings::resolve() const {
   hearth::SessionOptions result;
   const struct {
@@ -124,6 +170,17 @@ Result<hearth::SessionOptions> SessionSettings::resolve() const {
   result.n_threads = n_threads;
   result.n_batch = n_batch;
   result.exact_products = exact;
+  result.rope = rope;
+  const std::pair<const char*, hearth::RopeScalingType> scalings[] = {{"", hearth::RopeScalingType::kModel},
+                                                                      {"none", hearth::RopeScalingType::kNone},
+                                                                      {"linear", hearth::RopeScalingType::kLinear},
+                                                                      {"yarn", hearth::RopeScalingType::kYarn}};
+  const auto* scaling =
+      std::find_if(std::begin(scalings), std::end(scalings), [&](const auto& s) { return rope_scaling == s.first; });
+  if (scaling == std::end(scalings)) {
+    return Error{ErrorCode::kInvalidArgument, "--rope-scaling: '" + rope_scaling + "' is not none, linear or yarn"};
+  }
+  result.rope.scaling = scaling->second;
   return result;
 }
 

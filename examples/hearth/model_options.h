@@ -45,11 +45,29 @@ struct SessionSettings {
   std::string kv = "f16", k_type, v_type, isa;
   bool exact = false;
   AdapterSettings adapters;  ///< their load() needs the model
+  hearth::RopeOptions rope;
+  std::string rope_scaling;
 
   void declare(Options& options, bool has_batch_size = true);
   void declare_kv_types(Options& options);
+  void declare_rope(Options& options);
   /// Checks the settings and forces the instruction set. Any error is one of usage.
   hearth::Result<hearth::SessionOptions> resolve() const;
+};
+
+/// What to do with a full context, and where to keep a sequence: --on-full, --keep, --session.
+struct CacheSettings {
+  std::string on_full = "stop", session;
+  int32_t keep = 4;
+
+  void declare(Options& options);
+  void declare_keep(Options& options);  ///< all but --on-full
+  /// Puts them into `options`. Any error is one of usage.
+  hearth::Status resolve(hearth::GenerateOptions& options) const;
+  /// Restores sequence 0 from the file, if there is one.
+  hearth::Status restore(hearth::Session& of) const;
+  /// Saves it there, if a file was named.
+  hearth::Status save(const hearth::Session& of) const;
 };
 
 /// The context where none is asked for: what the model was trained for, or the part of it that memory allows. Sets

@@ -21,6 +21,7 @@ struct RunOptions {
   bool ignore_eos = false, json = false, special = false, no_bos = false, echo = false, quiet = false;
   std::vector<std::string> stop;
   SessionSettings session;
+  CacheSettings cache;
   SamplingSettings sampling;
   GrammarSettings grammar;
   bool has_prompt = false, has_text = false;
@@ -175,6 +176,8 @@ Action setup_run(Options& options) {
   options.add("-q,--quiet", values->quiet, "Only the text: no timings, progress or notes");
   options.add("--json", values->json, "Print one JSON object: prompt_ids, ids, text, stop, timings");
   values->session.declare(options);
+  values->session.declare_rope(options);
+  values->cache.declare(options);
   values->sampling.declare(options);
   values->grammar.declare(options);
   options.footer("The text goes to standard output as it is made, timings go to standard error.");

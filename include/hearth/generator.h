@@ -42,6 +42,15 @@ enum class StopReason : uint8_t {
 /// "length", "end_token", "stop_text", "callback", "context_full", "cancelled".
 const char* stop_reason_name(StopReason reason);
 
+/// How to go on when a sequence fills the context.
+enum class OnFull : uint8_t {
+  kStop,    ///< end the text
+  kShift,   ///< forget the older half of what follows the first GenerateOptions::keep tokens, and move up the rest
+  kWindow,  ///< forget the 64 oldest of what follows them: a window that slides, behind attention sinks
+};
+/// "stop", "shift", "window".
+const char* on_full_name(OnFull on_full);
+
 /// One generated token. Of the end token the text is empty.
 struct GeneratedToken {
   Token id = 0;
@@ -68,6 +77,11 @@ struct GenerateOptions {
   bool probabilities = false;  ///< true: fill GeneratedToken::probability (one pass over the logits per token)
 
   // Of Session::generate and Chat; a Generator by itself looks at none of these.
+  OnFull on_full = OnFull::kStop;  ///< what to do when the context is full while text is generated
+  int32_t keep = 4;                ///< tokens at the beginning that on_full never forgets
+  /// Of Session::generate alone. true: what sequence 0 holds stays where it begins as the prompt does (a restored
+  /// sequence, an earlier text), and other sequences stay; false: the cache is cleared first.
+  bool continue_cache = false;
   bool add_special = true;     ///< begin a prompt of text as the vocabulary asks (BOS)
   bool parse_special = false;  ///< true: control tokens written in a prompt of text count as such
   /// Called as the prompt is computed, after every n_batch tokens; return false to end with kCancelled. Off: empty.

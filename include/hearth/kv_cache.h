@@ -18,7 +18,7 @@
 namespace hearth {
 
 /// How the elements of cached keys or values are stored.
-enum class KVType : uint8_t { kF32, kF16, kBF16 };
+enum class KVType : uint8_t { kF32, kF16, kBF16, kQ8_0, kQ5_1, kQ5_0, kQ4_1, kQ4_0, kIQ4_NL };
 
 /// Every type, in the order of the enum. Empty when memory is out.
 std::vector<KVType> list_kv_types();
@@ -34,6 +34,7 @@ struct KVCacheStats {
   int64_t pages_total = 0;
   int64_t pages_used = 0;    ///< referenced by at least one sequence
   int64_t pages_shared = 0;  ///< referenced by more than one
+  int64_t pages_kept = 0;    ///< referenced by none, but kept for prefixes that come again while nobody wants the room
   uint64_t bytes_total = 0;
 };
 
@@ -56,6 +57,8 @@ class KVCache {
   Status remove(SeqId seq, int32_t p0, int32_t p1 = -1);
   /// Makes `to` equal to positions [p0, p1) of `from`, sharing pages. What `to` held is forgotten.
   Status copy(SeqId from, SeqId to, int32_t p0 = 0, int32_t p1 = -1);
+  /// Forgets every other sequence.
+  Status keep(SeqId seq);
   /// Keeps the first `n` positions of a sequence.
   Status trim(SeqId seq, int32_t n);
   /// Forgets the last `n` positions. A sequence can always go back by kRollbackTokens; if its model has recurrent
@@ -69,6 +72,8 @@ class KVCache {
   int32_t length(SeqId seq) const;
   /// True when the position is held.
   bool contains(SeqId seq, int32_t pos) const;
+  /// Id of the token at a position; -1 when it is not held.
+  Token token(SeqId seq, int32_t pos) const;
   KVCacheStats stats() const;
 
   struct Impl;

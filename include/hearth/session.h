@@ -28,6 +28,22 @@
 
 namespace hearth {
 
+/// How rotary embeddings are scaled (Chen et al. 2023; Peng et al. 2023, YaRN).
+enum class RopeScalingType : uint8_t { kModel, kNone, kLinear, kYarn };
+
+/// Stretches a context beyond that of training. What is not set stays as the file has it; a file's factors for each
+/// frequency apply in any case. Layers with a rotary embedding of their own for sliding windows keep it.
+struct RopeOptions {
+  RopeScalingType scaling = RopeScalingType::kModel;
+  float freq_base = 0;         ///< base of the frequencies; 0: the file's
+  float freq_scale = 0;        ///< factor on positions, 0.25 stretches four times; 0: the file's
+  int32_t yarn_orig_ctx = 0;   ///< context before stretching; 0: the file's
+  float yarn_ext_factor = -1;  ///< share of frequencies that YaRN keeps apart; < 0: 1 with YaRN
+  float yarn_attn_factor = 1;  ///< factor on cos and sin when yarn_ext_factor is 0; YaRN has its own otherwise
+  float yarn_beta_fast = 0;    ///< turns over the original context from which a frequency is kept; 0: the file's
+  float yarn_beta_slow = 0;    ///< turns below which it is stretched; 0: the file's
+};
+
 struct SessionOptions {
   int32_t n_ctx = 0;             ///< positions that fit, over all sequences; 0: the model's own, at most 4096
   int32_t n_seqs = 1;            ///< sequences that may exist at once
@@ -42,6 +58,13 @@ struct SessionOptions {
   /// expansion gives but for the rounding of sums; generation is some forty times slower. k_type and v_type round
   /// besides.
   bool exact_products = false;
+  RopeOptions rope{};
+  /// Pages that prefill() computes stay known by their tokens while nobody else wants the room (the cache grows by
+  /// nothing), and Session::reuse(), generate() and Chat begin with those of a prefix that comes again, whichever
+  /// sequence had it before. Prompts are then cut at pages, so that results are the same bits whether or not a prefix
+  /// was known. Not for recurrent layers, nor for sequences with adapters, which compute every prompt from its
+  /// beginning. n_batch becomes a multiple of 64.
+  bool reuse_prefixes = false;
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the session; then n_threads is ignored
   std::vector<AdapterScale> adapters{};  ///< that every sequence begins with; several add up
 };
@@ -58,6 +81,7 @@ struct PrefillOptions {
 
 struct Timings {
   int32_t prompt_tokens = 0;
+  int32_t reused_tokens = 0;  ///< of these, that a known prefix gave (SessionOptions::reuse_prefixes)
   int32_t generated_tokens = 0;
   double prompt_seconds = 0;       ///< until the prompt's logits were there
   double first_token_seconds = 0;  ///< from the call to the first token's text
@@ -97,6 +121,10 @@ class Session {
   /// Computes tokens at the positions that follow those of a sequence, n_batch at a time. Errors as decode(); what was
   /// computed before an error stays. kInvalidArgument for no tokens.
   Status prefill(std::span<const Token> tokens, const PrefillOptions& options = {});
+  /// Empties a sequence and lets it begin with the longest known prefix of these tokens (less than all of them).
+  /// Returns how many tokens that is: prefill() of the rest follows. 0 without SessionOptions::reuse_prefixes;
+  /// kInvalidArgument for a bad sequence.
+  Result<int32_t> reuse(SeqId seq, std::span<const Token> tokens);
   /// Logits [n_vocab] of the i-th token of the last decode() that asked for them; empty when there is no
   /// such row. Valid until the next decode().
   std::span<const float> logits(size_t i) const;
@@ -125,6 +153,27 @@ class Session {
   /// Names what acts on a position of a sequence, by contents and scales: positions with equal tokens before them and
   /// equal keys have equal keys and values in the cache. 0: no adapter acts. The same on every machine.
   uint64_t adapter_key(SeqId seq, int32_t pos) const;
+
+  /// Adds delta to the positions [p0, p1) of a sequence (p1 < 0: to the end): their keys are turned by the difference,
+  /// what else was computed of them stays. So the text is not what it would be, had it been computed without what is
+  /// now missing. kInvalidArgument for a bad sequence, or when positions would leave the context or meet others;
+  /// kContextFull when a page is wanting; kUnsupported with recurrent layers or learned positions. On an error nothing
+  /// has changed.
+  Status shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta);
+  /// Makes room at the end of a full sequence: forgets positions after the first `keep`, half of what is there with
+  /// kShift, a page's with kWindow, and moves up those behind them. Returns how many were forgotten. kContextFull with
+  /// kStop, or when there are fewer than two to choose from; otherwise errors as shift() and KVCache::remove().
+  Result<int32_t> make_room(SeqId seq, OnFull on_full, int32_t keep);
+
+  /// A sequence as bytes or as a file, with the types of its entries and a fingerprint of the model, checksummed. The
+  /// file appears under its name when it is complete. kInvalidArgument for a bad sequence, kIo.
+  Result<std::vector<std::byte>> save(SeqId seq) const;
+  Status save(SeqId seq, const std::string& path) const;
+  /// Replaces a sequence by a saved one; with the same threads and instruction set it goes on to the bit. kFormat says
+  /// what is damaged, kInvalidArgument what does not fit (another model, other types or rope options, too small a
+  /// context), kContextFull, kNotFound, kIo. On an error the sequence is as it was.
+  Status restore(SeqId seq, std::span<const std::byte> bytes);
+  Status restore(SeqId seq, const std::string& path);
 
   KVCache& cache();
   const KVCache& cache() const;

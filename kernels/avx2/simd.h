@@ -134,6 +134,26 @@ inline void interleave(Floats e, Floats o, Floats* low, Floats* high) {
   *high = _mm256_permute2f128_ps(a, b, 0x31);
 }
 
+/// kLanes signed bytes.
+inline Floats load_bytes(const uint8_t* p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+/// 16 numbers that 4-bit codes stand for.
+using CodeTable = __m128i;
+inline CodeTable make_code_table(const int8_t* values) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(values));
+}
+/// 32 elements of 16 bytes: those of the lower halves, then those of the upper ones.
+inline void load_nibbles(Floats (&x)[4], const uint8_t* p, CodeTable table) {
+  const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), mask = _mm_set1_epi8(15);
+  const __m128i low = _mm_shuffle_epi8(table, _mm_and_si128(both, mask));
+  const __m128i high = _mm_shuffle_epi8(table, _mm_and_si128(_mm_srli_epi16(both, 4), mask));
+  x[0] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(low));
+  x[1] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(low, low)));
+  x[2] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(high));
+  x[3] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(high, high)));
+}
+
 /// 16-bit elements.
 inline __m128i load_words_n(const uint16_t* p, int64_t n) {
   alignas(16) uint16_t words[8] = {};
@@ -200,6 +220,24 @@ inline Floats to_floats(Ints x) {
 /// Integers within 16 bits to pairs.
 inline Ints make_pairs(Ints low, Ints high) {
   return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
+}
+inline Ints bit_and(Ints a, Ints b) {
+  return _mm256_and_si256(a, b);
+}
+inline Ints bit_or(Ints a, Ints b) {
+  return _mm256_or_si256(a, b);
+}
+template <int kBits>
+inline Ints shift_right(Ints x) {
+  return _mm256_srli_epi32(x, kBits);
+}
+template <int kBits>
+inline Ints shift_left(Ints x) {
+  return _mm256_slli_epi32(x, kBits);
+}
+/// table[byte] for every byte, below 16.
+inline Ints lookup_bytes(Ints x, const uint8_t* table) {
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))), x);
 }
 /// p[0], p[stride], p[2 stride], ...
 inline Floats gather(const float* p, int stride) {

@@ -117,6 +117,22 @@ inline void interleave(Floats e, Floats o, Floats* low, Floats* high) {
   *high = _mm512_permutex2var_ps(e, second, o);
 }
 
+/// kLanes signed bytes.
+inline Floats load_bytes(const uint8_t* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+/// 16 numbers that 4-bit codes stand for.
+using CodeTable = __m512;
+inline CodeTable make_code_table(const int8_t* values) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values))));
+}
+/// 32 elements of 16 bytes: those of the lower halves, then those of the upper ones.
+inline void load_nibbles(Floats (&x)[2], const uint8_t* p, CodeTable table) {
+  const __m512i both = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  x[0] = _mm512_permutexvar_ps(both, table);
+  x[1] = _mm512_permutexvar_ps(_mm512_srli_epi32(both, 4), table);
+}
+
 /// 16-bit elements.
 inline Floats load_half(const uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
@@ -165,6 +181,24 @@ inline Floats to_floats(Ints x) {
 /// Integers within 16 bits to pairs.
 inline Ints make_pairs(Ints low, Ints high) {
   return _mm512_mask_blend_epi16(0xaaaaaaaau, low, _mm512_slli_epi32(high, 16));
+}
+inline Ints bit_and(Ints a, Ints b) {
+  return _mm512_and_si512(a, b);
+}
+inline Ints bit_or(Ints a, Ints b) {
+  return _mm512_or_si512(a, b);
+}
+template <int kBits>
+inline Ints shift_right(Ints x) {
+  return _mm512_srli_epi32(x, kBits);
+}
+template <int kBits>
+inline Ints shift_left(Ints x) {
+  return _mm512_slli_epi32(x, kBits);
+}
+/// table[byte] for every byte, below 16.
+inline Ints lookup_bytes(Ints x, const uint8_t* table) {
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))), x);
 }
 /// p[0], p[stride], p[2 stride], ...
 inline Floats gather(const float* p, int stride) {

@@ -2,6 +2,7 @@
 #include "kernels/avx512/simd.h"
 //
 #include "kernels/avx512/overlay.h"
+#include "kernels/reference/vector_ops.h"
 #include "kernels/simd/norms.h"
 #include "kernels/simd/vector_ops.h"
 
@@ -17,6 +18,7 @@ void overlay_vector_ops(KernelTable& table) {
   table.scale = scale_row;
   table.axpy = axpy_rows;
   table.dot = dot_rows;
+  table.hadamard = hadamard_row<reference::hadamard>;
   table.soft_cap = soft_cap_row;
   table.softmax = softmax_row;
 }

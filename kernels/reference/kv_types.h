@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "kernels/half.h"
-#include "kernels/kv_types.h"
+#include "kernels/reference/kv_blocks.h"
 
 namespace hearth::kernels::reference {
 
@@ -46,6 +46,10 @@ struct PlainKv {
 using KvF32 = PlainKv<F32Element>;
 using KvF16 = PlainKv<F16Element>;
 using KvBF16 = PlainKv<BF16Element>;
+#define HEARTH_KV_TYPE(Name, name, block_size, block_bytes)
+#define HEARTH_KV_BLOCK_TYPE(Name, name, block_size, block_bytes) using Kv##Name = BlockKv<KvType::k##Name>;
+#include "kernels/kv_types.inc"
+#undef HEARTH_KV_TYPE
 
 /// Reads of one element, for attention.
 struct KvElements {

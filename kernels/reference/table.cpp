@@ -15,6 +15,7 @@ void overlay_reference(KernelTable& table) {
   table.scale = reference::scale;
   table.axpy = reference::axpy;
   table.dot = reference::dot;
+  table.hadamard = reference::hadamard;
   table.soft_cap = reference::soft_cap;
   table.softmax = reference::softmax;
   table.int8_peak = reference::int8_peak;

@@ -14,6 +14,7 @@ void add(float* y, const float* x, int64_t n);
 void scale(float* y, float s, int64_t n);
 void axpy(float* y, float a, const float* x, int64_t n);
 float dot(const float* x, const float* y, int64_t n);
+void hadamard(float* y, int64_t n, int64_t size);
 void soft_cap(float* y, float cap, int64_t n);
 void softmax(float* y, int64_t n);
 

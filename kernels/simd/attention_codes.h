@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/kernel_table.h"
+#include "kernels/simd/kv_blocks.h"
 #include "kernels/simd/kv_types.h"
 
 namespace hearth::kernels {
@@ -42,6 +43,7 @@ struct RunScratch {
   float* k_scale;     ///< [64]
   int32_t* v;         ///< [32, v_padded] codes
   float* v_scale;     ///< [v_padded]
+  float* decoded;     ///< [64 max(k_dim, v_dim)] a page of blocks as floats
   float* tiles;
 };
 
@@ -68,6 +70,7 @@ inline RunScratch carve_scratch(void* memory, int nq, const AttentionShape& shap
   s.k_scale = take(kPageTokens);
   s.v = as_ints(take(kPagePairs * s.v_padded));
   s.v_scale = take(s.v_padded);
+  s.decoded = take(kPageTokens * (shape.k_dim > shape.v_dim ? shape.k_dim : shape.v_dim));
   s.tiles = p;
   return s;
 }
@@ -171,13 +174,28 @@ struct EncodeKernels {
 
 constexpr EncodeKernels kEncodeKernels[] = {
 #define HEARTH_KV_TYPE(Name, name, block_size, block_bytes) {encode_keys<Kv##Name>, encode_values<Kv##Name>},
+#define HEARTH_KV_BLOCK_TYPE(Name, name, block_size, block_bytes)
 #include "kernels/kv_types.inc"
 #undef HEARTH_KV_TYPE
 };
 
+/// Blocks become floats first, one page of one head at a time.
 inline bool encode_page(const RunScratch& s, const KvPage& page, const AttentionShape& shape, uint64_t held) {
-  return kEncodeKernels[static_cast<int>(shape.k_type)].keys(s, page.k, shape.k_dim, held) &&
-         kEncodeKernels[static_cast<int>(shape.v_type)].values(s, page.v, shape.v_dim, held);
+  const auto kernels_of = [](KvType type) {
+    return kEncodeKernels[static_cast<int>(is_plain(type) ? type : KvType::kF32)];
+  };
+  const void* keys = page.k;
+  if (!is_plain(shape.k_type)) {
+    decode_keys_of(shape.k_type)(s.decoded, shape.k_type, page.k, shape.k_dim);
+    keys = s.decoded;
+  }
+  if (!kernels_of(shape.k_type).keys(s, keys, shape.k_dim, held)) return false;
+  const void* values = page.v;
+  if (!is_plain(shape.v_type)) {
+    decode_values_of(shape.v_type)(s.decoded, shape.v_type, page.v, shape.v_dim);
+    values = s.decoded;
+  }
+  return kernels_of(shape.v_type).values(s, values, shape.v_dim, held);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/kernel_table.h"
+#include "kernels/simd/attention_blocks.h"
 #include "kernels/simd/kv_types.h"
 #include "kernels/simd/math.h"
 
@@ -36,26 +37,13 @@ inline void for_each_tile(int64_t n, F&& f) {
   }
 }
 
-/// Prefetches what comes next, line by line, about as fast as elements are used.
-struct NextLines {
-  const char* at;
-  int64_t left;
-
-  NextLines(const void* first, int64_t bytes)
-      : at(static_cast<const char*>(first)), left(first != nullptr ? (bytes + 63) / 64 : 0) {}
-  /// To be called once for a tile's vectors of one row.
-  template <KvType kType>
-  void advance() {
-    constexpr int64_t kLines = (kv_position_bytes(kType, kTileVectors * kLanes) + 63) / 64;
+/// To be called once for a tile's vectors of one row.
+template <KvType kType>
+inline void prefetch_row(NextLines& next) {
+  constexpr int64_t kLines = (kv_position_bytes(kType, kTileVectors * kLanes) + 63) / 64;
 #pragma GCC unroll 4
-    for (int64_t i = 0; i < kLines; ++i) {
-      if (left <= 0) return;
-      __builtin_prefetch(at, 0, 2);
-      at += 64;
-      --left;
-    }
-  }
-};
+  for (int64_t i = 0; i < kLines; ++i) next.line();
+}
 
 /// scores[i][tokens of kVectors vectors from t on] = q_i . k_t for kQ queries.
 template <int kQ, int kVectors, KvType kType, typename Type>
@@ -67,7 +55,7 @@ inline void score_tokens(float* scores, const float* q, const void* keys, int64_
     for (int j = 0; j < kVectors; ++j) sum[i][j] = zero();
   }
   for (int64_t d = 0; d < k_dim; ++d) {
-    next.advance<kType>();
+    prefetch_row<kType>(next);
     Floats k[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) k[j] = Type::key(keys, k_dim, d, t + j * kLanes);
@@ -99,7 +87,7 @@ inline void add_values(float* acc, int64_t v_dim, const float* keep, const float
   }
   for (uint64_t left = tokens; left != 0; left &= left - 1) {
     const int64_t t = __builtin_ctzll(left);
-    next.advance<kType>();
+    prefetch_row<kType>(next);
     Floats value[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) value[j] = Type::value_up_to(values, v_dim, t, d + j * kLanes, lanes);
@@ -201,7 +189,7 @@ __attribute__((noinline)) void score_page(float* scores, const float* q, const v
   });
 }
 
-/// Attention's part of a KV type: scores and weighted sums of 1, 2 and kBlockQueries queries.
+/// Attention's part of a plain KV type: scores and weighted sums of 1, 2 and kBlockQueries queries.
 struct PageKernels {
   using Score = decltype(&score_page<1, KvType::kF32, KvF32>);
   using AddValues = decltype(&add_all_values<1, KvType::kF32, KvF32>);
@@ -216,6 +204,7 @@ inline constexpr PageKernels kPageKernelsOf = {
 
 constexpr PageKernels kPageKernels[] = {
 #define HEARTH_KV_TYPE(Name, name, block_size, block_bytes) kPageKernelsOf<KvType::k##Name, Kv##Name>,
+#define HEARTH_KV_BLOCK_TYPE(Name, name, block_size, block_bytes)
 #include "kernels/kv_types.inc"
 #undef HEARTH_KV_TYPE
 };
@@ -227,14 +216,24 @@ inline void attend_block(const AttentionState& state, int64_t first, const float
   uint64_t tokens = 0;
   for (int i = 0; i < kQ; ++i) tokens |= visible[first + i];
   if (tokens == 0) return;
-  const auto score = kPageKernels[static_cast<int>(shape.k_type)].score[kIndex];
-  const auto add_values = kPageKernels[static_cast<int>(shape.v_type)].add_values[kIndex];
-  score(scratch, q + first * shape.k_dim, page.k, shape.k_dim, {page.v, kv_page_bytes(shape.v_type, shape.v_dim)});
+  const NextLines values(page.v, kv_page_bytes(shape.v_type, shape.v_dim));
+  if (is_plain(shape.k_type)) {
+    const auto score = kPageKernels[static_cast<int>(shape.k_type)].score[kIndex];
+    score(scratch, q + first * shape.k_dim, page.k, shape.k_dim, values);
+  } else {
+    score_blocks(scratch, q + first * shape.k_dim, kQ, shape.k_type, page.k, shape.k_dim, values);
+  }
   float keep[kQ];
   join_softmax<kQ>(scratch, keep, state.max + first, state.sum + first, visible + first,
                    alibi != nullptr ? alibi + 2 * first : nullptr, shape.soft_cap);
-  add_values(state.acc + first * shape.v_dim, shape.v_dim, keep, scratch, page.v, tokens,
-             {page.next, kv_page_bytes(shape.k_type, shape.k_dim)});
+  const NextLines next(page.next, kv_page_bytes(shape.k_type, shape.k_dim));
+  float* acc = state.acc + first * shape.v_dim;
+  if (is_plain(shape.v_type)) {
+    const auto add_values = kPageKernels[static_cast<int>(shape.v_type)].add_values[kIndex];
+    add_values(acc, shape.v_dim, keep, scratch, page.v, tokens, next);
+  } else {
+    add_values_of_blocks(acc, kQ, shape.v_type, shape.v_dim, keep, scratch, page.v, tokens, next);
+  }
 }
 
 inline void attend_page_f32(const AttentionState& state, const float* q, int nq, const KvPage& page,

@@ -34,6 +34,32 @@ inline void soft_cap_row(float* y, float cap, int64_t n) {
   for_each_vector(n, [=](int64_t i, int64_t m) { store_up_to(y + i, mul(c, tanh(div(load_up_to(y + i, m), c))), m); });
 }
 
+/// Butterflies of any distance by vectors: every round takes sums and differences of neighbors and sorts sums before
+/// differences, which turns the bits of an element's index by one; after all rounds each is where it was.
+inline void hadamard_block(float* y, int64_t size) {
+  alignas(64) float other[kMostHadamard];
+  float *from = y, *to = other;
+  for (int64_t half = 1; half < size; half *= 2) {
+    for (int64_t i = 0; i < size; i += 2 * kLanes) {
+      const Floats a = load(from + i), b = load(from + i + kLanes);
+      const Floats even = even_lanes(a, b), odd = odd_lanes(a, b);
+      store(to + i / 2, add(even, odd));
+      store(to + size / 2 + i / 2, sub(even, odd));
+    }
+    float* swap = from;
+    from = to;
+    to = swap;
+  }
+  const Floats norm = splat(static_cast<float>(1.0 / __builtin_sqrt(static_cast<double>(size))));
+  for (int64_t i = 0; i < size; i += kLanes) store(y + i, mul(load(from + i), norm));
+}
+
+template <auto kSmall>
+inline void hadamard_row(float* y, int64_t n, int64_t size) {
+  if (size < 2 * kLanes) return kSmall(y, n, size);
+  for (int64_t i = 0; i < n; i += size) hadamard_block(y + i, size);
+}
+
 inline float max_of_row(const float* y, int64_t n) {
   Floats largest = splat(-__builtin_inff());
   int64_t i = 0;

@@ -26,6 +26,7 @@ void KVCache::Impl::lay_out(Layout& cut) {
   states.lay_out(cut, options.n_seqs, layout.state_floats);
   end_ = cut.take<int32_t>(options.n_seqs);
   last_ = cut.take<int32_t>(options.n_seqs);
+  known_ = cut.take<int32_t>(options.n_seqs);
 }
 
 uint64_t KVCache::Impl::bytes_needed(std::span<const CacheLayer> layers, const CacheOptions& options) {
@@ -50,12 +51,17 @@ Result<std::unique_ptr<KVCache::Impl>> KVCache::Impl::create(std::span<const Cac
   Layout cut(impl->memory.data());
   impl->lay_out(cut);
   impl->clear();
+  for (size_t g = 0; g < impl->groups.size(); ++g) {
+    impl->groups[g].pool().on_forget([index = &impl->prefixes, g](uint64_t key) { index->forget(key, g); });
+  }
   return impl;
 }
 
 void KVCache::Impl::clear() {
   for (Sequences& group : groups) group.clear();
   states.clear();
+  prefixes.clear();
+  std::fill_n(known_, options.n_seqs, 0);
 }
 
 std::span<const PageRef> KVCache::Impl::table(int layer, SeqId seq) const {

@@ -4,8 +4,10 @@
 // back, states.h keeps what recurrent layers know. All of it lies in one block of memory, which the plan counts.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -15,10 +17,14 @@
 #include "kernels/kernel_table.h"
 #include "lib/base/buffer.h"
 #include "lib/cache/layout.h"
+#include "lib/cache/prefix_index.h"
 #include "lib/cache/sequences.h"
 #include "lib/cache/states.h"
 
 namespace hearth {
+
+/// Takes bytes front to back.
+using ByteSink = std::function<Status(std::span<const std::byte>)>;
 
 struct KVCache::Impl {
   /// Bytes that create() will allocate.
@@ -50,6 +56,24 @@ struct KVCache::Impl {
   Status remove(SeqId seq, int32_t p0, int32_t p1);
   Status rollback(SeqId seq, int32_t n);
   Status copy(SeqId from, SeqId to, int32_t p0, int32_t p1);
+  Status keep(SeqId seq);
+  /// Moves positions in all groups: moves[g] is what has to follow in the pages of group g, in order. Errors: those of
+  /// Session::shift; nothing has changed then.
+  Status shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta, std::vector<std::vector<SlotMove>>& moves);
+  /// Writes a sequence, as saved_sequence.cpp has the format. `model`: what decides the entries besides the tokens.
+  /// Errors are those of `write`; kInvalidArgument for a bad sequence.
+  Status save(SeqId seq, uint64_t model, const ByteSink& write) const;
+  /// Replaces a sequence by a saved one. kFormat: damaged; kInvalidArgument: of another model, type or size of pages,
+  /// or it does not fit the context; kContextFull: no pages are free. On an error nothing has changed.
+  Status restore(SeqId seq, uint64_t model, std::span<const std::byte> bytes);
+  // --- prefixes that were computed before, with CacheOptions::reuse_prefixes
+  // ------------------------------------------
+  /// Lets an empty sequence begin with the longest known prefix of these tokens, in whole pages and less than all of
+  /// them. How many tokens that is.
+  int32_t reuse(SeqId seq, std::span<const Token> tokens);
+  /// Makes known the pages that a prefill of positions [p0, p1), just committed, has filled from its beginning on, if
+  /// everything before them is known.
+  void remember(SeqId seq, int32_t p0, int32_t p1);
   bool room(SeqId seq, int32_t n) const;
   int32_t length(SeqId seq) const;
   bool contains(SeqId seq, int32_t pos) const;
@@ -60,6 +84,7 @@ struct KVCache::Impl {
   CacheOptions options;
   CacheLayout layout;
   std::vector<Sequences> groups;
+  PrefixIndex prefixes;
   States states;
   AlignedBuffer memory;
 
@@ -69,10 +94,15 @@ struct KVCache::Impl {
   Status check_sequence(SeqId seq) const;
   Status check_range(SeqId seq, int32_t& p0, int32_t& p1) const;
   int32_t length_before(SeqId seq, int32_t end) const;
+  bool reaches(const std::vector<const PrefixPages*>& chain, size_t n) const;
+  /// Only the first n pages of a sequence are still what a prefill of their tokens gives.
+  void limit_known(SeqId seq, int32_t n) { known_[seq] = std::min(known_[seq], n); }
+  void copy_held(std::byte* to, size_t group, const PageRef& ref) const;
   Status check_remove(SeqId seq, int32_t p0, int32_t p1) const;
 
-  int32_t* end_ = nullptr;   ///< [n_seqs] one more than the last position of a sequence since begin(); 0: it has none
-  int32_t* last_ = nullptr;  ///< [n_seqs] last position of a sequence in the tokens looked at; -1: none
+  int32_t* end_ = nullptr;    ///< [n_seqs] one more than the last position of a sequence since begin(); 0: it has none
+  int32_t* known_ = nullptr;  ///< [n_seqs] leading pages that are known, or equal to known ones
+  int32_t* last_ = nullptr;   ///< [n_seqs] last position of a sequence in the tokens looked at; -1: none
 };
 
 /// The way into a cache for other parts of the library and for tests.

@@ -43,6 +43,8 @@ CacheLayout CacheLayout::make(std::span<const CacheLayer> layers, const CacheOpt
       place.head_bytes_k = KVCache::kPageTokens * kv_position_bytes(options.k_type, layer.k_dim);
       place.head_bytes_v = KVCache::kPageTokens * kv_position_bytes(options.v_type, layer.v_dim);
       place.n_kv_heads = layer.n_kv_heads;
+      place.k_dim = layer.k_dim;
+      place.v_dim = layer.v_dim;
       group.page_bytes += static_cast<uint64_t>(layer.n_kv_heads) * (place.head_bytes_k + place.head_bytes_v);
     }
     layout.layers.push_back(place);

@@ -57,6 +57,7 @@ struct LayerPlace {
   uint64_t head_bytes_k = 0;
   uint64_t head_bytes_v = 0;
   int n_kv_heads = 0;
+  int k_dim = 0, v_dim = 0;
   int64_t state_offset = 0;  ///< floats from the start of a sequence's state
 };
 

@@ -56,6 +56,7 @@ Status KVCache::Impl::remove(SeqId seq, int32_t p0, int32_t p1) {
   if (Status status = check_remove(seq, p0, p1); !status) return status;
   const int32_t end = length(seq);
   const bool everything = p0 == 0 && p1 >= end;
+  limit_known(seq, p0 / kPageTokens);
   if (states.floats() > 0 && everything) states.restart(seq);
   if (states.floats() > 0 && !everything && p0 < end) states.go_back(seq);
   for (Sequences& group : groups) {
@@ -92,7 +93,45 @@ Status KVCache::Impl::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
     return p0 > 0 ? remove(to, 0, p0) : Status{};
   }
   for (Sequences& group : groups) group.copy(from, to, p0, p1);
+  known_[to] = p0 > 0 ? 0 : std::min(known_[from], p1 / kPageTokens);
   if (states.floats() > 0) states.copy(from, to);
+  return {};
+}
+
+Status KVCache::Impl::keep(SeqId seq) {
+  if (Status status = check_sequence(seq); !status) return status;
+  for (SeqId other = 0; other < options.n_seqs; ++other) {
+    if (other == seq) continue;
+    if (Status status = remove(other, 0, -1); !status) return status;
+  }
+  return {};
+}
+
+Status KVCache::Impl::shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta,
+                            std::vector<std::vector<SlotMove>>& moves) {
+  if (Status status = check_range(seq, p0, p1); !status) return status;
+  const int32_t end = length_before(seq, p1);
+  moves.assign(groups.size(), {});
+  while (p0 < end && !contains(seq, p0)) ++p0;
+  if (delta == 0 || p0 >= end) return {};
+  if (states.floats() > 0) return unsupported("positions of recurrent layers cannot be shifted");
+  if (int64_t{p0} + delta < 0 || int64_t{end} + delta > options.n_ctx) {
+    return Error{ErrorCode::kInvalidArgument, "positions " + std::to_string(p0) + ".." + std::to_string(end - 1) +
+                                                  " shifted by " + std::to_string(delta) + " are not in 0.." +
+                                                  std::to_string(options.n_ctx - 1)};
+  }
+  for (const Sequences& group : groups) {
+    if (!group.collides(seq, p0, end, delta)) continue;
+    return Error{ErrorCode::kInvalidArgument,
+                 "positions that are shifted would meet others of sequence " + std::to_string(seq)};
+  }
+  for (size_t g = 0; g < groups.size(); ++g) {
+    moves[g].reserve(static_cast<size_t>(end - p0));
+    if (groups[g].pages_to_shift(seq, p0, end, delta) <= groups[g].pool().n_free()) continue;
+    return Error{ErrorCode::kContextFull, "no page is free to shift positions of sequence " + std::to_string(seq)};
+  }
+  limit_known(seq, std::min(p0, p0 + delta) / kPageTokens);
+  for (size_t g = 0; g < groups.size(); ++g) groups[g].shift(seq, p0, end, delta, moves[g]);
   return {};
 }
 
@@ -129,6 +168,7 @@ KVCacheStats KVCache::Impl::stats() const {
       stats.pages_used += group.pool().refs(page) > 0;
       stats.pages_shared += group.pool().refs(page) > 1;
     }
+    stats.pages_kept += group.pool().n_cold();
   }
   return stats;
 }
@@ -152,6 +192,9 @@ Status KVCache::rollback(SeqId seq, int32_t n) {
 Status KVCache::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
   return guard([&] { return impl_->copy(from, to, p0, p1); });
 }
+Status KVCache::keep(SeqId seq) {
+  return guard([&] { return impl_->keep(seq); });
+}
 Status KVCache::trim(SeqId seq, int32_t n) {
   return guard([&] { return impl_->remove(seq, n, -1); });
 }
@@ -163,6 +206,9 @@ int32_t KVCache::length(SeqId seq) const {
 }
 bool KVCache::contains(SeqId seq, int32_t pos) const {
   return impl_->contains(seq, pos);
+}
+Token KVCache::token(SeqId seq, int32_t pos) const {
+  return impl_->contains(seq, pos) ? impl_->token(seq, pos) : -1;
 }
 KVCacheStats KVCache::stats() const {
   return impl_->stats();

@@ -73,7 +73,7 @@ void Sequences::log(PageRef& ref) {
 bool Sequences::hold(SeqId seq, int32_t pos, Token id) {
   PageRef& ref = row(seq)[pos / kPage];
   log(ref);
-  if (ref.page < 0 || pool_.refs(ref.page) > 1) {
+  if (ref.page < 0 || !pool_.writable(ref.page)) {
     const int32_t page = ref.page < 0 ? pool_.take() : pool_.take_copy(ref.page);  // the log has the original
     if (page < 0) return false;
     ref.page = page;
@@ -117,7 +117,7 @@ void Sequences::undo() {
 
 bool Sequences::needs_page(SeqId seq, int64_t index) const {
   const PageRef& ref = row(seq)[index];
-  return ref.page < 0 || pool_.refs(ref.page) > 1;
+  return ref.page < 0 || !pool_.writable(ref.page);
 }
 
 bool Sequences::has_room(SeqId seq, int32_t n, int n_batch) const {
@@ -143,7 +143,7 @@ void Sequences::clear_entry(PageRef& ref) {
 }
 
 void Sequences::remove(SeqId seq, int32_t p0, int32_t p1) {
-  for (int64_t index = p0 / kPage; index < pages_for(p1); ++index) {
+  for (int64_t index = pages_for(p1); index-- > p0 / kPage;) {  // of a known prefix the end goes cold first
     PageRef& ref = row(seq)[index];
     ref.mask &= ~range_mask(index, p0, p1);
     if (ref.mask == 0) clear_entry(ref);
@@ -160,6 +160,69 @@ void Sequences::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
     pool_.share(source.page);
   }
   dropped_[to] = dropped_[from];
+}
+
+int64_t Sequences::n_own_pages(SeqId seq) const {
+  int64_t n = 0;
+  for (const PageRef& ref : table(seq)) n += ref.page >= 0 && pool_.refs(ref.page) == 1;
+  return n;
+}
+
+int32_t Sequences::adopt(SeqId seq, int64_t index, uint64_t mask) {
+  PageRef& ref = row(seq)[index];
+  ref.page = pool_.take();
+  ref.mask = mask;
+  return ref.page;
+}
+
+void Sequences::hold_known(SeqId seq, int64_t index, int32_t page) {
+  row(seq)[index] = {page, -1, ~uint64_t{0}};
+  pool_.share(page);
+}
+
+bool Sequences::collides(SeqId seq, int32_t p0, int32_t p1, int32_t delta) const {
+  const int64_t end = n_entries_ * kPage;
+  for (int64_t pos = std::max<int64_t>(0, int64_t{p0} + delta); pos < std::min(end, int64_t{p1} + delta); ++pos) {
+    const auto to = static_cast<int32_t>(pos);
+    if (to >= p0 && to < p1) continue;
+    if (holds(seq, to) && holds(seq, to - delta)) return true;
+  }
+  return false;
+}
+
+void Sequences::make_writable(PageRef& ref) {
+  if (ref.page >= 0 && pool_.writable(ref.page)) return;
+  const int32_t page = ref.page < 0 ? pool_.take() : pool_.take_copy(ref.page);
+  if (ref.page >= 0) pool_.release(ref.page);
+  ref.page = page;
+}
+
+int64_t Sequences::pages_to_shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta) const {
+  int64_t wanted = 0, last = -1;
+  for (int32_t pos = p0; pos < p1; ++pos) {
+    if (!holds(seq, pos) || (pos + delta) / kPage == last) continue;
+    last = (pos + delta) / kPage;
+    wanted += needs_page(seq, last);
+  }
+  return wanted;
+}
+
+void Sequences::shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta, std::vector<SlotMove>& moves) {
+  for (int32_t i = 0; i < p1 - p0; ++i) {  // so that nothing is overwritten before it has moved
+    const int32_t from = delta < 0 ? p0 + i : p1 - 1 - i, to = from + delta;
+    if (!holds(seq, from)) continue;
+    PageRef& target = row(seq)[to / kPage];
+    make_writable(target);
+    PageRef& source = row(seq)[from / kPage];
+    moves.push_back({source.page, target.page, from % kPage, to % kPage});
+    pool_.tokens(target.page)[to % kPage] = pool_.tokens(source.page)[from % kPage];
+    source.mask &= ~(uint64_t{1} << (from % kPage));
+    target.mask |= uint64_t{1} << (to % kPage);
+  }
+  for (int64_t index = 0; index < n_entries_; ++index) {
+    if (row(seq)[index].mask == 0) clear_entry(row(seq)[index]);
+  }
+  if (dropped_[seq] > p0) dropped_[seq] = std::max(0, dropped_[seq] + delta);
 }
 
 }  // namespace hearth

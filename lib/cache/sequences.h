@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "lib/cache/layout.h"
 #include "lib/cache/page_pool.h"
@@ -20,6 +21,12 @@ struct PageRef {
   uint64_t mask = 0;  ///< bit t: position 64 i + t is held
 };
 
+/// A position's keys and values go to another slot.
+struct SlotMove {
+  int32_t from_page, to_page;
+  int32_t from_slot, to_slot;
+};
+
 class Sequences {
  public:
   /// Cuts tables and pool out of `memory`; with a counting Layout nothing but the size matters.
@@ -28,6 +35,7 @@ class Sequences {
 
   std::span<const PageRef> table(SeqId seq) const { return {row(seq), static_cast<size_t>(n_entries_)}; }
   const PagePool& pool() const { return pool_; }
+  PagePool& pool() { return pool_; }
   const GroupLayout& layout() const { return layout_; }
   bool holds(SeqId seq, int32_t pos) const;
   /// One more than the highest position held below `end`.
@@ -55,6 +63,21 @@ class Sequences {
   void remove(SeqId seq, int32_t p0, int32_t p1);
   /// `to` becomes positions [p0, p1) of `from`, sharing pages.
   void copy(SeqId from, SeqId to, int32_t p0, int32_t p1);
+  /// Pages that shift() will take.
+  int64_t pages_to_shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta) const;
+  /// Moves the positions held in [p0, p1) by delta in the table, and appends to `moves`, which has room for them, what
+  /// has to follow in the pages, in order. No other position may be held where they go, and pages_to_shift() must be
+  /// free.
+  void shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta, std::vector<SlotMove>& moves);
+  /// Whether positions outside [p0, p1) are held where those inside go.
+  bool collides(SeqId seq, int32_t p0, int32_t p1, int32_t delta) const;
+  /// Pages that nobody but this sequence holds.
+  int64_t n_own_pages(SeqId seq) const;
+  /// Gives an empty entry a page of its own with these positions; there must be a free one. Its number.
+  int32_t adopt(SeqId seq, int64_t index, uint64_t mask);
+  /// Gives an empty entry a whole page that is in the pool already.
+  void hold_known(SeqId seq, int64_t index, int32_t page);
+  void set_dropped(SeqId seq, int32_t dropped) { dropped_[seq] = dropped; }
   /// All positions are about to be forgotten: nothing has left the window any more.
   void restart(SeqId seq) { dropped_[seq] = 0; }
 
@@ -73,6 +96,7 @@ class Sequences {
   void make_row(SeqId seq) const;
   void log(PageRef& ref);
   void clear_entry(PageRef& ref);
+  void make_writable(PageRef& ref);
 
   GroupLayout layout_;
   PagePool pool_;

@@ -64,6 +64,7 @@ void check_vector_kernels(std::vector<KernelCheck>& checks, const KernelTable& i
     std::fill_n(y, n, 0.0f);
     y[0] = product + static_cast<float>(4 * n);  // beside the sum of magnitudes, about 4 n
   });
+  check("hadamard", [](T t, float* y, F, F, int64_t n) { t.hadamard(y, n / 64 * 64, 64); });
   check("soft_cap", [](T t, float* y, F, F, int64_t n) { t.soft_cap(y, 3.0f, n); });
   check("softmax", [](T t, float* y, F, F, int64_t n) { t.softmax(y, n); });
 }

@@ -60,6 +60,8 @@ void store_position(const ForwardContext& c, int layer, const QkvRow& row, const
   }
   norm_heads(c, k, w.k_norm, shape.n_kv_heads, shape.k_dim);
   rotate_heads(c, k, shape.rope, t, shape.n_kv_heads, shape.k_dim);
+  rotate_for_cache(k, shape.n_kv_heads, shape.k_dim, c.k_type);
+  rotate_for_cache(v, shape.n_kv_heads, shape.v_dim, c.v_type);
   const PageRef& ref = c.cache->table(layer, token.seq)[static_cast<size_t>(token.pos / kPageTokens)];
   for (int h = 0; h < shape.n_kv_heads; ++h) {
     store_kv(kernels(), c.cache->page(layer, ref.page, h), attention_shape(c, shape), token.pos % kPageTokens,

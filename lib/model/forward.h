@@ -123,6 +123,7 @@ struct ForwardContext {
   kernels::KvType k_type = kernels::KvType::kF16;
   kernels::KvType v_type = kernels::KvType::kF16;
   bool causal = true;
+  bool page_runs = false;  ///< which attention kernel a token takes depends on the tokens of its page alone
   const LinearObserver* observe_linear = nullptr;  ///< sees every linear layer; nullptr: none
   const std::atomic<bool>* cancel = nullptr;       ///< looked at before every layer; may be nullptr
   AdapterPass* adapters = nullptr;                 ///< of this batch; nullptr: it uses none

@@ -21,6 +21,7 @@ struct RopeParams {
   RopeScaling scaling = RopeScaling::kNone;
   double factor = 1.0;       ///< context extension
   double attn_factor = 1.0;  ///< multiplies cos and sin
+  double yarn_ext = 1.0;     ///< share of the frequencies that YaRN keeps; 0: it only interpolates
   double beta_fast = 32.0;   ///< YaRN (Peng et al. 2023, section 3.2)
   double beta_slow = 1.0;
   double yarn_log_multiplier = 0.0;

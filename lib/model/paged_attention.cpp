@@ -104,12 +104,17 @@ class PagedAttention {
         std::clamp<int64_t>(share, ::hearth::kernels::kAttendMaxQueries, ::hearth::kernels::kRunMaxQueries));
   }
 
+  /// Whether two tokens may be in one run.
+  bool together(const BatchToken& a, const BatchToken& b) const {
+    return a.seq == b.seq && (!c_.page_runs || a.pos / kPageTokens == b.pos / kPageTokens);
+  }
+
   /// Blocks of neighboring tokens of one sequence, as many as fit a task. Which kernel a run of tokens takes depends on
   /// its length, not on how it is cut for the threads.
   void cut_blocks() {
     const auto n = static_cast<int>(batch_.size());
     for (int first = 0, last = 0; first < n; first = last) {
-      while (last < n && batch_[static_cast<size_t>(last)].seq == batch_[static_cast<size_t>(first)].seq) ++last;
+      while (last < n && together(batch_[static_cast<size_t>(first)], batch_[static_cast<size_t>(last)])) ++last;
       const bool run = may_run_ && (last - first) * heads_per_task_ >= kRunMinQueries;
       const int per_block =
           std::max(1, (run ? block_queries() : ::hearth::kernels::kAttendMaxQueries) / heads_per_task_);
@@ -193,6 +198,7 @@ class PagedAttention {
       const float* heads = c_.scratch->qkv + t * row_.width + int64_t{q.first_head} * shape_.k_dim;
       for (int64_t i = 0; i < int64_t{q.n_heads} * shape_.k_dim; ++i) *out++ = heads[i] * scale;
     }
+    rotate_for_cache(space.q, q.count(), shape_.k_dim, c_.k_type);
   }
 
   /// Queries grow with their position, slowly (Llama 4, Ministral 3).
@@ -315,6 +321,7 @@ class PagedAttention {
       }
       std::memcpy(out, state.acc + int64_t{i} * shape_.v_dim, static_cast<size_t>(shape_.v_dim) * sizeof(float));
       kernels().scale(out, sum > 0.0f ? keep / sum : 0.0f, shape_.v_dim);
+      rotate_for_cache(out, 1, shape_.v_dim, c_.v_type);
     }
   }
 

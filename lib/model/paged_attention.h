@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "kernels/kv_blocks.h"
 #include "lib/model/forward.h"
 
 namespace hearth {
@@ -15,6 +16,13 @@ struct QkvRow {
         v(k + int64_t{s.n_kv_heads} * s.k_dim),
         width(v + int64_t{s.n_kv_heads} * s.v_dim) {}
 };
+
+/// Turns heads [n, dim] of queries or keys (type: of keys), or of values, as their type is stored
+/// (kernels/kv_blocks.h).
+inline void rotate_for_cache(float* heads, int64_t n, int64_t dim, kernels::KvType type) {
+  const int64_t size = kernels::kv_rotation(type, dim);
+  if (size > 1) kernels::kernels().hadamard(heads, n * dim, size);
+}
 
 inline kernels::AttentionShape attention_shape(const ForwardContext& c, const LayerShape& shape) {
   return {shape.k_dim, shape.v_dim, c.k_type, c.v_type, c.hp->attention_soft_cap};

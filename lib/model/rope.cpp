@@ -55,13 +55,13 @@ RopeTable make_rope_table(const RopeParams& p, const Weights& weights, int64_t n
     if (at < factors.size()) frequency /= factors[at];
     if (p.scaling == RopeScaling::kLinear) frequency /= p.factor;
     if (p.scaling == RopeScaling::kYarn) {
-      const double keep = extrapolation_share(p, i);
+      const double keep = p.yarn_ext * extrapolation_share(p, i);
       frequency *= keep + (1.0 - keep) / p.factor;
     }
     table.frequency[at] = frequency;
   }
   double magnitude = p.attn_factor;
-  if (p.scaling == RopeScaling::kYarn) magnitude *= yarn_magnitude(p);
+  if (p.scaling == RopeScaling::kYarn && p.yarn_ext != 0) magnitude *= yarn_magnitude(p);
   table.magnitude = static_cast<float>(magnitude);
   return table;
 }

@@ -37,14 +37,12 @@ struct Chat::Impl {
   Result<std::vector<Token>> tokens_of(const std::vector<ChatMessage>& history) const;
   Result<std::vector<Token>> fit(std::vector<ChatMessage>& history, int32_t& n_dropped) const;
   Result<int32_t> compute(const std::vector<Token>& ids);
-  void note_cached(std::span<const Token> prompt, std::span<const Token> written);
   Result<ChatAnswer> answer(const TextCallback& on_text);
 
   Session* session;
   ChatTemplate chat_template;
   ChatSettings settings;
   std::vector<ChatMessage> messages;
-  std::vector<Token> cached;  ///< what sequence 0 of the session holds
   uint64_t n_answers = 0;
 };
 
@@ -75,30 +73,13 @@ Result<std::vector<Token>> Chat::Impl::fit(std::vector<ChatMessage>& history, in
 
 /// Keeps of the cache what begins as `ids` does and computes the rest. Number of tokens that were there.
 Result<int32_t> Chat::Impl::compute(const std::vector<Token>& ids) {
-  KVCache& cache = session->cache();
-  if (cache.length(0) != static_cast<int32_t>(cached.size())) cached.clear();  // somebody else was here
-  const auto differs = std::mismatch(cached.begin(), cached.end(), ids.begin(), ids.end()).first;
-  // The last token is computed in any case: its logits are wanted.
-  auto same = std::min(differs - cached.begin(), static_cast<std::ptrdiff_t>(ids.size()) - 1);
-  if (same == 0 || !cache.trim(0, static_cast<int32_t>(same))) {
-    (void)cache.remove(0, 0);  // a sliding window has let go of what would be needed
-    same = 0;
-  }
+  const Result<int32_t> same = keep_common(*session, cached_tokens(session->cache(), 0), ids);
+  if (!same) return same.error();
   const GenerateOptions& o = settings.generate;
-  const auto fresh = std::span(ids).subspan(static_cast<size_t>(same));
+  const auto fresh = std::span(ids).subspan(static_cast<size_t>(*same));
   const Status status = session->prefill(fresh, {.on_progress = o.on_prompt, .cancel = o.cancel});
-  note_cached(ids, {});
   if (!status) return status.error();
-  return static_cast<int32_t>(same);
-}
-
-/// The sequence holds the first tokens of the prompt and of what was written, as many as its length says.
-void Chat::Impl::note_cached(std::span<const Token> prompt, std::span<const Token> written) {
-  const auto forget = [&] { cached.clear(); };  // then the whole prompt is computed again
-  undo_on_exception([&] { cached.reserve(prompt.size() + written.size()); }, forget);
-  cached.assign(prompt.begin(), prompt.end());
-  cached.insert(cached.end(), written.begin(), written.end());
-  cached.resize(std::min(cached.size(), static_cast<size_t>(session->cache().length(0))));
+  return *same;
 }
 
 Result<ChatAnswer> Chat::Impl::answer(const TextCallback& on_text) {
@@ -118,7 +99,6 @@ Result<ChatAnswer> Chat::Impl::answer(const TextCallback& on_text) {
   const auto writing = Clock::now();
   const Status status = write_text(*session, *generator, options, on_text,
                                    [&] { result.timings.first_token_seconds = seconds_since(start); });
-  note_cached(*ids, generator->ids());
   if (!status) return status.error();
   result.timings.generate_seconds = seconds_since(writing);
   result.timings.prompt_tokens = static_cast<int32_t>(ids->size());
@@ -180,7 +160,7 @@ const ChatTemplate& Chat::chat_template() const {
   return impl_->chat_template;
 }
 int32_t Chat::used_tokens() const {
-  return static_cast<int32_t>(impl_->cached.size());
+  return impl_->session->cache().length(0);
 }
 
 }  // namespace hearth

@@ -1,6 +1,8 @@
 // Session::prefill and Session::generate: the prompt in parts, then one token after the other, until something says
 // stop.
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <string>
 
 #include "lib/base/clock.h"
@@ -47,20 +49,38 @@ Status take_forced(Generator& generator, const GenerateOptions& options, const T
   return {};
 }
 
-/// Computes the tokens that were taken since the last logits.
-Status decode_pending(Session& session, const Generator& generator, const GenerateOptions& options) {
+/// Makes room for positions below `end`, as the options say, and counts what was forgotten; a context that stays full
+/// is left to decode() to report.
+Status make_room_below(Session& session, const GenerateOptions& options, int32_t end, int32_t& forgotten) {
+  while (options.on_full != OnFull::kStop && end - forgotten > session.options().n_ctx) {
+    const Result<int32_t> n = session.make_room(0, options.on_full, options.keep);
+    if (!n && n.error().code == ErrorCode::kContextFull) break;
+    if (!n) return n.error();
+    forgotten += *n;
+  }
+  return {};
+}
+
+/// Computes the tokens that were taken since the last logits. forgotten: tokens that are no longer in the cache.
+Status decode_pending(Session& session, const Generator& generator, const GenerateOptions& options,
+                      int32_t& forgotten) {
+  BatchToken next = generator.next(0);
+  if (Status status = make_room_below(session, options, next.pos + 1, forgotten); !status) return status;
   if (!options.grammar) {
-    const BatchToken next = generator.next(0);
+    next.pos -= forgotten;
     return session.decode({&next, 1}, options.cancel);
   }
-  const Result<std::vector<BatchToken>> batch = generator.pending(0);
-  return batch ? session.decode(*batch, options.cancel) : Status(batch.error());
+  Result<std::vector<BatchToken>> batch = generator.pending(0);
+  if (!batch) return batch.error();
+  for (BatchToken& token : *batch) token.pos -= forgotten;
+  return session.decode(*batch, options.cancel);
 }
 
 }  // namespace
 
 Status write_text(Session& session, Generator& generator, const GenerateOptions& options, const TextCallback& on_text,
                   const std::function<void()>& on_first) {
+  int32_t forgotten = 0;
   for (bool first = true; !generator.finished(); first = false) {
     const Result<GeneratedToken> token = generator.accept(session.logits(0));
     if (!token) return token.error();
@@ -68,7 +88,7 @@ Status write_text(Session& session, Generator& generator, const GenerateOptions&
     if (!tell(*token, options, on_text)) end(generator, StopReason::kCallback, on_text);
     if (Status status = take_forced(generator, options, on_text); !status) return status;
     if (generator.finished()) break;
-    const Status status = decode_pending(session, generator, options);
+    const Status status = decode_pending(session, generator, options, forgotten);
     if (status) continue;
     const ErrorCode code = status.error().code;
     if (code != ErrorCode::kContextFull && code != ErrorCode::kCancelled) return status;
@@ -91,29 +111,64 @@ class LookAhead {
   Session::Impl& impl_;
 };
 
+/// Tokens of the next batch of a prompt that ends at `end`. With known prefixes batches end at multiples of n_batch and
+/// at the last page that the prompt fills, wherever it began.
+size_t batch_tokens(const SessionOptions& o, int32_t pos, size_t left) {
+  const auto n_batch = static_cast<size_t>(o.n_batch);
+  if (!o.reuse_prefixes) return std::min(n_batch, left);
+  const auto at = static_cast<size_t>(pos), end = at + left;
+  const size_t last_page = end / KVCache::kPageTokens * KVCache::kPageTokens;
+  return std::min(n_batch - at % n_batch, at < last_page ? last_page - at : left);
+}
+
 }  // namespace
 
 Status Session::prefill(std::span<const Token> tokens, const PrefillOptions& options) {
   return guard([&]() -> Status {
     if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "prefill: no tokens"};
     const LookAhead look_ahead(*this, options.seq, tokens);
-    const auto n_batch = static_cast<size_t>(this->options().n_batch);
     const auto n_tokens = static_cast<int32_t>(tokens.size());
     std::vector<BatchToken> batch;
     int32_t pos = cache().length(options.seq);
     for (size_t done = 0; done < tokens.size();) {
       batch.clear();
-      for (const Token id : tokens.subspan(done, std::min(n_batch, tokens.size() - done))) {
+      const int32_t first = pos;
+      for (const Token id : tokens.subspan(done, batch_tokens(this->options(), pos, tokens.size() - done))) {
         batch.push_back({id, pos++, options.seq, options.all_logits});
       }
       done += batch.size();
       batch.back().logits |= done == tokens.size();
       if (Status status = decode(batch, options.cancel); !status) return status;
+      if (this->options().reuse_prefixes && adapters(options.seq).empty()) {
+        KVCacheInternals::of(cache()).remember(options.seq, first, pos);
+      }
       if (options.on_progress && !options.on_progress(static_cast<int32_t>(done), n_tokens)) {
         return Error{ErrorCode::kCancelled, "cancelled while computing the prompt"};
       }
     }
     return {};
+  });
+}
+
+std::vector<Token> cached_tokens(const KVCache& cache, SeqId seq) {
+  std::vector<Token> ids(static_cast<size_t>(cache.length(seq)));
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = cache.token(seq, static_cast<int32_t>(i));
+  return ids;
+}
+
+Result<int32_t> keep_common(Session& session, std::span<const Token> cached, std::span<const Token> prompt) {
+  const auto differs = std::mismatch(cached.begin(), cached.end(), prompt.begin(), prompt.end()).first;
+  // The last token is computed in any case: its logits are wanted.
+  const auto same = static_cast<int32_t>(std::min<std::ptrdiff_t>(differs - cached.begin(), std::ssize(prompt) - 1));
+  if (same > 0 && session.cache().trim(0, same)) return same;
+  return session.reuse(0, prompt);  // nothing in common, or a sliding window has let go of what would be needed
+}
+
+Result<int32_t> Session::reuse(SeqId seq, std::span<const Token> tokens) {
+  return guard([&]() -> Result<int32_t> {
+    if (Status status = cache().remove(seq, 0, -1); !status) return status.error();
+    const bool may = options().reuse_prefixes && adapters(seq).empty();  // adapters change what pages hold
+    return may ? KVCacheInternals::of(cache()).reuse(seq, tokens) : 0;
   });
 }
 
@@ -124,8 +179,12 @@ Result<Generation> Session::generate(std::span<const Token> prompt, const Genera
     if (Status status = check_prompt(*this, prompt.size()); !status) return status.error();
     Result<Generator> generator = Generator::create(model(), prompt, options);
     if (!generator) return generator.error();
-    cache().clear();
-    Status status = prefill(prompt, {.on_progress = options.on_prompt, .cancel = options.cancel});
+    if (!options.continue_cache && !this->options().reuse_prefixes) cache().clear();
+    const std::vector<Token> cached = options.continue_cache ? cached_tokens(cache(), 0) : std::vector<Token>();
+    const Result<int32_t> known = keep_common(*this, cached, prompt);
+    if (!known) return known.error();
+    Status status = prefill(prompt.subspan(static_cast<size_t>(*known)),
+                            {.on_progress = options.on_prompt, .cancel = options.cancel});
     if (!status) return status.error();
 
     Generation result;
@@ -136,6 +195,7 @@ Result<Generation> Session::generate(std::span<const Token> prompt, const Genera
     if (!status) return status.error();
     result.timings.generate_seconds = seconds_since(generating);
     result.timings.prompt_tokens = static_cast<int32_t>(prompt.size());
+    result.timings.reused_tokens = *known;
     result.timings.generated_tokens = static_cast<int32_t>(generator->ids().size());
     result.prompt_ids = generator->prompt();
     result.ids = generator->ids();

@@ -264,4 +264,13 @@ const char* stop_reason_name(StopReason reason) {
   return "unknown";
 }
 
+const char* on_full_name(OnFull on_full) {
+  switch (on_full) {
+    case OnFull::kStop: return "stop";
+    case OnFull::kShift: return "shift";
+    case OnFull::kWindow: return "window";
+  }
+  return "unknown";
+}
+
 }  // namespace hearth

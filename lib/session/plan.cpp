@@ -35,7 +35,9 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
   if (o.n_seqs < 1 || o.n_seqs > kMaxSequences) return out_of_range("n_seqs", o.n_seqs, 1, kMaxSequences);
   if (o.n_batch < 1 || o.n_batch > kMaxBatch) return out_of_range("n_batch", o.n_batch, 1, kMaxBatch);
   if (!hp.causal) o.n_batch = std::max(o.n_batch, std::min(o.n_ctx, kMaxBatch));  // an encoder sees a sequence at once
-  o.n_batch = std::min(o.n_batch, o.n_ctx);
+  constexpr int32_t kPage = KVCache::kPageTokens;
+  if (o.reuse_prefixes) o.n_batch = (o.n_batch + kPage - 1) / kPage * kPage;
+  if (!o.reuse_prefixes) o.n_batch = std::min(o.n_batch, o.n_ctx);
   if (o.n_logits == 0) o.n_logits = o.n_seqs;
   if (o.n_logits < 1 || o.n_logits > o.n_ctx) return out_of_range("n_logits", o.n_logits, 1, o.n_ctx);
   for (const auto& [name, type] : {std::pair("k_type", o.k_type), std::pair("v_type", o.v_type)}) {

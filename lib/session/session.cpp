@@ -6,6 +6,7 @@
 
 #include "lib/base/guard.h"
 #include "lib/session/plan.h"
+#include "lib/session/rope_options.h"
 #include "lib/session/session_impl.h"
 
 namespace hearth {
@@ -23,6 +24,7 @@ ForwardContext Session::Impl::context() {
           static_cast<kernels::KvType>(options.k_type),
           static_cast<kernels::KvType>(options.v_type),
           m.hp.causal,
+          options.reuse_prefixes,
           observe_linear ? &observe_linear : nullptr};
 }
 
@@ -84,7 +86,10 @@ Result<Session> Session::create(const Model& model, const SessionOptions& wanted
     impl->scratch = Scratch::lay_out(layout, *m.arch, m.hp, sizes);
     impl->matmul_scratch.bind(impl->scratch.matmul, matmul_rows(m.hp, sizes), m.hp.widest_input, sizes.n_threads);
 
-    for (const RopeParams& rope : m.hp.ropes) impl->ropes.push_back(make_rope_table(rope, m.weights, options->n_ctx));
+    for (const RopeParams& rope : m.hp.ropes) {
+      const RopeOptions wanted_rope = &rope == &m.hp.ropes[0] ? options->rope : local_options(options->rope);
+      impl->ropes.push_back(make_rope_table(with_options(rope, wanted_rope), m.weights, options->n_ctx));
+    }
     if (Status set = impl->adapters.set(m.hp, *options, -1, options->adapters); !set) return set.error();
     return Session(std::move(impl));
   });

@@ -26,6 +26,9 @@ struct Session::Impl {
   void look_at(std::span<const BatchToken> batch);
   /// The same for a prompt that is computed part by part; adapters.end_look_ahead() ends it.
   void look_ahead(SeqId seq, std::span<const Token> tokens);
+  /// Of what decides keys and values besides the tokens: the file (metadata, shapes, some of every tensor's bytes) and
+  /// the rotary embeddings.
+  uint64_t fingerprint() const;
 
   Model model;
   SessionOptions options;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <span>
+#include <vector>
 
 #include "hearth/session.h"
 
@@ -11,5 +13,12 @@ namespace hearth {
 /// and a cancelled decode end it, other errors are returned. `on_first` is called once the first token is there.
 Status write_text(Session& session, Generator& generator, const GenerateOptions& options, const TextCallback& on_text,
                   const std::function<void()>& on_first);
+
+/// Ids that a sequence holds, position by position; -1 where it holds none.
+std::vector<Token> cached_tokens(const KVCache& cache, SeqId seq);
+
+/// Keeps of sequence 0 what begins as `prompt` does, less than all of it; or else begins with a known prefix. How many
+/// tokens that is.
+Result<int32_t> keep_common(Session& session, std::span<const Token> cached, std::span<const Token> prompt);
 
 }  // namespace hearth

@@ -33,11 +33,30 @@ class AttentionPage : public EveryIsa {
     EXPECT_TRUE(actual.intact() && scratch.intact() && q.intact());
     EXPECT_TRUE(std::string(isa().isa) != "portable" || actual.same_as(expected));  // that one promises the bits
     for (size_t i = 0; i < n; ++i) {
-      const double score = score_difference(shape.k_dim, bias);
+      const double score = score_difference(shape.k_dim, bias) + query_codes_difference(shape.k_type);
       EXPECT_TRUE(close(actual.max[i], expected.max[i], 0, score));
       EXPECT_TRUE(close(actual.sum[i], expected.sum[i], 2 * score + testing::sum_difference(n_tokens), 0));
     }
-    EXPECT_LE(attention_nmse(actual, expected, shape.v_dim), page_nmse(shape.k_dim, n_tokens, bias));
+    EXPECT_LE(attention_nmse(actual, expected, shape.v_dim),
+              page_nmse(shape.k_dim, n_tokens, bias) + query_codes_nmse(shape.k_type));
+  }
+
+  void expect_independent_queries(const AttentionShape& shape) {
+    std::mt19937 random = rng(12);
+    TestPage page(shape);
+    fill_page(page, shape, ~uint64_t{0}, random);
+    const std::vector<uint64_t> visible = random_masks(11, 1, 13);
+    std::vector<float> q(11 * 64), scratch(static_cast<size_t>(kernels::attend_scratch_floats(11)));
+    fill_normal(q, random, 0.3f);
+    TestState together(11, 80);
+    isa().attend_page(together.state(), q.data(), 11, page.page(), shape, visible.data(), nullptr, scratch.data());
+    for (size_t i = 0; i < 11; ++i) {
+      TestState alone(1, 80);
+      isa().attend_page(alone.state(), &q[i * 64], 1, page.page(), shape, &visible[i], nullptr, scratch.data());
+      EXPECT_EQ(alone.max[0], together.max[i]);
+      EXPECT_EQ(alone.sum[0], together.sum[i]);
+      for (size_t d = 0; d < 80; ++d) EXPECT_EQ(alone.acc[d], together.acc[i * 80 + d]);
+    }
   }
 
   std::vector<uint64_t> random_masks(int nq, int n_pages, uint32_t seed) {
@@ -119,22 +138,7 @@ TEST_P(AttentionPage, ScoresOfMinusInfinityWeighNothing) {
 }
 
 TEST_P(AttentionPage, AQueryDoesNotDependOnTheOthers) {
-  const AttentionShape shape{64, 80, KvType::kF16, KvType::kF16, 0};
-  std::mt19937 random = rng(12);
-  TestPage page(shape);
-  fill_page(page, shape, ~uint64_t{0}, random);
-  const std::vector<uint64_t> visible = random_masks(11, 1, 13);
-  std::vector<float> q(11 * 64), scratch(static_cast<size_t>(kernels::attend_scratch_floats(11)));
-  fill_normal(q, random, 0.3f);
-  TestState together(11, 80);
-  isa().attend_page(together.state(), q.data(), 11, page.page(), shape, visible.data(), nullptr, scratch.data());
-  for (size_t i = 0; i < 11; ++i) {
-    TestState alone(1, 80);
-    isa().attend_page(alone.state(), &q[i * 64], 1, page.page(), shape, &visible[i], nullptr, scratch.data());
-    EXPECT_EQ(alone.max[0], together.max[i]);
-    EXPECT_EQ(alone.sum[0], together.sum[i]);
-    for (size_t d = 0; d < 80; ++d) EXPECT_EQ(alone.acc[d], together.acc[i * 80 + d]);
-  }
+  for (KvType type : all_kv_types()) expect_independent_queries({64, 80, type, type, 0});
 }
 
 TEST_P(AttentionPage, ElementsAreStoredAsTheReferenceStoresThem) {

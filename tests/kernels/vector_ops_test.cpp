@@ -113,6 +113,24 @@ TEST_P(VectorOps, GateExtremes) {
   }
 }
 
+TEST_P(VectorOps, Hadamard) {
+  std::mt19937 random = rng(21);
+  for (int64_t size = 1; size <= kernels::kMostHadamard; size *= 2) {
+    const auto n = static_cast<size_t>(3 * size);
+    std::vector<float> x(n);
+    for (float& element : x) element = std::normal_distribution<float>()(random);
+    std::vector<float> actual = x, expected = x;
+    isa().hadamard(actual.data(), 3 * size, size);
+    reference().hadamard(expected.data(), 3 * size, size);
+    EXPECT_EQ(actual, expected) << size;
+    double first = 0;
+    for (int64_t i = 0; i < size; ++i) first += double{x[static_cast<size_t>(size + i)]};
+    EXPECT_NEAR(actual[static_cast<size_t>(size)], first / std::sqrt(double(size)), 1e-5);
+    isa().hadamard(actual.data(), 3 * size, size);  // its own inverse
+    for (size_t i = 0; i < n; ++i) EXPECT_NEAR(actual[i], x[i], 1e-5);
+  }
+}
+
 TEST_P(VectorOps, SoftCap) {
   // Quotient, tanh and product: tanh forgives the rounding of its argument.
   const auto bounds = [](double) { return Bounds{.relative = exp_difference(0)}; };

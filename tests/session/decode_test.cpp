@@ -192,14 +192,16 @@ TEST_F(Decode, HalfCellsAreClose) {
 
 TEST_F(Decode, ThreadsDoNotChangeABit) {
   const auto tokens = some_tokens(120, 300, 17);
-  std::vector<float> first;
-  for (const int threads : {1, 2, 4}) {
-    auto s = session({.n_threads = threads});
-    ASSERT_TRUE(s.decode(batch(tokens, 0, 119)));
-    ASSERT_TRUE(s.decode(batch(tokens, 119, 120)));
-    const std::vector<float> logits(s.logits(0).begin(), s.logits(0).end());
-    if (first.empty()) first = logits;
-    EXPECT_EQ(0, std::memcmp(first.data(), logits.data(), first.size() * sizeof(float))) << threads;
+  for (const auto type : hearth::list_kv_types()) {
+    std::vector<float> first;
+    for (const int threads : {1, 2, 4}) {
+      auto s = session({.k_type = type, .v_type = type, .n_threads = threads});
+      ASSERT_TRUE(s.decode(batch(tokens, 0, 119)));
+      ASSERT_TRUE(s.decode(batch(tokens, 119, 120)));
+      const std::vector<float> logits(s.logits(0).begin(), s.logits(0).end());
+      if (first.empty()) first = logits;
+      EXPECT_EQ(0, std::memcmp(first.data(), logits.data(), first.size() * sizeof(float))) << threads;
+    }
   }
 }
 

@@ -47,6 +47,20 @@ inline double page_nmse(int k_dim, int n_tokens, double bias = 0) {
   return 4 * one * one * testing::kRoundoff * testing::kRoundoff;
 }
 
+/// Root mean square error of a score, of deviation 1.5, whose query was rounded to 16-bit codes: the largest of 32
+/// elements is about three deviations, and rounding is off by a twelfth of a step's square.
+inline constexpr double kQueryCodesError = 1.5 * 3.5 / 32767 / 3.46;
+
+/// What that adds to page_nmse() for keys of blocks, with a half more for large key elements; 0 for others.
+inline double query_codes_nmse(KvType k_type) {
+  return kernels::kv_type_info(k_type).block_size == 1 ? 0 : 2 * kQueryCodesError * kQueryCodesError;
+}
+
+/// What it adds to score_difference(), in six deviations.
+inline double query_codes_difference(KvType k_type) {
+  return kernels::kv_type_info(k_type).block_size == 1 ? 0 : 6 * kQueryCodesError;
+}
+
 /// Writes normal numbers into the slots of `held`; keys have some large elements, as real ones do.
 inline void fill_page(TestPage& page, const AttentionShape& shape, uint64_t held, std::mt19937& random) {
   std::normal_distribution<float> normal;

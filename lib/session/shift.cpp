@@ -1,0 +1,41 @@
+// Shifting positions, and what to do when a context is full.
+#include <algorithm>
+#include <string>
+
+#include "lib/base/guard.h"
+#include "lib/model/shift_positions.h"
+#include "lib/session/session_impl.h"
+
+namespace hearth {
+
+Status Session::shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta) {
+  return guard([&]() -> Status {
+    const ForwardContext c = impl_->context();
+    if (delta != 0 && c.hp->max_position > 0) {
+      return Error{ErrorCode::kUnsupported, "positions that the model has learned embeddings of cannot be shifted"};
+    }
+    const ShiftPlan plan = plan_shift(c, delta);
+    std::vector<std::vector<SlotMove>> moves;
+    if (Status status = c.cache->shift(seq, p0, p1, delta, moves); !status) return status;
+    shift_positions(c, plan, moves);
+    return {};
+  });
+}
+
+Result<int32_t> Session::make_room(SeqId seq, OnFull on_full, int32_t keep) {
+  return guard([&]() -> Result<int32_t> {
+    const int32_t length = cache().length(seq);
+    keep = std::clamp(keep, 0, std::max(length - 2, 0));
+    const int32_t half = (length - keep) / 2;
+    const int32_t n = on_full == OnFull::kShift ? half : std::min<int32_t>(half, KVCache::kPageTokens);
+    if (on_full == OnFull::kStop || n < 1) {
+      return Error{ErrorCode::kContextFull,
+                   "sequence " + std::to_string(seq) + " fills the context of " + std::to_string(options().n_ctx)};
+    }
+    if (Status status = cache().remove(seq, keep, keep + n); !status) return status.error();
+    if (Status status = shift(seq, keep + n, -1, -n); !status) return status.error();
+    return n;
+  });
+}
+
+}  // namespace hearth

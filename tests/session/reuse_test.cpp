@@ -1,0 +1,117 @@
+// Prefixes that come again: held once, computed once, and the same bits as without.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "hearth/hearth.h"
+#include "support/tiny_model.h"
+
+namespace {
+
+using hearth::Session;
+using hearth::Token;
+
+class Reuse : public ::testing::Test {
+ protected:
+  Reuse() : bytes_(hearth::testing::TinyModel().gguf()), model_(open(bytes_)) {}
+  static hearth::Model open(std::span<const std::byte> bytes) {
+    auto model = hearth::Model::from_memory(bytes);
+    EXPECT_TRUE(model) << model.error().message;
+    return std::move(*model);
+  }
+  Session session(hearth::SessionOptions options) const {
+    options.reuse_prefixes = true;
+    auto made = Session::create(model_, options);
+    EXPECT_TRUE(made) << made.error().message;
+    return std::move(*made);
+  }
+  /// A shared beginning and tokens of one's own.
+  static std::vector<Token> prompt(int n_shared, int n_own, int who) {
+    std::vector<Token> ids;
+    for (int i = 0; i < n_shared; ++i) ids.push_back((i * 7 + 3) % 50);
+    for (int i = 0; i < n_own; ++i) ids.push_back((i * 11 + who * 5) % 50);
+    return ids;
+  }
+  /// Starts a sequence; its logits, and how many tokens were known.
+  static std::vector<float> start(Session& s, hearth::SeqId seq, const std::vector<Token>& ids, int32_t& known) {
+    const auto reused = s.reuse(seq, ids);
+    EXPECT_TRUE(reused);
+    known = *reused;
+    const auto status = s.prefill(std::span(ids).subspan(static_cast<size_t>(known)), {.seq = seq});
+    EXPECT_TRUE(status) << status.error().message;
+    return {s.logits(0).begin(), s.logits(0).end()};
+  }
+
+  std::vector<std::byte> bytes_;
+  hearth::Model model_;
+};
+
+TEST_F(Reuse, GivesTheSameBits) {
+  for (const int n_batch : {64, 128, 512}) {
+    for (const int n_own : {1, 2, 40, 64, 65, 200}) {
+      const auto ids = prompt(320, n_own, 1);
+      int32_t known = 0;
+      Session fresh = session({.n_ctx = 1024, .n_seqs = 2, .n_batch = n_batch});
+      const std::vector<float> expected = start(fresh, 0, ids, known);
+      EXPECT_EQ(known, 0);
+      for (const int n_other : {1, 30, 100}) {
+        Session used = session({.n_ctx = 1024, .n_seqs = 2, .n_batch = n_batch});
+        start(used, 1, prompt(320, n_other, 2), known);
+        EXPECT_EQ(start(used, 0, ids, known), expected) << n_batch << " " << n_own << " " << n_other;
+        EXPECT_EQ(known, 320);
+      }
+    }
+  }
+}
+
+TEST_F(Reuse, ManyConversationsHoldAPromptOnce) {
+  constexpr int kConversations = 64, kShared = 2000;
+  Session s = session({.n_ctx = 2048 + 65 * 64, .n_seqs = kConversations + 1});
+  int32_t known = 0;
+  for (int i = 0; i < kConversations; ++i) {
+    start(s, i, prompt(kShared, 20, i), known);
+    EXPECT_EQ(known, i == 0 ? 0 : kShared / 64 * 64);
+  }
+  EXPECT_LE(s.cache().stats().pages_used, kShared / 64 + kConversations);
+  int32_t computed = 0;
+  const auto ids = prompt(kShared, 20, 99);
+  ASSERT_TRUE(s.reuse(kConversations, ids));
+  ASSERT_TRUE(s.prefill(std::span(ids).subspan(kShared / 64 * 64),
+                        {.seq = kConversations, .on_progress = [&](int32_t done, int32_t) {
+                           computed = done;
+                           return true;
+                         }}));
+  EXPECT_EQ(computed, kShared % 64 + 20);
+}
+
+TEST_F(Reuse, OutlivesItsSequenceUntilTheRoomIsWanted) {
+  Session s = session({.n_ctx = 512});
+  int32_t known = 0;
+  const auto first = prompt(256, 10, 1);
+  const auto expected = start(s, 0, first, known);
+  const auto generated = s.generate(std::span<const Token>(first), {.max_tokens = 5, .ignore_end = true});
+  ASSERT_TRUE(generated);
+  EXPECT_EQ(generated->timings.reused_tokens, 256);
+  EXPECT_EQ(s.cache().stats().pages_total, 8);
+  start(s, 0, prompt(0, 300, 7), known);  // other tokens: five pages
+  EXPECT_EQ(known, 0);
+  EXPECT_EQ(s.cache().stats().pages_kept, 3);  // of the first prompt, from its beginning on
+  EXPECT_EQ(start(s, 0, first, known), expected);
+  EXPECT_EQ(known, 192);
+}
+
+TEST_F(Reuse, PagesThatChangedAreNotKnown) {
+  Session s = session({.n_ctx = 1024, .n_seqs = 2});
+  int32_t known = 0;
+  const auto ids = prompt(256, 10, 1);
+  start(s, 0, ids, known);
+  ASSERT_TRUE(s.cache().trim(0, 100));
+  ASSERT_TRUE(s.prefill(std::span(ids).first(60)));  // other tokens at 100 and later
+  ASSERT_TRUE(s.shift(0, 64, -1, 64));
+  const auto expected = start(s, 1, ids, known);
+  EXPECT_EQ(known, 256);  // the first sequence copied what it changed
+  Session fresh = session({.n_ctx = 1024, .n_seqs = 2});
+  EXPECT_EQ(start(fresh, 0, ids, known), expected);
+}
+
+}  // namespace
