@@ -23,11 +23,15 @@ struct QueryBlock {
 inline Floats load_some(const float* p, int64_t n) {
   return n >= kLanes ? load(p) : n > 0 ? load_n(p, n) : zero();
 }
-inline void store_some(float* p, Floats x, int64_t n) {
-  if (n > 0) store_up_to(p, x, n < kLanes ? n : kLanes);
+/// n elements of each of n_q rows, `stride` apart, to rows `to_stride` apart.
+__attribute__((noinline)) void copy_rows(float* to, int64_t to_stride, const float* from, int64_t stride, int n_q,
+                                         int64_t n) {
+  for (int i = 0; i < n_q; ++i) {
+    for (int64_t d = 0; d < n; ++d) to[i * to_stride + d] = from[i * stride + d];
+  }
 }
 
-inline void encode_query_block(QueryBlock& block, const float* q, int64_t n) {
+__attribute__((noinline)) void encode_query_block(QueryBlock& block, const float* q, int64_t n) {
   constexpr float kCodes = 32767.0f;
   Floats x[kBlockVectors], largest = zero();
   for (int v = 0; v < kBlockVectors; ++v) {
@@ -129,14 +133,18 @@ __attribute__((noinline)) void add_value_blocks(float* acc, KvType type, int64_t
     alignas(64) float weights[kQ * kPageTokens];
     float offsets[kQ];
     weigh_scales<kQ>(weights, offsets, p, page, b, tokens);
+    alignas(64) float last[kQ * kKvBlock] = {};  // sums of a block that v_dim does not fill
+    const int64_t n = v_dim - b * kKvBlock;
+    float* const own = acc + b * kKvBlock;
+    if (n < kKvBlock) copy_rows(last, kKvBlock, own, v_dim, kQ, n);
+    float* const at = n < kKvBlock ? last : own;
+    const int64_t stride = n < kKvBlock ? kKvBlock : v_dim;
     Floats sum[kQ][kBlockVectors];
-    const auto at = [=](int i, int j) { return acc + i * v_dim + b * kKvBlock + j * kLanes; };
-    const auto left = [=](int j) { return v_dim - b * kKvBlock - j * kLanes; };
 #pragma GCC unroll 4
     for (int i = 0; i < kQ; ++i) {
 #pragma GCC unroll 4
       for (int j = 0; j < kBlockVectors; ++j) {
-        sum[i][j] = fma(load_some(at(i, j), left(j)), splat(keep[i]), splat(offsets[i]));
+        sum[i][j] = fma(load(at + i * stride + j * kLanes), splat(keep[i]), splat(offsets[i]));
       }
     }
     for (uint64_t rest = tokens; rest != 0; rest &= rest - 1) {
@@ -154,8 +162,9 @@ __attribute__((noinline)) void add_value_blocks(float* acc, KvType type, int64_t
 #pragma GCC unroll 4
     for (int i = 0; i < kQ; ++i) {
 #pragma GCC unroll 4
-      for (int j = 0; j < kBlockVectors; ++j) store_some(at(i, j), sum[i][j], left(j));
+      for (int j = 0; j < kBlockVectors; ++j) store(at + i * stride + j * kLanes, sum[i][j]);
     }
+    if (n < kKvBlock) copy_rows(own, v_dim, last, kKvBlock, kQ, n);
   }
 }
 
