@@ -40,10 +40,29 @@ std::string more_of(const Json& entry) {
   return more.empty() ? std::string() : more.dump();
 }
 
+/// Whether arrays and objects lie deeper inside each other than templates take; the JSON package would recurse over
+/// them.
+bool is_too_deep(const Json& root) {
+  constexpr int kMostDepth = 400;
+  std::vector<const Json*> level{&root}, next;
+  for (int depth = 0; !level.empty(); ++depth) {
+    if (depth > kMostDepth) return true;
+    next.clear();
+    for (const Json* value : level) {
+      for (const Json& child : *value) {
+        if (child.is_structured()) next.push_back(&child);
+      }
+    }
+    level.swap(next);
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<std::vector<ChatMessage>> messages_from_json(const Json& list) {
   if (!list.is_array()) return Error{ErrorCode::kFormat, "a JSON list of messages is expected"};
+  if (is_too_deep(list)) return Error{ErrorCode::kLimit, "messages are nested too deeply"};
   std::vector<ChatMessage> messages;
   for (const Json& entry : list) {
     const std::string where = "message " + std::to_string(messages.size());
