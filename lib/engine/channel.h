@@ -26,6 +26,12 @@ class EventChannel {
     closed_ = true;
     changed_.notify_one();
   }
+  /// Memory is out, even for an event that says so: the reader learns it once the events before are taken.
+  void fail() noexcept {
+    const std::lock_guard lock(mutex_);
+    closed_ = failed_ = true;
+    changed_.notify_one();
+  }
   /// Waits for an event, at most `seconds` if that is not negative. Nothing, with `waiting` false: all were taken.
   std::optional<EngineEvent> take(double seconds, bool& waiting) {
     std::unique_lock lock(mutex_);
@@ -36,7 +42,7 @@ class EventChannel {
       changed_.wait_for(lock, std::chrono::duration<double>(seconds), ready);
     }
     waiting = !ready();
-    if (events_.empty()) return std::nullopt;
+    if (events_.empty()) return failure();
     EngineEvent event = std::move(events_.front());
     events_.pop_front();
     return event;
@@ -45,10 +51,19 @@ class EventChannel {
   std::atomic<bool> cancelled{false};
 
  private:
+  /// What fail() left, once. Its message needs no memory of its own.
+  std::optional<EngineEvent> failure() {
+    if (!failed_) return std::nullopt;
+    failed_ = false;
+    EngineEvent event{.kind = EngineEvent::Kind::kDone};
+    event.status = Error{ErrorCode::kOutOfMemory, "out of memory"};
+    return event;
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<EngineEvent> events_;
-  bool closed_ = false;
+  bool closed_ = false, failed_ = false;
 };
 
 }  // namespace hearth

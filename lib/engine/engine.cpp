@@ -44,6 +44,7 @@ struct Engine::Impl {
 
   Status start();
   void run();
+  void take_in();
   void run_embedding(EmbedJob& job);
   Result<Embedding> run_job(EmbedJob job);
   void step();
@@ -101,8 +102,7 @@ void Engine::Impl::run() {
   for (;;) {
     work.wait(lock, [&] { return stopping || !incoming.empty() || !jobs.empty() || busy(); });
     if (stopping) break;
-    for (auto& request : incoming) scheduler->add(std::move(request));
-    incoming.clear();
+    take_in();
     EmbedJob* job = jobs.empty() ? nullptr : jobs.front();
     if (job != nullptr) jobs.pop_front();
     lock.unlock();
@@ -116,12 +116,23 @@ void Engine::Impl::run() {
     scheduler->deliver();
     lock.lock();
   }
-  for (auto& request : incoming) scheduler->add(std::move(request));
-  incoming.clear();
-  if (scheduler) scheduler->end_all(StopReason::kCancelled), scheduler->deliver();
+  take_in();
+  if (scheduler) {
+    const Status ended = guard([this]() -> Status { return scheduler->end_all(StopReason::kCancelled), Status(); });
+    if (!ended) scheduler->drop_all();
+    scheduler->deliver();
+  }
   for (EmbedJob* job : jobs) job->done = true;
   jobs.clear();
   embedded.notify_all();
+}
+
+/// Hands new requests to the scheduler.
+void Engine::Impl::take_in() {
+  for (auto& request : incoming) {
+    if (!guard([&]() -> Status { return scheduler->add(std::move(request)), Status(); })) request->channel->fail();
+  }
+  incoming.clear();
 }
 
 void Engine::Impl::run_embedding(EmbedJob& job) {
@@ -138,7 +149,8 @@ void Engine::Impl::step() {
     scheduler->step(stop);
     return {};
   });
-  if (!status) scheduler->fail_all(status.error());
+  if (status) return;
+  if (!guard([&]() -> Status { return scheduler->fail_all(status.error()), Status(); })) scheduler->drop_all();
 }
 
 Status Engine::Impl::check_request(const EngineRequest& request) const {

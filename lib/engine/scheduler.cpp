@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "lib/base/guard.h"
+
 #include "lib/engine/alternatives.h"
 
 namespace hearth {
@@ -286,11 +288,25 @@ void Scheduler::send(const Request& request, EngineEvent event) {
 
 void Scheduler::deliver() {
   for (Letter& letter : outbox_) {
-    if (letter.event) {
-      letter.channel->push(std::move(*letter.event));
-    } else {
+    if (!letter.event) {
       letter.channel->close();
+      continue;
     }
+    const Status pushed = guard([&]() -> Status { return letter.channel->push(std::move(*letter.event)), Status(); });
+    if (pushed) continue;
+    letter.channel->fail();
+    letter.channel->cancelled.store(true);
+  }
+  outbox_.clear();
+}
+
+void Scheduler::drop_all() noexcept {
+  for (auto* list : {&waiting_, &active_}) {
+    for (const auto& request : *list) {
+      give_back(*request);
+      request->channel->fail();
+    }
+    list->clear();
   }
   outbox_.clear();
 }

@@ -17,7 +17,8 @@ class Scheduler {
  public:
   Scheduler(Session session, const EngineOptions& options);
 
-  void add(std::unique_ptr<Request> request) { waiting_.push_back(std::move(request)); }
+  /// The request is left where it is when memory is out.
+  void add(std::unique_ptr<Request>&& request) { waiting_.push_back(std::move(request)); }
   bool has_work() const { return !waiting_.empty() || !active_.empty(); }
   /// Begins what has room, computes one batch, prepares the events of it. `stop` ends the computation early.
   void step(const std::atomic<bool>& stop);
@@ -26,6 +27,8 @@ class Scheduler {
   /// Ends every request, for a reason or with an error.
   void end_all(StopReason reason);
   void fail_all(const Error& error);
+  /// The same when memory is out even for that.
+  void drop_all() noexcept;
 
   EngineStats stats() const;
   const Session& session() const { return session_; }

@@ -65,7 +65,7 @@ void ImportanceMatrix::insert(Entry entry) {
   const size_t n = std::max(own.counts.size(), entry.counts.size());
   const auto count_of = [n](const Entry& e, size_t k) { return e.counts[k * e.counts.size() / n]; };
   std::vector<float> counts(n);
-  for (size_t k = 0; k < n; ++k) counts[k] = count_of(own, k) + count_of(entry, k);
+  for (size_t k = 0; k < n; ++k) counts[k] = std::min(count_of(own, k) + count_of(entry, k), kMost);
   for (size_t k = 0; k < own.sums.size(); ++k) own.sums[k] = std::min(own.sums[k] + entry.sums[k], kMost);
   own.counts = std::move(counts);
   update_means(i);
@@ -78,7 +78,7 @@ void ImportanceMatrix::update_means(size_t i) {
   const size_t n_per_count = entry.sums.size() / entry.counts.size();
   for (size_t k = 0; k < means.size(); ++k) {
     const float count = entry.counts[k / n_per_count];
-    means[k] = count > 0 ? entry.sums[k] / count : 1.0f;
+    means[k] = count > 0 ? std::min(entry.sums[k] / count, kMost) : 1.0f;
   }
 }
 
@@ -98,7 +98,7 @@ Status ImportanceMatrix::merge_in(const ImportanceMatrix& other) {
   const auto scaled = [](Entry entry, int64_t factor) {
     if (factor == 0) return entry;
     for (float& v : entry.sums) v = std::min(v * static_cast<float>(factor), kMost);
-    for (float& v : entry.counts) v *= static_cast<float>(factor);
+    for (float& v : entry.counts) v = std::min(v * static_cast<float>(factor), kMost);
     return entry;
   };
   if (chunk_size == 0 && other.chunk_size != 0) {

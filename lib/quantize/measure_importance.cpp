@@ -30,7 +30,7 @@ class Collector {
   Collector(const GgufFile& file, bool with_output) : file_(file), with_output_(with_output) {}
 
   void see(const LinearCall& call);
-  ImportanceMatrix result() const;
+  Result<ImportanceMatrix> result() const;
 
  private:
   bool wants(const LinearCall& call, const GgufTensor& tensor) const;
@@ -98,13 +98,15 @@ void Collector::see(const LinearCall& call) {
   sums.counts[0] += static_cast<double>(call.x.n);
 }
 
-ImportanceMatrix Collector::result() const {
+/// Without the tensors whose activations were not finite.
+Result<ImportanceMatrix> Collector::result() const {
   ImportanceMatrix matrix;
   for (const auto& [name, sums] : sums_) {
     ImportanceMatrix::Entry entry{name, {}, {}};
     entry.sums.assign(sums.squares.begin(), sums.squares.end());
     for (const double count : sums.counts) entry.counts.push_back(static_cast<float>(std::round(count)));
-    (void)matrix.add(entry);  // fails for activations that are not finite: such a tensor has no entry
+    const Status added = matrix.add(entry);
+    if (!added && added.error().code == ErrorCode::kOutOfMemory) return added.error();
   }
   return matrix;
 }
@@ -127,13 +129,14 @@ Result<ImportanceMatrix> measure_importance(const Model& model, std::string_view
         return Error{ErrorCode::kCancelled, "cancelled while measuring"};
       }
     }
-    ImportanceMatrix matrix = collector.result();
-    if (matrix.entries().empty()) {
+    Result<ImportanceMatrix> matrix = collector.result();
+    if (!matrix) return matrix;
+    if (matrix->entries().empty()) {
       return Error{ErrorCode::kUnsupported, "no matrix of the model has inputs that are finite"};
     }
-    matrix.datasets = {options.dataset};
-    matrix.n_chunks = chunks->n_chunks;
-    matrix.chunk_size = chunks->chunk_size;
+    matrix->datasets = {options.dataset};
+    matrix->n_chunks = chunks->n_chunks;
+    matrix->chunk_size = chunks->chunk_size;
     return matrix;
   });
 }

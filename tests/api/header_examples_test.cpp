@@ -77,6 +77,15 @@ int merge_h(const hearth::Result<hearth::Model>& model, const std::vector<hearth
   return merged ? 0 : fail(merged.error());
 }
 
+int quantizer_h() {
+  hearth::QuantizeOptions options{.type = "Q4_K_M"};
+  auto quantizer = hearth::Quantizer::open("model-f16.gguf", options);
+  if (!quantizer) return fail(quantizer.error());
+  for (const hearth::TensorPlan& t : quantizer->plan()) show(t.name, t.source, t.target);  // what would happen
+  auto report = quantizer->run("model-q4_k_m.gguf");
+  return report ? 0 : fail(report.error());
+}
+
 int importance_matrix_h() {
   auto importance = hearth::ImportanceMatrix::read("model.imatrix.gguf");
   if (!importance) return fail(importance.error());
@@ -243,6 +252,7 @@ TEST(HeaderExamples, ReportAMissingFile) {
   EXPECT_EQ(result_h(), 1);
   EXPECT_EQ(gguf_h(), fail({ErrorCode::kNotFound, ""}));
   EXPECT_EQ(importance_matrix_h(), fail({ErrorCode::kNotFound, ""}));
+  EXPECT_EQ(quantizer_h(), fail({ErrorCode::kNotFound, ""}));
   EXPECT_EQ(convert_h(), fail({ErrorCode::kNotFound, ""}));
   EXPECT_EQ(model_h(), fail({ErrorCode::kNotFound, ""}));
 }
