@@ -86,6 +86,11 @@ TEST_F(QualityCommands, ConvertVerifyCompare) {
   ASSERT_EQ(run_tool({"convert", golden.string(), "-o", path("m.gguf")}).exit_code, 0);
   ASSERT_EQ(run_tool({"convert", golden.string(), "-o", path("f32.gguf"), "--type", "f32"}).exit_code, 0);
   EXPECT_EQ(run_tool({"convert", golden.string(), "-o", path("x.gguf"), "--type", "q9"}).exit_code, 2);
+  const size_t n_before = n_files();
+  const ToolResult blocks = run_tool({"convert", golden.string(), "-o", path("q8.gguf"), "--type", "q8_0"});
+  ASSERT_EQ(blocks.exit_code, 0) << blocks.err;
+  EXPECT_EQ(n_files(), n_before + 1) << "the file of floats is removed";
+  EXPECT_EQ(run_tool({"verify", path("q8.gguf")}).exit_code, 0);
   const ToolResult sound = run_tool({"verify", path("m.gguf")});
   EXPECT_EQ(sound.exit_code, 0) << sound.err;
   EXPECT_NE(sound.out.find("all sound"), std::string::npos);
