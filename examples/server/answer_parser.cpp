@@ -1,10 +1,13 @@
-// The form that most open models share: reasoning between <think> and </think> at the beginning, calls as JSON between
-// <tool_call> and </tool_call>. A marker that may be coming is held back; a call that is malformed comes out as text.
+// Answers as the model's own template has them, where hearth::ChatParser has learned that. Otherwise the form that most
+// open models share: reasoning between <think> and </think> at the beginning, calls as JSON between <tool_call> and
+// </tool_call>. A marker that may be coming is held back; a call that is malformed comes out as text.
 #include "answer_parser.h"
 
 #include <algorithm>
 
+#include "api_error.h"
 #include "fields.h"
+#include "hearth/chat_parser.h"
 #include "models.h"
 
 namespace hearth_server {
@@ -137,6 +140,50 @@ class MarkedParser final : public AnswerParser {
   int32_t n_calls_ = 0;
 };
 
+/// The library's parser, whose calls come whole.
+class LearnedParser final : public AnswerParser {
+ public:
+  explicit LearnedParser(hearth::ChatParser parser) : parser_(std::move(parser)) {}
+
+  std::vector<AnswerEvent> push(std::string_view text) override { return events_of(parser_.push(text)); }
+  std::vector<AnswerEvent> finish() override { return events_of(parser_.finish()); }
+
+ private:
+  std::vector<AnswerEvent> events_of(hearth::Result<hearth::ChatDelta> delta) {
+    if (!delta) throw api_error(delta.error());
+    std::vector<AnswerEvent> events;
+    if (!delta->reasoning.empty()) {
+      events.push_back({.kind = AnswerEvent::Kind::kReasoning, .text = std::move(delta->reasoning)});
+    }
+    if (!delta->content.empty()) {
+      events.push_back({.kind = AnswerEvent::Kind::kText, .text = std::move(delta->content)});
+    }
+    for (hearth::ToolCall& call : delta->tool_calls) {
+      AnswerEvent event{.kind = AnswerEvent::Kind::kCall, .call = n_calls_};
+      event.call_id = call.id.empty() ? random_id("call_").substr(0, 13) : std::move(call.id);
+      event.call_name = std::move(call.name);
+      events.push_back(std::move(event));
+      events.push_back(
+          {.kind = AnswerEvent::Kind::kArguments, .text = std::move(call.arguments_json), .call = n_calls_});
+      ++n_calls_;
+    }
+    return events;
+  }
+
+  hearth::ChatParser parser_;
+  int32_t n_calls_ = 0;
+};
+
+/// Null when nothing that is wanted could be learned.
+std::unique_ptr<AnswerParser> learned_parser(const LoadedModel& model, const Ask& ask, bool calls, bool reasoning) {
+  if (!model.chat || !(calls || reasoning)) return nullptr;
+  hearth::ChatOptions options{.tools_json = calls ? ask.tools_json : ""};
+  options.variables = ask.variables;
+  auto parser = hearth::ChatParser::create(*model.chat, options);
+  if (!parser || (calls && !parser->knows_calls()) || (reasoning && !parser->knows_reasoning())) return nullptr;
+  return std::make_unique<LearnedParser>(std::move(*parser));
+}
+
 }  // namespace
 
 std::unique_ptr<AnswerParser> make_parser(const LoadedModel& model, const Ask& ask, std::string_view prompt) {
@@ -148,6 +195,12 @@ std::unique_ptr<AnswerParser> make_parser(const LoadedModel& model, const Ask& a
     options.is_thinking = options.reasoning && trimmed.ends_with(kThink);
     options.calls = !ask.tools_json.empty() && ask.tool_choice != ToolChoice::kNone;
     options.forced = options.calls && ask.tool_choice != ToolChoice::kAuto;
+  }
+  if (!options.forced) {
+    if (auto parser = learned_parser(model, ask, options.calls, options.reasoning)) {
+      if (options.is_thinking) (void)parser->push(prompt.substr(prompt.rfind(kThink)));
+      return parser;
+    }
   }
   return std::make_unique<MarkedParser>(options);
 }

@@ -113,7 +113,8 @@ hearth::EngineRequest Answering::request_for(const std::vector<Token>& prompt) c
   const int32_t room = lease_->n_ctx - static_cast<int32_t>(prompt.size());
   int32_t& most = request.generate.max_tokens;
   if (most < 0 || most > room) most = room;
-  request.generate.skip_special = true;
+  // Markers of calls and of reasoning are control tokens in some vocabularies.
+  request.generate.skip_special = !ask_.is_chat || (ask_.tools_json.empty() && !lease_->facts.can_think);
   request.generate.probabilities = ask_.n_top >= 0;
   request.n_alternatives = std::max(ask_.n_top, 0);
   request.n = ask_.n;
