@@ -130,6 +130,11 @@ inline __m512i multiply_pairs(__m512i a, __m512i b) {
 inline __m256i words_of(__m512i a) {
   return map<Words16>(Ints16(a), [](int32_t x) { return static_cast<int16_t>(x); });
 }
+/// 16 bytes as ints, with the sign of T.
+template <typename T>
+inline __m512i ints_of_bytes(__m128i bytes) {
+  return map<Ints16>(Lanes<T, 16>(bytes), [](T v) { return int32_t{v}; });
+}
 inline __m512i ints_of_words(__m256i a) {
   return map<Ints16>(Words16(a), [](int16_t x) { return static_cast<uint16_t>(x); });
 }
@@ -197,6 +202,10 @@ inline Register fms(Register a, Register b, Register c) {
 #define _mm512_cvtepi32_epi16(...) hearth_emulation::words_of(__VA_ARGS__)
 #undef _mm512_cvtepu16_epi32
 #define _mm512_cvtepu16_epi32(...) hearth_emulation::ints_of_words(__VA_ARGS__)
+#undef _mm512_cvtepi8_epi32
+#define _mm512_cvtepi8_epi32(...) hearth_emulation::ints_of_bytes<int8_t>(__VA_ARGS__)
+#undef _mm512_cvtepu8_epi32
+#define _mm512_cvtepu8_epi32(...) hearth_emulation::ints_of_bytes<uint8_t>(__VA_ARGS__)
 #undef _mm512_cvtepi32_ps
 #define _mm512_cvtepi32_ps(...) hearth_emulation::floats_of(__VA_ARGS__)
 #undef _mm512_cvtps_epi32
