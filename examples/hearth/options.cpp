@@ -49,7 +49,8 @@ void Options::add(const char* names, std::vector<int32_t>& values, const char* h
   impl_.declare(names, values, help)->delimiter(',')->allow_extra_args(false)->capture_default_str();
 }
 void Options::add(const char* names, std::vector<std::string>& values, const char* help) {
-  impl_.declare(names, values, help)->allow_extra_args(false);
+  // An option takes one value each time it is given; what stands by itself may be several.
+  impl_.declare(names, values, help)->allow_extra_args(names[0] != '-');
 }
 bool Options::given(const char* name) const {
   const CLI::Option* option = impl_.app->get_option_no_throw(name);
