@@ -57,10 +57,10 @@ Stream& operator<<(Stream& out, const Error& error) {
 }
 
 namespace detail {
-/// In a host's debug builds: a result that failed is used as if it had not; says which, and stops. Without effect where
-/// NDEBUG is defined.
+/// For hosts that define HEARTH_CHECK_RESULTS in all of their sources: a failed result that is used as if it had not
+/// failed is named, and the program stops. Otherwise, as in the library itself, without effect.
 inline void check_result([[maybe_unused]] bool is_ok, [[maybe_unused]] const Error& error) {
-#ifndef NDEBUG
+#ifdef HEARTH_CHECK_RESULTS
   if (is_ok) return;
   std::fprintf(stderr, "hearth: the value of a failed result is used: %s\n", error.message.c_str());
   std::abort();
@@ -69,7 +69,7 @@ inline void check_result([[maybe_unused]] bool is_ok, [[maybe_unused]] const Err
 }  // namespace detail
 
 /// Either a T or an Error. Test with `if (result)` before `*result` or `result->`: reading the value of a failed result
-/// is undefined, as with std::optional; in debug builds it stops the program with the error's message.
+/// is undefined, as with std::optional; where HEARTH_CHECK_RESULTS is defined it stops with the error's message.
 template <typename T>
 class [[nodiscard]] Result {
  public:
