@@ -7,8 +7,6 @@
 namespace hearth_server {
 namespace {
 
-constexpr const char* kLines = "application/x-ndjson";
-
 int64_t nanoseconds(double seconds) {
   return static_cast<int64_t>(seconds * 1e9);
 }
@@ -155,7 +153,7 @@ class LineWriter final : public AnswerWriter {
 
 HttpReply reply_with(Context& context, std::shared_ptr<Answering> answering, bool is_chat, bool with_context) {
   if (answering->ask().stream) {
-    return stream_reply(answering, std::make_shared<LineWriter>(answering, is_chat, with_context), kLines);
+    return stream_reply(answering, std::make_shared<LineWriter>(answering, is_chat, with_context), kNdjson);
   }
   const auto choices = answering->collect(context.still_there);
   if (!choices) return gone_reply();
@@ -233,7 +231,7 @@ HttpReply generate(Context& context) {
   return reply_with(context, begin_with(context, std::move(ask)), false, !raw);
 }
 
-HttpReply chat(Context& context) {
+HttpReply ollama_chat(Context& context) {
   const Json body = context.body();
   if (text_or(body, "model").empty()) throw ApiError(400, "model is required");
   const ModelEntry entry = context.server.models().find(text_or(body, "model"), false);
@@ -290,7 +288,7 @@ void add_ollama_end(const Answering& answering, const AnswerEnd& end, Json& line
 std::span<const Route> ollama_routes() {
   static const Route kRoutes[] = {
       {"POST", "/api/generate", generate},
-      {"POST", "/api/chat", chat},
+      {"POST", "/api/chat", ollama_chat},
   };
   return kRoutes;
 }

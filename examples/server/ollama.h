@@ -6,6 +6,8 @@
 
 namespace hearth_server {
 
+constexpr const char* kNdjson = "application/x-ndjson";
+
 /// A line with a part of an answer, without `done`.
 Json ollama_line(const Answering& answering, const AnswerChoice& part, bool is_chat);
 /// Adds what the last line says.

@@ -11,8 +11,6 @@
 namespace hearth_server {
 namespace {
 
-constexpr const char* kLines = "application/x-ndjson";
-
 std::string name_in(const Json& body) {
   const std::string name = text_or(body, "model", text_or(body, "name").c_str());
   if (name.empty()) throw ApiError(400, "model is required");
@@ -179,7 +177,7 @@ HttpReply remove(Context& context) {
 HttpReply progress(bool stream, const std::vector<Json>& lines) {
   if (!stream) return json_reply(lines.back());
   HttpReply reply;
-  reply.type = kLines;
+  reply.type = kNdjson;
   std::string text;
   for (const Json& line : lines) text += to_text(line) + "\n";
   reply.stream = [text](StreamWriter& out) { out.write(text); };

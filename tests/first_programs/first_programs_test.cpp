@@ -9,11 +9,12 @@
 #include <string>
 
 #include "support/golden.h"
+#include "support/paths.h"
 
 namespace hearth::testing {
 namespace {
 
-const std::string kSource = HEARTH_SOURCE_DIR;
+const std::string kSource = hearth::testing::source_dir();
 const std::string kModel = kSource + "/examples/models/small-world-q8_0.gguf";
 
 struct Said {
@@ -23,7 +24,8 @@ struct Said {
 
 /// Runs a shell line in which %P is the folder of the programs and %M the model.
 Said run(std::string line) {
-  for (const auto& [mark, value] : {std::pair<std::string, std::string>{"%P", HEARTH_FIRST_PROGRAMS}, {"%M", kModel}}) {
+  for (const auto& [mark, value] :
+       {std::pair<std::string, std::string>{"%P", hearth::testing::first_programs_folder()}, {"%M", kModel}}) {
     for (size_t at; (at = line.find(mark)) != std::string::npos;) line.replace(at, mark.size(), value);
   }
   Said said;

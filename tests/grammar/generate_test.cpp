@@ -6,11 +6,12 @@
 #include <string>
 
 #include "hearth/session.h"
+#include "support/paths.h"
 
 namespace hearth {
 namespace {
 
-constexpr const char* kSmallWorld = HEARTH_SOURCE_DIR "/examples/models/small-world-q8_0.gguf";
+const std::string kSmallWorld = hearth::testing::source_dir() + "/examples/models/small-world-q8_0.gguf";
 constexpr const char* kSchema = R"({"type": "object", "properties": {
   "name_of_the_animal": {"enum": ["cat", "dog", "bird"]}, "age": {"type": "integer", "minimum": 1, "maximum": 30},
   "friends": {"type": "array", "items": {"type": "string", "maxLength": 12}, "maxItems": 3}},

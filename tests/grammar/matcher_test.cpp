@@ -7,11 +7,12 @@
 #include "hearth/model.h"
 #include "lib/grammar/vocabulary.h"
 #include "tests/support/golden.h"
+#include "tests/support/paths.h"
 
 namespace hearth {
 namespace {
 
-constexpr const char* kSmallWorld = HEARTH_SOURCE_DIR "/examples/models/small-world-q8_0.gguf";
+const std::string kSmallWorld = hearth::testing::source_dir() + "/examples/models/small-world-q8_0.gguf";
 
 const Tokenizer& small_world() {
   static const Result<Model> model = Model::open(kSmallWorld);

@@ -8,6 +8,7 @@
 #include "hearth/model.h"
 #include "kernels/half.h"
 #include "support/golden.h"
+#include "support/paths.h"
 #include "support/temp_dir.h"
 
 namespace hearth::testing {
@@ -84,7 +85,7 @@ void write_with_checksums(const GgufFile& file, const std::string& path) {
 
 TEST(CheckTensors, AtLoadADamagedWeightIsNamed) {
   TempDir dir;
-  const std::string plain = std::string(HEARTH_SOURCE_DIR) + "/examples/models/small-world-draft-q8_0.gguf";
+  const std::string plain = hearth::testing::source_dir() + "/examples/models/small-world-draft-q8_0.gguf";
   EXPECT_EQ(Model::open(plain, {.check_tensors = true}).error().code, ErrorCode::kNotFound) << "no checksums";
   const auto file = GgufFile::open(plain);
   write_with_checksums(*file, dir.file("m.gguf"));

@@ -7,6 +7,7 @@
 
 #include "hearth/quality.h"
 #include "support/golden.h"
+#include "support/paths.h"
 #include "support/temp_dir.h"
 
 namespace hearth::testing {
@@ -32,8 +33,8 @@ Json read_json(const fs::path& path) {
 
 /// The golden models, and the project's own examples.
 Result<Model> open_model(const std::string& name) {
-  for (const fs::path& folder :
-       {golden_dir() / "perplexity", golden_dir() / "models", fs::path(HEARTH_SOURCE_DIR) / "examples" / "models"}) {
+  for (const fs::path& folder : {golden_dir() / "perplexity", golden_dir() / "models",
+                                 fs::path(hearth::testing::source_dir()) / "examples" / "models"}) {
     if (fs::exists(folder / name)) return Model::open((folder / name).string());
   }
   return Error{ErrorCode::kNotFound, name};

@@ -9,6 +9,7 @@
 #include "lib/quantize/base_logits.h"
 #include "lib/quantize/quality_report.h"
 #include "support/golden.h"
+#include "support/paths.h"
 #include "support/temp_dir.h"
 
 namespace hearth::testing {
@@ -17,7 +18,7 @@ namespace {
 constexpr MeasureOptions kShort = {.chunk_size = 64, .max_chunks = 3};
 
 std::string model_path(const char* name) {
-  return std::string(HEARTH_SOURCE_DIR) + "/examples/models/" + name;
+  return hearth::testing::source_dir() + "/examples/models/" + name;
 }
 
 std::string sample_text() {

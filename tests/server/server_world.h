@@ -15,10 +15,11 @@
 
 #include "server.h"
 #include "support/golden.h"
+#include "support/paths.h"
 
 namespace hearth_server {
 
-const std::string kSmallWorld = HEARTH_SOURCE_DIR "/examples/models/small-world-q8_0.gguf";
+const std::string kSmallWorld = hearth::testing::source_dir() + "/examples/models/small-world-q8_0.gguf";
 
 struct Answer {
   int status = 0;

@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "support/paths.h"
 #include "support/tiny_model.h"
 
 namespace {
@@ -18,7 +19,7 @@ using hearth::Model;
 using hearth::Session;
 using hearth::StopReason;
 
-const std::string kSmallWorld = HEARTH_SOURCE_DIR "/examples/models/small-world-q8_0.gguf";
+const std::string kSmallWorld = hearth::testing::source_dir() + "/examples/models/small-world-q8_0.gguf";
 constexpr const char* kStory = "Tell me a story about Anna and a kite.";
 constexpr const char* kQuestion = "What colour was the kite?";
 

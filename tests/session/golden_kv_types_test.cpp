@@ -10,6 +10,7 @@
 
 #include "hearth/hearth.h"
 #include "support/golden.h"
+#include "support/paths.h"
 
 namespace {
 
@@ -36,7 +37,7 @@ class GoldenKvTypes : public ::testing::TestWithParam<std::string> {
     json_ = nlohmann::json::parse(hearth::testing::read_file(folder / (GetParam() + ".cells.json")));
     std::filesystem::path path = folder / json_["model"].get<std::string>();
     if (!std::filesystem::exists(path)) {
-      path = std::filesystem::path(HEARTH_SOURCE_DIR) / "examples" / "models" / path.filename();
+      path = std::filesystem::path(hearth::testing::source_dir()) / "examples" / "models" / path.filename();
     }
     auto model = hearth::Model::open(path.string());
     ASSERT_TRUE(model) << model.error().message;

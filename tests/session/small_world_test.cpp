@@ -9,6 +9,7 @@
 #include <span>
 
 #include "hearth/hearth.h"
+#include "support/paths.h"
 
 namespace {
 
@@ -21,7 +22,7 @@ constexpr double kDraftFloor = 0.95;  // of the tokens of answers that the draft
 
 constexpr int kThreads = 1;  // results do not depend on it, and ctest runs tests side by side
 
-const std::string kFolder = HEARTH_SOURCE_DIR "/examples/models/";
+const std::string kFolder = hearth::testing::source_dir() + "/examples/models/";
 const std::string kModel = kFolder + "small-world-q8_0.gguf";
 const std::string kDraft = kFolder + "small-world-draft-q8_0.gguf";
 
@@ -30,7 +31,7 @@ struct Question {
 };
 
 std::vector<Question> held_out() {
-  std::ifstream file(HEARTH_SOURCE_DIR "/tests/data/held_out.jsonl");
+  std::ifstream file(hearth::testing::source_dir() + "/tests/data/held_out.jsonl");
   std::vector<Question> questions;
   for (std::string line; std::getline(file, line);) {
     const auto json = nlohmann::json::parse(line);

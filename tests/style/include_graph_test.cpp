@@ -1,6 +1,7 @@
 // Dependencies point down: a folder of lib/ includes only those that README's picture lists above it, and kernels/;
 // kernels/ includes nothing else; a public header counts as the folder that implements it.
 #include "style/include_graph.h"
+#include "support/paths.h"
 
 #include <gtest/gtest.h>
 
@@ -210,7 +211,7 @@ std::string joined_faults(const IncludeGraph& graph, const std::vector<std::stri
 }
 
 TEST(IncludeGraph, OfTheLibraryPointsDown) {
-  const std::string root = HEARTH_SOURCE_DIR;
+  const std::string root = hearth::testing::source_dir();
   const IncludeGraph graph = read_include_graph(root);
   const std::vector<std::string> floors = read_floors(read_text(fs::path(root) / "README.md"));
   ASSERT_GT(graph.size(), 200u);
@@ -219,7 +220,7 @@ TEST(IncludeGraph, OfTheLibraryPointsDown) {
 }
 
 TEST(IncludeGraph, OfTheLibraryIsReadCompletely) {
-  const IncludeGraph graph = read_include_graph(HEARTH_SOURCE_DIR);
+  const IncludeGraph graph = read_include_graph(hearth::testing::source_dir());
   const auto has = [&](const char* file, const char* included) {
     const auto& arrows = graph.at(file);
     return std::find(arrows.begin(), arrows.end(), included) != arrows.end();
@@ -230,7 +231,7 @@ TEST(IncludeGraph, OfTheLibraryIsReadCompletely) {
 }
 
 TEST(IncludeGraph, EveryFolderOfTheLibraryIsInThePicture) {
-  const std::string root = HEARTH_SOURCE_DIR;
+  const std::string root = hearth::testing::source_dir();
   std::vector<std::string> floors = read_floors(read_text(fs::path(root) / "README.md"));
   std::vector<std::string> folders;
   for (const auto& entry : fs::directory_iterator(fs::path(root) / "lib")) {

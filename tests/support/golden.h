@@ -12,12 +12,14 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/paths.h"
+
 namespace hearth::testing {
 
 /// $HEARTH_GOLDEN, or shared/golden beside the checkout.
 inline std::filesystem::path golden_dir() {
   if (const char* dir = std::getenv("HEARTH_GOLDEN"); dir && *dir) return dir;
-  return std::filesystem::path(HEARTH_SOURCE_DIR).parent_path() / "shared" / "golden";
+  return std::filesystem::path(hearth::testing::source_dir()).parent_path() / "shared" / "golden";
 }
 
 /// Sorted paths of golden_dir()/folder whose names end with `suffix`; empty when the folder is absent.

@@ -1,13 +1,14 @@
 // hearth grammar, and the flags that keep a text to a grammar.
 #include <nlohmann/json.hpp>
 
+#include "support/paths.h"
 #include "support/temp_dir.h"
 #include "tool/tool_process.h"
 
 namespace hearth::testing {
 namespace {
 
-constexpr const char* kSmallWorld = HEARTH_SOURCE_DIR "/examples/models/small-world-q8_0.gguf";
+const std::string kSmallWorld = hearth::testing::source_dir() + "/examples/models/small-world-q8_0.gguf";
 
 TEST(GrammarCommand, SaysWhereATextLeavesTheGrammar) {
   const TempDir dir;

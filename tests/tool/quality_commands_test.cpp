@@ -3,6 +3,7 @@
 
 #include "hearth/importance_matrix.h"
 #include "support/golden.h"
+#include "support/paths.h"
 #include "tool/tool_process.h"
 
 namespace hearth::testing {
@@ -12,7 +13,7 @@ using Json = nlohmann::json;
 
 class QualityCommands : public ToolTest {
  protected:
-  static std::string example(const char* name) { return std::string(HEARTH_SOURCE_DIR) + "/examples/models/" + name; }
+  static std::string example(const char* name) { return hearth::testing::source_dir() + "/examples/models/" + name; }
   std::string text_file() const {
     std::string text;
     for (int i = 0; i < 40; ++i) text += "Mia has a red kite. Tom has " + std::to_string(i) + " blue boats. ";

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "support/paths.h"
 #include "tool/tool_process.h"
 
 namespace hearth::testing {
@@ -9,7 +10,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string kSmallWorld = HEARTH_SOURCE_DIR "/examples/models/small-world-q8_0.gguf";
+const std::string kSmallWorld = hearth::testing::source_dir() + "/examples/models/small-world-q8_0.gguf";
 
 using ToolTalk = ToolTest;
 

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "support/paths.h"
+
 namespace hearth::testing {
 
 class TerminalProcess {
@@ -90,7 +92,7 @@ class TerminalProcess {
     } else {
       setenv("NO_COLOR", "1", 1);
     }
-    arguments.insert(arguments.begin(), HEARTH_TOOL);
+    arguments.insert(arguments.begin(), hearth::testing::tool_path());
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);

@@ -1,12 +1,13 @@
 // hearth chat as people use it: in a terminal.
 #include "tool/terminal_process.h"
 
+#include "support/paths.h"
 #include "tool/tool_process.h"
 
 namespace hearth::testing {
 namespace {
 
-const std::string kSmallWorld = HEARTH_SOURCE_DIR "/examples/models/small-world-q8_0.gguf";
+const std::string kSmallWorld = hearth::testing::source_dir() + "/examples/models/small-world-q8_0.gguf";
 
 class Terminal : public ToolTest {
  protected:

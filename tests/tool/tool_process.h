@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "support/paths.h"
+
 namespace hearth::testing {
 
 struct ToolResult {
@@ -48,7 +50,7 @@ namespace tool_detail {
   if (!run.folder.empty() && chdir(run.folder.c_str()) != 0) _exit(127);
   if (!run.isa.empty()) setenv("HEARTH_ISA", run.isa.c_str(), 1);
   std::vector<char*> argv;
-  std::string program = HEARTH_TOOL;
+  std::string program = hearth::testing::tool_path();
   argv.push_back(program.data());
   std::vector<std::string> args = run.args;
   for (std::string& arg : args) argv.push_back(arg.data());
