@@ -36,7 +36,7 @@ inline std::string isa_test_name(const ::testing::TestParamInfo<int>& info) {
 
 #define HEARTH_INSTANTIATE_EVERY_ISA(suite)                                                 \
   INSTANTIATE_TEST_SUITE_P(Isa, suite, ::testing::Range(1, ::hearth::kernels::isa_count()), \
-                           ::hearth::testing::isa_test_name);                               \
+                           ::hearth::test::isa_test_name);                                  \
   GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(suite)
 
 /// n elements, misaligned by `shift` elements, between guards of 64 bytes that must not change.
