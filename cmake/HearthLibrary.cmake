@@ -114,7 +114,7 @@ function(hearth_isa_row name)
   add_library(hearth_${name} OBJECT ${sources})
   target_compile_options(hearth_${name} PRIVATE $<${HEARTH_OPTIMIZE_ANYWAY}:-O3> -fno-exceptions ${row_FLAGS})
   target_link_libraries(hearth_${name} PRIVATE hearth_flags hearth_warnings)
-  set_target_properties(hearth_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)  # kernels are large
+  set_target_properties(hearth_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ${HEARTH_UNITY} UNITY_BUILD_BATCH_SIZE 5)
   if(NOT row_VECTORS)
     set(row_VECTORS ${name})
   endif()
