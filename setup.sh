@@ -65,18 +65,18 @@ deps() {
   if command -v ninja >/dev/null; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
 }
 
-# configure_and_build FOLDER OPTION...
+# configure_and_build FOLDER OPTION...: builds everything, or the target named by `target`.
 configure_and_build() {
   local folder=$1
   shift
   cmake -S . -B "$folder" "${cmake_options[@]}" "$@"
-  cmake --build "$folder" --parallel "$jobs"
+  cmake --build "$folder" --parallel "$jobs" ${target:+--target "$target"}
 }
 
 build() {
   deps
   say "building the library and the tool"
-  configure_and_build build -DCMAKE_BUILD_TYPE=Release -DHEARTH_BUILD_TESTS=OFF
+  target=hearth_tool configure_and_build build -DCMAKE_BUILD_TYPE=Release -DHEARTH_BUILD_TESTS=OFF
 }
 
 # The trained model of the repository; examples/models/README.md tells about it.
