@@ -16,6 +16,7 @@ usage: ./setup.sh STEP
   real            fetch two small models with real weights (330 MB) and run what needs them
   emulated        the tests of the AVX-VNNI and AVX-512 kernels, emulated: for processors without them
   fuzz SECONDS    every fuzz entry for that long (clang)
+  compilers [CLANG]  the library and the tool with clang (or clang-19 ...), with libstdc++ and libc++, warnings as errors
   format          lay the source out as .clang-format has it (clang-format 14)
 
 environment:
@@ -204,6 +205,20 @@ fuzz() {
   done
 }
 
+# Everything but the tests, whose GoogleTest is built for one standard library.
+compilers() {
+  local clang=${1:-clang} version stdlib
+  version=${clang#clang}
+  deps
+  install "$clang" "libc++$version-dev" "libc++abi$version-dev"
+  for stdlib in libstdc++ libc++; do
+    say "building with $clang and $stdlib"
+    configure_and_build "build-$clang-$stdlib" -DCMAKE_BUILD_TYPE=Release -DHEARTH_WERROR=ON -DHEARTH_BUILD_TESTS=OFF \
+      -DCMAKE_CXX_COMPILER="clang++$version" -DCMAKE_CXX_FLAGS="-stdlib=$stdlib"
+    "./build-$clang-$stdlib/hearth" selftest </dev/null
+  done
+}
+
 format() {
   command -v clang-format-14 >/dev/null || install clang-format-14
   git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format-14 -i
@@ -222,6 +237,7 @@ case $step in
   real) real ;;
   emulated) emulated ;;
   fuzz) fuzz "$@" ;;
+  compilers) compilers "$@" ;;
   format) format ;;
   -h | --help | help) usage ;;
   *) usage >&2; exit 2 ;;

@@ -107,7 +107,7 @@ Status bench_threads(const hearth::Model& model, const BenchOptions& o, hearth::
   auto session = Session::create(model, options);
   if (!session) return session.error();
   const int n_threads = session->options().n_threads;
-  warn_beyond_training(model, options.n_ctx / std::max(options.n_seqs, 1));
+  show_warning(session->warning());
   auto limits = hearth::measure_machine_limits(n_threads);
   if (!limits && limits.error().code == hearth::ErrorCode::kOutOfMemory) {
     show_warning(limits.error().message + ": the limits of the machine are not shown");

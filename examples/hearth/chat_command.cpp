@@ -77,7 +77,7 @@ int talk(const ChatCommand& o, const hearth::Model& model, hearth::SessionOption
   auto session = hearth::Session::create(model, options);
   if (!session) return fail_session(session.error());
   if (const auto restored = o.cache.restore(*session); !restored) return fail(restored.error());
-  warn_beyond_training(model, session->options().n_ctx);
+  show_warning(session->warning());
   auto tmpl = open_template(model.file(), model.tokenizer(), o.template_file);
   if (!tmpl) return fail(tmpl.error());
   show_warning(tmpl->warning());

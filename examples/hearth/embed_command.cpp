@@ -96,8 +96,7 @@ int embed(const EmbedOptions& o) {
                                             .normalize = !o.no_normalize,
                                             .dimensions = o.dimensions,
                                             .truncate = o.truncate,
-                                            // One text: a cache for it alone.
-                                            .batch_tokens = o.has_text ? 1 : o.batch_tokens,
+                                            .batch_tokens = o.batch_tokens,
                                             .n_threads = o.n_threads,
                                             .exact_products = o.exact});
   if (!embedder) return fail(embedder.error());

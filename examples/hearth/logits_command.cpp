@@ -82,6 +82,7 @@ int top(const LogitsOptions& o, const hearth::Model& model, const std::vector<in
         hearth::SessionOptions options) {
   auto session = Session::create(model, options);
   if (!session) return fail_session(session.error());
+  show_warning(session->warning());
   if (auto status = session->prefill(tokens, {.cancel = interrupt_flag()}); !status) {
     return interrupted() ? fail_interrupted() : fail(status.error());
   }
@@ -120,6 +121,7 @@ int logits(const LogitsOptions& o) {
   if (auto status = o.session.adapters.load(*model, *session_options); !status) return fail(status.error());
   auto session = Session::create(*model, *session_options);
   if (!session) return fail_session(session.error());
+  show_warning(session->warning());
   OutputFile out;
   Status status = out.open(o.output);
   if (status) status = write_logits(*session, *tokens, out);

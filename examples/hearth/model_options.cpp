@@ -68,13 +68,6 @@ void choose_context(const hearth::Model& model, hearth::SessionOptions& options)
   while (options.n_ctx > 512 && !fits(options.n_ctx)) options.n_ctx = std::max(options.n_ctx / 2, 512);
 }
 
-void warn_beyond_training(const hearth::Model& model, int32_t n_ctx) {
-  const int32_t trained = model.info().n_ctx_train;
-  if (trained <= 0 || n_ctx <= trained) return;
-  show_warning("warning: the model was trained for a context of " + std::to_string(trained) +
-               " tokens; beyond that, of " + std::to_string(n_ctx) + ", its text may fall apart");
-}
-
 int fail_session(const hearth::Error& error) {
   if (error.code == ErrorCode::kInvalidArgument) return fail_usage(error.message);
   if (error.code == ErrorCode::kOutOfMemory) {

@@ -74,9 +74,6 @@ struct CacheSettings {
 /// options.n_ctx.
 void choose_context(const hearth::Model& model, hearth::SessionOptions& options);
 
-/// Says so when a context is longer than what the model was trained for.
-void warn_beyond_training(const hearth::Model& model, int32_t n_ctx);
-
 /// Exit code and line for an error of Session::create: wrong flags are wrong usage.
 int fail_session(const hearth::Error& error);
 

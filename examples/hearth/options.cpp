@@ -114,7 +114,8 @@ std::string command_fault(const std::vector<std::string>& arguments) {
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
   if (first.empty()) return "which command? There are: " + list + " (see hearth -h)";
-  return "unknown command '" + wanted + "'" + did_you_mean(wanted, names) + " There are: " + list;
+  const std::string meant = did_you_mean(wanted, names);
+  return "unknown command '" + wanted + "'" + (meant.empty() ? "; there are: " : meant + " There are: ") + list;
 }
 
 /// Arguments in the reverse order that CLI11 wants; -ctk and the like, which other programs have, as it can read them.

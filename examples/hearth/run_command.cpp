@@ -149,7 +149,7 @@ int run(const RunOptions& o) {
   choose_context(*model, *session_options);
   auto session = hearth::Session::create(*model, *session_options);
   if (!session) return fail_session(session.error());
-  if (!o.quiet) warn_beyond_training(*model, session->options().n_ctx);
+  if (!o.quiet) show_warning(session->warning());
   if (!o.quiet && !o.special) warn_of_markers(model->tokenizer(), *prompt);
   hearth::GenerateOptions options = generate_options(o, model->file());
   auto grammar = o.grammar.resolve(&model->tokenizer());

@@ -128,12 +128,15 @@ hearth::Status read_conversation(const TemplateOptions& o, std::vector<hearth::C
 }
 
 int render_messages(const TemplateOptions& o, int64_t now) {
-  if (o.model.empty() || o.messages.empty()) return fail_usage("give MODEL and --messages FILE, or --jsonl");
+  if (o.model.empty()) return fail_usage("give MODEL, and --messages FILE; or --jsonl");
   hearth::ChatOptions options;
   options.add_generation_prompt = !o.no_generation;
   options.now = now;
   std::vector<hearth::ChatMessage> messages;
-  if (auto status = read_conversation(o, messages, options); !status) return fail(status.error());
+  const bool is_source_wanted = o.messages.empty();
+  if (auto status = is_source_wanted ? hearth::Status() : read_conversation(o, messages, options); !status) {
+    return fail(status.error());
+  }
   auto variables = template_variables(o.variables);
   if (!variables) return fail(variables.error());
   options.variables = *std::move(variables);
@@ -146,6 +149,10 @@ int render_messages(const TemplateOptions& o, int64_t now) {
   const auto tmpl = open_template(*file, *tokenizer, o.file);
   if (!tmpl) return fail(tmpl.error());
   show_warning(tmpl->warning());
+  if (is_source_wanted) {
+    print(std::string(tmpl->source()) + "\n");
+    return finish_output();
+  }
   const auto prompt = tmpl->render(messages, options);
   if (!prompt) return fail(prompt.error());
   if (!o.json) {
@@ -169,8 +176,9 @@ int run(const TemplateOptions& o) {
 Action setup_template(Options& options) {
   auto values = std::make_shared<TemplateOptions>();
   options.add("model", values->model, "GGUF file");
-  options.add("--messages", values->messages,
-              "JSON file: a list of messages, or {\"messages\": [...], \"tools\": [...]}");
+  options.add(
+      "--messages", values->messages,
+      "JSON file: a list of messages, or {\"messages\": [...], \"tools\": [...]}; without it the template is printed");
   options.add("--tools", values->tools, "JSON file: a list of tool definitions");
   options.add("--template", values->file, "Use the template in this file instead of the model's");
   options.add("--var", values->variables, "Variable of the template, NAME=VALUE (JSON, or text); may be repeated");

@@ -215,9 +215,9 @@ void ModelStore::put_made(ModelEntry entry) {
 
 bool ModelStore::remove_made(const std::string& name) {
   const auto [base, tag] = split_name(name);
+  const std::string full = lower(base + ":" + tag);
   const std::lock_guard lock(mutex_);
-  return std::erase_if(
-             made_, [&](const ModelEntry& entry) { return lower(entry.full_name()) == lower(base + ":" + tag); }) > 0;
+  return std::erase_if(made_, [&](const ModelEntry& entry) { return lower(entry.full_name()) == full; }) > 0;
 }
 
 }  // namespace hearth_server

@@ -25,7 +25,7 @@ struct EmbedderOptions {
   bool normalize = true;             ///< divide by the L2 norm (not the scores of a reranker)
   int32_t dimensions = 0;            ///< keep this many leading elements (models trained for it); 0: all
   bool truncate = false;             ///< cut texts that the model cannot hold; otherwise they are kContextFull
-  int32_t batch_tokens = 2048;       ///< tokens computed together, of several texts; one longer text raises it
+  int32_t batch_tokens = 2048;       ///< most tokens computed together, of several texts; one longer text raises it
   int n_threads = 0;                 ///< 0: default_thread_count()
   bool exact_products = false;       ///< as SessionOptions::exact_products
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the embedder
@@ -36,8 +36,9 @@ struct Embedding {
   int32_t n_tokens = 0;       ///< of the text, special tokens included
 };
 
-/// Keeps its model alive. Texts are embedded as they are: prefixes that a model was trained with ("search_query: ") are
-/// the caller's. Not thread-safe; different embedders of one model may run in different threads.
+/// Keeps its model alive. Memory is taken for the texts that come, not for more. Texts are embedded as they are:
+/// prefixes that a model was trained with ("search_query: ") are the caller's. Not thread-safe; different embedders of
+/// one model may run in different threads.
 class Embedder {
  public:
   /// kInvalidArgument names an option out of range; kUnsupported for Pooling::kRank without a ranking head.
@@ -57,6 +58,8 @@ class Embedder {
   /// Length of the vectors.
   int32_t dimensions() const;
   Pooling pooling() const;
+  /// Bytes that the texts so far took.
+  MemoryPlan plan() const;
 
   struct Impl;
 

@@ -58,7 +58,7 @@ struct ModelInfo {
   Pooling pooling = Pooling::kNone;
 };
 
-/// Bytes that a run takes, exact and known before load.
+/// Bounds of the bytes that a run takes, known before load: what is resident stays below total().
 struct MemoryPlan {
   uint64_t weights_bytes = 0;  ///< of the file that stay resident (mapped, shared between processes)
   uint64_t kv_cache_bytes = 0;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -66,9 +67,9 @@ struct SamplerOptions {
 
   float dry_multiplier = 0.0f;  ///< off: 0
   float dry_base = 1.75f;
-  int32_t dry_allowed_length = 2;                               ///< repeats up to this length are free
-  int32_t dry_penalty_last_n = -1;                              ///< off: 0; -1: everything
-  std::vector<std::string> dry_breakers{"\n", ":", "\"", "*"};  ///< need a tokenizer; see create()
+  int32_t dry_allowed_length = 2;                          ///< repeats up to this length are free
+  int32_t dry_penalty_last_n = -1;                         ///< off: 0; -1: everything
+  std::optional<std::vector<std::string>> dry_breakers{};  ///< need a tokenizer; not given: line end, : " and *
 
   float top_n_sigma = -1.0f;     ///< off: <= 0
   int32_t top_k = 40;            ///< off: <= 0

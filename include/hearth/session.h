@@ -178,9 +178,13 @@ class Session {
   KVCache& cache();
   const KVCache& cache() const;
   const Model& model() const;
-  /// What the options came to (n_ctx, n_threads filled in).
+  /// What the options came to (n_ctx filled in; n_threads as many as the system gave).
   const SessionOptions& options() const;
   MemoryPlan plan() const;
+  /// What is odd about these options on this machine, in one line: a context beyond that of training, fewer threads
+  /// than asked for since the system gave no more. Empty: nothing. What is odd about the file: Tokenizer::warning() (of
+  /// model().tokenizer()) and ChatTemplate::warning().
+  std::string_view warning() const;
 
   struct Impl;
 

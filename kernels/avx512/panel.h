@@ -9,7 +9,9 @@
 #pragma once
 
 // GCC 12 reports the deliberately undefined operands of its own intrinsics (GCC bug 105593).
+#if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 
 #include <cstdint>

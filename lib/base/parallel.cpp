@@ -88,25 +88,24 @@ struct Parallel::Impl {
   static void* thread_main(void* worker);
 };
 
-/// Starts the workers with every signal blocked, so that a host's handlers run on its own threads.
+/// Starts the workers with every signal blocked, so that a host's handlers run on its own threads. When the system has
+/// no more threads to give, those that it gave do the work.
 Status Parallel::Impl::start() {
   workers.reset(new (std::nothrow) Worker[static_cast<size_t>(n_threads)]);
   if (!workers) return Error{ErrorCode::kOutOfMemory, "no memory for " + std::to_string(n_threads) + " threads"};
   sigset_t all, old;
   sigfillset(&all);
   const bool masked = pthread_sigmask(SIG_SETMASK, &all, &old) == 0;
-  int failure = 0;
-  for (int i = 1; i < n_threads && failure == 0; ++i) {
+  for (int i = 1; i < n_threads; ++i) {
     Worker& worker = workers[static_cast<size_t>(i)];
     worker.pool = this;
     worker.index = i;
-    failure = pthread_create(&worker.thread, nullptr, thread_main, &worker);
-    if (failure == 0) n_started = i;
+    if (pthread_create(&worker.thread, nullptr, thread_main, &worker) != 0) break;
+    n_started = i;
   }
   if (masked) pthread_sigmask(SIG_SETMASK, &old, nullptr);
-  if (failure == 0) return {};
-  return Error{ErrorCode::kIo, "cannot start thread " + std::to_string(n_started + 1) + " of " +
-                                   std::to_string(n_threads) + ": error " + std::to_string(failure)};
+  n_threads = n_started + 1;
+  return {};
 }
 
 Parallel::Impl::~Impl() {

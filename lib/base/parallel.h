@@ -29,7 +29,8 @@ class TaskRef {
 /// briefly for the next fork, then sleep. What a task computes must not depend on who runs it.
 class Parallel {
  public:
-  /// kOutOfMemory / kIo when threads cannot be started. `host`, if not null, is used instead and must outlive it.
+  /// With fewer threads than asked for when the system gives no more: see n_threads(). `host`, if not null, is used
+  /// instead and must outlive it. kInvalidArgument; kOutOfMemory.
   static Result<std::unique_ptr<Parallel>> create(int n_threads, const ThreadPool* host = nullptr);
   ~Parallel();
   int n_threads() const;

@@ -73,7 +73,7 @@ Result<MachineLimits> measure_machine_limits(int n_threads) {
     if (!memory) return memory.error();
     std::memset(memory->data(), 1, static_cast<size_t>(kReadBytes));
     MachineLimits limits;
-    limits.n_threads = n_threads;
+    limits.n_threads = (*parallel)->n_threads();
     limits.read_gb_per_s = 1e-9 * measure_read(**parallel, reinterpret_cast<const char*>(memory->data()));
     limits.int8_gmac_per_s = 1e-9 * measure_int8(**parallel);
     return limits;

@@ -12,7 +12,7 @@ namespace hearth {
 void TensorListHash::add(std::string_view name, TensorType type, uint64_t size_bytes) {
   const uint64_t numbers[3] = {name.size(), static_cast<uint64_t>(type), size_bytes};
   hash_.update(std::as_bytes(std::span(numbers)));
-  hash_.update(std::as_bytes(std::span(name)));
+  hash_.update(std::as_bytes(std::span(name.data(), name.size())));
 }
 
 std::vector<uint64_t> read_checksums(const GgufValue* value, std::span<const GgufTensor> tensors) {

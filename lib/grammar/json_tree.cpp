@@ -10,7 +10,6 @@
 namespace hearth::grammar {
 namespace {
 
-using Kind = Json::Kind;
 using json::Event;
 
 constexpr size_t kMaxValues = 4'000'000;

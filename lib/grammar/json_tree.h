@@ -37,6 +37,7 @@ struct Json {
   /// The same, of the kind asked for only.
   const Json* find(std::string_view key, Kind k) const;
 };
+using Kind = Json::Kind;
 
 class JsonTree {
  public:

@@ -7,8 +7,6 @@
 namespace hearth::grammar {
 namespace {
 
-using Kind = Json::Kind;
-
 constexpr int kMaxValueDepth = 24;
 constexpr int kMaxExpanding = 6;
 
@@ -111,10 +109,10 @@ bool SchemaCompiler::disjoint(const Goal& a, const Goal& b, int depth) {
 bool SchemaCompiler::disjoint_cases(const Case& a, const Case& b, int depth) {
   const uint8_t types = a.types & b.types;
   if (types == 0) return true;
-  for (const auto& [x, y] : {std::pair{&a, &b}, std::pair{&b, &a}}) {
-    if (x->one_of.empty()) continue;
-    const auto in_both = [&](const Json* v) { return satisfies_case(*v, *x, 0) && satisfies_case(*v, *y, 0); };
-    return std::none_of(x->one_of[0].begin(), x->one_of[0].end(), in_both) && !failed();
+  if (const Case* listed = !a.one_of.empty() ? &a : !b.one_of.empty() ? &b : nullptr) {
+    const Case& other = listed == &a ? b : a;
+    const auto in_both = [&](const Json* v) { return satisfies_case(*v, *listed, 0) && satisfies_case(*v, other, 0); };
+    return std::none_of(listed->one_of[0].begin(), listed->one_of[0].end(), in_both) && !failed();
   }
   if ((types & (kNullBit | kBoolBit)) != 0) return false;
   if ((types & kStringBit) != 0 && !disjoint_texts(a, b)) return false;

@@ -7,8 +7,6 @@
 namespace hearth::grammar {
 namespace {
 
-using Kind = Json::Kind;
-
 constexpr size_t kMaxPatterns = 6;
 
 Goal normalized(Goal goal) {

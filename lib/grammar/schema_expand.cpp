@@ -9,8 +9,6 @@
 namespace hearth::grammar {
 namespace {
 
-using Kind = Json::Kind;
-
 constexpr int kMaxChain = 400;
 
 uint8_t type_bits(std::string_view name) {

@@ -6,8 +6,6 @@
 
 namespace hearth::grammar {
 
-using Kind = Json::Kind;
-
 bool CaseExpander::take_object(Branch& b, Word word, const Json& schema, const Json& value, bool negated) {
   Case& r = b.result;
   switch (word) {

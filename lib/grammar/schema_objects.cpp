@@ -7,8 +7,6 @@
 namespace hearth::grammar {
 namespace {
 
-using Kind = Json::Kind;
-
 /// Names of properties in the order of the schemas, then those that are only required.
 std::vector<std::string> listed_names(const Case& c) {
   std::vector<std::string> names;

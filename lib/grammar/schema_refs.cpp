@@ -6,8 +6,6 @@
 namespace hearth::grammar {
 namespace {
 
-using Kind = Json::Kind;
-
 std::string unescaped(std::string_view part, bool percent) {
   std::string out;
   const auto hex = [](char c) { return c <= '9' ? c - '0' : (c | 32) - 'a' + 10; };

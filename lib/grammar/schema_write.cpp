@@ -6,8 +6,6 @@
 namespace hearth::grammar {
 namespace {
 
-using Kind = Json::Kind;
-
 constexpr size_t kMaxWork = 3'000'000;
 constexpr size_t kMaxPrefix = 100;
 constexpr size_t kFewValues = 8;  // of an enum

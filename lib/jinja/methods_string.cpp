@@ -305,12 +305,12 @@ Value all_are(Interpreter& in, const Value& self, const CallArgs&) {
   return Value(!bytes.empty());
 }
 
-bool is_ascii(uint32_t c) {
+bool is_ascii_code(uint32_t c) {
   return c < 0x80;
 }
 
-Value isascii(Interpreter& in, const Value& self, const CallArgs& args) {
-  return self_of(self).text.empty() ? Value(true) : all_are<is_ascii>(in, self, args);
+Value is_ascii(Interpreter& in, const Value& self, const CallArgs& args) {
+  return self_of(self).text.empty() ? Value(true) : all_are<is_ascii_code>(in, self, args);
 }
 
 Value isprintable(Interpreter& in, const Value& self, const CallArgs& args) {
@@ -384,7 +384,7 @@ constexpr MethodEntry kMethods[] = {
     {"index", find<false, true>},
     {"isalnum", all_are<unicode::is_alnum>},
     {"isalpha", all_are<unicode::is_alpha>},
-    {"isascii", isascii},
+    {"isascii", is_ascii},
     {"isdecimal", all_are<unicode::is_decimal>},
     {"isdigit", all_are<unicode::is_digit>},
     {"isidentifier", isidentifier},

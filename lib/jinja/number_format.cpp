@@ -1,10 +1,12 @@
-// Float formatting and parsing on std::to_chars and std::from_chars, which know no locale.
+// Float formatting and parsing on std::to_chars and parse_double(), which know no locale.
 #include "lib/jinja/number_format.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+
+#include "lib/base/parse_double.h"
 
 namespace hearth::jinja {
 namespace {
@@ -118,7 +120,7 @@ std::optional<double> parse_float(std::string_view text) {
     value = std::nan("");
   } else {
     if (rest.empty() || !((rest.front() >= '0' && rest.front() <= '9') || rest.front() == '.')) return std::nullopt;
-    const auto end = std::from_chars(rest.data(), rest.data() + rest.size(), value);
+    const auto end = parse_double(rest, value);
     if (end.ptr != rest.data() + rest.size()) return std::nullopt;
     if (end.ec == std::errc::result_out_of_range) {
       const size_t e = rest.find('e');

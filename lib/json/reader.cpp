@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "lib/base/parse_double.h"
 #include "lib/unicode/characters.h"
 
 namespace hearth::json {
@@ -164,7 +165,7 @@ double Reader::number() const {
   double value = 0;
   if (magnitude == "NaN") return std::nan("");
   if (magnitude == "Infinity") return negative ? -HUGE_VAL : HUGE_VAL;
-  const auto end = std::from_chars(magnitude.data(), magnitude.data() + magnitude.size(), value);
+  const auto end = parse_double(magnitude, value);
   if (end.ec == std::errc::result_out_of_range) {
     const size_t e = magnitude.find_first_of("eE");
     const bool tiny = e != std::string_view::npos && magnitude.substr(e).find('-') != std::string_view::npos;

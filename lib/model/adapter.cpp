@@ -45,7 +45,7 @@ void hash_number(Xxh64& hash, uint64_t value) {
 
 void hash_bytes(Xxh64& hash, std::string_view name, const GgufTensor& tensor) {
   hash_number(hash, name.size());
-  hash.update(std::as_bytes(std::span(name)));
+  hash.update(std::as_bytes(std::span(name.data(), name.size())));
   hash_number(hash, static_cast<uint64_t>(tensor.type));
   hash_number(hash, tensor.size_bytes);
   hash.update({tensor.data, static_cast<size_t>(tensor.size_bytes)});

@@ -46,8 +46,8 @@ std::vector<float> columns_first(const std::vector<float>& values, int64_t rows,
 /// A tensor of the model and what is added to it.
 class MergedTensor {
  public:
-  MergedTensor(const GgufTensor& tensor, std::span<const AdapterScale> adapters) : tensor_(tensor) {
-    base_ = matrix_of(tensor, tensor.dims[0], tensor.dims[1]);
+  MergedTensor(const GgufTensor& tensor, std::span<const AdapterScale> adapters)
+      : base_(matrix_of(tensor, tensor.dims[0], tensor.dims[1])) {
     for (const AdapterScale& a : adapters) {
       const Adapter::Impl& impl = AdapterInternals::of(a.adapter);
       if (a.scale == 0.0f) continue;
@@ -85,7 +85,6 @@ class MergedTensor {
     pairs_.push_back(std::move(merged));
   }
 
-  const GgufTensor& tensor_;
   Matrix base_;
   std::vector<MergedPair> pairs_;
 };

@@ -206,7 +206,10 @@ Result<Sampler> Sampler::create(int32_t n_logits, const SamplerOptions& options,
     impl->n_vocab = n_vocab;
     impl->options = options;
     if (uses_penalties(options)) impl->window = sample::TokenCounts(static_cast<size_t>(n_vocab));
-    if (uses_dry(options) && tokenizer) impl->breakers = sample::find_dry_breakers(*tokenizer, options.dry_breakers);
+    if (uses_dry(options) && tokenizer) {
+      const std::vector<std::string> usual = {"\n", ":", "\"", "*"};
+      impl->breakers = sample::find_dry_breakers(*tokenizer, options.dry_breakers.value_or(usual));
+    }
     impl->restart();
     return Sampler(std::move(impl));
   });

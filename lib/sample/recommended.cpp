@@ -48,7 +48,7 @@ SamplerOptions recommended(const GgufFile& file, const SamplerOptions& defaults)
 }  // namespace
 
 SamplerOptions recommended_sampling(const GgufFile& file, const SamplerOptions& defaults) {
-  return guard_or(SamplerOptions{.dry_breakers = {}}, [&] { return recommended(file, defaults); });
+  return guard_or(SamplerOptions{}, [&] { return recommended(file, defaults); });
 }
 
 }  // namespace hearth

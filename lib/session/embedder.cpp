@@ -16,6 +16,11 @@ namespace {
 
 constexpr int32_t kMaxTexts = 64;  ///< of one batch
 
+/// Room for `needed`, and for what comes next: the double of what was there, up to `usual`.
+int32_t grown(int32_t had, int32_t needed, int32_t usual) {
+  return needed <= had ? had : std::max(needed, std::min(2 * had, usual));
+}
+
 /// y = x W^T + b for one row.
 std::vector<float> apply(const ForwardContext& c, const Linear& w, std::span<const float> x) {
   std::vector<float> y(static_cast<size_t>(w.w.rows));
@@ -58,7 +63,7 @@ struct Embedder::Impl {
   EmbedderOptions options;
   Pooling pooling = Pooling::kMean;
   int32_t width = 0;
-  std::optional<Session> session;  ///< made when the first text comes, and again for one that does not fit
+  std::optional<Session> session;  ///< with room for what came so far; made again for what does not fit
 
   bool wants(size_t token, size_t n_tokens) const {
     if (pooling == Pooling::kMean) return true;
@@ -70,19 +75,21 @@ struct Embedder::Impl {
     return pooling == Pooling::kLast || (pooling == Pooling::kRank && ModelInternals::of(model).hp.causal);
   }
 
-  Status make_session(int32_t n_tokens);
+  Status make_session(int32_t n_tokens, int32_t n_texts);
+  Status make_room(std::span<const std::vector<Token>> texts);
   TextRange next_range(std::span<const std::vector<Token>> texts, size_t first) const;
   Status compute(std::span<const std::vector<Token>> texts, const TextRange& range);
   std::vector<float> pool(size_t first_row, size_t n_rows) const;
   std::vector<float> finish(std::vector<float> pooled);
 };
 
-Status Embedder::Impl::make_session(int32_t n_tokens) {
-  if (session && session->options().n_ctx >= n_tokens) return {};
+Status Embedder::Impl::make_session(int32_t n_tokens, int32_t n_texts) {
+  const int32_t n_ctx = session ? session->options().n_ctx : 0, n_seqs = session ? session->options().n_seqs : 0;
+  if (n_ctx >= n_tokens && n_seqs >= n_texts) return {};
   session.reset();
   SessionOptions wanted;
-  wanted.n_ctx = std::max(n_tokens, options.batch_tokens);
-  wanted.n_seqs = kMaxTexts;
+  wanted.n_ctx = grown(n_ctx, n_tokens, options.batch_tokens);
+  wanted.n_seqs = grown(n_seqs, n_texts, kMaxTexts);
   wanted.n_logits = pooling == Pooling::kMean ? wanted.n_ctx : std::min(wanted.n_ctx, kMaxTexts);
   wanted.k_type = wanted.v_type = KVType::kF32;
   wanted.n_threads = options.n_threads;
@@ -107,8 +114,19 @@ TextRange Embedder::Impl::next_range(std::span<const std::vector<Token>> texts, 
   return range;
 }
 
+/// A session that holds every batch of these texts.
+Status Embedder::Impl::make_room(std::span<const std::vector<Token>> texts) {
+  int32_t n_tokens = 1, n_texts = 1;
+  for (size_t at = 0; at < texts.size();) {
+    const TextRange range = next_range(texts, at);
+    n_tokens = std::max(n_tokens, range.n_tokens);
+    n_texts = std::max(n_texts, static_cast<int32_t>(range.end - range.first));
+    at = range.end;
+  }
+  return make_session(n_tokens, n_texts);
+}
+
 Status Embedder::Impl::compute(std::span<const std::vector<Token>> texts, const TextRange& range) {
-  if (Status status = make_session(range.n_tokens); !status) return status;
   std::vector<BatchToken> batch;
   batch.reserve(static_cast<size_t>(range.n_tokens));
   for (size_t i = range.first; i < range.end; ++i) {
@@ -180,7 +198,7 @@ Result<Embedder> Embedder::create(const Model& model, const EmbedderOptions& opt
     auto impl = std::unique_ptr<Impl>(new Impl{model, options, pooling, 0, std::nullopt});
     const bool cut = options.dimensions > 0 && pooling != Pooling::kRank;
     impl->width = cut ? options.dimensions : static_cast<int32_t>(width);
-    if (Status status = impl->make_session(1); !status) return status.error();
+    if (Status status = impl->make_session(1, 1); !status) return status.error();
     return Embedder(std::move(impl));
   });
 }
@@ -197,6 +215,7 @@ Result<std::vector<Embedding>> Embedder::embed_tokens(std::span<const std::vecto
                                                   " tokens, but the model's context holds " + std::to_string(n_max)};
       }
     }
+    if (Status status = impl_->make_room(texts); !status) return status.error();
     std::vector<Embedding> embeddings(texts.size());
     for (size_t at = 0; at < texts.size();) {
       const TextRange range = impl_->next_range(texts, at);
@@ -255,6 +274,10 @@ int32_t Embedder::dimensions() const {
 
 Pooling Embedder::pooling() const {
   return impl_->pooling;
+}
+
+MemoryPlan Embedder::plan() const {
+  return impl_->session ? impl_->session->plan() : MemoryPlan{};
 }
 
 float cosine_similarity(std::span<const float> a, std::span<const float> b) {

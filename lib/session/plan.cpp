@@ -18,9 +18,9 @@ constexpr uint64_t kThreadBytes = 128u << 10;
 constexpr int32_t kDefaultContext = 4096;
 constexpr int kMaxThreads = 1024;
 
-Error out_of_range(const char* option, int64_t value, int64_t lo, int64_t hi) {
+Error out_of_range(const char* option, int64_t value, int64_t lo, int64_t hi, const char* what_hi_is = "") {
   return {ErrorCode::kInvalidArgument, std::string(option) + ": " + std::to_string(value) + " is not in " +
-                                           std::to_string(lo) + ".." + std::to_string(hi)};
+                                           std::to_string(lo) + ".." + std::to_string(hi) + what_hi_is};
 }
 
 }  // namespace
@@ -39,7 +39,7 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
   if (o.reuse_prefixes) o.n_batch = (o.n_batch + kPage - 1) / kPage * kPage;
   if (!o.reuse_prefixes) o.n_batch = std::min(o.n_batch, o.n_ctx);
   if (o.n_logits == 0) o.n_logits = o.n_seqs;
-  if (o.n_logits < 1 || o.n_logits > o.n_ctx) return out_of_range("n_logits", o.n_logits, 1, o.n_ctx);
+  if (o.n_logits < 1 || o.n_logits > o.n_ctx) return out_of_range("n_logits", o.n_logits, 1, o.n_ctx, " (n_ctx)");
   for (const auto& [name, type] : {std::pair("k_type", o.k_type), std::pair("v_type", o.v_type)}) {
     if (static_cast<int>(type) < kernels::kKvTypeCount) continue;
     return out_of_range(name, static_cast<int64_t>(type), 0, kernels::kKvTypeCount - 1);
@@ -48,6 +48,21 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
   if (o.n_threads == 0) o.n_threads = default_thread_count();
   if (o.n_threads < 1 || o.n_threads > kMaxThreads) return out_of_range("n_threads", o.n_threads, 1, kMaxThreads);
   return o;
+}
+
+std::string warning_of(const HParams& hp, const SessionOptions& o, int wanted_threads) {
+  std::string text;
+  const bool is_stretched =
+      o.rope.scaling != RopeScalingType::kModel || o.rope.freq_base != 0 || o.rope.freq_scale != 0;
+  if (hp.n_ctx_train > 0 && o.n_ctx > int64_t{hp.n_ctx_train} * o.n_seqs && !is_stretched) {
+    text = "the model was trained for a context of " + std::to_string(hp.n_ctx_train) + " tokens; beyond that, of " +
+           std::to_string(o.n_ctx) + ", its text may fall apart";
+  }
+  if (o.n_threads < wanted_threads) {
+    text += (text.empty() ? "" : "; ") + std::string("the system gave ") + std::to_string(o.n_threads) + " of " +
+            std::to_string(wanted_threads) + " threads (a limit of processes or memory)";
+  }
+  return text;
 }
 
 std::vector<CacheLayer> cache_layers(const HParams& hp) {

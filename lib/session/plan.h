@@ -1,6 +1,7 @@
 // What a session will take: its options with every default filled in, and the bytes that follow from them.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "hearth/session.h"
@@ -15,6 +16,9 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
 
 /// Bytes of a session with resolved options.
 MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options);
+
+/// Session::warning() of resolved options, whose n_threads is what `wanted_threads` came to.
+std::string warning_of(const HParams& hp, const SessionOptions& options, int wanted_threads);
 
 /// What the cache keeps of each layer.
 std::vector<CacheLayer> cache_layers(const HParams& hp);

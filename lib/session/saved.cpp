@@ -19,7 +19,7 @@ std::span<const std::byte> bytes_of(const T& x) {
 
 void add_text(Xxh64& hash, std::string_view text) {
   hash.update(bytes_of(static_cast<uint64_t>(text.size())));
-  hash.update(std::as_bytes(std::span(text)));
+  hash.update(std::as_bytes(std::span(text.data(), text.size())));
 }
 
 /// Of a tensor: its checksum where the file tells it, otherwise some of its bytes.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "lib/base/guard.h"
 #include "lib/session/plan.h"
@@ -65,16 +66,18 @@ Result<Session> Session::create(const Model& model, const SessionOptions& wanted
     Result<SessionOptions> options = resolve_options(m.hp, wanted);
     if (!options) return options.error();
     auto impl = std::make_unique<Impl>(model);
-    impl->options = *options;
-    impl->plan = plan_memory(m, *options);
-
-    Result<std::unique_ptr<KVCache::Impl>> cache = KVCache::Impl::create(cache_layers(m.hp), cache_options(*options));
-    if (!cache) return cache.error();
-    impl->cache.emplace(std::move(*cache));
 
     Result<std::unique_ptr<Parallel>> parallel = Parallel::create(options->n_threads, options->pool);
     if (!parallel) return parallel.error();
     impl->parallel = std::move(*parallel);
+    const int wanted_threads = std::exchange(options->n_threads, impl->parallel->n_threads());
+    impl->options = *options;
+    impl->plan = plan_memory(m, *options);
+    impl->warning = warning_of(m.hp, *options, wanted_threads);
+
+    Result<std::unique_ptr<KVCache::Impl>> cache = KVCache::Impl::create(cache_layers(m.hp), cache_options(*options));
+    if (!cache) return cache.error();
+    impl->cache.emplace(std::move(*cache));
 
     const ScratchSizes sizes = scratch_sizes(m.hp, *options);
     Layout counting(nullptr);
@@ -158,6 +161,9 @@ const Model& Session::model() const {
 }
 const SessionOptions& Session::options() const {
   return impl_->options;
+}
+std::string_view Session::warning() const {
+  return impl_->warning;
 }
 MemoryPlan Session::plan() const {
   MemoryPlan plan = impl_->plan;

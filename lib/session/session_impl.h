@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "hearth/session.h"
@@ -33,6 +34,7 @@ struct Session::Impl {
   Model model;
   SessionOptions options;
   MemoryPlan plan;
+  std::string warning;
   std::optional<KVCache> cache;
   std::unique_ptr<Parallel> parallel;
   AlignedBuffer memory;

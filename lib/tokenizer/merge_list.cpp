@@ -6,7 +6,7 @@
 namespace hearth {
 namespace {
 
-constexpr std::string_view kKey = "tokenizer.ggml.merges";
+constexpr std::string_view kMergesKey = "tokenizer.ggml.merges";
 constexpr size_t kBlock = 64;
 
 }  // namespace
@@ -65,16 +65,16 @@ void MergeList::add_block(const Vocab& vocab, std::vector<Split>& block) {
 
 Result<MergeList> MergeList::read(const GgufFile& file, const Vocab& vocab) {
   MergeList list;
-  const GgufValue* value = file.find(kKey);
+  const GgufValue* value = file.find(kMergesKey);
   if (value == nullptr) {
     if (vocab.pre_name == "kimi-k2") return list;  // published without merges
-    return Error{ErrorCode::kNotFound, std::string(kKey) + ": missing"};
+    return Error{ErrorCode::kNotFound, std::string(kMergesKey) + ": missing"};
   }
   const Result<std::vector<std::string_view>> merges = value->as_string_array();
-  if (!merges) return Error{merges.error().code, std::string(kKey) + ": " + merges.error().message};
+  if (!merges) return Error{merges.error().code, std::string(kMergesKey) + ": " + merges.error().message};
   // every merge may name three new symbols, and all ids must fit a token id
   if (merges->size() > (static_cast<size_t>(INT32_MAX) - vocab.raw.size()) / 3) {
-    return Error{ErrorCode::kLimit, std::string(kKey) + ": too many entries"};
+    return Error{ErrorCode::kLimit, std::string(kMergesKey) + ": too many entries"};
   }
   list.next_extra_ = static_cast<int64_t>(vocab.raw.size());
   list.pairs_.reserve(merges->size());

@@ -5,6 +5,7 @@
 #include "lib/tokenizer/merge_queue.h"
 #include "lib/tokenizer/space_mark.h"
 #include "lib/tokenizer/text_encoder.h"
+#include "lib/tokenizer/walk_budget.h"
 #include "lib/unicode/utf8.h"
 
 namespace hearth {
@@ -12,15 +13,17 @@ namespace {
 
 constexpr uint32_t kNoToken = 0xFFFFFFFF;
 
-/// Two neighbors merge when their text together is a token.
+/// Two neighbors merge when their text together is a token. Looking that up costs the bytes of both: a vocabulary that
+/// holds every beginning of a long token would make that the square of the text's length.
 struct ScoreRule {
   using Priority = float;
   const Vocab& vocab;
   std::string_view text;
+  WalkBudget& budget;
 
   bool find(const MergeSymbol& left, const MergeSymbol& right, float& priority, uint32_t& merged) const {
     const size_t size = size_t{left.size} + right.size;
-    if (size > vocab.longest_raw) return false;
+    if (size > vocab.longest_raw || !budget.spend(size)) return false;
     const Token id = vocab.by_raw.find(text.substr(left.begin, size));
     if (id < 0) return false;
     priority = -vocab.score(id);
@@ -52,6 +55,7 @@ class SentencePieceEncoder final : public TextEncoder {
     const bool by_words = utf8::is_clean(marked);
     std::vector<MergeSymbol> symbols;
     std::vector<Token> tokens;
+    WalkBudget budget(marked);
     for (size_t begin = 0; begin < marked.size();) {
       const size_t end = by_words ? cuts_.next(marked, begin) : marked.size();
       const std::string_view word = std::string_view(marked).substr(begin, end - begin);
@@ -59,7 +63,8 @@ class SentencePieceEncoder final : public TextEncoder {
       const StringKey key(word);
       if (cache.emit(word, key, out)) continue;
       tokens.clear();
-      encode_word(word, symbols, tokens);
+      encode_word(word, budget, symbols, tokens);
+      if (budget.is_spent()) return WalkBudget::error();
       cache.add(word, key, tokens.data(), tokens.size());
       out.push(tokens.data(), tokens.size());
     }
@@ -69,14 +74,15 @@ class SentencePieceEncoder final : public TextEncoder {
   uint64_t memory_bytes() const override { return sizeof(*this); }
 
  private:
-  void encode_word(std::string_view word, std::vector<MergeSymbol>& symbols, std::vector<Token>& tokens) const {
+  void encode_word(std::string_view word, WalkBudget& budget, std::vector<MergeSymbol>& symbols,
+                   std::vector<Token>& tokens) const {
     symbols.clear();
     for (size_t i = 0; i < word.size();) {
       const size_t size = std::min<size_t>(utf8::announced_length(static_cast<uint8_t>(word[i])), word.size() - i);
       symbols.push_back({kNoToken, static_cast<uint32_t>(i), static_cast<uint32_t>(size)});
       i += size;
     }
-    const ScoreRule rule{vocab_, word};
+    const ScoreRule rule{vocab_, word, budget};
     MergeQueue<ScoreRule>(rule).merge(symbols);
     for (const MergeSymbol& symbol : symbols) {
       const std::string_view text = word.substr(symbol.begin, symbol.size);

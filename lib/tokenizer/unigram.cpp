@@ -143,12 +143,12 @@ class UnigramEncoder final : public TextEncoder {
 }  // namespace
 
 Result<std::unique_ptr<TextEncoder>> make_unigram_encoder(const GgufFile& file, const Vocab& vocab) {
-  constexpr std::string_view kKey = "tokenizer.ggml.precompiled_charsmap";
+  constexpr std::string_view kCharsmapKey = "tokenizer.ggml.precompiled_charsmap";
   std::span<const std::byte> bytes;
-  if (const GgufValue* value = file.find(kKey)) {
+  if (const GgufValue* value = file.find(kCharsmapKey)) {
     const bool is_bytes = value->type() == GgufType::kArray &&
                           (value->element_type() == GgufType::kUint8 || value->element_type() == GgufType::kInt8);
-    if (!is_bytes) return Error{ErrorCode::kFormat, std::string(kKey) + ": not an array of bytes"};
+    if (!is_bytes) return Error{ErrorCode::kFormat, std::string(kCharsmapKey) + ": not an array of bytes"};
     bytes = value->bytes();
   }
   const Result<CharMap> map = CharMap::create(bytes);

@@ -378,6 +378,16 @@ const Case kCases[] = {
 };
 
 class OutOfMemory : public ::testing::TestWithParam<Case> {};
+TEST(OutOfMemoryOfCallers, OptionsAsTheyAreByDefaultAllocateNothing) {
+  const FailingAllocator counting(0);
+  const GenerateOptions generate;
+  const SessionOptions session;
+  const EmbedderOptions embedder;
+  const ModelOptions model;
+  EXPECT_EQ(FailingAllocator::tried(), 0);
+  EXPECT_FALSE(generate.sampler.dry_breakers || session.pool || embedder.pool || model.progress);
+}
+
 TEST_P(OutOfMemory, IsAnError) {
   GetParam().run();
 }

@@ -94,6 +94,19 @@ TEST_F(Embedding, TextsBesideItDoNotChangeAVector) {
   }
 }
 
+TEST_F(Embedding, MemoryIsTakenForTheTextsThatCome) {
+  auto e = embedder();
+  const auto cache_after = [&](size_t n_texts, int n_tokens) {
+    const std::vector<std::vector<Token>> texts(n_texts, tokens(n_tokens, 3));
+    EXPECT_TRUE(e.embed_tokens(texts));
+    return e.plan().kv_cache_bytes;
+  };
+  const uint64_t one = cache_after(1, 10), all = cache_after(64, 32);
+  EXPECT_LT(8 * one, all);
+  EXPECT_EQ(cache_after(1, 10), all) << "what was taken stays";
+  EXPECT_EQ(cache_after(500, 32), all) << "more texts, more batches";
+}
+
 TEST_F(Embedding, FewerDimensionsAreALeadingPartOfLengthOne) {
   const std::vector<std::vector<Token>> text = {tokens(9, 4)};
   const auto all = embedder({.normalize = false}).embed_tokens(text);

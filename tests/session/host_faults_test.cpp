@@ -1,5 +1,6 @@
 // What a host does wrong or to itself: callbacks that throw, tasks that throw, and fork.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,7 +140,40 @@ TEST_F(HostFaults, AForkedChildUsesAndDestroysWhatItInherits) {
             0);
   EXPECT_TRUE(s->generate("ab", options)) << "the parent goes on";
 }
+
+TEST_F(HostFaults, ASystemThatGivesNoMoreThreadsLeavesTheSessionThoseItGave) {
+  const GenerateOptions options{.max_tokens = 3, .ignore_end = true};
+  const auto before = session().generate("ab", options);
+  ASSERT_TRUE(before);
+  EXPECT_EQ(in_child([&] {
+              const rlimit none{1, 1};  // processes and threads of a user; of root there is no limit
+              if (::setrlimit(RLIMIT_NPROC, &none) != 0) return false;
+              if (::geteuid() == 0 && ::setuid(65534) != 0) return false;
+              auto s = Session::create(*model_, {.n_ctx = 256, .n_threads = 8});
+              if (!s || s->options().n_threads != 1) return false;
+              if (s->warning() != "the system gave 1 of 8 threads (a limit of processes or memory)") return false;
+              const auto text = s->generate("ab", options);
+              return text && text->text == before->text;
+            }),
+            0);
+}
 #endif
+
+TEST_F(HostFaults, AContextBeyondThatOfTrainingIsSaid) {
+  const int32_t trained = model_->info().n_ctx_train;
+  const auto warning = [&](SessionOptions options) {
+    options.n_threads = 1;
+    auto s = Session::create(*model_, options);
+    return s ? std::string(s->warning()) : s.error().message;
+  };
+  EXPECT_EQ(warning({}), "");
+  EXPECT_EQ(warning({.n_ctx = trained}), "");
+  EXPECT_EQ(warning({.n_ctx = 2 * trained, .n_seqs = 2}), "") << "both have the trained one";
+  EXPECT_NE(warning({.n_ctx = trained + 1}).find("trained for a context of " + std::to_string(trained)),
+            std::string::npos);
+  EXPECT_EQ(warning({.n_ctx = 2 * trained, .rope = {.freq_scale = 0.5f}}), "") << "stretched on purpose";
+  EXPECT_NE(warning({.n_ctx = 64, .n_logits = 1000}).find("is not in 1..64 (n_ctx)"), std::string::npos);
+}
 
 }  // namespace
 }  // namespace hearth

@@ -49,6 +49,24 @@ TEST(TokenizerCost, ClaimsThatFailAndAreTriedAgain) {
   expect_linear_text("runs that end", vocab, std::string(299, '#') + " ", false);
 }
 
+TEST(TokenizerCost, NestedTokensOfASentencePieceVocabulary) {
+  TinyVocab vocab = sentence_piece_vocab();
+  const std::string longest = "a" + std::string(5000, 'b');
+  for (size_t n = 2; n <= longest.size(); ++n) vocab.add(longest.substr(0, n), 1, -static_cast<float>(n));
+  expect_linear_text("each token begins the next", vocab, longest, false);
+  const TinyTokenizer nested(vocab);
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += longest;
+  const auto ids = nested->encode(text);
+  ASSERT_FALSE(ids) << "a merge looks at all bytes before it";
+  EXPECT_EQ(ids.error().code, ErrorCode::kLimit);
+  TinyVocab real = sentence_piece_vocab();
+  for (size_t n = 2; n <= 96; ++n) real.add(std::string(n, 'a'), 1, -static_cast<float>(n));
+  const TinyTokenizer tokenizer(real);
+  ASSERT_TRUE(tokenizer.ok());
+  EXPECT_TRUE(tokenizer->encode(std::string(300000, 'a'))) << "tokens as long as real ones";
+}
+
 TEST(TokenizerCost, RealRunsStayBelowTheBound) {
   TinyVocab vocab = unigram_vocab();
   for (size_t n = 2; n <= 64; ++n) vocab.add(std::string(n, '='), n % 2 == 0 ? 4 : 1, -1.0f);

@@ -106,6 +106,8 @@ TEST_F(ToolTalk, TemplateShowsThePrompt) {
   const ToolResult own =
       run_tool({"template", kSmallWorld, "--messages", path("messages.json"), "--template", path("own.jinja")});
   EXPECT_NE(own.out.find("HI <|IM_END|>"), std::string::npos) << own.out;
+  const ToolResult source = run_tool({"template", kSmallWorld, "--template", path("own.jinja")});
+  EXPECT_EQ(source.out, "{{ messages[0].content | upper }}\n") << "without messages its source";
   write(path("bad.jinja"), "{% if %}");
   expect_one_error_line(
       run_tool({"template", kSmallWorld, "--messages", path("messages.json"), "--template", path("bad.jinja")}),
