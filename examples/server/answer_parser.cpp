@@ -1,19 +1,17 @@
-// Answers as the model's own template has them, where hearth::ChatParser has learned that. Otherwise the form that most
-// open models share: reasoning between <think> and </think> at the beginning, calls as JSON between <tool_call> and
-// </tool_call>. A marker that may be coming is held back; a call that is malformed comes out as text.
+// Answers as the model's own template has them, as hearth::ToolUse has learned that. Reasoning that it has not learned
+// is looked for as most open models write it: between <think> and </think> at the beginning.
 #include "answer_parser.h"
 
 #include <algorithm>
 
 #include "api_error.h"
 #include "fields.h"
-#include "hearth/chat_parser.h"
 #include "models.h"
 
 namespace hearth_server {
 namespace {
 
-constexpr std::string_view kThink = "<think>", kThinkEnd = "</think>", kCall = "<tool_call>", kCallEnd = "</tool_call>";
+constexpr std::string_view kThink = "<think>", kThinkEnd = "</think>";
 
 /// Bytes at the end of `text` that may be the beginning of `marker`.
 size_t partial(std::string_view text, std::string_view marker) {
@@ -22,18 +20,20 @@ size_t partial(std::string_view text, std::string_view marker) {
   return 0;
 }
 
-class MarkedParser final : public AnswerParser {
+class PlainParser final : public AnswerParser {
  public:
-  struct Options {
-    bool reasoning = false;    ///< <think> at the beginning is no text
-    bool is_thinking = false;  ///< the prompt has begun it already
-    bool calls = false;
-    bool forced = false;  ///< the whole answer is one call, without markers
-  };
-  explicit MarkedParser(Options options) : options_(options) {
-    state_ = options.is_thinking ? kInReasoning : options.reasoning ? kBeginning : kInText;
-    if (options.forced && state_ == kInText) state_ = kInCall;
+  std::vector<AnswerEvent> push(std::string_view text) override {
+    if (text.empty()) return {};
+    return {{.kind = AnswerEvent::Kind::kText, .text = std::string(text)}};
   }
+  std::vector<AnswerEvent> finish() override { return {}; }
+};
+
+/// Takes reasoning between markers off, and leaves the rest to another parser.
+class ThinkParser final : public AnswerParser {
+ public:
+  ThinkParser(bool is_thinking, std::unique_ptr<AnswerParser> rest)
+      : state_(is_thinking ? kInReasoning : kBeginning), rest_(std::move(rest)) {}
 
   std::vector<AnswerEvent> push(std::string_view text) override {
     held_ += text;
@@ -45,39 +45,39 @@ class MarkedParser final : public AnswerParser {
 
   std::vector<AnswerEvent> finish() override {
     events_.clear();
-    if (state_ == kInCall) {
-      end_call(held_);
+    if (state_ == kInReasoning) {
+      reason(held_);
     } else if (state_ != kBeforeText) {
-      emit(state_ == kInReasoning ? AnswerEvent::Kind::kReasoning : AnswerEvent::Kind::kText, held_);
+      add(rest_->push(held_));
     }
     held_.clear();
+    add(rest_->finish());
     return std::move(events_);
   }
 
  private:
-  enum State { kBeginning, kInReasoning, kBeforeText, kInText, kInCall };
+  enum State { kBeginning, kInReasoning, kBeforeText, kInText };
 
-  void emit(AnswerEvent::Kind kind, std::string text) {
-    if (!text.empty()) events_.push_back({.kind = kind, .text = std::move(text)});
+  void add(std::vector<AnswerEvent> events) {
+    for (AnswerEvent& event : events) events_.push_back(std::move(event));
+  }
+  void reason(std::string text) {
+    if (!text.empty()) events_.push_back({.kind = AnswerEvent::Kind::kReasoning, .text = std::move(text)});
   }
 
   /// Goes on by what is certain; false when more text is needed.
   bool step() {
     switch (state_) {
       case kBeginning: return at_beginning();
-      case kInReasoning: return until(kThinkEnd, AnswerEvent::Kind::kReasoning, kBeforeText);
+      case kInReasoning: return in_reasoning();
       case kBeforeText: {
         const size_t first = held_.find_first_not_of("\r\n ");
         if (first == std::string::npos) return false;
         held_.erase(0, first);
-        state_ = options_.forced && n_calls_ == 0 ? kInCall : kInText;
+        state_ = kInText;
         return true;
       }
-      case kInText:
-        if (options_.calls) return until(kCall, AnswerEvent::Kind::kText, kInCall);
-        emit(AnswerEvent::Kind::kText, std::exchange(held_, {}));
-        return false;
-      case kInCall: return in_call();
+      case kInText: add(rest_->push(std::exchange(held_, {}))); return false;
     }
     return false;
   }
@@ -88,56 +88,24 @@ class MarkedParser final : public AnswerParser {
     if (rest.size() < kThink.size() && kThink.substr(0, rest.size()) == rest) return false;
     const bool thinks = rest.substr(0, kThink.size()) == kThink;
     if (thinks) held_.erase(0, first + kThink.size());
-    state_ = thinks ? kInReasoning : options_.forced ? kInCall : kInText;
+    state_ = thinks ? kInReasoning : kInText;
     return true;
   }
 
-  /// Hands out text up to a marker.
-  bool until(std::string_view marker, AnswerEvent::Kind kind, State next) {
-    const size_t at = held_.find(marker);
-    if (at != std::string::npos) {
-      emit(kind, held_.substr(0, at));
-      held_.erase(0, at + marker.size());
-      state_ = next;
-      return true;
-    }
-    const size_t n = held_.size() - partial(held_, marker);
-    emit(kind, held_.substr(0, n));
-    held_.erase(0, n);
-    return false;
+  bool in_reasoning() {
+    const size_t at = held_.find(kThinkEnd);
+    const bool ends = at != std::string::npos;
+    const size_t n = ends ? at : held_.size() - partial(held_, kThinkEnd);
+    reason(held_.substr(0, n));
+    held_.erase(0, ends ? at + kThinkEnd.size() : n);
+    if (ends) state_ = kBeforeText;
+    return ends;
   }
 
-  bool in_call() {
-    const size_t at = options_.forced ? std::string::npos : held_.find(kCallEnd);
-    if (at == std::string::npos) return false;
-    end_call(held_.substr(0, at));
-    held_.erase(0, at + kCallEnd.size());
-    state_ = kBeforeText;
-    return true;
-  }
-
-  void end_call(const std::string& text) {
-    const Json call = Json::parse(text, nullptr, false);
-    const Json* arguments = call.is_object() ? field(call, "arguments") : nullptr;
-    const bool named = call.is_object() && call.contains("name") && call["name"].is_string();
-    if (!named || (arguments != nullptr && !arguments->is_object())) {
-      return emit(AnswerEvent::Kind::kText, options_.forced ? text : std::string(kCall) + text);
-    }
-    AnswerEvent event{.kind = AnswerEvent::Kind::kCall, .call = n_calls_};
-    event.call_id = random_id("call_").substr(0, 13);
-    event.call_name = call["name"].get<std::string>();
-    events_.push_back(std::move(event));
-    events_.push_back({.kind = AnswerEvent::Kind::kArguments,
-                       .text = arguments != nullptr ? to_text(*arguments) : "{}",
-                       .call = n_calls_});
-    ++n_calls_;
-  }
-
-  Options options_;
-  State state_ = kInText;
+  State state_;
+  std::unique_ptr<AnswerParser> rest_;
   std::string held_;
   std::vector<AnswerEvent> events_;
-  int32_t n_calls_ = 0;
 };
 
 /// The library's parser, whose calls come whole.
@@ -174,35 +142,23 @@ class LearnedParser final : public AnswerParser {
   int32_t n_calls_ = 0;
 };
 
-/// Null when nothing that is wanted could be learned.
-std::unique_ptr<AnswerParser> learned_parser(const LoadedModel& model, const Ask& ask, bool calls, bool reasoning) {
-  if (!model.chat || !(calls || reasoning)) return nullptr;
-  hearth::ChatOptions options{.tools_json = calls ? ask.tools_json : ""};
-  options.variables = ask.variables;
-  auto parser = hearth::ChatParser::create(*model.chat, options);
-  if (!parser || (calls && !parser->knows_calls()) || (reasoning && !parser->knows_reasoning())) return nullptr;
-  return std::make_unique<LearnedParser>(std::move(*parser));
-}
-
 }  // namespace
 
 std::unique_ptr<AnswerParser> make_parser(const LoadedModel& model, const Ask& ask, std::string_view prompt) {
-  MarkedParser::Options options;
-  if (ask.is_chat) {
-    options.reasoning = model.facts.can_think;
-    const size_t last = prompt.find_last_not_of("\r\n ");
-    const std::string_view trimmed = prompt.substr(0, last == std::string_view::npos ? 0 : last + 1);
-    options.is_thinking = options.reasoning && trimmed.ends_with(kThink);
-    options.calls = !ask.tools_json.empty() && ask.tool_choice != ToolChoice::kNone;
-    options.forced = options.calls && ask.tool_choice != ToolChoice::kAuto;
+  if (!ask.tools || !(ask.tools->has_tools() || model.facts.can_think)) return std::make_unique<PlainParser>();
+  auto learned = ask.tools->parser();
+  if (!learned) throw api_error(learned.error());
+  const size_t last = prompt.find_last_not_of("\r\n ");
+  const bool is_thinking =
+      model.facts.can_think && prompt.substr(0, last == std::string_view::npos ? 0 : last + 1).ends_with(kThink);
+  const bool knows_reasoning = learned->knows_reasoning();
+  auto parser = std::make_unique<LearnedParser>(std::move(*learned));
+  const bool forced = ask.tool_choice == ToolChoice::kRequired || ask.tool_choice == ToolChoice::kNamed;
+  if (model.facts.can_think && !knows_reasoning && !forced) {
+    return std::make_unique<ThinkParser>(is_thinking, std::move(parser));
   }
-  if (!options.forced) {
-    if (auto parser = learned_parser(model, ask, options.calls, options.reasoning)) {
-      if (options.is_thinking) (void)parser->push(prompt.substr(prompt.rfind(kThink)));
-      return parser;
-    }
-  }
-  return std::make_unique<MarkedParser>(options);
+  if (is_thinking && knows_reasoning) (void)parser->push(prompt.substr(prompt.rfind(kThink)));
+  return parser;
 }
 
 }  // namespace hearth_server

@@ -46,6 +46,7 @@ void resolve_biases(const LoadedModel& model, Ask& ask) {
 Answering::Answering(Lease lease, Ask ask, Metrics* metrics)
     : lease_(std::move(lease)), ask_(std::move(ask)), metrics_(metrics) {
   check();
+  use_tools(*lease_, ask_);
   apply_format(*lease_, ask_);
   resolve_biases(*lease_, ask_);
   encode();
@@ -90,7 +91,7 @@ void Answering::encode() {
 /// The conversation; if asked so, without its oldest turns when it is too long.
 void Answering::encode_chat() {
   for (;;) {
-    auto ids = hearth::ChatTemplate::encode(render_chat(*lease_, ask_), lease_->model.tokenizer());
+    auto ids = hearth::ChatTemplate::encode(render_chat(ask_), lease_->model.tokenizer());
     if (!ids) throw api_error(ids.error());
     auto& messages = ask_.messages;
     const auto is_system = [](const hearth::ChatMessage& m) { return m.role == "system"; };

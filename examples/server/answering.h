@@ -19,9 +19,11 @@ namespace hearth_server {
 
 /// Token ids of a prompt; ApiError when an id is out of range.
 std::vector<hearth::Token> encode_prompt(const LoadedModel& model, const Prompt& prompt, bool add_special);
-/// The conversation of an Ask as the model's template writes it. ApiError (400) when the template refuses it.
-hearth::ChatPrompt render_chat(const LoadedModel& model, const Ask& ask);
-/// Makes the format or the forced call of an Ask a grammar for the engine. ApiError (400) when none can be made.
+/// Settles how an Ask that is a conversation offers its tools. ApiError (400) when they or the choice are wrong.
+void use_tools(const LoadedModel& model, Ask& ask);
+/// The conversation of an Ask, after use_tools(). ApiError (400) when the template refuses it.
+hearth::ChatPrompt render_chat(const Ask& ask);
+/// Makes the format or the calls of an Ask a grammar for the engine. ApiError (400) when none can be made.
 void apply_format(const LoadedModel& model, Ask& ask);
 /// The tokens for text between two texts; ApiError (501) when the vocabulary has none.
 Prompt infill_prompt(const LoadedModel& model, const std::string& before, const std::string& after);

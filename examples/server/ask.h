@@ -10,6 +10,7 @@
 
 #include "hearth/chat_template.h"
 #include "hearth/engine.h"
+#include "hearth/tool_use.h"
 #include "json.h"
 
 namespace hearth_server {
@@ -21,7 +22,7 @@ struct PromptPart {
 };
 using Prompt = std::vector<PromptPart>;
 
-enum class ToolChoice { kAuto, kNone, kRequired, kNamed };
+using hearth::ToolChoice;
 /// What the answer must look like.
 enum class Format { kAny, kJson, kSchema, kGrammar };
 
@@ -39,6 +40,7 @@ struct Ask {
   ToolChoice tool_choice = ToolChoice::kAuto;
   std::string tool_name{};  ///< of kNamed
   bool parallel_tools = true;
+  std::optional<hearth::ToolUse> tools{};  ///< of a conversation, once its model is known (use_tools)
 
   std::optional<bool> thinking{};                                ///< nothing: as the template does by itself
   std::vector<std::pair<std::string, std::string>> variables{};  ///< for the template: name and JSON value

@@ -113,6 +113,7 @@ void read_tools(const Json& body, Ask& ask, bool flat) {
     const Json* parameters = field(*function, "parameters");
     copy["parameters"] = parameters != nullptr && parameters->is_object() ? *parameters : Json{{"type", "object"}};
     if (field(copy["parameters"], "properties") == nullptr) copy["parameters"]["properties"] = Json::object();
+    if (bool_or(*function, "strict", false)) copy["strict"] = true;
     list.push_back({{"type", "function"}, {"function", std::move(copy)}});
   }
   if (!list.empty()) ask.tools_json = to_text(list);

@@ -158,8 +158,9 @@ HttpReply detokenize(Context& context) {
 HttpReply apply_template(Context& context) {
   const Json body = context.body();
   const Lease lease = model_of(context, body);
-  const Ask ask = read_openai_chat(body);
-  return json_reply({{"prompt", render_chat(*lease, ask).text()}});
+  Ask ask = read_openai_chat(body);
+  use_tools(*lease, ask);
+  return json_reply({{"prompt", render_chat(ask).text()}});
 }
 
 // --- completion --------------------------------------------------------------------------------------------------

@@ -31,19 +31,14 @@ std::vector<Token> encode_prompt(const LoadedModel& model, const Prompt& prompt,
   return ids;
 }
 
-hearth::ChatPrompt render_chat(const LoadedModel& model, const Ask& ask) {
-  if (!model.chat) throw ApiError(400, "the chat template of this model cannot be used");
-  hearth::ChatOptions options;
-  options.tools_json = ask.tool_choice == ToolChoice::kNone ? "" : ask.tools_json;
-  options.variables = ask.variables;
+hearth::ChatPrompt render_chat(const Ask& ask) {
   std::vector<hearth::ChatMessage> messages = ask.messages;
   std::string begun;  // an answer that the client began is gone on with
   if (messages.size() > 1 && messages.back().role == "assistant" && messages.back().tool_calls.empty()) {
     begun = std::move(messages.back().content);
     messages.pop_back();
   }
-  if (ask.thinking) options.variables.emplace_back("enable_thinking", *ask.thinking ? "true" : "false");
-  auto prompt = model.chat->render(messages, options);
+  auto prompt = ask.tools->render(messages);
   if (!prompt) throw ApiError(400, "the chat template does not take these messages: " + prompt.error().message);
   if (!begun.empty()) prompt->pieces.push_back({std::move(begun), false});
   return std::move(*prompt);

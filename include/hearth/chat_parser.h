@@ -43,6 +43,7 @@ class ChatParser {
   bool knows_reasoning() const;
 
  private:
+  friend struct ChatParserInternals;
   struct Impl;
   explicit ChatParser(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

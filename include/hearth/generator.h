@@ -72,8 +72,11 @@ struct GenerateOptions {
       nullptr;  ///< a host's own chain (with stages of its own), used as it is; it must outlive the call
   std::vector<std::string> stop_texts{};  ///< end the text where one begins; none is part of the result; off: empty
   std::optional<Grammar> grammar{};       ///< only texts of it are written, and the text ends where it must; off: none
-  bool ignore_end = false;                ///< true: go on past end tokens
-  bool skip_special = false;              ///< true: leave the text of control tokens out
+  /// With a grammar: it begins behind the first occurrence of this text (control tokens by their text) in what is
+  /// generated; until then anything may be written. Off: empty, and it begins at once.
+  std::string grammar_after{};
+  bool ignore_end = false;     ///< true: go on past end tokens
+  bool skip_special = false;   ///< true: leave the text of control tokens out
   bool probabilities = false;  ///< true: fill GeneratedToken::probability (one pass over the logits per token)
 
   // Of Session::generate and Chat; a Generator by itself looks at none of these.

@@ -25,4 +25,5 @@
 #include "hearth/session.h"
 #include "hearth/threads.h"
 #include "hearth/tokenizer.h"
+#include "hearth/tool_use.h"
 #include "hearth/version.h"

@@ -72,7 +72,10 @@ class Learner {
     const std::string text = made->text();
     const auto differ = std::mismatch(prompt_.begin(), prompt_.end(), text.begin(), text.end());
     continues_prompt_ = differ.first == prompt_.end();
-    return text.substr(static_cast<size_t>(differ.second - text.begin()));
+    auto begin = static_cast<size_t>(differ.second - text.begin());
+    // Where they part within a marker, all of it belongs to the answer.
+    while (!continues_prompt_ && begin > 0 && std::string_view(">]\n").find(text[begin - 1]) == kNone) --begin;
+    return text.substr(begin);
   }
   void learn_content();
   void learn_reasoning();

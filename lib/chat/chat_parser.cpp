@@ -7,6 +7,7 @@
 
 #include "lib/base/guard.h"
 #include "lib/chat/answer_format.h"
+#include "lib/chat/chat_parser_impl.h"
 #include "lib/json/reader.h"
 #include "lib/json/writer.h"
 
@@ -363,11 +364,15 @@ Result<ChatParser> ChatParser::create(const ChatTemplate& chat_template, const C
   return guard([&]() -> Result<ChatParser> {
     Result<AnswerFormat> format = chat::learn_answer_format(chat_template, options);
     if (!format) return format.error();
-    auto impl = std::make_unique<Impl>();
-    impl->format = std::move(*format);
-    impl->strings = string_parameters(options.tools_json);
-    return ChatParser(std::move(impl));
+    return ChatParserInternals::make(std::move(*format), options.tools_json);
   });
+}
+
+Result<ChatParser> ChatParserInternals::make(AnswerFormat format, std::string_view tools_json) {
+  auto impl = std::make_unique<ChatParser::Impl>();
+  impl->format = std::move(format);
+  impl->strings = string_parameters(tools_json);
+  return ChatParser(std::move(impl));
 }
 
 Result<ChatDelta> ChatParser::push(std::string_view text) {

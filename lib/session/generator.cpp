@@ -32,7 +32,12 @@ struct Generator::Impl {
         prompt(prompt_ids.begin(), prompt_ids.end()) {}
 
   Sampler& chain() { return own ? *own : *options.own_sampler; }
+  bool constrains() const { return matcher && !waits; }
+  std::optional<std::string> behind_trigger(Token id) const;
+  Result<bool> may_begin_with(Token id);
+  Result<Token> choose_waiting(std::span<const float> logits);
   Result<Token> choose(std::span<const float> logits);
+  Status follow(Token id);
   Status take(GeneratedToken& token);
   Status plan_forced();
   std::string_view hand_out(std::string_view piece);
@@ -45,6 +50,8 @@ struct Generator::Impl {
   TokenDecoder decoder;
   StopTexts stops;
   std::optional<GrammarMatcher> matcher;
+  bool waits = false;         ///< for options.grammar_after
+  std::string tail;           ///< while it waits: the last bytes, too few to hold that text
   std::vector<Token> forced;  ///< the tokens that must come next, last one first
   size_t n_pending = 0;       ///< of ids, since the last accept()
   std::vector<Token> prompt, ids;
@@ -73,9 +80,44 @@ void Generator::Impl::end(StopReason why) {
   }
 }
 
+/// What a token that completes the text before the grammar adds behind it; nullopt: it does not complete it.
+std::optional<std::string> Generator::Impl::behind_trigger(Token id) const {
+  const std::string ahead = tail + std::string(tokenizer.piece(id));
+  const size_t at = ahead.find(options.grammar_after);
+  if (at == std::string::npos) return std::nullopt;
+  return ahead.substr(at + options.grammar_after.size());
+}
+
+/// Whether the grammar, if it begins within this token, allows the rest of it.
+Result<bool> Generator::Impl::may_begin_with(Token id) {
+  const std::optional<std::string> rest = behind_trigger(id);
+  if (!rest || rest->empty()) return true;
+  const Status status = matcher->accept(*rest);
+  if (!status && status.error().code != ErrorCode::kInvalidArgument) return status.error();
+  if (status) matcher->rollback(1);
+  return status.ok();
+}
+
+/// The sampler's choice, but no token in which the grammar would begin and fail at once.
+Result<Token> Generator::Impl::choose_waiting(std::span<const float> logits) {
+  const Result<Token> id = chain().sample(logits);
+  if (!id) return id;
+  const Result<bool> fits = may_begin_with(*id);
+  if (!fits) return fits.error();
+  if (*fits) return id;
+  std::vector<uint64_t> allowed((logits.size() + 63) / 64);
+  for (Token other = 0; other < tokenizer.n_vocab(); ++other) {
+    const Result<bool> may = may_begin_with(other);
+    if (!may) return may.error();
+    if (*may) allowed[static_cast<size_t>(other) / 64] |= uint64_t{1} << (other % 64);
+  }
+  return chain().sample(logits, allowed);
+}
+
 /// The sampler's choice, among what the grammar allows.
 Result<Token> Generator::Impl::choose(std::span<const float> logits) {
   if (!matcher) return chain().sample(logits);
+  if (waits) return choose_waiting(logits);
   const auto mask = matcher->mask();
   if (!mask) return mask.error();
   if (std::all_of(mask->begin(), mask->end(), [](uint64_t word) { return word == 0; })) {
@@ -84,15 +126,29 @@ Result<Token> Generator::Impl::choose(std::span<const float> logits) {
   return chain().sample(logits, *mask);
 }
 
+/// Tells the grammar of a token, or looks whether it begins with it.
+Status Generator::Impl::follow(Token id) {
+  if (!matcher) return {};
+  if (!waits) return matcher->accept(id);
+  const std::optional<std::string> rest = behind_trigger(id);
+  if (rest) {
+    if (Status status = rest->empty() ? Status() : matcher->accept(*rest); !status) return status;
+    waits = false;
+    return {};
+  }
+  tail += tokenizer.piece(id);
+  if (tail.size() >= options.grammar_after.size()) tail.erase(0, tail.size() - options.grammar_after.size() + 1);
+  return {};
+}
+
 /// Adds a token to the text, and ends it where something says so.
 Status Generator::Impl::take(GeneratedToken& token) {
-  if (matcher) {
-    if (Status status = matcher->accept(token.id); !status) return status;
-  }
+  const bool was_constrained = constrains();
+  if (Status status = follow(token.id); !status) return status;
   chain().accept(token.id);
   n_handed_out = text.size();
   const bool is_end = tokenizer.is_end(token.id) && !options.ignore_end;
-  if (matcher ? matcher->ended() : is_end) {
+  if (was_constrained ? matcher->ended() : is_end) {
     end(StopReason::kEndToken);
   } else {
     ids.push_back(token.id);
@@ -101,7 +157,7 @@ Status Generator::Impl::take(GeneratedToken& token) {
     if (decoder.lost_text()) return Error{ErrorCode::kOutOfMemory, "out of memory"};
     if (stops.found()) {
       end(StopReason::kStopText);
-    } else if (matcher && matcher->is_complete()) {
+    } else if (constrains() && matcher->is_complete()) {
       end(StopReason::kEndToken);
     } else if (static_cast<int64_t>(ids.size()) == options.max_tokens) {
       end(StopReason::kLength);
@@ -144,7 +200,7 @@ Result<GeneratedToken> Generator::Impl::accept(std::span<const float> logits) {
   }
   n_pending = 0;
   if (Status status = take(token); !status) return status.error();
-  if (matcher && !finished) {
+  if (constrains() && !finished) {
     if (Status status = plan_forced(); !status) return status.error();
   }
   return token;
@@ -178,6 +234,7 @@ Result<Generator> Generator::create(const Tokenizer& tokenizer, int32_t n_logits
       Result<GrammarMatcher> matcher = GrammarMatcher::create(*options.grammar, tokenizer);
       if (!matcher) return matcher.error();
       impl->matcher.emplace(std::move(*matcher));
+      impl->waits = !options.grammar_after.empty();
     }
     for (const Token id : prompt) impl->chain().accept(id);
     if (options.max_tokens == 0) impl->end(StopReason::kLength);

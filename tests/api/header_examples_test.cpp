@@ -141,6 +141,17 @@ void kv_cache_h(hearth::Session& session) {
   hearth::Status removed = session.cache().remove(1, 10, -1);
 }
 
+bool tool_use_h(const hearth::Result<hearth::Model>& model, const hearth::ChatTemplate& chat_template,
+                const std::string& tools, const std::vector<hearth::ChatMessage>& messages) {
+  hearth::GenerateOptions options;
+  auto use = hearth::ToolUse::create(chat_template, {.tools_json = tools}, {.choice = hearth::ToolChoice::kRequired});
+  auto prompt = use->render(messages);
+  auto rules = use->grammar(&model->tokenizer());
+  options.grammar = rules->grammar, options.grammar_after = rules->after;
+  auto parser = use->parser();  // reads what is generated
+  return prompt.ok() && parser.ok() && options.grammar.has_value();
+}
+
 size_t chat_parser_h(const hearth::ChatTemplate& chat_template, const std::string& tools, std::string_view piece) {
   auto parser = hearth::ChatParser::create(chat_template, {.tools_json = tools});
   auto part = parser->push(piece);  // again and again; what may be a marker is held back
@@ -306,6 +317,8 @@ TEST_F(HeaderExamplesRun, SamplerAndGenerator) {
   const auto chat_template = ChatTemplate::from_gguf(model->file(), model->tokenizer());
   ASSERT_TRUE(chat_template.ok());
   EXPECT_EQ(chat_parser_h(*chat_template, "", "Yes."), 4u);
+  const std::string tools = R"([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}])";
+  EXPECT_TRUE(tool_use_h(model, *chat_template, tools, {{.role = "user", .content = "Hi"}}));
 }
 
 TEST_F(HeaderExamplesRun, WithAModel) {

@@ -28,6 +28,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"tokenizer.h", "tokenizer"},
     {"chat_template.h", "chat"},
     {"chat_parser.h", "chat"},
+    {"tool_use.h", "chat"},
     {"chat.h", "session"},
     {"cpu.h", "cpu"},
     {"kv_cache.h", "cache"},
