@@ -35,6 +35,8 @@ int ServeCommand::run(const Options&) {
   settings.parallel = parallel;
   settings.max_queue = max_queue;
   settings.max_loaded = max_loaded;
+  for (const std::string& text : session.adapters.loras) settings.loras.push_back(split_scale(text));
+  if (!session.adapters.control_vectors.empty()) return fail_usage("serve: --control-vector is not offered here");
   settings.models.insert(settings.models.end(), more_models.begin(), more_models.end());
   if (parallel < 0 || parallel > 256) return fail_usage("--parallel must be between 1 and 256");
   if (max_queue < 1 || max_queue > 100000) return fail_usage("--max-queue must be between 1 and 100000");

@@ -41,6 +41,23 @@ void resolve_biases(const LoadedModel& model, Ask& ask) {
   }
 }
 
+/// Those that an Ask names, or as it stands for all. ApiError (400) for a number that none has.
+std::vector<hearth::AdapterScale> chosen_adapters(AdapterList& list, const Ask& ask) {
+  std::vector<hearth::AdapterScale> chosen;
+  if (!ask.adapters) {
+    const std::lock_guard lock(list.mutex);
+    for (const auto& entry : list.entries) chosen.push_back({entry.adapter, entry.scale});
+  }
+  for (const auto& [id, scale] : ask.adapters.value_or(std::vector<std::pair<int64_t, float>>())) {
+    if (id < 0 || id >= static_cast<int64_t>(list.entries.size())) {
+      throw ApiError(400, "there is no adapter " + std::to_string(id), "", "lora");
+    }
+    chosen.push_back({list.entries[static_cast<size_t>(id)].adapter, scale});
+  }
+  std::erase_if(chosen, [](const hearth::AdapterScale& one) { return one.scale == 0; });
+  return chosen;
+}
+
 }  // namespace
 
 Answering::Answering(Lease lease, Ask ask, Metrics* metrics)
@@ -120,6 +137,7 @@ hearth::EngineRequest Answering::request_for(const std::vector<Token>& prompt) c
   request.n_alternatives = std::max(ask_.n_top, 0);
   request.n = ask_.n;
   request.reuse_prefix = ask_.reuse_prefix;
+  if (!lease_->adapters->entries.empty()) request.adapters = chosen_adapters(*lease_->adapters, ask_);
   return request;
 }
 

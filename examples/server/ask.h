@@ -49,7 +49,8 @@ struct Ask {
   std::string format_text{};  ///< the schema, or the grammar
 
   hearth::GenerateOptions generate{};
-  std::vector<std::pair<std::string, float>> text_bias{};  ///< added to the logits of all tokens of a text
+  std::vector<std::pair<std::string, float>> text_bias{};            ///< added to the logits of all tokens of a text
+  std::optional<std::vector<std::pair<int64_t, float>>> adapters{};  ///< by number: how much of each; others: none
   int32_t n = 1;
   int32_t n_top = -1;  ///< alternatives to tell of each token; 0: only its own probability; -1: nothing
   bool reuse_prefix = true;

@@ -100,6 +100,19 @@ void read_logit_bias(const Json& body, Ask& ask) {
   }
 }
 
+std::vector<std::pair<int64_t, float>> read_adapter_scales(const Json& list) {
+  std::vector<std::pair<int64_t, float>> scales;
+  for (const Json& entry : list) {
+    const Json* id = entry.is_object() ? field(entry, "id") : nullptr;
+    const Json* scale = entry.is_object() ? field(entry, "scale") : nullptr;
+    if (id == nullptr || !id->is_number_integer() || scale == nullptr || !scale->is_number()) {
+      throw ApiError(400, "an adapter is chosen as {\"id\": NUMBER, \"scale\": NUMBER}", "", "lora");
+    }
+    scales.emplace_back(id->get<int64_t>(), scale->get<float>());
+  }
+  return scales;
+}
+
 void read_tools(const Json& body, Ask& ask, bool flat) {
   const Json* tools = list_field(body, "tools");
   Json list = Json::array();

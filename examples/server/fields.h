@@ -13,6 +13,8 @@ namespace hearth_server {
 void read_sampling(const Json& body, hearth::SamplerOptions& sampler);
 /// {"id": value} or [[id or text, value], ...]; false forbids.
 void read_logit_bias(const Json& body, Ask& ask);
+/// [{"id": 0, "scale": 0.5}, ...], as llama-server has it.
+std::vector<std::pair<int64_t, float>> read_adapter_scales(const Json& list);
 /// Messages in OpenAI's form (also those of Ollama, whose arguments are objects). Developers count as system, parts of
 /// text are joined by line breaks; pictures and sounds are an ApiError.
 std::vector<hearth::ChatMessage> read_messages(const Json& list);

@@ -322,6 +322,35 @@ HttpReply rerank(Context& context) {
                      {"results", std::move(results)}});
 }
 
+HttpReply get_adapters(Context& context) {
+  const Lease lease = model_of(context, Json::object());
+  Json list = Json::array();
+  const std::lock_guard lock(lease->adapters->mutex);
+  for (const auto& entry : lease->adapters->entries) {
+    list.push_back({{"id", list.size()}, {"path", entry.path}, {"scale", entry.scale}});
+  }
+  return json_reply(list);
+}
+
+/// What the list leaves out is switched off.
+HttpReply set_adapters(Context& context) {
+  // Other bodies are objects; here one is put around the list.
+  const Json body = parse_body("{\"list\":" + context.request.body + "}")["list"];
+  if (!body.is_array()) throw ApiError(400, "a list of {\"id\", \"scale\"} is expected");
+  const Lease lease = model_of(context, Json::object());
+  AdapterList& adapters = *lease->adapters;
+  std::vector<float> scales(adapters.entries.size(), 0.0f);
+  for (const auto& [id, scale] : read_adapter_scales(body)) {
+    if (id < 0 || id >= static_cast<int64_t>(scales.size())) {
+      throw ApiError(400, "there is no adapter " + std::to_string(id));
+    }
+    scales[static_cast<size_t>(id)] = scale;
+  }
+  const std::lock_guard lock(adapters.mutex);
+  for (size_t i = 0; i < scales.size(); ++i) adapters.entries[i].scale = scales[i];
+  return json_reply({{"success", true}});
+}
+
 HttpReply not_offered(Context& context) {
   throw ApiError(501, context.request.path + " is not offered here");
 }
@@ -338,8 +367,8 @@ std::span<const Route> llama_routes() {
       {"GET", "/slots", slots},
       {"POST", "/slots/", not_offered},
       {"GET", "/metrics", metrics},
-      {"GET", "/lora-adapters", not_offered},
-      {"POST", "/lora-adapters", not_offered},
+      {"GET", "/lora-adapters", get_adapters},
+      {"POST", "/lora-adapters", set_adapters},
       {"POST", "/tokenize", tokenize},
       {"POST", "/detokenize", detokenize},
       {"POST", "/apply-template", apply_template},

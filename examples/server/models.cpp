@@ -157,6 +157,16 @@ std::shared_ptr<LoadedModel> Models::load(const ModelEntry& entry) {
   }
 }
 
+std::shared_ptr<AdapterList> Models::open_adapters(const hearth::Model& model) const {
+  auto list = std::make_shared<AdapterList>();
+  for (const auto& [path, scale] : options_.loras) {
+    auto adapter = hearth::Adapter::load(path, model);
+    if (!adapter) throw ApiError(500, adapter.error().message);
+    list->entries.push_back({path, std::move(*adapter), scale});
+  }
+  return list;
+}
+
 std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry) {
   const auto start = Clock::now();
   auto model = hearth::Model::open(entry.path, {.prefetch = false});
@@ -173,6 +183,8 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry) {
     options.embedder = hearth::EmbedderOptions{.normalize = false, .n_threads = options_.session.n_threads};
     n_ctx = n_train;
   }
+  auto adapters = open_adapters(*model);
+  for (const auto& file : adapters->entries) options.session.adapters.push_back({file.adapter, file.scale});
   auto engine = hearth::Engine::create(*model, options);
   if (!engine) throw api_error(engine.error());
   auto plan = model->plan(options.session);
@@ -181,7 +193,7 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry) {
   if (chat) usable = std::move(*chat);
   return std::make_shared<LoadedModel>(
       LoadedModel{std::move(*model), std::move(*engine), std::move(usable), std::move(facts), entry.path, n_ctx,
-                  plan ? plan->total() : entry.bytes, seconds_between(start, Clock::now())});
+                  plan ? plan->total() : entry.bytes, seconds_between(start, Clock::now()), std::move(adapters)});
 }
 
 /// Unloads what nobody has used for its time.

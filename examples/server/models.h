@@ -21,8 +21,20 @@ namespace hearth_server {
 struct ModelsOptions {
   hearth::SessionOptions session{};  ///< n_ctx: of one answer; n_seqs: answers at once
   int32_t max_queue = 256;
-  double keep_alive = 300;  ///< seconds; < 0: for ever
-  int32_t max_loaded = 3;   ///< models at once; idle ones make room
+  std::vector<std::pair<std::string, float>> loras{};  ///< files of adapters for every model, and how much of each
+  double keep_alive = 300;                             ///< seconds; < 0: for ever
+  int32_t max_loaded = 3;                              ///< models at once; idle ones make room
+};
+
+/// The adapters of a model, and how much of each where a request says nothing.
+struct AdapterList {
+  struct Entry {
+    std::string path;
+    hearth::Adapter adapter;
+    float scale;
+  };
+  std::vector<Entry> entries;  ///< all but the scales stay as they are
+  std::mutex mutex;            ///< of the scales
 };
 
 /// A model and what answers with it.
@@ -35,6 +47,7 @@ struct LoadedModel {
   int32_t n_ctx = 0;   ///< of one answer
   uint64_t bytes = 0;  ///< of memory
   double load_seconds = 0;
+  std::shared_ptr<AdapterList> adapters{};
 };
 
 class Models;
@@ -99,6 +112,7 @@ class Models {
 
   void release(const std::string& path);
   std::shared_ptr<LoadedModel> load(const ModelEntry& entry);
+  std::shared_ptr<AdapterList> open_adapters(const hearth::Model& model) const;
   std::shared_ptr<LoadedModel> open(const ModelEntry& entry);
   bool drop_one_idle();
   void watch();

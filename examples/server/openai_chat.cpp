@@ -14,6 +14,7 @@ void read_common(const Json& body, Ask& ask) {
   ask.stream = bool_or(body, "stream", false);
   read_sampling(body, ask.generate.sampler);
   read_logit_bias(body, ask);
+  if (const Json* lora = list_field(body, "lora"); lora != nullptr) ask.adapters = read_adapter_scales(*lora);
   ask.generate.stop_texts = texts_field(body, "stop");
   ask.generate.ignore_end = bool_or(body, "ignore_eos", false);
   const auto most = int_field(body, "max_completion_tokens");

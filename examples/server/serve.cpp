@@ -111,6 +111,7 @@ hearth::Status fill_models(const ServeSettings& settings, ServerOptions& options
   if (models.session.n_ctx == 0) models.session.n_ctx = environment_int("OLLAMA_CONTEXT_LENGTH", 0);
   models.session.n_seqs = settings.parallel > 0 ? settings.parallel : environment_int("OLLAMA_NUM_PARALLEL", 4);
   models.max_queue = settings.max_queue;
+  models.loras = settings.loras;
   models.max_loaded = settings.max_loaded > 0 ? settings.max_loaded : environment_int("OLLAMA_MAX_LOADED_MODELS", 3);
   std::string text = settings.keep_alive.empty() ? environment("OLLAMA_KEEP_ALIVE") : settings.keep_alive;
   if (text.empty()) text = "5m";

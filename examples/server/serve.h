@@ -18,8 +18,9 @@ struct ServeSettings {
   hearth::SessionOptions session{};  ///< n_ctx: of one answer
   int parallel = 0;                  ///< 0: OLLAMA_NUM_PARALLEL, or 4
   int max_queue = 256;
-  int max_loaded = 0;      ///< 0: OLLAMA_MAX_LOADED_MODELS, or 3
-  std::string keep_alive;  ///< empty: OLLAMA_KEEP_ALIVE, or 5m
+  std::vector<std::pair<std::string, float>> loras;  ///< files of adapters, and how much of each
+  int max_loaded = 0;                                ///< 0: OLLAMA_MAX_LOADED_MODELS, or 3
+  std::string keep_alive;                            ///< empty: OLLAMA_KEEP_ALIVE, or 5m
   std::string api_key, api_key_file;
   std::vector<std::string> cors;
   bool metrics = false;

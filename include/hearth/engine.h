@@ -48,6 +48,9 @@ struct EngineRequest {
   bool report_prompt = false;  ///< true: an event after every part of the prompt
   /// Tells the most probable tokens in the place of each that was chosen, at most so many; 0: none.
   int32_t n_alternatives = 0;
+  /// What acts on the prompt and the answers (an empty list: nothing); off: what the session's sequences begin with.
+  /// Prompts are reused among requests with equal adapters and scales only. kUnsupported: with invocation tokens.
+  std::optional<std::vector<AdapterScale>> adapters{};
 };
 
 /// A token that could have been chosen: the natural logarithm of what the model itself gave it.

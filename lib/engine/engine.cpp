@@ -162,6 +162,10 @@ Status Engine::Impl::check_request(const EngineRequest& request) const {
     return invalid("n = " + std::to_string(request.n) + " is outside 1.." + std::to_string(options.session.n_seqs) +
                    " (n_seqs)");
   }
+  for (size_t i = 0; request.adapters && i < request.adapters->size(); ++i) {
+    if ((*request.adapters)[i].adapter.info().invocation_tokens.empty()) continue;
+    return Error{ErrorCode::kUnsupported, "an adapter with invocation tokens cannot be chosen by a request"};
+  }
   if (request.n > 1 && request.generate.own_sampler != nullptr) return invalid("own_sampler serves one answer alone");
   if (request.prompt.size() > static_cast<size_t>(options.session.n_ctx)) {
     return Error{ErrorCode::kContextFull, "the prompt has " + std::to_string(request.prompt.size()) +

@@ -4,12 +4,33 @@
 #include <algorithm>
 
 #include "lib/base/guard.h"
-
+#include "lib/base/xxh64.h"
 #include "lib/engine/alternatives.h"
 
 namespace hearth {
 
 namespace {
+
+/// Names adapters and their scales, by contents; 0: none acts.
+uint64_t key_of(std::span<const AdapterScale> adapters) {
+  Xxh64 hash;
+  bool acts = false;
+  for (const AdapterScale& one : adapters) {
+    if (one.scale == 0) continue;
+    acts = true;
+    const uint64_t content = one.adapter.content_hash();
+    hash.update(std::as_bytes(std::span(&content, 1)));
+    hash.update(std::as_bytes(std::span(&one.scale, 1)));
+  }
+  return acts ? hash.digest() : 0;
+}
+
+bool same(std::span<const AdapterScale> a, std::span<const AdapterScale> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const AdapterScale& x, const AdapterScale& y) {
+    return x.scale == y.scale && x.adapter.content_hash() == y.adapter.content_hash();
+  });
+}
+
 /// Positions promised to an answer at first, beyond its prompt, when it may become longer.
 constexpr int64_t kFirstPromise = 256;
 }  // namespace
@@ -71,7 +92,8 @@ int64_t Scheduler::reserve_for(const Request& request) const {
 bool Scheduler::begin(Request& request) {
   if (slots_.n_idle() < request.asked.n) return false;
   const int64_t reserve = reserve_for(request);
-  const auto place = slots_.take(request.asked.prompt, reserve, request.asked.reuse_prefix);
+  const uint64_t key = key_of(adapters_of(request));
+  const auto place = slots_.take(request.asked.prompt, reserve, request.asked.reuse_prefix, key);
   if (!place) return false;
   request.choices[0].seq = place->seq;
   for (size_t i = 1; i < request.choices.size(); ++i) {
@@ -79,10 +101,29 @@ bool Scheduler::begin(Request& request) {
     if (!seq) return give_back(request), false;
     request.choices[i].seq = *seq;
   }
+  if (Status status = set_adapters(request); !status) {
+    give_back(request);
+    finish_all(request, StopReason::kLength, status);
+    return true;
+  }
   request.begun = Clock::now();
   request.cached = request.computed = place->cached;
   stats_.cached_tokens += static_cast<uint64_t>(place->cached);
   return true;
+}
+
+std::span<const AdapterScale> Scheduler::adapters_of(const Request& request) const {
+  return request.asked.adapters ? *request.asked.adapters : options_.session.adapters;
+}
+
+/// Only where they change, so that requests which are alike allocate nothing.
+Status Scheduler::set_adapters(const Request& request) {
+  const std::span<const AdapterScale> wanted = adapters_of(request);
+  for (const Choice& choice : request.choices) {
+    if (same(session_.adapters(choice.seq), wanted)) continue;
+    if (Status status = session_.set_adapters(choice.seq, wanted); !status) return status;
+  }
+  return {};
 }
 
 void Scheduler::give_back(Request& request) {

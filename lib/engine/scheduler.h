@@ -52,6 +52,8 @@ class Scheduler {
   void admit();
   bool begin(Request& request);
   void give_back(Request& request);
+  std::span<const AdapterScale> adapters_of(const Request& request) const;
+  Status set_adapters(const Request& request);
   int64_t reserve_for(const Request& request) const;
 
   void fill();

@@ -43,10 +43,11 @@ int64_t Slots::promised() const {
 }
 
 /// The sequence that begins most like the prompt, of which at least the last token is to be computed.
-SeqId Slots::best_source(std::span<const Token> prompt, int32_t& n_common) const {
+SeqId Slots::best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common) const {
   SeqId best = -1;
   n_common = 0;
   for (size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].key != key) continue;
     const auto& held = entries_[i].held;
     const auto differs = std::mismatch(held.begin(), held.end(), prompt.begin(), prompt.end() - 1).first;
     const auto n = static_cast<int32_t>(differs - held.begin());
@@ -107,9 +108,9 @@ void Slots::hold(SeqId seq, int64_t reserve) {
   entry.used = ++now_;
 }
 
-std::optional<Slots::Place> Slots::take(std::span<const Token> prompt, int64_t reserve, bool reuse) {
+std::optional<Slots::Place> Slots::take(std::span<const Token> prompt, int64_t reserve, bool reuse, uint64_t key) {
   int32_t n_common = 0;
-  SeqId source = reuse ? best_source(prompt, n_common) : -1;
+  SeqId source = reuse ? best_source(prompt, key, n_common) : -1;
   const SeqId seq = place_for(source, n_common);
   if (seq < 0 || !may_fit(pages_for(reserve) - n_common / kPage - 1)) return std::nullopt;
 
@@ -121,6 +122,7 @@ std::optional<Slots::Place> Slots::take(std::span<const Token> prompt, int64_t r
   } else {
     forget(seq);
   }
+  at(seq).key = key;
   hold(seq, reserve);
   if (make_room(source)) return Place{seq, shared ? n_common : 0};
   release(seq);
@@ -142,6 +144,7 @@ Status Slots::branch(SeqId from, SeqId to) {
   at(to).will_share = 0;
   if (Status status = cache_->copy(from, to); !status) return status;
   at(to).held = at(from).held;
+  at(to).key = at(from).key;
   return {};
 }
 

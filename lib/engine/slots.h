@@ -22,8 +22,9 @@ class Slots {
     int32_t cached = 0;  ///< tokens of the prompt that it holds already: fewer than all
   };
   /// A sequence for a prompt, with pages for `reserve` positions; with `reuse` it begins with what some sequence has in
-  /// common with the prompt. Nothing when places or pages are short.
-  std::optional<Place> take(std::span<const Token> prompt, int64_t reserve, bool reuse);
+  /// common with the prompt, if that was computed under the same `key` (of adapters). Nothing when places or pages are
+  /// short.
+  std::optional<Place> take(std::span<const Token> prompt, int64_t reserve, bool reuse, uint64_t key = 0);
   /// A sequence that will share the first n_shared positions of another (see branch) and take pages up to `reserve`.
   std::optional<SeqId> take_branch(int32_t n_shared, int64_t reserve);
   /// The sequence becomes what `from` is.
@@ -42,13 +43,14 @@ class Slots {
  private:
   struct Entry {
     std::vector<Token> held;
+    uint64_t key = 0;  ///< of the adapters that `held` was computed with
     bool taken = false;
     int64_t reserved = 0;
     int32_t will_share = 0;  ///< > 0: branch() is still to come
     uint64_t used = 0;       ///< when, for the choice of what to give up
   };
 
-  SeqId best_source(std::span<const Token> prompt, int32_t& n_common) const;
+  SeqId best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common) const;
   SeqId oldest_idle(SeqId but = -1) const;
   SeqId place_for(SeqId source, int32_t n_common) const;
   bool may_fit(int64_t n_pages) const;

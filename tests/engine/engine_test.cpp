@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "lib/engine/alternatives.h"
+#include "support/adapter_file.h"
 #include "support/paths.h"
 
 namespace {
@@ -154,6 +155,39 @@ TEST_F(EngineTest, APromptThatBeginsLikeAnEarlierOneIsNotComputedAgain) {
   const auto fresh = submit(e, {.prompt = longer, .generate = greedy(30), .reuse_prefix = false}).wait();
   EXPECT_EQ((*fresh)[0].text, text);
   EXPECT_EQ(e.stats().cached_tokens, static_cast<uint64_t>(cached));
+}
+
+TEST_F(EngineTest, RequestsChooseTheirAdaptersAndPromptsAreSharedAmongEqualOnesOnly) {
+  hearth::testing::TinyModel shape;
+  shape.architecture = "llama";
+  shape.tensors.clear();
+  for (const int layer : {0, 3}) shape.add("blk." + std::to_string(layer) + ".ffn_down.weight", {512, 256});
+  const auto bytes = hearth::testing::AdapterFile(shape, 4).gguf();
+  const auto adapter = hearth::Adapter::from_memory(bytes, *model_);
+  ASSERT_TRUE(adapter) << adapter.error().message;
+  const auto prompt = ids("One day a girl named Anna went to the park with her dog. She");
+  const auto with = [&](float scale) {
+    auto session = Session::create(
+        *model_,
+        {.n_ctx = 512, .n_batch = 32, .n_threads = 1, .batch_invariant = true, .adapters = {{*adapter, scale}}});
+    return session->generate(std::span<const Token>(prompt), greedy(20))->text;
+  };
+  Engine e = engine(options(4, 600));
+  std::vector<std::pair<float, Ticket>> tickets;
+  for (const float scale : {0.0f, 8.0f, 60.0f, 8.0f}) {
+    tickets.emplace_back(scale,
+                         submit(e, {.prompt = prompt, .generate = greedy(20), .adapters = {{{*adapter, scale}}}}));
+  }
+  for (auto& [scale, ticket] : tickets) EXPECT_EQ((*ticket.wait())[0].text, with(scale)) << scale;
+  EXPECT_NE(with(60.0f), with(0.0f));
+  for (const float scale : {8.0f, 4.0f}) {
+    const auto before = e.stats().cached_tokens;
+    EXPECT_EQ(
+        (*submit(e, {.prompt = prompt, .generate = greedy(20), .adapters = {{{*adapter, scale}}}}).wait())[0].text,
+        with(scale));
+    EXPECT_EQ(e.stats().cached_tokens - before, scale == 8.0f ? prompt.size() - 1 : 0);
+  }
+  EXPECT_EQ((*submit(e, {.prompt = prompt, .generate = greedy(20)}).wait())[0].text, with(0.0f));
 }
 
 TEST_F(EngineTest, CancelledRequestsEndAndOthersGoOn) {
