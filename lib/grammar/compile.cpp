@@ -155,12 +155,12 @@ NodeId Compiler::compile_text(const Expr& e, NodeId next) {
 NodeId Compiler::compile_list(const Expr& e, NodeId next) {
   const auto at = [&](uint32_t i) { return pool_.children[e.a + i]; };
   const ExprId comma = at(0), others = at(1);
-  const bool has_others = others != kUndefined;
+  const bool has_others = others != kUndefined, counts = e.min > 0 || e.max >= 0;
   const auto guard = [&](NodeKind kind, NodeId to, int64_t limit) {
     return add({.kind = kind, .a = to, .limit = static_cast<int32_t>(std::max<int64_t>(limit, 0))});
   };
   const auto counted = [&](ExprId item, NodeId to, int64_t needed_later) {
-    if (e.counts) to = add({.kind = NodeKind::kCount, .a = to, .limit = e.max < 0 ? e.min : -1});
+    if (counts) to = add({.kind = NodeKind::kCount, .a = to, .limit = e.max < 0 ? e.min : -1});
     NodeId entry = compile(item, to);
     if (e.max >= 0) entry = guard(NodeKind::kBelow, entry, e.max - needed_later);
     return entry;
@@ -169,7 +169,7 @@ NodeId Compiler::compile_list(const Expr& e, NodeId next) {
     const NodeId entry = compile(comma, to);
     return e.max >= 0 ? guard(NodeKind::kBelow, entry, e.max) : entry;
   };
-  const NodeId end = e.counts ? guard(NodeKind::kLeave, next, e.min) : next;
+  const NodeId end = counts ? guard(NodeKind::kLeave, next, e.min) : next;
   NodeId some = end, first = add_split({});
   if (has_others) {
     some = add_split({});

@@ -45,14 +45,17 @@ ExprId ExprPool::alt(std::vector<ExprId> choices) {
   return choices.size() == 1 ? choices[0] : group(Op::kAlt, choices);
 }
 
+ExprId ExprPool::with_own_counter(ExprId what) {
+  if (!exprs[what].counts) return what;
+  const uint32_t own = add_rule("repeated");
+  define(own, what);
+  return rule(own);
+}
+
 ExprId ExprPool::repeat(ExprId what, int32_t min, int32_t max) {
   const auto copies = static_cast<uint32_t>(max < 0 ? std::max(min, 1) : max);
   const bool written_out = copies <= 1 || uint64_t{copies} * exprs[what].size <= 32;
-  if (!written_out && exprs[what].counts) {  // a counter of its own
-    const uint32_t own = add_rule("repeated");
-    define(own, what);
-    what = rule(own);
-  }
+  if (!written_out) what = with_own_counter(what);
   const uint32_t size = written_out ? copies * exprs[what].size + 1 : exprs[what].size + 4;
   const bool counts = !written_out || exprs[what].counts;
   return add({.op = Op::kRepeat, .counts = counts, .a = what, .b = written_out, .min = min, .max = max, .size = size});
@@ -67,23 +70,30 @@ ExprId ExprPool::token(int32_t id, bool any_other) {
 }
 
 ExprId ExprPool::list(const std::vector<Item>& items, ExprId comma, ExprId others, int32_t min, int32_t max) {
-  const auto begin = static_cast<uint32_t>(children.size());
-  children.insert(children.end(), {comma, others});
-  uint32_t size = 4;
-  for (const Item& item : items) {
-    children.insert(children.end(), {item.expr, ExprId{item.required}});
-    size = std::min(kMaxSize, size + exprs[item.expr].size + 4);
-  }
-  const auto n = static_cast<uint32_t>(items.size());
-  return add(
-      {.op = Op::kList, .counts = min > 0 || max >= 0, .a = begin, .b = n, .min = min, .max = max, .size = size});
+  return group_items(Op::kList, items, comma, others, min, max);
 }
 
 ExprId ExprPool::bag(const std::vector<Item>& items, ExprId comma, ExprId others) {
-  const ExprId id = list(items, comma, others, 0, kUnbounded);
-  exprs[id].op = Op::kBag;
-  exprs[id].counts = true;
-  return id;
+  return group_items(Op::kBag, items, comma, others, 0, kUnbounded);
+}
+
+/// Where the group uses the counter, its parts must not.
+ExprId ExprPool::group_items(Op op, const std::vector<Item>& items, ExprId comma, ExprId others, int32_t min,
+                             int32_t max) {
+  const bool counts = op == Op::kBag || min > 0 || max >= 0;
+  Expr group{.op = op, .counts = counts, .b = static_cast<uint32_t>(items.size()), .min = min, .max = max, .size = 4};
+  const auto part = [&](ExprId what) {
+    group.counts |= exprs[what].counts;
+    return counts ? with_own_counter(what) : what;
+  };
+  std::vector<ExprId> parts = {part(comma), others == kUndefined ? kUndefined : part(others)};
+  for (const Item& item : items) {
+    parts.insert(parts.end(), {part(item.expr), ExprId{item.required}});
+    group.size = std::min(kMaxSize, group.size + exprs[item.expr].size + 4);
+  }
+  group.a = static_cast<uint32_t>(children.size());
+  children.insert(children.end(), parts.begin(), parts.end());
+  return add(group);
 }
 
 ExprId ExprPool::text(Dfa dfa, Encoding encoding) {

@@ -82,6 +82,9 @@ class ExprPool {
  private:
   ExprId add(Expr expr);
   ExprId group(Op op, const std::vector<ExprId>& parts);
+  ExprId group_items(Op op, const std::vector<Item>& items, ExprId comma, ExprId others, int32_t min, int32_t max);
+  /// As a rule of its own, if it uses the counter.
+  ExprId with_own_counter(ExprId what);
 };
 
 inline constexpr ExprId kUndefined = ~ExprId{0};
