@@ -15,7 +15,7 @@ using hearth::testing::FamilyModel;
 using hearth::testing::FamilyOptions;
 
 constexpr int64_t kMostElements = 1 << 20;  // of a file
-constexpr int kMostChanges = 400;           // of tensors, until the library is content
+constexpr int64_t kMostWritten = 1 << 23;   // elements, over all files of an input
 
 /// Takes values off the front of the input; zeros when it is used up.
 class Recipe {
@@ -102,6 +102,12 @@ std::vector<int64_t> wanted_shape(const std::string& message) {
   return dims;
 }
 
+int64_t elements_of(const FamilyModel& family) {
+  int64_t total = 0;
+  for (const auto& [key, tensor] : family.tiny.tensors) total += static_cast<int64_t>(tensor.values.size());
+  return total;
+}
+
 /// Changes the tensor that a message names as it asks; false when it is about something else.
 bool refit(FamilyModel& family, const std::string& message) {
   constexpr std::string_view kNone = "there is no tensor ";
@@ -119,9 +125,7 @@ bool refit(FamilyModel& family, const std::string& message) {
   for (const int64_t dim : dims) elements = dim < 1 || elements > kMostElements ? 0 : elements * dim;
   if (elements < 1 || elements > kMostElements) return false;
   family.tiny.add(name, dims);
-  int64_t total = 0;
-  for (const auto& [key, tensor] : family.tiny.tensors) total += static_cast<int64_t>(tensor.values.size());
-  return total <= kMostElements;
+  return elements_of(family) <= kMostElements;
 }
 
 void compute(const hearth::Model& model) {
@@ -149,7 +153,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint8_t shape = in.byte();
   FamilyModel family(arch, FamilyOptions{.experts = (shape & 1) != 0, .output = (shape & 2) != 0});
   change_keys(in, family);
-  for (int i = 0; i < kMostChanges; ++i) {
+  // Tensors change one by one, until the library is content.
+  for (int64_t written = 0; written < kMostWritten; written += 1 + elements_of(family)) {
     const auto bytes = family.gguf();
     const auto model = hearth::Model::from_memory(bytes);
     if (model) {
