@@ -122,8 +122,11 @@ std::string describe_tool_calls(const std::string& section) {
   return text.empty() ? section : text;
 }
 
-AnswerView::AnswerView(bool thinking)
-    : for_people_(::isatty(STDOUT_FILENO) != 0), splitter_(thinking), wrap_(terminal_columns()) {}
+AnswerView::AnswerView(bool thinking, bool show_thoughts)
+    : for_people_(::isatty(STDOUT_FILENO) != 0),
+      show_thoughts_(show_thoughts),
+      splitter_(thinking),
+      wrap_(terminal_columns()) {}
 
 bool AnswerView::push(std::string_view piece) {
   if (!piece.empty()) last_ = piece.back();
@@ -176,7 +179,7 @@ bool AnswerView::show_thought(const AnswerPart& part) {
     if (!print(style_on(Style::kThinking) + wrap_.push("(thinking)\n"))) return false;
   }
   if (skips_blank_lines_) text.remove_prefix(std::min(text.find_first_not_of(" \n"), text.size()));
-  if (!text.empty()) {
+  if (!text.empty() && show_thoughts_) {
     skips_blank_lines_ = false;
     if (!print(wrap_.push(text))) return false;
   }

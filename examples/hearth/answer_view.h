@@ -40,7 +40,8 @@ std::string describe_tool_calls(const std::string& section);
 /// Prints an answer: for people where standard output is a terminal, elsewhere just as the model writes it.
 class AnswerView {
  public:
-  explicit AnswerView(bool thinking);
+  /// show_thoughts: off, a person sees only that there was one.
+  explicit AnswerView(bool thinking, bool show_thoughts = true);
   bool push(std::string_view piece);
   /// Ends the last line.
   bool finish();
@@ -50,7 +51,7 @@ class AnswerView {
   bool show_said(const AnswerPart& part);
   bool show_thought(const AnswerPart& part);
 
-  bool for_people_;
+  bool for_people_, show_thoughts_;
   AnswerSplitter splitter_;
   WordWrap wrap_;
   std::string call_;  ///< of a tool, as far as it came

@@ -16,7 +16,7 @@ namespace {
 struct ChatCommand {
   ModelSettings model;
   std::string message, file, system, template_file, tools, on_full = "drop";
-  std::vector<std::string> variables, stop;
+  std::vector<std::string> variables, stop, programs;
   bool echo = false, commands = false;
   int32_t max_tokens = -1;
   SessionSettings session;
@@ -84,8 +84,10 @@ int talk(const ChatCommand& o, const hearth::Model& model, hearth::SessionOption
   const uint64_t seed = settings->generate.sampler.seed;
   auto chat = hearth::Chat::create(*session, *std::move(tmpl), *std::move(settings));
   if (!chat) return fail(chat.error());
+  const auto programs = ToolPrograms::parse(o.programs);
+  if (!programs) return fail_usage(programs.error().message);
   const std::string title = describe(model, o.model.path);
-  Dialog dialog(*session, *chat, {.title = title, .echo = o.echo, .one_shot = !message.empty()});
+  Dialog dialog(*session, *chat, {.title = title, .echo = o.echo, .one_shot = !message.empty(), .programs = *programs});
   dialog.set_system(o.system);
   const auto saved = [&](int code) {
     const auto status = o.cache.save(*session);
@@ -129,6 +131,9 @@ Action setup_chat(Options& options) {
   options.add("--template", values->template_file, "Use the chat template in this file instead of the model's");
   options.add("--var", values->variables, "Variable of the template, NAME=VALUE (JSON, or text); may be repeated");
   options.add("--tools", values->tools, "JSON file: a list of tool definitions that the template shows to the model");
+  options.add("--exec", values->programs,
+              "NAME=COMMAND: when the model calls the tool NAME, run COMMAND with the arguments (JSON) on its standard "
+              "input; what it prints is the result. May be repeated; no other tool runs anything");
   options.add("-n,--max-tokens", values->max_tokens, "Tokens of an answer at most (-1: until its end)");
   options.add("--stop", values->stop, "Text that ends an answer; may be repeated");
   options.add(

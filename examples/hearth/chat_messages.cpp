@@ -97,6 +97,14 @@ Json messages_to_json(const std::vector<ChatMessage>& messages) {
   for (const ChatMessage& message : messages) {
     Json entry = {{"role", message.role}, {"content", message.content}};
     if (!message.reasoning.empty()) entry["reasoning_content"] = message.reasoning;
+    for (const hearth::ToolCall& call : message.tool_calls) {
+      Json arguments = Json::parse(call.arguments_json, nullptr, false);
+      if (arguments.is_discarded()) arguments = call.arguments_json;
+      entry["tool_calls"].push_back(
+          {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", arguments}}}});
+    }
+    if (!message.tool_call_id.empty()) entry["tool_call_id"] = message.tool_call_id;
+    if (!message.name.empty()) entry["name"] = message.name;
     list.push_back(std::move(entry));
   }
   return list;

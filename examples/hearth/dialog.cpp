@@ -44,6 +44,7 @@ const char* Dialog::help_text() {
          "  /undo                 take back the last message and its answer\n"
          "  /regen                answer the last message once more\n"
          "  /tool RESULT          give the result of a tool that the model called\n"
+         "  /think                show the model's thinking, or hide it\n"
          "  /save FILE            write the conversation as JSON\n"
          "  /load FILE            continue a conversation\n"
          "  /stats                what the last answer took\n"
@@ -53,14 +54,23 @@ const char* Dialog::help_text() {
 }
 
 const Dialog::Command* Dialog::find_command(const std::string& name) {
-  static constexpr Command kCommands[] = {{"/help", &Dialog::help},     {"/?", &Dialog::help},
-                                          {"/system", &Dialog::system}, {"/clear", &Dialog::clear},
-                                          {"/save", &Dialog::save},     {"/load", &Dialog::load},
-                                          {"/regen", &Dialog::regen},   {"/undo", &Dialog::undo},
-                                          {"/tool", &Dialog::tool},     {"/stats", &Dialog::show_stats},
-                                          {"/params", &Dialog::params}, {"/set", &Dialog::set},
-                                          {"/show", &Dialog::show},     {"/exit", nullptr},
-                                          {"/quit", nullptr},           {"/bye", nullptr}};
+  static constexpr Command kCommands[] = {{"/help", &Dialog::help},
+                                          {"/?", &Dialog::help},
+                                          {"/system", &Dialog::system},
+                                          {"/clear", &Dialog::clear},
+                                          {"/save", &Dialog::save},
+                                          {"/load", &Dialog::load},
+                                          {"/regen", &Dialog::regen},
+                                          {"/undo", &Dialog::undo},
+                                          {"/tool", &Dialog::tool},
+                                          {"/stats", &Dialog::show_stats},
+                                          {"/params", &Dialog::params},
+                                          {"/set", &Dialog::set},
+                                          {"/show", &Dialog::show},
+                                          {"/think", &Dialog::think},
+                                          {"/exit", nullptr},
+                                          {"/quit", nullptr},
+                                          {"/bye", nullptr}};
   const auto found =
       std::find_if(std::begin(kCommands), std::end(kCommands), [&](const Command& c) { return name == c.name; });
   if (found != std::end(kCommands)) return found;
@@ -73,6 +83,7 @@ Dialog::Dialog(hearth::Session& session, hearth::Chat& chat, DialogSettings sett
 int Dialog::run() {
   const InterruptGuard guard;
   MessageReader reader(history_path());
+  reader_ = &reader;
   std::string message;
   for (;;) {
     const Input got = reader.read("> ", message);
@@ -88,7 +99,7 @@ int Dialog::run() {
       if (!command(message)) break;
     } else {
       messages().push_back({.role = "user", .content = message});
-      if (!answer()) messages().pop_back();
+      if (!answer_and_call()) messages().pop_back();
     }
     if (finish_output() != 0) return kExitError;
   }
@@ -97,7 +108,7 @@ int Dialog::run() {
 
 int Dialog::answer_once(const std::string& message) {
   messages().push_back({.role = "user", .content = message});
-  const bool answered = answer();
+  const bool answered = answer_and_call();
   if (interrupted()) return interrupted_exit_code();
   return finish_output(answered ? 0 : kExitError);
 }
@@ -131,7 +142,7 @@ bool Dialog::prompt_begins_thought() {
 /// False when nothing was answered; the reason is printed.
 bool Dialog::answer() {
   InterruptGuard::take();
-  AnswerView view(prompt_begins_thought());
+  AnswerView view(prompt_begins_thought(), shows_thoughts_);
   Progress progress("computing the prompt");
   chat_.settings().generate.on_prompt = [&](int32_t done, int32_t total) {
     progress.update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
@@ -152,6 +163,48 @@ bool Dialog::answer() {
   report(*answered);
   last_ = *answered;
   return true;
+}
+
+constexpr int kMaxRounds = 16;  // of calls, before a person must say something
+
+/// Answers, and as long as tools are called for which there are results, goes on with them. False when nothing at all
+/// was answered.
+bool Dialog::answer_and_call() {
+  if (!answer()) return false;
+  for (int round = 0; round < kMaxRounds && !last_.message.tool_calls.empty() && !interrupted(); ++round) {
+    const size_t n_before = messages().size();
+    for (const hearth::ToolCall& call : last_.message.tool_calls) {
+      std::string result;
+      if (!ask_result(call, result)) {
+        messages().resize(n_before);
+        return true;
+      }
+      messages().push_back({.role = "tool", .content = result, .tool_call_id = call.id, .name = call.name});
+    }
+    if (answer()) continue;
+    messages().resize(n_before);
+    return true;
+  }
+  return true;
+}
+
+/// From the program that is allowed for the tool, otherwise from the person; false: there is none.
+bool Dialog::ask_result(const hearth::ToolCall& call, std::string& result) {
+  if (settings_.programs.has(call.name)) {
+    note("(" + call.name + " " + call.arguments_json + ")");
+    const auto made = settings_.programs.run(call.name, call.arguments_json);
+    result = made ? *made : "error: " + made.error().message;
+    if (!made) note(made.error().message);
+    return true;
+  }
+  if (!reader_ || !typed_input()) return false;
+  note("(the model calls " + call.name + " " + call.arguments_json + "; an empty line gives no result)");
+  return reader_->read("result> ", result) == Input::kLine && result.find_first_not_of(" \t\n") != std::string::npos;
+}
+
+void Dialog::think(const std::string&) {
+  shows_thoughts_ = !shows_thoughts_;
+  note(shows_thoughts_ ? "(thinking is shown)" : "(thinking is hidden)");
 }
 
 void Dialog::report_failure(const hearth::Error& error) {
@@ -192,9 +245,9 @@ bool Dialog::command(const std::string& line) {
   const std::string rest = begin == std::string::npos ? "" : line.substr(begin);
   const Command* found = find_command(name);
   if (!found) {
-    static const std::vector<std::string> kNames = {"/help", "/system", "/clear", "/undo",  "/regen",
-                                                    "/tool", "/save",   "/load",  "/stats", "/params",
-                                                    "/show", "/set",    "/exit",  "/bye",   "/quit"};
+    static const std::vector<std::string> kNames = {"/help", "/system", "/clear", "/undo",   "/regen", "/tool",
+                                                    "/save", "/load",   "/stats", "/params", "/show",  "/think",
+                                                    "/set",  "/exit",   "/bye",   "/quit"};
     note("unknown command " + name + did_you_mean(name, kNames) + " (/help lists them)");
     return true;
   }
@@ -262,7 +315,7 @@ void Dialog::undo(const std::string&) {
 void Dialog::tool(const std::string& result) {
   if (messages().empty() || messages().back().role != "assistant") return note("(the model has not called a tool)");
   messages().push_back({.role = "tool", .content = result});
-  if (!answer()) messages().pop_back();
+  if (!answer_and_call()) messages().pop_back();
 }
 
 void Dialog::show_stats(const std::string&) {

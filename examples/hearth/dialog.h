@@ -5,13 +5,15 @@
 
 #include "hearth/chat.h"
 #include "line_input.h"
+#include "tool_programs.h"
 
 namespace hearth_tool {
 
 struct DialogSettings {
-  std::string title;      ///< what the model is, in a line
-  bool echo = false;      ///< print messages that no terminal shows
-  bool one_shot = false;  ///< answer one message and end: notes go to standard error
+  std::string title;        ///< what the model is, in a line
+  bool echo = false;        ///< print messages that no terminal shows
+  bool one_shot = false;    ///< answer one message and end: notes go to standard error
+  ToolPrograms programs{};  ///< that answer calls of tools
 };
 
 class Dialog {
@@ -35,6 +37,8 @@ class Dialog {
   bool has_question();
   bool prompt_begins_thought();
   bool answer();
+  bool answer_and_call();
+  bool ask_result(const hearth::ToolCall& call, std::string& result);
   void report(const hearth::ChatAnswer& answer);
   void report_failure(const hearth::Error& error);
   bool command(const std::string& line);
@@ -51,13 +55,15 @@ class Dialog {
   void params(const std::string& text);
   void set(const std::string& text);
   void show(const std::string& what);
+  void think(const std::string&);
 
   hearth::Session& session_;
   hearth::Chat& chat_;
   const DialogSettings settings_;
   const int32_t n_ctx_;
   hearth::ChatAnswer last_;
-  bool warned_full_ = false;
+  bool warned_full_ = false, shows_thoughts_ = true;
+  MessageReader* reader_ = nullptr;  ///< while run() reads
 };
 
 }  // namespace hearth_tool

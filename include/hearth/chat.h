@@ -17,6 +17,7 @@
 #include "hearth/generator.h"
 #include "hearth/result.h"
 #include "hearth/session.h"
+#include "hearth/tool_use.h"
 
 namespace hearth {
 
@@ -31,13 +32,16 @@ struct ChatSettings {
   /// How answers are made. Each takes another seed, counted up from the sampler's, so that a second try is another
   /// answer. add_special and parse_special do not apply: the template decides.
   GenerateOptions generate{.max_tokens = -1, .skip_special = true};
-  ChatOptions prompt{};  ///< variables and tools for the template
+  ChatOptions prompt{};    ///< variables and tools for the template
+  ToolUseOptions tools{};  ///< how those tools may be called; a grammar in `generate` takes the place of theirs
   ContextFullPolicy when_full = ContextFullPolicy::kStop;
   int32_t room = 256;  ///< with kDropOldest: tokens kept free for an answer, at most half of the context
 };
 
 struct ChatAnswer {
-  std::string text;
+  std::string text;  ///< as the model wrote it
+  /// What ChatParser made of it: content, reasoning, calls of tools. The history has this.
+  ChatMessage message;
   StopReason stop_reason = StopReason::kEndToken;
   int32_t cached_tokens = 0;     ///< of the prompt, were in the cache already
   int32_t dropped_messages = 0;  ///< were forgotten to make room (ContextFullPolicy::kDropOldest)

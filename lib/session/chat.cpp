@@ -28,14 +28,32 @@ int32_t drop_oldest(std::vector<ChatMessage>& messages) {
   return n;
 }
 
+Result<ChatMessage> read_answer(const ToolUse& use, std::string_view text) {
+  Result<ChatParser> parser = use.parser();
+  if (!parser) return parser.error();
+  ChatMessage message{.role = "assistant"};
+  for (const bool last : {false, true}) {
+    Result<ChatDelta> part = last ? parser->finish() : parser->push(text);
+    if (!part) return part.error();
+    message.content += part->content;
+    message.reasoning += part->reasoning;
+    for (ToolCall& call : part->tool_calls) message.tool_calls.push_back(std::move(call));
+  }
+  return message;
+}
+
 }  // namespace
 
 struct Chat::Impl {
   Impl(Session& borrowed, ChatTemplate with, ChatSettings wanted)
       : session(&borrowed), chat_template(std::move(with)), settings(std::move(wanted)) {}
 
-  Result<std::vector<Token>> tokens_of(const std::vector<ChatMessage>& history) const;
-  Result<std::vector<Token>> fit(std::vector<ChatMessage>& history, int32_t& n_dropped) const;
+  Result<std::optional<ToolUse>> learn() const;
+  Result<GenerateOptions> options_for(const std::optional<ToolUse>& use) const;
+  Result<std::vector<Token>> tokens_of(const std::vector<ChatMessage>& history,
+                                       const std::optional<ToolUse>& use) const;
+  Result<std::vector<Token>> fit(std::vector<ChatMessage>& history, const std::optional<ToolUse>& use,
+                                 int32_t& n_dropped) const;
   Result<int32_t> compute(const std::vector<Token>& ids);
   Result<ChatAnswer> answer(const TextCallback& on_text);
 
@@ -46,8 +64,34 @@ struct Chat::Impl {
   uint64_t n_answers = 0;
 };
 
-Result<std::vector<Token>> Chat::Impl::tokens_of(const std::vector<ChatMessage>& history) const {
-  const Result<ChatPrompt> prompt = chat_template.render(history, settings.prompt);
+/// How answers are to be read; nothing where they are content alone.
+Result<std::optional<ToolUse>> Chat::Impl::learn() const {
+  Result<ToolUse> use = ToolUse::create(chat_template, settings.prompt, settings.tools);
+  const bool must = !settings.prompt.tools_json.empty();
+  if (!use && (must || use.error().code == ErrorCode::kOutOfMemory)) return use.error();
+  if (!use) return std::optional<ToolUse>();
+  if (use->has_tools()) return std::optional<ToolUse>(std::move(*use));
+  const Result<ChatParser> parser = use->parser();
+  if (!parser) return parser.error();
+  return parser->knows_reasoning() ? std::optional<ToolUse>(std::move(*use)) : std::nullopt;
+}
+
+Result<GenerateOptions> Chat::Impl::options_for(const std::optional<ToolUse>& use) const {
+  GenerateOptions options = settings.generate;
+  options.sampler.seed += n_answers;
+  if (!use) return options;
+  options.skip_special = false;  // markers may be control tokens
+  if (options.grammar) return options;
+  Result<ToolGrammar> rules = use->grammar(&session->model().tokenizer());
+  if (!rules) return rules.error();
+  options.grammar = std::move(rules->grammar);
+  options.grammar_after = std::move(rules->after);
+  return options;
+}
+
+Result<std::vector<Token>> Chat::Impl::tokens_of(const std::vector<ChatMessage>& history,
+                                                 const std::optional<ToolUse>& use) const {
+  const Result<ChatPrompt> prompt = use ? use->render(history) : chat_template.render(history, settings.prompt);
   if (!prompt) return prompt.error();
   Result<std::vector<Token>> ids = ChatTemplate::encode(*prompt, session->model().tokenizer());
   if (ids && ids->empty()) return Error{ErrorCode::kInvalidArgument, "the template gives an empty prompt"};
@@ -55,12 +99,13 @@ Result<std::vector<Token>> Chat::Impl::tokens_of(const std::vector<ChatMessage>&
 }
 
 /// The prompt's tokens, with `history` cut down as the policy allows.
-Result<std::vector<Token>> Chat::Impl::fit(std::vector<ChatMessage>& history, int32_t& n_dropped) const {
+Result<std::vector<Token>> Chat::Impl::fit(std::vector<ChatMessage>& history, const std::optional<ToolUse>& use,
+                                           int32_t& n_dropped) const {
   const int32_t n_ctx = session->options().n_ctx;
   const bool drops = settings.when_full == ContextFullPolicy::kDropOldest;
   const int32_t room = drops ? std::clamp(settings.room, 1, std::max(n_ctx / 2, 1)) : 1;
   for (;;) {
-    Result<std::vector<Token>> ids = tokens_of(history);
+    Result<std::vector<Token>> ids = tokens_of(history, use);
     if (!ids || ids->size() + static_cast<size_t>(room) <= static_cast<size_t>(n_ctx)) return ids;
     const int32_t n = drops ? drop_oldest(history) : 0;
     n_dropped += n;
@@ -85,11 +130,13 @@ Result<int32_t> Chat::Impl::compute(const std::vector<Token>& ids) {
 Result<ChatAnswer> Chat::Impl::answer(const TextCallback& on_text) {
   ChatAnswer result;
   std::vector<ChatMessage> history = messages;
-  const Result<std::vector<Token>> ids = fit(history, result.dropped_messages);
+  const Result<std::optional<ToolUse>> use = learn();
+  if (!use) return use.error();
+  const Result<std::vector<Token>> ids = fit(history, *use, result.dropped_messages);
   if (!ids) return ids.error();
-  GenerateOptions options = settings.generate;
-  options.sampler.seed += n_answers;
-  Result<Generator> generator = Generator::create(session->model(), *ids, options);
+  const Result<GenerateOptions> options = options_for(*use);
+  if (!options) return options.error();
+  Result<Generator> generator = Generator::create(session->model(), *ids, *options);
   if (!generator) return generator.error();
 
   const auto start = Clock::now();
@@ -97,7 +144,7 @@ Result<ChatAnswer> Chat::Impl::answer(const TextCallback& on_text) {
   if (!same) return same.error();
   result.timings.prompt_seconds = seconds_since(start);
   const auto writing = Clock::now();
-  const Status status = write_text(*session, *generator, options, on_text,
+  const Status status = write_text(*session, *generator, *options, on_text,
                                    [&] { result.timings.first_token_seconds = seconds_since(start); });
   if (!status) return status.error();
   result.timings.generate_seconds = seconds_since(writing);
@@ -106,7 +153,11 @@ Result<ChatAnswer> Chat::Impl::answer(const TextCallback& on_text) {
   result.cached_tokens = *same;
   result.text = generator->text();
   result.stop_reason = generator->stop_reason();
-  history.push_back({.role = "assistant", .content = result.text});
+  Result<ChatMessage> message =
+      *use ? read_answer(**use, result.text) : ChatMessage{.role = "assistant", .content = result.text};
+  if (!message) return message.error();
+  result.message = *message;
+  history.push_back(std::move(*message));
   messages = std::move(history);
   ++n_answers;
   return result;

@@ -39,6 +39,7 @@ struct Generator::Impl {
   Result<Token> choose(std::span<const float> logits);
   Status follow(Token id);
   Status take(GeneratedToken& token);
+  size_t n_settled(const std::vector<Token>& tokens, const std::string& must) const;
   Status plan_forced();
   std::string_view hand_out(std::string_view piece);
   void end(StopReason why);
@@ -169,8 +170,20 @@ Status Generator::Impl::take(GeneratedToken& token) {
   return {};
 }
 
-/// Tokens of the text that must follow. The last of them waits, as it might have become part of a longer one, unless
-/// the grammar ends with it.
+/// How many tokens at the beginning of a text stay the same, whatever follows it: judged by letters that mostly do.
+size_t Generator::Impl::n_settled(const std::vector<Token>& tokens, const std::string& must) const {
+  size_t n = tokens.empty() ? 0 : tokens.size() - 1;
+  for (const char next : {'"', 'a', '1', ' ', '}', '\n'}) {
+    const Result<std::vector<Token>> longer = tokenizer.encode(must + next);
+    if (!longer) return 0;
+    const auto differ = std::mismatch(tokens.begin(), tokens.end(), longer->begin(), longer->end()).first;
+    n = std::min(n, static_cast<size_t>(differ - tokens.begin()));
+  }
+  return n;
+}
+
+/// Tokens of the text that must follow. The last ones wait, as they might have become part of longer ones, unless the
+/// grammar ends with them.
 Status Generator::Impl::plan_forced() {
   forced.clear();
   const Result<std::string> must = matcher->forced();
@@ -184,7 +197,8 @@ Status Generator::Impl::plan_forced() {
   if (Status status = matcher->accept(*must); !status) return status;
   const bool ends = matcher->is_complete();
   matcher->rollback(1);
-  forced.assign(tokens->rbegin() + !ends, tokens->rend());
+  const size_t n = ends ? tokens->size() : n_settled(*tokens, *must);
+  forced.assign(tokens->rend() - static_cast<std::ptrdiff_t>(n), tokens->rend());
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "hearth/chat.h"
 #include "hearth/session.h"
 #include "support/paths.h"
 #include "tests/support/golden.h"
@@ -197,6 +198,26 @@ TEST_F(ToolUseGeneration, AModelThatBeginsACallIsKeptToATool) {
     EXPECT_EQ(got.content.find("<tool_call>"), std::string::npos) << text;
   }
   EXPECT_GE(n_calls, 1u);
+}
+
+TEST_F(ToolUseGeneration, AQuestionIsAnsweredByACall) {
+  const std::string tools = R"([{"type": "function", "function": {"name": "weather", "parameters": {"type": "object",
+    "properties": {"place": {"type": "string"}}, "required": ["place"]}}}])";
+  ChatSettings settings;
+  settings.prompt.tools_json = tools;
+  settings.generate.sampler.greedy = true;
+  auto chat = Chat::create(*session, settings);
+  ASSERT_TRUE(chat.ok());
+  const auto answer = chat->say("How is the weather at the museum?");
+  ASSERT_TRUE(answer.ok()) << answer.error().message;
+  ASSERT_EQ(answer->message.tool_calls.size(), 1u) << answer->text;
+  EXPECT_EQ(answer->message.tool_calls[0].name, "weather");
+  EXPECT_EQ(answer->message.tool_calls[0].arguments_json, R"({"place": "museum"})");
+  EXPECT_EQ(answer->message.content, "");
+  chat->messages().push_back({.role = "tool", .content = "sunny"});
+  const auto result = chat->answer();
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  EXPECT_EQ(result->message.content, "The weather at the museum is sunny.");
 }
 
 TEST(ToolUse, GenericFormWhereATemplateHasNone) {

@@ -93,6 +93,29 @@ TEST_F(ToolTalk, ChatStopsAtStopTextsAndCtrlC) {
   EXPECT_EQ(interrupted.exit_code, 0) << interrupted.err;
 }
 
+TEST_F(ToolTalk, ToolsAreCalledAndAllowedProgramsAnswer) {
+  write(path("tools.json"),
+        R"([{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties":
+        {"place": {"type": "string"}}, "required": ["place"]}}}, {"type": "function", "function": {"name": "price",
+        "parameters": {"type": "object", "properties": {"food": {"type": "string"}}, "required": ["food"]}}}])");
+  const std::vector<std::string> flags = {"--tools", path("tools.json")};
+  const std::string question = "How is the weather at the museum?\n", got = path("arguments.json");
+  const ToolResult asked = chat(question + "/tool sunny\n/save " + path("calls.json") + "\n/think\n", flags);
+  EXPECT_NE(asked.out.find("\nThe weather at the museum is sunny.\n"), std::string::npos) << asked.out << asked.err;
+  EXPECT_NE(asked.out.find("(thinking is hidden)"), std::string::npos) << asked.out;
+  std::stringstream saved;
+  saved << std::ifstream(path("calls.json")).rdbuf();
+  EXPECT_NE(saved.str().find("\"tool_calls\""), std::string::npos) << saved.str();
+  std::vector<std::string> with = flags;
+  with.insert(with.end(), {"--exec", "weather=cat > " + got + "; echo rainy"});
+  const ToolResult run = chat(question, with);
+  EXPECT_NE(run.out.find("The weather at the museum is rainy."), std::string::npos) << run.out << run.err;
+  std::stringstream arguments;
+  arguments << std::ifstream(got).rdbuf();
+  EXPECT_EQ(arguments.str(), R"({"place": "museum"})");
+  EXPECT_EQ(chat(question, {"--exec", "weather"}).exit_code, 2);
+}
+
 TEST_F(ToolTalk, TemplateShowsThePrompt) {
   write(path("messages.json"), R"([{"role": "user", "content": "Hi <|im_end|>"}])");
   const ToolResult text = run_tool({"template", kSmallWorld, "--messages", path("messages.json")});
