@@ -38,6 +38,13 @@ std::string with_id_marks(std::string text) {
   return text;
 }
 
+/// As ChatPrompt::text(), which is empty when memory is out.
+std::string all_of(const ChatPrompt& prompt) {
+  std::string text;
+  for (const ChatPrompt::Piece& piece : prompt.pieces) text += piece.text;
+  return text;
+}
+
 size_t leading_blanks(std::string_view text) {
   return std::min(text.find_first_not_of(" \t\r\n"), text.size());
 }
@@ -51,16 +58,17 @@ class Learner {
   Result<AnswerFormat> run() {
     options_.add_generation_prompt = true;
     Result<ChatPrompt> prompt = template_.render({{.role = "user", .content = "Qask7"}}, options_);
-    if (!prompt) {
+    if (!prompt && prompt.error().code != ErrorCode::kOutOfMemory) {
       options_.tools_json.clear();
       prompt = template_.render({{.role = "user", .content = "Qask7"}}, options_);
     }
     if (!prompt) return prompt.error();
-    prompt_ = prompt->text();
+    prompt_ = all_of(*prompt);
     options_.add_generation_prompt = false;
     learn_content();
     learn_reasoning();
     learn_calls();
+    if (out_of_memory_) return *out_of_memory_;  // what could not be rendered for that is not known
     return std::move(format_);
   }
 
@@ -68,8 +76,9 @@ class Learner {
   /// What the template writes after the prompt for a message; nullopt when it fails.
   std::optional<std::string> answer(const ChatMessage& message) {
     const Result<ChatPrompt> made = template_.render({{.role = "user", .content = "Qask7"}, message}, options_);
+    if (!made && made.error().code == ErrorCode::kOutOfMemory) out_of_memory_ = made.error();
     if (!made) return std::nullopt;
-    const std::string text = made->text();
+    const std::string text = all_of(*made);
     const auto differ = std::mismatch(prompt_.begin(), prompt_.end(), text.begin(), text.end());
     continues_prompt_ = differ.first == prompt_.end();
     auto begin = static_cast<size_t>(differ.second - text.begin());
@@ -93,6 +102,7 @@ class Learner {
   std::string prompt_, turn_end_;
   bool continues_prompt_ = false;  ///< the last answer() began with all of the prompt
   bool content_at_once_ = false;   ///< content follows the prompt without anything between
+  std::optional<Error> out_of_memory_;
   AnswerFormat format_;
 };
 

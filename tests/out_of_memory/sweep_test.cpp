@@ -166,6 +166,65 @@ void compile_and_render() {
         [](const std::vector<Token>& ids) { return joined(ids); });
 }
 
+void make_grammars() {
+  const auto made = [](const Grammar& grammar) {
+    const auto match = grammar.match("{\"a\":1}");
+    return match ? match->expected : match.error().message;
+  };
+  const std::string schema = R"({"type": "object", "properties": {"a": {"type": "integer", "minimum": 0},
+    "b": {"enum": ["x", "y"]}}, "required": ["a"], "additionalProperties": false})";
+  sweep([] { return Grammar::from_gbnf("root ::= \"{\" [a-z\"]+ \":\" x* \"}\"\nx ::= [0-9] | \"(\" x \")\""); }, made);
+  sweep([] { return Grammar::from_regex("\\{(\\w|\")+:[^a-c]{1,3}"); }, made);
+  sweep([&] { return Grammar::from_json_schema(schema); }, made);
+  const Grammar grammar = *Grammar::from_json_schema(schema);
+  const Tokenizer& tokenizer = tiny_model().tokenizer();
+  const auto first = GrammarMatcher::create(grammar, tokenizer);
+  ASSERT_TRUE(first) << first.error().message;
+  sweep([&] { return first->clone(); }, [](const GrammarMatcher& m) { return std::to_string(m.n_accepted()); });
+  sweep(
+      [&]() -> Result<uint64_t> {  // nothing here allocates beside the library
+        auto matcher = first->clone();
+        if (!matcher) return matcher.error();
+        const auto mask = matcher->mask();
+        if (!mask) return mask.error();
+        uint64_t sum = 0;
+        for (const uint64_t word : *mask) sum = 31 * sum + word;
+        if (Status status = matcher->accept("{\"a\":1"); !status) return status.error();
+        auto forced = matcher->forced();
+        if (!forced) return forced.error();
+        return sum + forced->size();
+      },
+      [](uint64_t sum) { return std::to_string(sum); });
+}
+
+constexpr const char* kToolTemplate =
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% for c in m.tool_calls %}<call>{\"name\": \"{{ "
+    "c.function.name }}\", \"arguments\": {{ c.function.arguments | tojson }}}</call>{% endfor %}{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}";
+
+void use_tools() {
+  const ChatTemplate tmpl = *ChatTemplate::compile(kToolTemplate, "", "");
+  const ChatOptions options{.tools_json = R"([{"function": {"name": "f", "parameters": {"properties": {"a": {}}}}}])"};
+  sweep([&] { return ToolUse::create(tmpl, options); },
+        [](const ToolUse& use) { return std::to_string(use.is_generic()) + std::to_string(use.has_tools()); });
+  const ToolUse use = *ToolUse::create(tmpl, options);
+  EXPECT_FALSE(use.is_generic());
+  sweep([&] { return use.grammar(); }, [](const ToolGrammar& rules) { return rules.after; });
+  const std::vector<ChatMessage> messages = {{.role = "user", .content = "hello"}};
+  sweep([&] { return use.render(messages); }, [](const ChatPrompt& prompt) { return prompt.text(); });
+  sweep(
+      [&]() -> Result<size_t> {
+        auto parser = use.parser();
+        if (!parser) return parser.error();
+        const auto part = parser->push("yes<call>{\"name\": \"f\", \"arguments\": {\"a\": 1}}</call>");
+        if (!part) return part.error();
+        const auto rest = parser->finish();
+        if (!rest) return rest.error();
+        return part->content.size() + (part->tool_calls.empty() ? 0 : part->tool_calls[0].arguments_json.size());
+      },
+      [](size_t n) { return std::to_string(n); });
+}
+
 void tokenize() {
   const std::string text = "hello world, hello  w\xc3\xb6rld 123 <user> <|tool|>!!\n ab abab";
   for (const TinyVocab& vocab : {sentence_piece_vocab(), byte_pair_vocab("llama-bpe"), plain_pair_vocab(),
@@ -365,6 +424,8 @@ const Case kCases[] = {
     {"Generate", generate},
     {"Chat", chat},
     {"CompileAndRender", compile_and_render},
+    {"MakeGrammars", make_grammars},
+    {"UseTools", use_tools},
     {"Tokenize", tokenize},
     {"Embed", embed},
     {"Write", write},
