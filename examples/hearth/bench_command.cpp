@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "bench_drafts.h"
 #include "bench_measure.h"
 #include "commands.h"
 #include "hearth/cpu.h"
@@ -24,6 +25,8 @@ struct BenchOptions {
   std::vector<int32_t> prompts{512}, generations{128}, depths{0}, sequences, threads{0};
   int32_t repetitions = 5;
   bool json = false;
+  DraftSettings drafts;
+  std::string text;
   SessionSettings session;
 };
 
@@ -97,6 +100,42 @@ void print_limits(const MachineLimits& limits) {
   print("test             threads  tokens/s  +- sd       median     GB/s           GMAC/s\n");
 }
 
+/// The text that drafts continue: a file's, or tokens by chance.
+hearth::Result<std::vector<hearth::Token>> draft_prompt(const BenchOptions& o, const hearth::Model& model) {
+  if (!o.text.empty()) {
+    const auto text = read_text(o.text);
+    if (!text) return text.error();
+    return model.tokenizer().encode(*text, {.add_special = true});
+  }
+  std::vector<hearth::Token> ids(kBatchPrompt);
+  hearth::Rng rng(1);
+  for (hearth::Token& id : ids) {
+    id = static_cast<hearth::Token>(rng.next() % static_cast<uint64_t>(model.info().n_vocab));
+  }
+  return ids;
+}
+
+/// Every length of generation with and without drafts; appends to `list`.
+Status bench_with_drafts(const hearth::Model& model, const BenchOptions& o, hearth::SessionOptions options,
+                         Json& list) {
+  const auto prompt = draft_prompt(o, model);
+  if (!prompt) return prompt.error();
+  const int32_t longest = *std::max_element(o.generations.begin(), o.generations.end());
+  options.n_ctx = static_cast<int32_t>(prompt->size()) + longest + 64;
+  if (Status status = o.drafts.prepare(options); !status) return status;
+  auto session = Session::create(model, options);
+  if (!session) return session.error();
+  const auto speculator = o.drafts.create(*session);
+  if (!speculator) return speculator.error();
+  for (const int32_t n : o.generations) {
+    if (n < 1) continue;
+    const auto made = bench_drafts(*session, **speculator, *prompt, n, o.repetitions, o.json);
+    if (!made) return made.error();
+    list.push_back(*made);
+  }
+  return {};
+}
+
 /// Every test at one number of threads; appends to `results`.
 Status bench_threads(const hearth::Model& model, const BenchOptions& o, hearth::SessionOptions options, Json& results) {
   const std::vector<BenchTest> tests = list_tests(o, model.info());
@@ -124,10 +163,15 @@ Status bench_threads(const hearth::Model& model, const BenchOptions& o, hearth::
     list.push_back(to_json(*measured));
     if (!o.json) print_row(*measured);
   }
+  Json with_drafts = Json::array();
+  if (o.drafts.wanted() && !o.generations.empty() && model.info().causal && model.info().has_logits) {
+    if (Status status = bench_with_drafts(model, o, options, with_drafts); !status) return status;
+  }
   results.push_back(
       {{"threads", n_threads},
        {"limits", {{"read_gb_per_second", limits->read_gb_per_s}, {"int8_gmac_per_second", limits->int8_gmac_per_s}}},
-       {"tests", list}});
+       {"tests", list},
+       {"drafts", with_drafts}});
   return {};
 }
 
@@ -144,6 +188,8 @@ int bench(const BenchOptions& o) {
   }
   auto options = o.session.resolve();
   if (!options) return fail_usage(options.error().message);
+  hearth::SessionOptions unused;
+  if (Status status = o.drafts.prepare(unused); !status) return fail_usage("bench: " + status.error().message);
   const auto model = load_model(o.model);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
   if (auto status = o.session.adapters.load(*model, *options); !status) return fail(status.error());
@@ -186,6 +232,8 @@ Action setup_bench(Options& options) {
   options.add("--exact", values->session.exact, "Multiply quantised weights by float activations, not 8-bit ones");
   options.add("--isa", values->session.isa, "Instruction set to use instead of the best one");
   values->session.adapters.declare(options);
+  values->drafts.declare(options);
+  options.add("--text", values->text, "Text that is continued with and without --draft or --lookup (random tokens)");
   options.footer(
       "GB/s counts weights and cached keys and values; GMAC/s counts matrix products. The percentages are of this\n"
       "machine's limits, measured in the same run.");

@@ -5,6 +5,7 @@
 #include "chat_messages.h"
 #include "commands.h"
 #include "dialog.h"
+#include "draft_settings.h"
 #include "grammar_settings.h"
 #include "model_options.h"
 #include "terminal.h"
@@ -23,6 +24,7 @@ struct ChatCommand {
   CacheSettings cache;
   SamplingSettings sampling;
   GrammarSettings grammar;
+  DraftSettings drafts;
 };
 
 /// The message on the command line, with the text that is piped in below it; empty: messages are read one by one.
@@ -78,6 +80,9 @@ int talk(const ChatCommand& o, const hearth::Model& model, hearth::SessionOption
   if (!session) return fail_session(session.error());
   if (const auto restored = o.cache.restore(*session); !restored) return fail(restored.error());
   show_warning(session->warning());
+  const auto speculator = o.drafts.create(*session);
+  if (!speculator) return fail(speculator.error());
+  settings->generate.speculator = speculator->get();
   auto tmpl = open_template(model.file(), model.tokenizer(), o.template_file);
   if (!tmpl) return fail(tmpl.error());
   show_warning(tmpl->warning());
@@ -106,8 +111,9 @@ int run(const ChatCommand& o) {
     return fail_usage("chat: --on-full is drop, stop, shift or window");
   }
   if (const auto checked = o.sampling.check(); !checked) return fail_usage(checked.error().message);
-  const auto session_options = o.session.resolve();
+  auto session_options = o.session.resolve();
   if (!session_options) return fail_usage(session_options.error().message);
+  if (auto status = o.drafts.prepare(*session_options); !status) return fail_usage("chat: " + status.error().message);
   const auto message = single_message(o);
   if (!message && message.error().code == hearth::ErrorCode::kNotFound && o.file.empty()) {
     return fail_usage(message.error().message);
@@ -146,6 +152,7 @@ Action setup_chat(Options& options) {
   values->session.declare_rope(options);
   values->sampling.declare(options);
   values->grammar.declare(options);
+  values->drafts.declare(options);
   options.footer(Dialog::help_text());
   return [values] { return run(*values); };
 }

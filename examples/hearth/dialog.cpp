@@ -9,6 +9,7 @@
 #include "answer_view.h"
 #include "chat_messages.h"
 #include "chat_params.h"
+#include "draft_settings.h"
 #include "model_options.h"
 #include "suggest.h"
 #include "terminal.h"
@@ -331,6 +332,8 @@ void Dialog::show_stats(const std::string&) {
                 t.generated_tokens, t.generate_seconds, rate(t.generated_tokens, t.generate_seconds),
                 hearth::stop_reason_name(last_.stop_reason), chat_.used_tokens(), n_ctx_, messages().size());
   print(line);
+  const hearth::Speculator* speculator = chat_.settings().generate.speculator;
+  if (speculator != nullptr) print(describe(*speculator) + "\n");
 }
 
 void Dialog::params(const std::string& text) {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "commands.h"
+#include "draft_settings.h"
 #include "grammar_settings.h"
 #include "json_output.h"
 #include "line_input.h"
@@ -24,6 +25,7 @@ struct RunOptions {
   CacheSettings cache;
   SamplingSettings sampling;
   GrammarSettings grammar;
+  DraftSettings drafts;
   bool has_prompt = false, has_text = false;
 };
 
@@ -77,7 +79,7 @@ void report_timings(const Generation& g, int n_threads, const hearth::SamplerOpt
                sampler.greedy ? "" : (", seed " + std::to_string(sampler.seed)).c_str());
 }
 
-Json to_json(const Generation& g, const RunOptions& o, int n_threads, const hearth::SamplerOptions& sampler) {
+Json generation_json(const Generation& g, const RunOptions& o, int n_threads, const hearth::SamplerOptions& sampler) {
   const hearth::Timings& t = g.timings;
   Json result = {{"model", o.model.path}, {"prompt_ids", g.prompt_ids}, {"ids", g.ids}, {"text", g.text}};
   if (!check_utf8(g.text, "")) result["text_hex"] = to_hex(g.text);  // "text" has U+FFFD for what is not UTF-8
@@ -103,6 +105,7 @@ hearth::GenerateOptions generate_options(const RunOptions& o, const hearth::Gguf
   options.add_special = !o.no_bos;
   options.stop_texts = o.stop;
   options.cancel = interrupt_flag();
+  (void)o.cache.resolve(options);  // run() has looked at the error
   return options;
 }
 
@@ -126,10 +129,17 @@ int generate(const RunOptions& o, const std::string& prompt, hearth::Session& se
   if (!made && made.error().code == hearth::ErrorCode::kContextFull) return fail(made.error().message + " (see -c)");
   if (!made) return fail(made.error());
   const int n_threads = session.options().n_threads;
-  if (o.json) print_json(to_json(*made, o, n_threads, options.sampler));
+  const hearth::Speculator* speculator = options.speculator;
+  if (o.json) {
+    Json result = generation_json(*made, o, n_threads, options.sampler);
+    if (speculator != nullptr) result["drafts"] = to_json(*speculator);
+    print_json(result);
+  }
   if (!o.json && !ends_line) print("\n");
   if (finish_output() != 0) return kExitError;
   if (!o.quiet) report_timings(*made, n_threads, options.sampler);
+  if (!o.quiet && speculator != nullptr) std::fprintf(stderr, "%s\n", describe(*speculator).c_str());
+  if (const auto saved = o.cache.save(session); !saved) return fail(saved.error());
   return interrupted() ? interrupted_exit_code() : 0;
 }
 
@@ -139,6 +149,9 @@ int run(const RunOptions& o) {
   if (const auto checked = o.sampling.check(); !checked) return fail_usage(checked.error().message);
   auto session_options = o.session.resolve();
   if (!session_options) return fail_usage(session_options.error().message);
+  if (auto status = o.drafts.prepare(*session_options); !status) return fail_usage("run: " + status.error().message);
+  hearth::GenerateOptions unused;
+  if (auto status = o.cache.resolve(unused); !status) return fail_usage("run: " + status.error().message);
   const auto prompt = read_prompt(o);
   if (!prompt) return fail(prompt.error());
   if (auto status = check_utf8(*prompt, "the prompt"); !status) return fail(status.error());
@@ -149,12 +162,16 @@ int run(const RunOptions& o) {
   choose_context(*model, *session_options);
   auto session = hearth::Session::create(*model, *session_options);
   if (!session) return fail_session(session.error());
+  if (auto status = o.cache.restore(*session); !status) return fail(status.error());
+  const auto speculator = o.drafts.create(*session);
+  if (!speculator) return fail(speculator.error());
   if (!o.quiet) show_warning(session->warning());
   if (!o.quiet && !o.special) warn_of_markers(model->tokenizer(), *prompt);
   hearth::GenerateOptions options = generate_options(o, model->file());
   auto grammar = o.grammar.resolve(&model->tokenizer());
   if (!grammar) return fail_usage("run: " + grammar.error().message);
   options.grammar = *std::move(grammar);
+  options.speculator = speculator->get();
   return generate(o, *prompt, *session, std::move(options));
 }
 
@@ -180,6 +197,7 @@ Action setup_run(Options& options) {
   values->cache.declare(options);
   values->sampling.declare(options);
   values->grammar.declare(options);
+  values->drafts.declare(options);
   options.footer("The text goes to standard output as it is made, timings go to standard error.");
   return [values, options] {
     values->has_prompt = options.given("--prompt");

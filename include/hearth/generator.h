@@ -31,6 +31,8 @@
 
 namespace hearth {
 
+class Speculator;
+
 enum class StopReason : uint8_t {
   kLength,       ///< max_tokens
   kEndToken,     ///< the model ended its text
@@ -85,6 +87,9 @@ struct GenerateOptions {
   /// Of Session::generate alone. true: what sequence 0 holds stays where it begins as the prompt does (a restored
   /// sequence, an earlier text), and other sequences stay; false: the cache is cleared first.
   bool continue_cache = false;
+  /// Of Session::generate and Chat: drafts of the next tokens (hearth/speculation.h). It must outlive the call; drafts
+  /// need room in SessionOptions::n_logits. Off: nullptr.
+  Speculator* speculator = nullptr;
   bool add_special = true;     ///< begin a prompt of text as the vocabulary asks (BOS)
   bool parse_special = false;  ///< true: control tokens written in a prompt of text count as such
   /// Called as the prompt is computed, after every n_batch tokens; return false to end with kCancelled. Off: empty.
@@ -126,6 +131,13 @@ class Generator {
   Result<std::vector<BatchToken>> pending(SeqId seq) const;
   /// The last token, to be computed as part of sequence `seq` before the next accept(). Meaningless once finished.
   BatchToken next(SeqId seq) const;
+  /// For drafts of what comes next: what accept() would take from these logits, by the same rules and random numbers,
+  /// if the tokens that draft() gave since the last accept() were part of the text; -1 where the text would end. Takes
+  /// nothing. With an own_sampler (whose stages may have a state) the likeliest token.
+  Result<Token> draft(std::span<const float> logits);
+  /// How many of these tokens, from the first on, are worth computing as a draft: grammar, max_tokens and end tokens
+  /// let them follow.
+  Result<int32_t> draftable(std::span<const Token> tokens);
   /// Ends the text for a reason of the host's. Returns what text was held back (none for kCallback, or when memory is
   /// out).
   std::string_view finish(StopReason reason);

@@ -23,6 +23,7 @@
 #include "hearth/result.h"
 #include "hearth/sampler.h"
 #include "hearth/session.h"
+#include "hearth/speculation.h"
 #include "hearth/threads.h"
 #include "hearth/tokenizer.h"
 #include "hearth/tool_use.h"

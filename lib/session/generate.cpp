@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <iterator>
 #include <string>
+#include <utility>
 
+#include "hearth/speculation.h"
 #include "lib/base/clock.h"
 #include "lib/base/guard.h"
 #include "lib/session/session_impl.h"
@@ -78,8 +80,47 @@ Status decode_pending(Session& session, const Generator& generator, const Genera
 
 }  // namespace
 
+namespace {
+
+/// Ends the text where a decode() says so; other errors stay.
+Status end_by(const Status& status, Generator& generator, const TextCallback& on_text) {
+  const ErrorCode code = status.error().code;
+  if (code != ErrorCode::kContextFull && code != ErrorCode::kCancelled) return status;
+  end(generator, code == ErrorCode::kCancelled ? StopReason::kCancelled : StopReason::kContextFull, on_text);
+  return {};
+}
+
+/// write_text() with drafts.
+Status write_by_drafts(Session& session, Generator& generator, const GenerateOptions& options,
+                       const TextCallback& on_text, const std::function<void()>& on_first) {
+  Speculator& speculator = *options.speculator;
+  SpeculativeText text{.seq = 0, .generator = &generator};
+  if (Status status = speculator.begin(text); !status) return status;
+  std::vector<BatchToken> batch;
+  bool first = true;
+  const auto on_token = [&](const GeneratedToken& token) {
+    if (std::exchange(first, false)) on_first();
+    return tell(token, options, on_text);
+  };
+  while (!generator.finished()) {
+    if (Status status = speculator.accept(session, text, on_token); !status) return status;
+    if (generator.finished()) break;
+    const int32_t end = generator.next(0).pos + 1;
+    if (Status status = make_room_below(session, options, end, text.forgotten); !status) return status;
+    batch.clear();
+    if (Status status = speculator.plan(session, {&text, 1}, batch); !status) return status;
+    if (const Status status = session.decode(batch, options.cancel); !status) {
+      if (Status left = end_by(status, generator, on_text); !left) return left;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Status write_text(Session& session, Generator& generator, const GenerateOptions& options, const TextCallback& on_text,
                   const std::function<void()>& on_first) {
+  if (options.speculator != nullptr) return write_by_drafts(session, generator, options, on_text, on_first);
   int32_t forgotten = 0;
   for (bool first = true; !generator.finished(); first = false) {
     const Result<GeneratedToken> token = generator.accept(session.logits(0));
@@ -90,9 +131,7 @@ Status write_text(Session& session, Generator& generator, const GenerateOptions&
     if (generator.finished()) break;
     const Status status = decode_pending(session, generator, options, forgotten);
     if (status) continue;
-    const ErrorCode code = status.error().code;
-    if (code != ErrorCode::kContextFull && code != ErrorCode::kCancelled) return status;
-    end(generator, code == ErrorCode::kCancelled ? StopReason::kCancelled : StopReason::kContextFull, on_text);
+    if (Status left = end_by(status, generator, on_text); !left) return left;
   }
   return {};
 }

@@ -35,12 +35,15 @@ struct Generator::Impl {
   bool constrains() const { return matcher && !waits; }
   std::optional<std::string> behind_trigger(Token id) const;
   Result<bool> may_begin_with(Token id);
-  Result<Token> choose_waiting(std::span<const float> logits);
-  Result<Token> choose(std::span<const float> logits);
+  Result<Token> choose_waiting(Sampler& by, std::span<const float> logits);
+  Result<Token> choose(Sampler& by, std::span<const float> logits);
   Status follow(Token id);
   Status take(GeneratedToken& token);
   size_t n_settled(const std::vector<Token>& tokens, const std::string& must) const;
   Status plan_forced();
+  Result<Token> draft(std::span<const float> logits);
+  Result<int32_t> draftable(std::span<const Token> tokens);
+  void end_draft();
   std::string_view hand_out(std::string_view piece);
   void end(StopReason why);
   Result<GeneratedToken> accept(std::span<const float> logits);
@@ -51,10 +54,12 @@ struct Generator::Impl {
   TokenDecoder decoder;
   StopTexts stops;
   std::optional<GrammarMatcher> matcher;
-  bool waits = false;         ///< for options.grammar_after
-  std::string tail;           ///< while it waits: the last bytes, too few to hold that text
-  std::vector<Token> forced;  ///< the tokens that must come next, last one first
-  size_t n_pending = 0;       ///< of ids, since the last accept()
+  bool waits = false;              ///< for options.grammar_after
+  std::string tail;                ///< while it waits: the last bytes, too few to hold that text
+  std::vector<Token> forced;       ///< the tokens that must come next, last one first
+  size_t n_pending = 0;            ///< of ids, since the last accept()
+  std::optional<Sampler> drafter;  ///< the chain as it would be after a draft
+  int32_t n_drafted = 0;           ///< tokens of the draft; a grammar that has begun has gone along
   std::vector<Token> prompt, ids;
   std::string text;
   size_t n_handed_out = 0;  ///< bytes of text that earlier calls returned
@@ -99,9 +104,9 @@ Result<bool> Generator::Impl::may_begin_with(Token id) {
   return status.ok();
 }
 
-/// The sampler's choice, but no token in which the grammar would begin and fail at once.
-Result<Token> Generator::Impl::choose_waiting(std::span<const float> logits) {
-  const Result<Token> id = chain().sample(logits);
+/// A sampler's choice, but no token in which the grammar would begin and fail at once.
+Result<Token> Generator::Impl::choose_waiting(Sampler& by, std::span<const float> logits) {
+  const Result<Token> id = by.sample(logits);
   if (!id) return id;
   const Result<bool> fits = may_begin_with(*id);
   if (!fits) return fits.error();
@@ -112,19 +117,19 @@ Result<Token> Generator::Impl::choose_waiting(std::span<const float> logits) {
     if (!may) return may.error();
     if (*may) allowed[static_cast<size_t>(other) / 64] |= uint64_t{1} << (other % 64);
   }
-  return chain().sample(logits, allowed);
+  return by.sample(logits, allowed);
 }
 
-/// The sampler's choice, among what the grammar allows.
-Result<Token> Generator::Impl::choose(std::span<const float> logits) {
-  if (!matcher) return chain().sample(logits);
-  if (waits) return choose_waiting(logits);
+/// A sampler's choice, among what the grammar allows.
+Result<Token> Generator::Impl::choose(Sampler& by, std::span<const float> logits) {
+  if (!matcher) return by.sample(logits);
+  if (waits) return choose_waiting(by, logits);
   const auto mask = matcher->mask();
   if (!mask) return mask.error();
   if (std::all_of(mask->begin(), mask->end(), [](uint64_t word) { return word == 0; })) {
     return Error{ErrorCode::kInvalidArgument, "grammar: no token of this vocabulary may follow what was written"};
   }
-  return chain().sample(logits, *mask);
+  return by.sample(logits, *mask);
 }
 
 /// Tells the grammar of a token, or looks whether it begins with it.
@@ -204,7 +209,8 @@ Status Generator::Impl::plan_forced() {
 
 Result<GeneratedToken> Generator::Impl::accept(std::span<const float> logits) {
   if (finished) return Error{ErrorCode::kInvalidArgument, "the generator has finished"};
-  const Result<Token> taken = choose(logits);
+  end_draft();
+  const Result<Token> taken = choose(chain(), logits);
   if (!taken) return taken.error();
   GeneratedToken token{.id = *taken};
   if (options.probabilities || options.on_token) {
@@ -218,6 +224,48 @@ Result<GeneratedToken> Generator::Impl::accept(std::span<const float> logits) {
     if (Status status = plan_forced(); !status) return status.error();
   }
   return token;
+}
+
+void Generator::Impl::end_draft() {
+  if (constrains() && n_drafted > 0) matcher->rollback(static_cast<size_t>(n_drafted));
+  n_drafted = 0;
+  drafter.reset();
+}
+
+Result<Token> Generator::Impl::draft(std::span<const float> logits) {
+  const auto n_after = static_cast<int64_t>(ids.size()) + n_drafted + 1;
+  if (finished || (options.max_tokens >= 0 && n_after > options.max_tokens)) return Token{-1};
+  if (!drafter) {
+    Result<Sampler> made = own ? own->clone() : Sampler::create(static_cast<int32_t>(logits.size()), {.greedy = true});
+    if (!made) return made.error();
+    drafter.emplace(std::move(*made));
+  }
+  const Result<Token> token = constrains() ? choose(*drafter, logits) : drafter->sample(logits);
+  if (!token && token.error().code == ErrorCode::kInvalidArgument) return Token{-1};  // the grammar ends here
+  if (!token) return token.error();
+  if (tokenizer.is_end(*token) && (constrains() || !options.ignore_end)) return Token{-1};
+  if (constrains()) {
+    if (Status status = matcher->accept(*token); !status) return status.error();
+  }
+  ++n_drafted;
+  drafter->accept(*token);
+  return token;
+}
+
+Result<int32_t> Generator::Impl::draftable(std::span<const Token> tokens) {
+  end_draft();
+  if (options.max_tokens >= 0) {  // a draft of n gives n + 1 tokens
+    const int64_t left = std::max<int64_t>(options.max_tokens - static_cast<int64_t>(ids.size()) - 1, 0);
+    tokens = tokens.first(std::min(tokens.size(), static_cast<size_t>(left)));
+  }
+  int32_t n = 0;
+  for (const Token id : tokens) {
+    const bool ends = tokenizer.is_end(id) && (constrains() || !options.ignore_end);
+    if (finished || ends || (constrains() && !matcher->accept(id))) break;
+    ++n;
+  }
+  if (constrains()) matcher->rollback(static_cast<size_t>(n));
+  return n;
 }
 
 Generator::Generator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -276,6 +324,14 @@ Result<std::optional<GeneratedToken>> Generator::accept_forced() {
     g.reason = StopReason::kCancelled;
   }
   return status.error();
+}
+
+Result<Token> Generator::draft(std::span<const float> logits) {
+  return guard([&] { return impl_->draft(logits); });
+}
+
+Result<int32_t> Generator::draftable(std::span<const Token> tokens) {
+  return guard([&] { return impl_->draftable(tokens); });
 }
 
 Result<std::vector<BatchToken>> Generator::pending(SeqId seq) const {

@@ -60,16 +60,24 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
-Result<Session> Session::create(const Model& model, const SessionOptions& wanted) {
+Result<Session> Session::create(const Model& model, const SessionOptions& options) {
+  return SessionInternals::create(model, options, nullptr);
+}
+
+Result<Session> SessionInternals::create(const Model& model, const SessionOptions& wanted,
+                                         std::shared_ptr<Parallel> threads) {
   return guard([&]() -> Result<Session> {
     const Model::Impl& m = ModelInternals::of(model);
     Result<SessionOptions> options = resolve_options(m.hp, wanted);
     if (!options) return options.error();
-    auto impl = std::make_unique<Impl>(model);
+    auto impl = std::make_unique<Session::Impl>(model);
 
-    Result<std::unique_ptr<Parallel>> parallel = Parallel::create(options->n_threads, options->pool);
-    if (!parallel) return parallel.error();
-    impl->parallel = std::move(*parallel);
+    impl->parallel = std::move(threads);
+    if (!impl->parallel) {
+      Result<std::unique_ptr<Parallel>> parallel = Parallel::create(options->n_threads, options->pool);
+      if (!parallel) return parallel.error();
+      impl->parallel = std::move(*parallel);
+    }
     const int wanted_threads = std::exchange(options->n_threads, impl->parallel->n_threads());
     impl->options = *options;
     impl->plan = plan_memory(m, *options);

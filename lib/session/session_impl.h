@@ -36,7 +36,7 @@ struct Session::Impl {
   MemoryPlan plan;
   std::string warning;
   std::optional<KVCache> cache;
-  std::unique_ptr<Parallel> parallel;
+  std::shared_ptr<Parallel> parallel;  ///< a draft model's session computes with the same
   AlignedBuffer memory;
   Scratch scratch;
   MatmulScratch matmul_scratch;
@@ -49,6 +49,9 @@ struct Session::Impl {
 /// The way into a session for other parts of the library and for tests.
 struct SessionInternals {
   static Session::Impl& of(Session& session) { return *session.impl_; }
+  static std::shared_ptr<Parallel> threads(const Session& session) { return session.impl_->parallel; }
+  /// A session that computes with threads that are there; null: with its own.
+  static Result<Session> create(const Model& model, const SessionOptions& options, std::shared_ptr<Parallel> threads);
 };
 
 }  // namespace hearth

@@ -1,0 +1,32 @@
+// --draft and --lookup: what guesses ahead for a model.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "hearth/session.h"
+#include "hearth/speculation.h"
+#include "json_output.h"
+#include "options.h"
+
+namespace hearth_tool {
+
+struct DraftSettings {
+  std::string model;
+  bool lookup = false;
+  int32_t max_draft = 16;
+
+  void declare(Options& options);
+  bool wanted() const { return lookup || !model.empty(); }
+  /// Makes room for the logits of drafts. Any error is one of usage.
+  hearth::Status prepare(hearth::SessionOptions& session) const;
+  /// Opens the draft model, if one is named, for a session that must outlive the result; null: nothing is wanted.
+  hearth::Result<std::unique_ptr<hearth::Speculator>> create(const hearth::Session& session) const;
+};
+
+/// "lookup: 120 of 150 drafted tokens were right, 1.8 x as fast"
+std::string describe(const hearth::Speculator& speculator);
+Json to_json(const hearth::Speculator& speculator);
+
+}  // namespace hearth_tool
