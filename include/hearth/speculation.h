@@ -1,11 +1,12 @@
 // Speculative decoding: something cheap guesses the next tokens, and the model checks all of them in one batch
 // (Leviathan et al. 2023; Saxena 2023, prompt lookup). What is written does not change, only how fast.
 //
-//   auto session = hearth::Session::create(*model, {.n_logits = 17});   // room for drafts of 16 tokens
+//   auto session = hearth::Session::create(*model, {.n_logits = 17});  // room for drafts of 16 tokens
 //   auto lookup = hearth::Speculator::lookup();
 //   if (!session || !lookup) return false;
 //   auto text = session->generate("Once upon a time", {.max_tokens = 64, .speculator = &*lookup});
 //   std::cout << lookup->stats().accepted << " of " << lookup->stats().drafted << " guesses were right\n";
+//   return text.ok();
 #pragma once
 
 #include <cstdint>

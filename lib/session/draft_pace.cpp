@@ -11,7 +11,7 @@ constexpr double kTokenCost = 0.12;
 /// A draft must promise so much more than none.
 constexpr double kMargin = 1.03;
 /// Tokens of a trial, and steps without one after it.
-constexpr int32_t kTrial = 3, kFirstPause = 16, kLongestPause = 1024;
+constexpr int32_t kTrial = 2, kFirstPause = 24, kLongestPause = 1024;
 /// Steps with drafts after which one goes without, so that the time of a step stays known as texts grow.
 constexpr int32_t kPlainEvery = 96;
 
@@ -50,7 +50,7 @@ double DraftPace::seconds(int32_t n_tokens) const {
 void DraftPace::verified(int32_t confidence, int32_t n_draft, int32_t n_right) {
   Class& c = classes_[static_cast<size_t>(confidence)];
   for (int32_t i = 0; i < n_right; ++i) c.share += 0.08 * (1 - c.share);
-  if (n_right < n_draft) c.share -= 0.16 * c.share;
+  if (n_right < n_draft) c.share -= 0.2 * c.share;
   if (!c.trial) return;
   c.trial = false;
   n_vain_ = 2 * n_right < n_draft ? n_vain_ + 1 : 0;

@@ -40,12 +40,12 @@ class DraftPace {
   struct Class {
     double share;        ///< of tokens that are right
     int32_t quiet = 0;   ///< drafts to leave out until the next trial
-    int32_t pause = 16;  ///< the same after it
+    int32_t pause = 24;  ///< the same after it
     bool trial = false;  ///< the last draft was one
   };
 
   std::array<double, kLargest + 1> batch_{};  ///< [tokens] seconds; 0: not measured
-  std::array<Class, kClasses> classes_{{{.share = 0.4}, {.share = 0.55}, {.share = 0.7}, {.share = 0.85}}};
+  std::array<Class, kClasses> classes_{{{.share = 0.25}, {.share = 0.4}, {.share = 0.7}, {.share = 0.85}}};
   double draft_token_ = 0;
   int32_t n_vain_ = 0, since_plain_ = 0;
 };

@@ -197,6 +197,15 @@ void session_h(const hearth::Result<hearth::Model>& model) {
   });
 }
 
+bool speculation_h(const hearth::Result<hearth::Model>& model) {
+  auto session = hearth::Session::create(*model, {.n_logits = 17});  // room for drafts of 16 tokens
+  auto lookup = hearth::Speculator::lookup();
+  if (!session || !lookup) return false;
+  auto text = session->generate("Once upon a time", {.max_tokens = 64, .speculator = &*lookup});
+  std::cout << lookup->stats().accepted << " of " << lookup->stats().drafted << " guesses were right\n";
+  return text.ok();
+}
+
 size_t chat_template_h(const hearth::Result<hearth::Model>& model) {
   auto chat = hearth::ChatTemplate::from_gguf(model->file(), model->tokenizer());
   auto prompt = chat->render({{.role = "user", .content = "Hello"}}, {});
@@ -324,6 +333,7 @@ TEST_F(HeaderExamplesRun, SamplerAndGenerator) {
 TEST_F(HeaderExamplesRun, WithAModel) {
   ::testing::internal::CaptureStdout();
   session_h(model);
+  EXPECT_TRUE(speculation_h(model));
   EXPECT_EQ(chat_h(*session), 4);
   EXPECT_NE(::testing::internal::GetCapturedStdout().find("The kite was"), std::string::npos);
   MyPool pool;

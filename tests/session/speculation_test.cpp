@@ -87,7 +87,7 @@ TEST_P(Speculation, DraftsChangeNoText) {
     GenerateOptions o = options(greedy);
     const auto plain = s.generate(std::span<const Token>(prompt(0)), o);
     ASSERT_TRUE(plain) << plain.error().message;
-    for (const int wrong_every : {0, 1, 2, 3, 5, 11}) {
+    for (const int wrong_every : {0, 1, 2, 3, 5, 7, 11}) {
       Speculator speculator = prophet({whole(*plain)}, wrong_every);
       o.speculator = &speculator;
       const auto drafted = s.generate(std::span<const Token>(prompt(0)), o);
