@@ -44,9 +44,9 @@ hearth::Result<Json> bench_drafts(hearth::Session& session, hearth::Speculator& 
     char line[200];
     std::snprintf(line, sizeof line, "text of %d tokens: %.2f tokens/s, with drafts %.2f (%.2f x)%s\n", n_tokens, plain,
                   drafted, ratio, ids[0] == ids[1] ? "" : "; rounding made it another text");
-    print(line + describe(speculator) + "\n");
+    print(line + describe_drafts(speculator) + "\n");
   }
-  Json result = to_json(speculator);
+  Json result = draft_json(speculator);
   result["tokens"] = n_tokens;
   result["tokens_per_second"] = {{"plain", plain}, {"drafts", drafted}};
   result["ratio"] = ratio;

@@ -333,7 +333,7 @@ void Dialog::show_stats(const std::string&) {
                 hearth::stop_reason_name(last_.stop_reason), chat_.used_tokens(), n_ctx_, messages().size());
   print(line);
   const hearth::Speculator* speculator = chat_.settings().generate.speculator;
-  if (speculator != nullptr) print(describe(*speculator) + "\n");
+  if (speculator != nullptr) print(describe_drafts(*speculator) + "\n");
 }
 
 void Dialog::params(const std::string& text) {

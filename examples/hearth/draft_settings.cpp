@@ -45,7 +45,7 @@ Result<std::unique_ptr<Speculator>> DraftSettings::create(const hearth::Session&
   return std::make_unique<Speculator>(std::move(*made));
 }
 
-std::string describe(const Speculator& speculator) {
+std::string describe_drafts(const Speculator& speculator) {
   const hearth::SpeculationStats s = speculator.stats();
   char text[200];
   std::snprintf(text, sizeof text, "%s: %lld of %lld drafted tokens were right", speculator.source_name(),
@@ -56,7 +56,7 @@ std::string describe(const Speculator& speculator) {
   return s.note.empty() ? line : line + "; " + s.note;
 }
 
-Json to_json(const Speculator& speculator) {
+Json draft_json(const Speculator& speculator) {
   const hearth::SpeculationStats s = speculator.stats();
   return {{"source", speculator.source_name()},
           {"drafted_tokens", s.drafted},

@@ -26,7 +26,7 @@ struct DraftSettings {
 };
 
 /// "lookup: 120 of 150 drafted tokens were right, 1.8 x as fast"
-std::string describe(const hearth::Speculator& speculator);
-Json to_json(const hearth::Speculator& speculator);
+std::string describe_drafts(const hearth::Speculator& speculator);
+Json draft_json(const hearth::Speculator& speculator);
 
 }  // namespace hearth_tool

@@ -132,13 +132,13 @@ int generate(const RunOptions& o, const std::string& prompt, hearth::Session& se
   const hearth::Speculator* speculator = options.speculator;
   if (o.json) {
     Json result = generation_json(*made, o, n_threads, options.sampler);
-    if (speculator != nullptr) result["drafts"] = to_json(*speculator);
+    if (speculator != nullptr) result["drafts"] = draft_json(*speculator);
     print_json(result);
   }
   if (!o.json && !ends_line) print("\n");
   if (finish_output() != 0) return kExitError;
   if (!o.quiet) report_timings(*made, n_threads, options.sampler);
-  if (!o.quiet && speculator != nullptr) std::fprintf(stderr, "%s\n", describe(*speculator).c_str());
+  if (!o.quiet && speculator != nullptr) std::fprintf(stderr, "%s\n", describe_drafts(*speculator).c_str());
   if (const auto saved = o.cache.save(session); !saved) return fail(saved.error());
   return interrupted() ? interrupted_exit_code() : 0;
 }
