@@ -7,6 +7,13 @@
 #include "kernels/encode/levels.h"
 #include "kernels/encode/part.h"
 
+// The loops over elements, whose number is a multiple of four.
+#if defined(__clang__)
+#define HEARTH_UNROLLED _Pragma("unroll 4")
+#else
+#define HEARTH_UNROLLED _Pragma("GCC unroll 4")
+#endif
+
 namespace hearth::kernels {
 namespace {
 
@@ -33,16 +40,21 @@ struct ScaleTrial {
   Lanes scale, gain;
 };
 
-template <typename Levels>
-inline ScaleTrial try_scales(const Part& p, const Levels& levels, Lanes inverse_scale) {
+template <bool kEven, typename Levels>
+inline ScaleTrial try_scales_of(const Part& p, const Levels& levels, Lanes inverse_scale) {
   Lanes xq{}, qq{};
-  for (int i = 0; i < p.n; ++i) {
+  HEARTH_UNROLLED for (int i = 0; i < p.n; ++i) {
     const Lanes q = levels.nearest(p.x[i] * inverse_scale);
     xq += p.wx[i] * q;
-    qq += p.w[i] * q * q;
+    qq += kEven ? q * q : p.w[i] * q * q;
   }
   const Lanes scale = xq * inverse(qq);
   return {scale, scale * xq};
+}
+
+template <typename Levels>
+inline ScaleTrial try_scales(const Part& p, const Levels& levels, Lanes inverse_scale) {
+  return p.even ? try_scales_of<true>(p, levels, inverse_scale) : try_scales_of<false>(p, levels, inverse_scale);
 }
 
 /// The best of the scales that were tried, a lane each.
@@ -95,27 +107,37 @@ float fit_scale(const Part& p, const Levels& levels, const StartRange& range, in
 }
 
 /// Errors of eight pairs (s, m) when each x becomes s * (nearest level) + m.
-template <typename Levels>
-inline Lanes try_pairs(const Part& p, const Levels& levels, Lanes scale, Lanes min) {
+template <bool kEven, typename Levels>
+inline Lanes try_pairs_of(const Part& p, const Levels& levels, Lanes scale, Lanes min) {
   const Lanes inverse_scale = inverse(scale);
   Lanes error{};
-  for (int i = 0; i < p.n; ++i) {
+  HEARTH_UNROLLED for (int i = 0; i < p.n; ++i) {
     const Lanes x = p.x[i] - min;
     const Lanes difference = x - scale * levels.nearest(x * inverse_scale);
-    error += p.w[i] * difference * difference;
+    error += kEven ? difference * difference : p.w[i] * difference * difference;
+  }
+  return error;
+}
+
+template <typename Levels>
+inline Lanes try_pairs(const Part& p, const Levels& levels, Lanes scale, Lanes min) {
+  return p.even ? try_pairs_of<true>(p, levels, scale, min) : try_pairs_of<false>(p, levels, scale, min);
+}
+
+template <bool kEven, typename Levels>
+inline Lanes try_errors_of(const Part& p, const Levels& levels, Lanes scale) {
+  const Lanes inverse_scale = inverse(scale);
+  Lanes error{};
+  HEARTH_UNROLLED for (int i = 0; i < p.n; ++i) {
+    const Lanes difference = p.x[i] - scale * levels.nearest(p.x[i] * inverse_scale);
+    error += kEven ? difference * difference : p.w[i] * difference * difference;
   }
   return error;
 }
 
 template <typename Levels>
 inline Lanes try_errors(const Part& p, const Levels& levels, Lanes scale) {
-  const Lanes inverse_scale = inverse(scale);
-  Lanes error{};
-  for (int i = 0; i < p.n; ++i) {
-    const Lanes difference = p.x[i] - scale * levels.nearest(p.x[i] * inverse_scale);
-    error += p.w[i] * difference * difference;
-  }
-  return error;
+  return p.even ? try_errors_of<true>(p, levels, scale) : try_errors_of<false>(p, levels, scale);
 }
 
 /// Levels of n elements for a scale and a minimum, as floats.
@@ -141,10 +163,10 @@ struct PairRange {
   int rounds() const { return wide ? 2 : 1; }
 };
 
-/// Sums over the part that do not depend on codes; x counted from `origin`, which keeps the differences exact where all
-/// elements lie close together.
+/// Sums over the part that do not depend on codes; x is counted from the least element, which keeps the differences
+/// exact where all elements lie close together.
 struct PairSums {
-  float origin, w, wx, wxx;
+  float w, wx, wxx;
 };
 
 /// Least squares for codes q of eight candidates: the pair (s, m) of x ~ s q + m, and its error. With a limit on m, s
@@ -153,17 +175,28 @@ struct PairTrial {
   Lanes scale, min, error;
 };
 
-inline PairTrial try_codes(const Part& p, const PairSums& sums, float hi, Lanes inverse_scale, Lanes min, float limit) {
+/// Sums over the part for the codes of eight candidates: of w q, w q^2 and w x q.
+struct CodeSums {
   Lanes q1{}, qq{}, xq{};
+};
+
+template <bool kEven>
+inline CodeSums sum_codes(const Part& p, float hi, Lanes inverse_scale, Lanes min) {
+  CodeSums sums;
   const WholeLevels levels{0.0f, hi};
-  for (int i = 0; i < p.n; ++i) {
-    const float x = p.x[i] - sums.origin;
-    const Lanes q = levels.nearest((x - min) * inverse_scale);
-    const Lanes wq = p.w[i] * q;
-    q1 += wq;
-    qq += wq * q;
-    xq += x * wq;
+  HEARTH_UNROLLED for (int i = 0; i < p.n; ++i) {
+    const Lanes q = levels.nearest((p.x[i] - min) * inverse_scale);
+    const Lanes wq = kEven ? q : p.w[i] * q;
+    sums.q1 += wq;
+    sums.qq += wq * q;
+    sums.xq += p.x[i] * wq;
   }
+  return sums;
+}
+
+inline PairTrial try_codes(const Part& p, const PairSums& sums, float hi, Lanes inverse_scale, Lanes min, float limit) {
+  const auto [q1, qq, xq] =
+      p.even ? sum_codes<true>(p, hi, inverse_scale, min) : sum_codes<false>(p, hi, inverse_scale, min);
   const Lanes determinant = sums.w * qq - q1 * q1;
   const IntLanes solvable = determinant > 1e-5f * sums.w * qq;
   Lanes scale = select(solvable, (sums.w * xq - sums.wx * q1) / determinant, Lanes{});
@@ -192,7 +225,8 @@ struct BestPair {
   }
 };
 
-/// The pair (s, m) that makes sum of w (x - s q - m)^2 least, q from 0 to hi. `negative`: m must not exceed 0.
+/// The pair (s, m) that makes sum of w (x - s q - m)^2 least, q from 0 to hi; at most 32 elements. `negative`: m must
+/// not exceed 0.
 inline ScaleMin fit_pair(const Part& p, float hi, bool negative, const PairRange& range) {
   Lanes least = load_lanes(p.x), most = least;
   for (int i = kLanes; i < p.n; i += kLanes) {
@@ -206,18 +240,21 @@ inline ScaleMin fit_pair(const Part& p, float hi, bool negative, const PairRange
   const float width = high - low;
   if (!(width > 0.0f)) return {0.0f, low};
   Lanes w{}, wx{}, wxx{};
+  alignas(32) float from_low[32];
   for (int i = 0; i < p.n; i += kLanes) {
     const Lanes x = load_lanes(p.x + i) - low, weight = load_lanes(p.w + i);
+    store_lanes(from_low + i, x);
     w += weight;
     wx += weight * x;
     wxx += weight * x * x;
   }
-  const PairSums sums{low, sum_lanes(w), sum_lanes(wx), sum_lanes(wxx)};
+  const PairSums sums{sum_lanes(w), sum_lanes(wx), sum_lanes(wxx)};
+  const Part above_low{from_low, p.w, nullptr, p.n, p.even};
   const float limit = negative ? -low : __builtin_inff();
   BestPair kept;
   const auto look = [&](Lanes scale, Lanes min, int times) {
     for (int round = 0; round < times; ++round) {
-      const PairTrial trial = try_codes(p, sums, hi, inverse(scale), min, limit);
+      const PairTrial trial = try_codes(above_low, sums, hi, inverse(scale), min, limit);
       kept.keep(trial);
       scale = trial.scale;
       min = trial.min;

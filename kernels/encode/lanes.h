@@ -3,6 +3,10 @@
 // instruction set finds the same codes.
 #pragma once
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 #include <cstdint>
 
 namespace hearth::kernels {
@@ -23,8 +27,12 @@ constexpr int kLanes = 8;
 
 /// v within [lo, hi]; lo where v is not a number.
 [[gnu::always_inline]] inline Lanes clamp(Lanes v, Lanes lo, Lanes hi) {
+#if defined(__AVX__)  // compilers make two instructions of the lower bound where it is zero
+  return _mm256_min_ps(_mm256_max_ps(v, lo), hi);
+#else
   v = v > lo ? v : lo;
   return v < hi ? v : hi;
+#endif
 }
 
 /// Nearest whole number, ties to even; |v| < 2^22. (Adding 1.5 * 2^23 leaves no bits for a fraction.)
