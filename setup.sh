@@ -14,6 +14,7 @@ usage: ./setup.sh STEP
   bench [ARGS]    build, then measure: hearth bench $HEARTH_MODEL ARGS
   asan, tsan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer
   real            fetch two small models with real weights (330 MB) and run what needs them
+  page            what hearth serve shows in a browser: types are checked, chromium drives it
   emulated        the tests of the AVX-VNNI and AVX-512 kernels, emulated: for processors without them
   fuzz SECONDS    every fuzz entry for that long (clang)
   compilers [CLANG]  the library and the tool with clang (or clang-19 ...), with libstdc++ and libc++, warnings as errors
@@ -64,6 +65,8 @@ install() {
 deps() {
   install g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libeigen3-dev libgtest-dev
   if command -v ninja >/dev/null; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
+  # npm builds the page of hearth serve; a build without it has none, and is complete otherwise.
+  command -v npm >/dev/null || (install nodejs npm) || say "no npm: hearth serve will have no page to talk on"
 }
 
 # configure_and_build FOLDER OPTION...: builds everything, or the target named by `target`.
@@ -140,6 +143,22 @@ run_tests() {
   grep -E '^[0-9]+% tests passed|^(unit|golden|package|slow) +=|^Total Test time' "$log"
   skipped "$folder"
   return "$status"
+}
+
+# The page of hearth serve, really built into the tool, in a browser.
+page() {
+  deps
+  command -v npm >/dev/null || fail "the page needs npm"
+  say "building the tool with its page in build-test"
+  target=hearth_tool configure_and_build build-test -DCMAKE_BUILD_TYPE=Release -DHEARTH_PAGE=ON
+  say "checking the page's types"
+  (cd examples/page && npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error && npm run --silent check)
+  if ! (install chromium); then
+    say "SKIPPED: no chromium, so nobody looked at the page"
+    return
+  fi
+  say "driving the page"
+  HEARTH_TOOL=$PWD/build-test/hearth npm --prefix examples/page test </dev/null
 }
 
 # The kernels for AVX-VNNI and AVX-512 as code for AVX2, and their tests.
@@ -235,6 +254,7 @@ case $step in
   asan) run_tests build-asan --preset asan ;;
   tsan) run_tests build-tsan --preset tsan ;;
   real) real ;;
+  page) page ;;
   emulated) emulated ;;
   fuzz) fuzz "$@" ;;
   compilers) compilers "$@" ;;

@@ -16,6 +16,9 @@ option(BUILD_SHARED_LIBS "Build a shared library" OFF)
 set(HEARTH_ISAS all CACHE STRING
   "Instruction sets to compile besides scalar: all that the target processor may have, or a list of names (cmake/HearthIsas.cmake)")
 option(HEARTH_EMULATE_ISAS "Test the kernels for AVX-VNNI and AVX-512 on any processor with AVX2 (SIMDe; slow)" OFF)
+set(HEARTH_PAGE AUTO CACHE STRING
+  "The page of hearth serve: ON, OFF, or AUTO: where there is npm, and without it if npm fails (examples/page)")
+set_property(CACHE HEARTH_PAGE PROPERTY STRINGS AUTO ON OFF)
 set(HEARTH_SANITIZE "" CACHE STRING "Sanitizers, as a list for -fsanitize= (the asan, tsan and fuzz presets)")
 
 set(CMAKE_CXX_STANDARD 20)

@@ -42,6 +42,23 @@ bool is_near_address(const std::string& name) {
          (v6.s6_addr[0] & 0xFE) == 0xFC;
 }
 
+/// A name that stands for this machine or its neighbours, and that no foreign domain can take.
+bool is_near_name(const std::string& name) {
+  char own[256] = "";
+  ::gethostname(own, sizeof own - 1);
+  if (name == "localhost" || name == lower(own) || is_near_address(name)) return true;
+  return ends_with(name, ".localhost") || ends_with(name, ".local") || ends_with(name, ".internal");
+}
+
+/// Whether a request comes from a page of this server itself, under an address that does not depend on anybody's DNS.
+bool is_own_page(const std::string& origin, const std::string& host) {
+  const std::string name = lower(host_name(host));
+  in_addr v4{};
+  in6_addr v6{};
+  const bool is_address = ::inet_pton(AF_INET, name.c_str(), &v4) == 1 || ::inet_pton(AF_INET6, name.c_str(), &v6) == 1;
+  return (is_address || is_near_name(name)) && lower(origin) == "http://" + lower(host);
+}
+
 /// Whether `text` fits a pattern in which * stands for anything.
 bool fits(std::string_view pattern, std::string_view text) {
   const size_t star = pattern.find('*');
@@ -82,10 +99,7 @@ bool Access::allows_host(const std::string& host) const {
   if (!options_.loopback_only || host.empty()) return true;
   std::string name = lower(host_name(host));
   if (!name.empty() && name.back() == '.') name.pop_back();
-  char own[256] = "";
-  ::gethostname(own, sizeof own - 1);
-  if (name == "localhost" || name == lower(own) || is_near_address(name)) return true;
-  return ends_with(name, ".localhost") || ends_with(name, ".local") || ends_with(name, ".internal");
+  return is_near_name(name);
 }
 
 bool Access::allows_origin(const std::string& origin) const {
@@ -121,11 +135,12 @@ std::optional<ApiError> Access::check(const HttpRequest& request) const {
     return ApiError(403, "the Host '" + host.substr(0, 200) + "' is not this machine (listen on another address, or " +
                              "use a name that ends in .localhost, .local or .internal)");
   }
-  if (!origin.empty() && !allows_origin(origin)) {
+  if (!origin.empty() && !allows_origin(origin) && !is_own_page(origin, host)) {
     return ApiError(403, "pages of the origin '" + origin.substr(0, 200) + "' may not use this server (see --cors)");
   }
-  const bool is_free =
-      request.method == "OPTIONS" || request.path == "/health" || request.path == "/v1/health" || request.path == "/";
+  // The page itself holds no secret; it asks its user for the key.
+  const bool is_free = request.method == "OPTIONS" || request.path == "/health" || request.path == "/v1/health" ||
+                       request.path == "/" || request.path.rfind("/assets/", 0) == 0;
   if (!is_free && !allows_key(request)) return ApiError(401, "the API key is missing or wrong", "invalid_api_key");
   return std::nullopt;
 }

@@ -263,17 +263,18 @@ bool Connection::is_open() {
 
 bool Connection::send(const HttpRequest& request, const HttpReply& reply, bool last) {
   const bool is_stream = static_cast<bool>(reply.stream), is_head = request.method == "HEAD";
+  const bool is_bare = reply.status == 204 || reply.status == 304;  // these have no body, and tell no length
   chunking_ = is_stream && !http_1_0_;
   const bool live = keep_alive_ && !last && !reply.close && (chunking_ || !is_stream);
   std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " " + http_status_text(reply.status) + "\r\n";
-  if (!reply.type.empty() && reply.status != 204) head += "Content-Type: " + reply.type + "\r\n";
+  if (!reply.type.empty() && !is_bare) head += "Content-Type: " + reply.type + "\r\n";
   for (const auto& [name, value] : reply.headers) head += name + ": " + value + "\r\n";
   if (chunking_) head += "Transfer-Encoding: chunked\r\n";
-  if (!is_stream && reply.status != 204) head += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
+  if (!is_stream && !is_bare) head += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
   head += live ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   sent_ = 0;
   if (!is_stream || is_head) {
-    if (!is_head && reply.status != 204) head += reply.body, sent_ = reply.body.size();
+    if (!is_head && !is_bare) head += reply.body, sent_ = reply.body.size();
     return send_all(head) && live;
   }
   if (!send_all(head)) return false;

@@ -10,13 +10,6 @@
 namespace hearth_server {
 namespace {
 
-HttpReply root(Context&) {
-  HttpReply reply;
-  reply.type = "text/plain; charset=utf-8";
-  reply.body = "hearth is running";
-  return reply;
-}
-
 HttpReply health(Context& context) {
   if (context.server.models().is_loading()) return error_reply(Protocol::kOpenAI, ApiError(503, "Loading model"));
   return json_reply({{"status", "ok"}});
@@ -359,7 +352,6 @@ HttpReply not_offered(Context& context) {
 
 std::span<const Route> llama_routes() {
   static const Route kRoutes[] = {
-      {"GET", "/", root},
       {"GET", "/health", health},
       {"GET", "/v1/health", health},
       {"GET", "/props", props},

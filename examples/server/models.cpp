@@ -14,7 +14,8 @@ double seconds_between(std::chrono::steady_clock::time_point a, std::chrono::ste
   return std::chrono::duration<double>(b - a).count();
 }
 
-/// Memory that can be had without swapping, as Linux tells it; 0: unknown.
+}  // namespace
+
 uint64_t available_bytes() {
   std::ifstream in("/proc/meminfo");
   for (std::string line; std::getline(in, line);) {
@@ -23,8 +24,6 @@ uint64_t available_bytes() {
   }
   return 0;
 }
-
-}  // namespace
 
 Lease::~Lease() {
   if (owner_ == nullptr) return;
@@ -52,7 +51,7 @@ ModelEntry Models::find(const std::string& name, bool any_name) const {
   return std::move(*found);
 }
 
-Lease Models::use(const std::string& name, bool any_name, std::optional<double> keep_alive) {
+Lease Models::use(const std::string& name, bool any_name, std::optional<double> keep_alive, bool touch) {
   ModelEntry entry = find(name, any_name);
   const auto start = Clock::now();
   std::unique_lock lock(mutex_);
@@ -64,12 +63,13 @@ Lease Models::use(const std::string& name, bool any_name, std::optional<double> 
       continue;
     }
     slot.loading = true;
+    slot.progress = 0;
     slot.entry = entry;
     lock.unlock();
     std::shared_ptr<LoadedModel> model;
     std::optional<ApiError> failure;
     try {
-      model = load(entry);
+      model = load(entry, touch);
     } catch (const ApiError& error) {
       failure = error;
     } catch (const std::exception& error) {
@@ -122,6 +122,38 @@ bool Models::is_loading() const {
   return std::any_of(slots_.begin(), slots_.end(), [](const auto& entry) { return entry.second.loading; });
 }
 
+std::optional<double> Models::progress(const ModelEntry& entry) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = slots_.find(entry.path);
+  if (found == slots_.end() || !found->second.loading) return std::nullopt;
+  return found->second.progress;
+}
+
+void Models::configure(const ModelEntry& entry, const LoadSettings& settings) {
+  std::shared_ptr<LoadedModel> dropped;  // goes after the lock
+  const std::lock_guard lock(mutex_);
+  Slot& slot = slots_[entry.path];
+  if (slot.settings == settings) return;
+  if (slot.loading || (slot.model && slot.users > 0)) {
+    throw ApiError(409, "'" + entry.short_name() + "' is in use; try again when its answers have ended");
+  }
+  dropped = std::move(slot.model);
+  slot.settings = settings;
+}
+
+/// What the server was told, and what was asked for this model besides; n_ctx is that of one answer.
+hearth::SessionOptions Models::session_options(const ModelEntry& entry) const {
+  hearth::SessionOptions session = options_.session;
+  const std::lock_guard lock(mutex_);
+  const auto found = slots_.find(entry.path);
+  if (found == slots_.end()) return session;
+  const LoadSettings& settings = found->second.settings;
+  if (settings.n_ctx > 0) session.n_ctx = settings.n_ctx;
+  session.k_type = settings.k_type.value_or(session.k_type);
+  session.v_type = settings.v_type.value_or(session.v_type);
+  return session;
+}
+
 /// Unloads the idle model that was not used for longest.
 bool Models::drop_one_idle() {
   std::shared_ptr<LoadedModel> dropped;
@@ -136,8 +168,8 @@ bool Models::drop_one_idle() {
   return true;
 }
 
-std::shared_ptr<LoadedModel> Models::load(const ModelEntry& entry) {
-  hearth::SessionOptions session = options_.session;
+std::shared_ptr<LoadedModel> Models::load(const ModelEntry& entry, bool touch) {
+  hearth::SessionOptions session = session_options(entry);
   session.n_ctx = session.n_ctx * session.n_seqs;
   const auto plan = hearth::Model::plan(entry.path, session);
   const uint64_t wanted = plan ? plan->total() : entry.bytes;
@@ -150,7 +182,7 @@ std::shared_ptr<LoadedModel> Models::load(const ModelEntry& entry) {
   }
   for (;;) {
     try {
-      return open(entry);
+      return open(entry, touch);
     } catch (const ApiError& error) {
       if (error.status != 503 || !drop_one_idle()) throw;
     }
@@ -167,15 +199,21 @@ std::shared_ptr<AdapterList> Models::open_adapters(const hearth::Model& model) c
   return list;
 }
 
-std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry) {
+std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
   const auto start = Clock::now();
-  auto model = hearth::Model::open(entry.path, {.prefetch = false});
+  hearth::ModelOptions reading{.prefetch = touch && entry.bytes < available_bytes()};
+  reading.progress = [&](uint64_t done, uint64_t total) {
+    const std::lock_guard lock(mutex_);
+    slots_[entry.path].progress = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
+    return !ending_;
+  };
+  auto model = hearth::Model::open(entry.path, reading);
   if (!model) throw ApiError(500, "cannot load '" + entry.short_name() + "': " + model.error().message);
   hearth::EngineOptions options;
-  options.session = options_.session;
+  options.session = session_options(entry);
   options.max_queue = options_.max_queue;
   const int32_t n_train = model->info().n_ctx_train;
-  int32_t n_ctx = options_.session.n_ctx;
+  int32_t n_ctx = options.session.n_ctx;
   if (n_ctx == 0) n_ctx = std::min(n_train > 0 ? n_train : 4096, 4096);
   options.session.n_ctx = n_ctx * options.session.n_seqs;
   ModelFacts facts = store_.facts(entry);

@@ -26,6 +26,13 @@ struct ModelsOptions {
   int32_t max_loaded = 3;                              ///< models at once; idle ones make room
 };
 
+/// How a model is loaded, where that differs from what the server was told.
+struct LoadSettings {
+  int32_t n_ctx = 0;  ///< of one answer; 0: as the server was told
+  std::optional<hearth::KVType> k_type{}, v_type{};
+  bool operator==(const LoadSettings&) const = default;
+};
+
 /// The adapters of a model, and how much of each where a request says nothing.
 struct AdapterList {
   struct Entry {
@@ -49,6 +56,9 @@ struct LoadedModel {
   double load_seconds = 0;
   std::shared_ptr<AdapterList> adapters{};
 };
+
+/// Memory that can be had without swapping, as Linux tells it; 0: unknown.
+uint64_t available_bytes();
 
 class Models;
 
@@ -82,7 +92,11 @@ class Models {
 
   /// The model of that name, loaded; `any_name`: with a single model the name is not looked at. keep_alive: seconds
   /// from the last use on, < 0 for ever, nothing: as the server does. Throws ApiError.
-  Lease use(const std::string& name, bool any_name, std::optional<double> keep_alive = std::nullopt);
+  /// `touch`: where it must be loaded, its weights are read from the disk now, and progress() tells how far.
+  Lease use(const std::string& name, bool any_name, std::optional<double> keep_alive = std::nullopt,
+            bool touch = false);
+  /// How this model is loaded from now on; if it is loaded otherwise, it is unloaded. ApiError (409): it is in use.
+  void configure(const ModelEntry& entry, const LoadSettings& settings);
   /// The entry alone. Throws ApiError (404).
   ModelEntry find(const std::string& name, bool any_name) const;
   /// Unloads as soon as nobody uses it; false when it is not loaded.
@@ -95,6 +109,8 @@ class Models {
   };
   std::vector<State> loaded() const;
   bool is_loading() const;
+  /// Of a model that is being loaded: the part of its weights that has been read, 0 to 1; nothing: it is not.
+  std::optional<double> progress(const ModelEntry& entry) const;
   ModelStore& store() { return store_; }
   const ModelsOptions& options() const { return options_; }
 
@@ -104,16 +120,19 @@ class Models {
   struct Slot {
     ModelEntry entry;
     std::shared_ptr<LoadedModel> model;
+    LoadSettings settings{};
     bool loading = false;
+    double progress = 0;
     int users = 0;
     double keep_alive = 0;
     Clock::time_point last_used{};
   };
 
   void release(const std::string& path);
-  std::shared_ptr<LoadedModel> load(const ModelEntry& entry);
+  hearth::SessionOptions session_options(const ModelEntry& entry) const;
+  std::shared_ptr<LoadedModel> load(const ModelEntry& entry, bool touch);
   std::shared_ptr<AdapterList> open_adapters(const hearth::Model& model) const;
-  std::shared_ptr<LoadedModel> open(const ModelEntry& entry);
+  std::shared_ptr<LoadedModel> open(const ModelEntry& entry, bool touch);
   bool drop_one_idle();
   void watch();
 

@@ -147,6 +147,18 @@ hearth::Result<ServerOptions> make_options(const ServeSettings& settings) {
   return options;
 }
 
+/// The trained model of the repository, for a program that was built in it; empty when it is not there.
+std::string example_model() {
+  namespace fs = std::filesystem;
+  constexpr const char* kModel = "examples/models/small-world-q8_0.gguf";
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  for (const fs::path& path : {program.parent_path().parent_path() / kModel, fs::path(kModel)}) {
+    if (fs::is_regular_file(path, error)) return path.string();
+  }
+  return {};
+}
+
 hearth::Status fill_store(const ServeSettings& settings, ModelStore& store) {
   for (const std::string& path : settings.models) {
     std::error_code error;
@@ -167,10 +179,13 @@ hearth::Status fill_store(const ServeSettings& settings, ModelStore& store) {
     }
     store.add_folder(folder);
   }
-  if (settings.models.empty() && folders.empty()) {
+  if (!settings.models.empty() || !folders.empty()) return {};
+  const std::string example = example_model();
+  if (example.empty()) {
     return hearth::Error{hearth::ErrorCode::kInvalidArgument, "which models? Name files, or folders with --models"};
   }
-  return {};
+  std::fprintf(stderr, "hearth: no model was named: serving the little one of the examples, %s\n", example.c_str());
+  return store.add_file(example);
 }
 
 /// What is in force, for the log.
@@ -188,8 +203,8 @@ void show_model(const ServeSettings&, const Models::State& state) {
 void show_ready(const Server& server) {
   for (const std::string& host : server.options().hosts) {
     const bool bare = host.find(':') != std::string::npos;
-    std::fprintf(stderr, "hearth: serving on http://%s%s%s:%d\n", bare ? "[" : "", host.c_str(), bare ? "]" : "",
-                 server.port());
+    std::fprintf(stderr, "hearth: serving on http://%s%s%s:%d (open it in a browser to talk)\n", bare ? "[" : "",
+                 host.c_str(), bare ? "]" : "", server.port());
     if (!is_loopback(host) && server.options().access.keys.empty()) {
       std::fprintf(stderr, "hearth: warning: %s can be reached from other machines, and no --api-key is set\n",
                    host.c_str());

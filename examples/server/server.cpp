@@ -9,8 +9,8 @@ namespace {
 
 /// Every table of routes.
 std::vector<std::span<const Route>> all_routes() {
-  return {openai_routes(), openai_embedding_routes(), ollama_routes(),    ollama_model_routes(),
-          llama_routes(),  lmstudio_routes(),         anthropic_routes(), responses_routes()};
+  return {openai_routes(),   openai_embedding_routes(), ollama_routes(),    ollama_model_routes(), llama_routes(),
+          lmstudio_routes(), anthropic_routes(),        responses_routes(), page_routes(),         page_model_routes()};
 }
 
 bool fits(const Route& route, const std::string& path) {

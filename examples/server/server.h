@@ -42,6 +42,8 @@ std::span<const Route> llama_routes();
 std::span<const Route> lmstudio_routes();
 std::span<const Route> anthropic_routes();
 std::span<const Route> responses_routes();
+std::span<const Route> page_routes();
+std::span<const Route> page_model_routes();
 
 enum class LogLevel { kNone, kError, kRequest };
 

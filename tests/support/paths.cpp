@@ -1,7 +1,5 @@
 #include "tests/support/paths.h"
 
-#include "tests/support/learn_folder.h"
-
 namespace hearth::testing {
 
 std::string source_dir() {
@@ -12,9 +10,6 @@ std::string tool_path() {
 }
 std::string first_programs_folder() {
   return HEARTH_FIRST_PROGRAMS;
-}
-std::string learn_folder() {
-  return HEARTH_LEARN;
 }
 
 }  // namespace hearth::testing

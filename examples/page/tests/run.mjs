@@ -1,0 +1,44 @@
+// Runs the tests of the page: node tests/run.mjs [WORD ...] runs those whose name holds a word.
+import { tests as hostile } from './hostile.mjs';
+import { tests as looks } from './looks.mjs';
+import { tests as page } from './page.mjs';
+import { startBrowser, startServer } from './server.mjs';
+
+const kLimit = 30_000; // of a test, in milliseconds
+const words = process.argv.slice(2);
+const chosen = Object.entries({ ...page, ...hostile, ...looks }).filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
+
+// A context far beyond that of the little models: answers can be so long that there is time to stop them.
+const server = await startServer('-c', '8192');
+const keyed = await startServer('--api-key', 'secret');
+const browser = await startBrowser();
+let failed = 0;
+for (const [name, test] of chosen) {
+  const context = await browser.newContext({ locale: 'en', viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(15_000);
+  const tab = await context.newPage();
+  const faults = [];
+  tab.on('pageerror', (error) => faults.push(error.message));
+  const start = performance.now();
+  let outcome = 'ok';
+  try {
+    await tab.goto(server.url);
+    await tab.locator('.model-button', { hasText: 'small-world' }).waitFor();
+    await Promise.race([
+      test({ page: tab, context, url: server.url, keyed }),
+      new Promise((_, reject) => setTimeout(() => reject(new Error(`took longer than ${kLimit / 1000} s`)), kLimit).unref()),
+    ]);
+    if (faults.length > 0) throw new Error(`errors in the page: ${faults.join('; ')}`);
+  } catch (error) {
+    ++failed;
+    outcome = `FAILED ${faults.join('; ')}\n    ${String(error.stack ?? error).replaceAll('\n', '\n    ')}`;
+    if (process.env.SHOTS) await tab.screenshot({ path: `${process.env.SHOTS}/${name.replace(/\W+/g, '_')}.png` }).catch(() => {});
+  }
+  console.log(`${((performance.now() - start) / 1000).toFixed(1).padStart(5)} s  ${name}: ${outcome}`);
+  await context.close();
+}
+await browser.close();
+server.stop();
+keyed.stop();
+console.log(failed === 0 ? `all ${chosen.length} tests passed` : `${failed} of ${chosen.length} tests FAILED`);
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,43 @@
+// A hearth serve for the tests, and a browser that looks at it.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+export const smallWorld = 'small-world-q8_0';
+export const otherModel = 'small-world-draft-q8_0';
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  return port;
+}
+
+/** Starts the tool with the models of the repository; resolves when it answers. */
+export async function startServer(...options) {
+  const tool = process.env.HEARTH_TOOL ?? `${root}/build/hearth`;
+  if (!existsSync(tool)) throw new Error(`${tool}: build it first, or name it in HEARTH_TOOL`);
+  const port = await freePort();
+  const args = ['serve', '--models', `${root}/examples/models`, '--port', String(port), '--log-level', 'error', ...options];
+  const child = spawn(tool, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const url = `http://127.0.0.1:${port}`;
+  for (let i = 0; i < 200; ++i) {
+    if (child.exitCode !== null) throw new Error(`${tool} has ended`);
+    const answer = await fetch(`${url}/health`).catch(() => undefined);
+    if (answer?.ok) return { url, stop: () => child.kill('SIGTERM') };
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the server does not answer');
+}
+
+export async function startBrowser() {
+  const names = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+  const executablePath = names.find((name) => name && existsSync(name));
+  if (!executablePath) throw new Error('there is no chromium here (name it in CHROMIUM)');
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--lang=en'] });
+}

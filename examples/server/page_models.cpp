@@ -1,0 +1,158 @@
+// What the page asks besides the protocols: the state of models and memory, loading with settings.
+#include <fstream>
+
+#include "fields.h"
+#include "hearth/version.h"
+#include "server.h"
+
+namespace hearth_server {
+namespace {
+
+/// Memory of this process that is in use, its files included; 0: unknown.
+uint64_t used_bytes() {
+  std::ifstream in("/proc/self/status");
+  std::string key, rest;
+  for (uint64_t kib = 0; in >> key; std::getline(in, rest)) {
+    if (key == "VmRSS:" && in >> kib) return kib * 1024;
+  }
+  return 0;
+}
+
+Json loaded_json(const Models::State& state) {
+  const LoadedModel& model = *state.model;
+  const auto stats = model.engine.stats();
+  const auto& session = model.engine.options().session;
+  const double pages = static_cast<double>(std::max<int64_t>(stats.cache.pages_total, 1));
+  return {{"context", model.n_ctx},
+          {"parallel", session.n_seqs},
+          {"k_type", hearth::kv_type_name(session.k_type)},
+          {"v_type", hearth::kv_type_name(session.v_type)},
+          {"bytes", model.bytes},
+          {"cache_bytes", stats.cache.bytes_total},
+          {"cache_used", static_cast<double>(stats.cache.pages_used + stats.cache.pages_kept) / pages},
+          {"load_seconds", model.load_seconds},
+          {"expires_in", state.expires_in},
+          {"active", stats.active},
+          {"waiting", stats.waiting},
+          {"prompt_tokens", stats.prompt_tokens},
+          {"cached_tokens", stats.cached_tokens},
+          {"generated_tokens", stats.generated_tokens}};
+}
+
+Json model_json(Server& server, const ModelEntry& entry, const std::vector<Models::State>& loaded) {
+  const ModelFacts facts = server.store().facts(entry);
+  const auto progress = server.models().progress(entry);
+  Json out = {{"name", entry.short_name()},
+              {"title", facts.name},
+              {"architecture", facts.architecture},
+              {"quantization", facts.quantization},
+              {"parameters", facts.parameter_size()},
+              {"bytes", entry.bytes},
+              {"context_train", facts.n_ctx_train},
+              {"is_encoder", facts.is_encoder},
+              {"has_tools", facts.has_tools},
+              {"can_think", facts.can_think},
+              {"system", entry.system},
+              {"sampling", entry.parameters},
+              {"fit", nullptr},
+              {"drafts", Json::array()},
+              {"state", progress ? "loading" : "idle"},
+              {"progress", progress.value_or(0)}};
+  for (const Models::State& state : loaded) {
+    if (state.entry.path != entry.path) continue;
+    out["state"] = "loaded";
+    out["loaded"] = loaded_json(state);
+  }
+  return out;
+}
+
+/// What answers take when a request says nothing, by the names of /v1/chat/completions.
+Json sampling_json() {
+  const hearth::SamplerOptions s;
+  return {{"temperature", s.temperature},
+          {"top_k", s.top_k},
+          {"top_p", s.top_p},
+          {"min_p", s.min_p},
+          {"typical_p", s.typical_p},
+          {"top_n_sigma", s.top_n_sigma},
+          {"repeat_penalty", s.repeat_penalty},
+          {"repeat_last_n", s.penalty_last_n},
+          {"presence_penalty", s.presence_penalty},
+          {"frequency_penalty", s.frequency_penalty},
+          {"dry_multiplier", s.dry_multiplier},
+          {"dry_base", s.dry_base},
+          {"dry_allowed_length", s.dry_allowed_length},
+          {"dry_penalty_last_n", s.dry_penalty_last_n},
+          {"xtc_probability", s.xtc_probability},
+          {"xtc_threshold", s.xtc_threshold},
+          {"dynatemp_range", s.dynatemp_range},
+          {"dynatemp_exponent", s.dynatemp_exponent},
+          {"mirostat", s.mirostat},
+          {"mirostat_tau", s.mirostat_tau},
+          {"mirostat_eta", s.mirostat_eta},
+          {"min_keep", s.min_keep}};
+}
+
+HttpReply state(Context& context) {
+  Server& server = context.server;
+  const auto loaded = server.models().loaded();
+  Json models = Json::array();
+  for (const ModelEntry& entry : server.store().list()) models.push_back(model_json(server, entry, loaded));
+  Json types = Json::array();
+  for (const hearth::KVType type : hearth::list_kv_types()) types.push_back(hearth::kv_type_name(type));
+  const auto& session = server.models().options().session;
+  return json_reply({{"version", hearth::version()},
+                     {"models", std::move(models)},
+                     {"memory", {{"available", available_bytes()}, {"used", used_bytes()}}},
+                     {"kv_types", std::move(types)},
+                     {"load",
+                      {{"context", session.n_ctx},
+                       {"k_type", hearth::kv_type_name(session.k_type)},
+                       {"v_type", hearth::kv_type_name(session.v_type)}}},
+                     {"sampling", sampling_json()}});
+}
+
+std::optional<hearth::KVType> read_kv_type(const Json& body, const char* name) {
+  const auto text = text_field(body, name);
+  if (!text || text->empty()) return std::nullopt;
+  const auto type = hearth::parse_kv_type(*text);
+  if (!type) throw ApiError(400, std::string("'") + name + "': " + type.error().message, "", name);
+  return *type;
+}
+
+/// Loads a model, anew where its settings differ. The answer comes when it is loaded; GET /hearth/state tells how far.
+HttpReply load(Context& context) {
+  const Json body = context.body();
+  Models& models = context.server.models();
+  const ModelEntry entry = models.find(text_or(body, "model"), false);
+  const int64_t most = INT32_MAX / std::max(models.options().session.n_seqs, 1);
+  const int64_t n_ctx = int_field(body, "context").value_or(0);
+  if (n_ctx < 0 || n_ctx > most || (n_ctx > 0 && n_ctx < 16)) {
+    throw ApiError(400, "'context' must be between 16 and " + std::to_string(most) + ", or 0", "", "context");
+  }
+  models.configure(entry, {.n_ctx = static_cast<int32_t>(n_ctx),
+                           .k_type = read_kv_type(body, "k_type"),
+                           .v_type = read_kv_type(body, "v_type")});
+  const Lease lease = models.use(entry.full_name(), false, std::nullopt, true);
+  return json_reply(model_json(context.server, entry, models.loaded()));
+}
+
+HttpReply unload(Context& context) {
+  Models& models = context.server.models();
+  const ModelEntry entry = models.find(text_or(context.body(), "model"), false);
+  if (!models.unload(entry)) throw ApiError(404, "'" + entry.short_name() + "' is not loaded");
+  return json_reply({{"model", entry.short_name()}});
+}
+
+}  // namespace
+
+std::span<const Route> page_model_routes() {
+  static const Route kRoutes[] = {
+      {"GET", "/hearth/state", state},
+      {"POST", "/hearth/load", load},
+      {"POST", "/hearth/unload", unload},
+  };
+  return kRoutes;
+}
+
+}  // namespace hearth_server
