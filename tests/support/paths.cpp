@@ -1,5 +1,7 @@
 #include "tests/support/paths.h"
 
+#include "tests/support/learn_folder.h"
+
 namespace hearth::testing {
 
 std::string source_dir() {
@@ -10,6 +12,9 @@ std::string tool_path() {
 }
 std::string first_programs_folder() {
   return HEARTH_FIRST_PROGRAMS;
+}
+std::string learn_folder() {
+  return HEARTH_LEARN;
 }
 
 }  // namespace hearth::testing
