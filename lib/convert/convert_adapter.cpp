@@ -1,8 +1,16 @@
 // convert_adapter: LoRA folders of PEFT. A matrix W gets W + (alpha / rank) B A; arrays are named
-// "base_model.model." + the matrix's name + ".lora_A.weight" [rank, n_in] and ".lora_B.weight" [n_out, rank].
+// "base_model.model." + the matrix's name + ".lora_A.weight" [rank, n_in] and ".lora_B.weight" [n_out, rank]; those of
+// the token embedding ".lora_embedding_A" [rank, n_vocab] and ".lora_embedding_B" [d_model, rank].
+//
+// GGUF files have one alpha, by which readers multiply B A / rank of each pair: rsLoRA (alpha / sqrt(rank);
+// Kalajdzievski 2023) becomes an alpha of alpha * sqrt(rank), and what a single matrix has otherwise becomes a factor
+// on its B.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <optional>
+#include <tuple>
 
 #include "hearth/convert.h"
 #include "lib/base/guard.h"
@@ -10,15 +18,47 @@
 #include "lib/convert/families.h"
 #include "lib/convert/safetensors.h"
 #include "lib/convert/tensor_plan.h"
+#include "lib/quantize/name_pattern.h"
 
 namespace hearth {
 namespace {
 
-constexpr std::string_view kPeftPrefix = "base_model.model.";
+constexpr std::string_view kPeftPrefix = "base_model.model.", kEmbedding = "token_embd.weight";
 
+/// A and B of a matrix, of experts one after the other.
 struct LoraPair {
-  const SafeTensor* a = nullptr;
-  const SafeTensor* b = nullptr;
+  std::string module;  ///< its name in the folder, by which single ranks and alphas are chosen
+  std::map<int64_t, const SafeTensor*> a, b;
+  bool is_embedding = false;
+};
+using LoraPairs = std::map<std::string, LoraPair>;  ///< by the names of matrices in GGUF
+
+/// An alpha of matrices whose name ends so.
+struct AlphaPattern {
+  NamePattern pattern;
+  double alpha = 0;
+};
+
+/// What adapter_config.json says.
+struct AdapterConfig {
+  double alpha = 0, rank = 0;
+  bool by_root = false;  ///< rsLoRA
+  std::vector<AlphaPattern> alphas;
+  std::vector<uint32_t> invocation_tokens;
+
+  /// What readers divide by the rank.
+  double file_alpha() const { return by_root ? alpha * std::sqrt(rank) : alpha; }
+  /// What B must be multiplied with, for a reader to come to the strength of the folder.
+  double factor(const std::string& module, double rank_of_matrix) const {
+    double own = alpha;
+    for (const AlphaPattern& p : alphas) {
+      if (!p.pattern.found_in(module)) continue;
+      own = p.alpha;
+      break;
+    }
+    if (by_root) return own * std::sqrt(rank_of_matrix) / (alpha * std::sqrt(rank));
+    return own / alpha;
+  }
 };
 
 struct ParsedFile {
@@ -41,81 +81,181 @@ Error wrong_adapter(std::string_view tensor, const std::string& what, ErrorCode 
   return Error{code, "adapter tensor " + quote(tensor) + ": " + what};
 }
 
-/// Matrices by their names in GGUF.
-Result<std::map<std::string, LoraPair>> pair_up(const Family& family, const Safetensors& input) {
-  std::map<std::string, LoraPair> pairs;
+/// What a tensor of the folder is.
+struct LoraName {
+  std::string module;  ///< of the matrix, without ".weight"
+  bool is_a = false, is_embedding = false;
+};
+
+std::optional<LoraName> parse_name(std::string_view name) {
+  if (name.starts_with(kPeftPrefix)) name.remove_prefix(kPeftPrefix.size());
+  for (const auto& [ending, is_a, is_embedding] :
+       {std::tuple(".lora_A.weight", true, false), std::tuple(".lora_B.weight", false, false),
+        std::tuple(".lora_embedding_A", true, true), std::tuple(".lora_embedding_B", false, true)}) {
+    if (name.ends_with(ending))
+      return LoraName{std::string(name.substr(0, name.size() - std::string_view(ending).size())), is_a, is_embedding};
+  }
+  return std::nullopt;
+}
+
+Status add_tensor(const Family& family, const SafeTensor& tensor, LoraPairs& pairs) {
+  const std::optional<LoraName> name = parse_name(tensor.name);
+  if (!name) return wrong_adapter(tensor.name, "neither lora_A nor lora_B of a linear layer");
+  const auto renamed = rename_tensor(family, name->module + ".weight");
+  if (!renamed || renamed->name.empty()) {
+    return wrong_adapter(tensor.name, "no such matrix in models of type " + quote(family.model_type));
+  }
+  if (name->is_embedding != (renamed->name == kEmbedding)) {
+    return wrong_adapter(tensor.name, "only the token embedding has lora_embedding_A and lora_embedding_B");
+  }
+  if (tensor.float_type() == nullptr || tensor.shape.size() != 2 || tensor.n_elements == 0) {
+    return wrong_adapter(tensor.name, "no matrix of floats", ErrorCode::kFormat);
+  }
+  LoraPair& pair = pairs[renamed->name];
+  pair.module = name->module;
+  pair.is_embedding = name->is_embedding;
+  auto& place = name->is_a ? pair.a : pair.b;
+  if (!place.emplace(std::max<int64_t>(renamed->expert, 0), &tensor).second) {
+    return wrong_adapter(tensor.name, "occurs twice", ErrorCode::kFormat);
+  }
+  return {};
+}
+
+/// Every expert has A and B of the same shapes.
+Status check_pair(const std::string& name, const LoraPair& pair) {
+  const auto wrong = [&](const char* what) { return wrong_adapter(name, what, ErrorCode::kFormat); };
+  if (pair.a.empty() || pair.b.empty()) return wrong("lora_A or lora_B is missing");
+  const auto n = static_cast<int64_t>(pair.a.size());
+  for (const auto* side : {&pair.a, &pair.b}) {
+    if (static_cast<int64_t>(side->size()) != n || side->rbegin()->first != n - 1) {
+      return wrong("lora_A or lora_B of some experts is missing");
+    }
+    for (const auto& [expert, tensor] : *side) {
+      if (tensor->shape != side->begin()->second->shape) return wrong("experts differ in rank or shape");
+      if (tensor->type() != side->begin()->second->type()) return wrong("experts differ in type");
+    }
+  }
+  if (pair.a.begin()->second->shape[0] != pair.b.begin()->second->shape[1]) {
+    return wrong("lora_A and lora_B differ in rank");
+  }
+  return {};
+}
+
+Result<LoraPairs> pair_up(const Family& family, const Safetensors& input, std::vector<std::string>& warnings) {
+  LoraPairs pairs;
   for (const SafeTensor& tensor : input.tensors()) {
-    std::string_view name = tensor.name;
-    if (name.starts_with(kPeftPrefix)) name.remove_prefix(kPeftPrefix.size());
-    const bool is_a = name.ends_with(".lora_A.weight"), is_b = name.ends_with(".lora_B.weight");
-    if (!is_a && !is_b) return wrong_adapter(tensor.name, "neither lora_A nor lora_B of a linear layer");
-    const std::string matrix = std::string(name.substr(0, name.rfind(".lora_"))) + ".weight";
-    const auto renamed = rename_tensor(family, matrix);
-    if (!renamed || renamed->name.empty() || renamed->expert >= 0) {
-      return wrong_adapter(tensor.name, "no such matrix in models of type " + quote(family.model_type));
+    if (tensor.name.ends_with(".base_layer.weight")) continue;  // of the model itself
+    if (tensor.shape.size() == 1 && tensor.name.find("norm") != std::string::npos) {
+      warnings.push_back("tensor " + quote(tensor.name) + " is left out: adapters change no norms");
+      continue;
     }
-    if (tensor.float_type() == nullptr || tensor.shape.size() != 2 || tensor.n_elements == 0) {
-      return wrong_adapter(tensor.name, "no matrix of floats", ErrorCode::kFormat);
-    }
-    LoraPair& pair = pairs[renamed->name];
-    const SafeTensor*& place = is_a ? pair.a : pair.b;
-    if (place != nullptr) return wrong_adapter(tensor.name, "occurs twice", ErrorCode::kFormat);
-    place = &tensor;
+    if (Status s = add_tensor(family, tensor, pairs); !s) return s.error();
   }
   if (pairs.empty()) return Error{ErrorCode::kFormat, "the adapter has no tensors"};
+  for (const auto& [name, pair] : pairs) {
+    if (Status s = check_pair(name, pair); !s) return s.error();
+  }
   return pairs;
 }
 
-/// Heads are ordered in the rows of B as in the rows of the matrix.
-Result<ConversionPlan> plan_pairs(const std::map<std::string, LoraPair>& pairs, const Architecture& arch,
-                                  const ConfigSizes& sizes, const ConvertOptions& options) {
-  ConversionPlan plan;
-  for (const auto& [name, pair] : pairs) {
-    if (pair.a == nullptr || pair.b == nullptr)
-      return wrong_adapter(name, "lora_A or lora_B is missing", ErrorCode::kFormat);
-    if (pair.a->shape[0] != pair.b->shape[1])
-      return wrong_adapter(name, "lora_A and lora_B differ in rank", ErrorCode::kFormat);
-    const bool is_q = name.find(".attn_q.") != std::string::npos, is_k = name.find(".attn_k.") != std::string::npos;
-    for (const SafeTensor* tensor : {pair.a, pair.b}) {
-      PlannedTensor planned;
-      planned.name = name + (tensor == pair.a ? ".lora_a" : ".lora_b");
-      planned.type = options.type.value_or(tensor->type());
-      planned.dims = {tensor->shape[1], tensor->shape[0]};
-      planned.sources = {tensor};
-      if (tensor == pair.b && arch.rope == RopeLayout::kPairs && (is_q || is_k)) {
-        planned.n_paired_heads = is_q ? sizes.n_heads : sizes.n_kv_heads;
-        if (tensor->shape[0] % (2 * planned.n_paired_heads) != 0) {
-          return wrong_adapter(tensor->name, "its rows do not belong to the heads of the base", ErrorCode::kFormat);
-        }
-      }
-      plan.tensors.push_back(std::move(planned));
-    }
+/// A of the embedding by tokens: [n_vocab, rank].
+Status transpose(const Safetensors& input, const SafeTensor& tensor, PlannedTensor& planned) {
+  const auto rank = static_cast<size_t>(tensor.shape[0]), n_vocab = static_cast<size_t>(tensor.shape[1]);
+  Result<std::vector<float>> values = read_floats(input, tensor);
+  if (!values) return values.error();
+  planned.type = TensorType::kF32;
+  planned.dims = {tensor.shape[0], tensor.shape[1]};
+  planned.values.resize(values->size());
+  for (size_t t = 0; t < n_vocab; ++t) {
+    for (size_t r = 0; r < rank; ++r) planned.values[t * rank + r] = (*values)[r * n_vocab + t];
   }
-  return plan;
+  return {};
 }
 
-/// alpha / rank is what counts; variants that scale or decompose otherwise are refused.
-Result<double> read_alpha(json::Value adapter, const std::string& path) {
-  const auto wrong = [&](const char* what) { return Error{ErrorCode::kUnsupported, path + ": " + what}; };
+/// One side of a pair. Heads are ordered in the rows of B as in the rows of the matrix.
+Result<PlannedTensor> plan_side(const std::string& name, const LoraPair& pair, bool is_a, const Architecture& arch,
+                                const ConfigSizes& sizes, const AdapterConfig& config, const Safetensors& input,
+                                const ConvertOptions& options) {
+  const auto& side = is_a ? pair.a : pair.b;
+  const SafeTensor& first = *side.begin()->second;
+  PlannedTensor planned;
+  planned.name = name + (is_a ? ".lora_a" : ".lora_b");
+  if (is_a && pair.is_embedding) {
+    if (Status s = transpose(input, first, planned); !s) return s.error();
+    return planned;
+  }
+  planned.type = options.type.value_or(first.type());
+  planned.dims = {first.shape[1], first.shape[0]};
+  if (side.size() > 1) planned.dims.push_back(static_cast<int64_t>(side.size()));
+  for (const auto& [expert, tensor] : side) planned.sources.push_back(tensor);
+  if (is_a) return planned;
+  planned.factor = static_cast<float>(config.factor(pair.module, static_cast<double>(first.shape[1])));
+  const bool is_q = name.find(".attn_q.") != std::string::npos, is_k = name.find(".attn_k.") != std::string::npos;
+  if (arch.rope == RopeLayout::kPairs && (is_q || is_k)) {
+    planned.n_paired_heads = is_q ? sizes.n_heads : sizes.n_kv_heads;
+    if (first.shape[0] % (2 * planned.n_paired_heads) != 0) {
+      return wrong_adapter(first.name, "its rows do not belong to the heads of the base", ErrorCode::kFormat);
+    }
+  }
+  return planned;
+}
+
+/// alpha_pattern of adapter_config.json: names' endings, as regular expressions, with their alphas.
+Status read_patterns(json::Value patterns, std::vector<AlphaPattern>& alphas) {
+  for (json::Value one = patterns.first(); one; one = one.next()) {
+    const std::optional<double> alpha = one.number();
+    if (!alpha || !std::isfinite(*alpha)) return Error{ErrorCode::kFormat, "alpha_pattern: no number"};
+    auto pattern = NamePattern::compile("(^|\\.)(" + std::string(one.key()) + ")$");
+    if (!pattern) return Error{pattern.error().code, "alpha_pattern: " + pattern.error().message};
+    alphas.push_back({std::move(*pattern), *alpha});
+  }
+  return {};
+}
+
+Status read_invocation(json::Value adapter, std::vector<uint32_t>& tokens) {
+  for (json::Value one = adapter["alora_invocation_tokens"].first(); one; one = one.next()) {
+    const std::optional<int64_t> id = one.integer();
+    if (!id || *id < 0 || *id > std::numeric_limits<int32_t>::max()) {
+      return Error{ErrorCode::kFormat, "alora_invocation_tokens: no token id"};
+    }
+    tokens.push_back(static_cast<uint32_t>(*id));
+  }
+  if (tokens.empty() && !adapter["invocation_string"].text().empty()) {
+    return Error{ErrorCode::kUnsupported, "invocation_string without alora_invocation_tokens"};
+  }
+  return {};
+}
+
+/// Variants that scale or decompose otherwise are refused.
+Result<AdapterConfig> read_config(json::Value adapter) {
+  const auto wrong = [](const char* what) { return Error{ErrorCode::kUnsupported, what}; };
   const std::string_view type = adapter["peft_type"].text();
   if (!type.empty() && type != "LORA") return wrong("peft_type is not LORA");
   if (adapter["use_dora"].boolean().value_or(false)) return wrong("use_dora");
-  if (adapter["rank_pattern"].first() || adapter["alpha_pattern"].first())
-    return wrong("ranks or alphas of single layers");
+  if (adapter["layer_replication"].first()) return wrong("layer_replication");
   const auto alpha = config_number(adapter, {"lora_alpha"}), rank = config_number(adapter, {"r"});
-  if (!alpha || !rank || !(*rank >= 1)) return Error{ErrorCode::kFormat, path + ": lora_alpha or r is missing"};
-  const bool by_root = adapter["use_rslora"].boolean().value_or(false);  // alpha / sqrt(rank)
-  return by_root ? *alpha * std::sqrt(*rank) : *alpha;
+  if (!alpha || !rank || !(*rank >= 1) || !std::isfinite(*alpha) || *alpha == 0) {
+    return Error{ErrorCode::kFormat, "lora_alpha or r is missing"};
+  }
+  AdapterConfig config;
+  config.alpha = *alpha, config.rank = *rank;
+  config.by_root = adapter["use_rslora"].boolean().value_or(false);
+  if (Status s = read_patterns(adapter["alpha_pattern"], config.alphas); !s) return s.error();
+  if (Status s = read_invocation(adapter, config.invocation_tokens); !s) return s.error();
+  return config;
 }
 
-Status write_adapter(const std::string& output, const Architecture& arch, double alpha, const ConversionPlan& plan,
-                     const Safetensors& input, const ConvertOptions& options) {
+Status write_adapter(const std::string& output, const Architecture& arch, const AdapterConfig& config,
+                     const ConversionPlan& plan, const Safetensors& input, const ConvertOptions& options) {
   Result<GgufWriter> out = GgufWriter::create(output);
   if (!out) return out.error();
   Status s = out->add_string("general.type", "adapter");
   if (s) s = out->add_string("general.architecture", arch.name);
   if (s) s = out->add_string("adapter.type", "lora");
-  if (s) s = out->add_float32("adapter.lora.alpha", static_cast<float>(alpha));
+  if (s) s = out->add_float32("adapter.lora.alpha", static_cast<float>(config.file_alpha()));
+  if (s && !config.invocation_tokens.empty()) {
+    s = out->add_uint32_array("adapter.alora.invocation_tokens", config.invocation_tokens);
+  }
   return s ? write_tensors(*out, plan, input, options) : s;
 }
 
@@ -134,18 +274,24 @@ Result<ConvertReport> make_adapter(const std::string& folder, const std::string&
   const json::Value text_config = config.root()["text_config"];
   const auto sizes = read_sizes(*family, text_config.is_object() ? text_config : config.root());
   if (!sizes) return Error{sizes.error().code, base + ": " + sizes.error().message};
-  const Result<double> alpha = read_alpha(adapter.root(), adapter_path);
-  if (!alpha) return alpha.error();
+  const auto settings = read_config(adapter.root());
+  if (!settings) return Error{settings.error().code, adapter_path + ": " + settings.error().message};
   const Result<Safetensors> input = Safetensors::open_folder(folder, "adapter_model");
   if (!input) return input.error();
-  const auto pairs = pair_up(*family, *input);
-  if (!pairs) return Error{pairs.error().code, folder + ": " + pairs.error().message};
-  const auto plan = plan_pairs(*pairs, *arch, *sizes, options);
-  if (!plan) return Error{plan.error().code, folder + ": " + plan.error().message};
-  if (Status s = write_adapter(output, *arch, *alpha, *plan, *input, options); !s) return s.error();
   ConvertReport report;
+  const auto pairs = pair_up(*family, *input, report.warnings);
+  if (!pairs) return Error{pairs.error().code, folder + ": " + pairs.error().message};
+  ConversionPlan plan;
+  for (const auto& [name, pair] : *pairs) {
+    for (const bool is_a : {true, false}) {
+      auto planned = plan_side(name, pair, is_a, *arch, *sizes, *settings, *input, options);
+      if (!planned) return Error{planned.error().code, folder + ": " + planned.error().message};
+      plan.tensors.push_back(std::move(*planned));
+    }
+  }
+  if (Status s = write_adapter(output, *arch, *settings, plan, *input, options); !s) return s.error();
   report.architecture = arch->name;
-  report.n_tensors = static_cast<int64_t>(plan->tensors.size());
+  report.n_tensors = static_cast<int64_t>(plan.tensors.size());
   report.tensor_bytes = input->total_bytes();
   return report;
 }

@@ -21,6 +21,7 @@ struct PlannedTensor {
   std::vector<float> values;               ///< instead of sources
   int64_t n_paired_heads = 0;              ///< > 0: rows of each head go from halves to neighboring pairs
   bool plus_one = false;
+  float factor = 1.0f;  ///< on every value of the sources
   int64_t layer = -1;
 };
 
@@ -34,6 +35,9 @@ struct ConversionPlan {
 Result<ConversionPlan> plan_tensors(const Family& family, const Architecture& arch, const ConfigSizes& sizes,
                                     const RopeScalingKeys& rope, const Safetensors& input,
                                     const ConvertOptions& options);
+
+/// All values of an array of floats.
+Result<std::vector<float>> read_floats(const Safetensors& input, const SafeTensor& tensor);
 
 /// Declares, then writes all tensors; finishes the file.
 Status write_tensors(GgufWriter& out, const ConversionPlan& plan, const Safetensors& input,

@@ -70,11 +70,11 @@ void TensorStream::reorder(const PlannedTensor&, uint64_t row_bytes, int64_t hea
 
 Status TensorStream::convert(const PlannedTensor& tensor, const SafeTensor& source, uint64_t) {
   const TensorType from = source.type();
-  if (from == tensor.type && !tensor.plus_one) return out_.write_data(read_);
+  if (from == tensor.type && !tensor.plus_one && tensor.factor == 1.0f) return out_.write_data(read_);
   const uint64_t from_bytes = bytes_of(from), to_bytes = bytes_of(tensor.type), n = read_.size() / from_bytes;
   converted_.resize(n * to_bytes);
   for (uint64_t i = 0; i < n; ++i) {
-    const float value = to_float(from, read_.data() + i * from_bytes) + (tensor.plus_one ? 1.0f : 0.0f);
+    const float value = to_float(from, read_.data() + i * from_bytes) * tensor.factor + (tensor.plus_one ? 1.0f : 0.0f);
     if (tensor.type == TensorType::kF16 && std::isfinite(value) && std::abs(value) >= 65520.0f) {
       return Error{ErrorCode::kUnsupported, "tensor " + quote(source.name) + " holds " + std::to_string(value) +
                                                 ", which F16 cannot; take BF16 or F32"};
@@ -119,6 +119,15 @@ Status TensorStream::write(const PlannedTensor& tensor) {
 }
 
 }  // namespace
+
+Result<std::vector<float>> read_floats(const Safetensors& input, const SafeTensor& tensor) {
+  std::vector<std::byte> bytes(static_cast<size_t>(tensor.size_bytes));
+  if (Status s = input.read(tensor, 0, bytes); !s) return s.error();
+  std::vector<float> values(static_cast<size_t>(tensor.n_elements));
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = to_float(tensor.type(), bytes.data() + i * bytes_of(tensor.type()));
+  return values;
+}
 
 Status write_tensors(GgufWriter& out, const ConversionPlan& plan, const Safetensors& input,
                      const ConvertOptions& options) {

@@ -15,6 +15,7 @@ struct FolderTensor {
   std::string name;
   std::vector<int64_t> shape;
   std::string dtype = "F32";
+  std::vector<float> values{};  ///< seeded by the name where there are none
 };
 
 /// Values in [-0.5, 0.5) that depend on the name alone.
@@ -35,11 +36,15 @@ inline size_t n_elements(const FolderTensor& tensor) {
   return n;
 }
 
+inline std::vector<float> values_of(const FolderTensor& tensor) {
+  return tensor.values.empty() ? seeded_values(tensor.name, n_elements(tensor)) : tensor.values;
+}
+
 inline std::string safetensors_file(const std::vector<FolderTensor>& tensors) {
   std::string header = "{", data;
   for (const FolderTensor& tensor : tensors) {
     const size_t begin = data.size();
-    for (const float value : seeded_values(tensor.name, n_elements(tensor))) {
+    for (const float value : values_of(tensor)) {
       if (tensor.dtype == "F32") {
         data.append(reinterpret_cast<const char*>(&value), 4);
       } else {
