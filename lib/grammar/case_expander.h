@@ -60,6 +60,9 @@ class CaseExpander {
   bool take_array(Branch& b, Word word, const Json& schema, const Json& value, bool negated);
   void take_type(Branch& b, const Json& value, bool negated);
   void take_format(Branch& b, const Json& value, bool negated);
+  /// Whether it counts what a value's properties were evaluated by.
+  bool sees_evaluated() const { return goal_[0].schema->find("unevaluatedProperties") != nullptr; }
+  static void add_joint_choices(std::vector<std::vector<Part>>& choices);
   void take_one_of(Branch& b, const Json& value, const std::shared_ptr<const Step>& from);
   void take_dependencies(Branch& b, const Json& value);
   void take_negated_properties(Branch& b, const Json& value);

@@ -125,7 +125,7 @@ bool CaseExpander::take_logic(Branch& b, Word word, const Json& schema, const Js
       return true;
     }
     case Word::kNot:
-      if (negated && goal_[0].schema->find("unevaluatedProperties")) {
+      if (negated && sees_evaluated()) {
         return c_.refuse(value, "it cannot be told what it leaves unevaluated"), true;
       }
       return add(b, {&value, -1, !negated}, from), true;
@@ -140,6 +140,7 @@ bool CaseExpander::take_logic(Branch& b, Word word, const Json& schema, const Js
           choices.push_back({part});
         }
       }
+      if (word == Word::kAnyOf && !negated && sees_evaluated()) add_joint_choices(choices);
       if (!choices.empty()) fork(b, choices, from);
       return true;
     case Word::kOneOf:
@@ -150,7 +151,10 @@ bool CaseExpander::take_logic(Branch& b, Word word, const Json& schema, const Js
       if (negated) return false;
       const Json* then = schema.find("then");
       const Json* otherwise = schema.find("else");
-      if (!then && !otherwise) return true;
+      if (!then && !otherwise) {
+        if (sees_evaluated()) fork(b, {{Part{&value, -1, false}}, {}}, from);
+        return true;
+      }
       choices = {{Part{&value, -1, false}}, {Part{&value, -1, true}}};
       if (then) choices[0].push_back({then, -1, false});
       if (otherwise) choices[1].push_back({otherwise, -1, false});
@@ -168,6 +172,21 @@ bool CaseExpander::take_logic(Branch& b, Word word, const Json& schema, const Js
     case Word::kConst: negated ? b.result.none_of.push_back(&value) : b.result.one_of.push_back({&value}); return true;
     case Word::kType: return take_type(b, value, negated), true;
     default: return false;
+  }
+}
+
+/// Of an anyOf several may hold, and each makes properties evaluated: where that counts, those that hold together are
+/// cases of their own.
+void CaseExpander::add_joint_choices(std::vector<std::vector<Part>>& choices) {
+  constexpr size_t kMostParts = 6;
+  const size_t n = choices.size();
+  if (n > kMostParts) return;  // fewer texts, all of them right
+  for (uint32_t held = 1; held < (1u << n); ++held) {
+    if ((held & (held - 1)) == 0) continue;
+    std::vector<Part>& together = choices.emplace_back();
+    for (size_t i = 0; i < n; ++i) {
+      if ((held >> i & 1) != 0) together.push_back(choices[i][0]);
+    }
   }
 }
 

@@ -126,9 +126,17 @@ ExprId SchemaCompiler::write_literal(const Json& value) {
     separate();
     parts.push_back(write_literal(*item));
   }
+  std::vector<ExprPool::Item> members;
   for (const auto& [key, member] : value.members) {
+    members.push_back({pool_.seq({key_text(key), json_.colon(), write_literal(*member)}), true});
+  }
+  if (any_order_ && members.size() > 1 && members.size() <= kMaxBag) {
+    parts.push_back(pool_.bag(std::move(members), json_.comma(), kUndefined));
+    members.clear();
+  }
+  for (const ExprPool::Item& member : members) {
     separate();
-    parts.push_back(pool_.seq({key_text(key), json_.colon(), write_literal(*member)}));
+    parts.push_back(member.expr);
   }
   parts.push_back(json_.close(value.is_array() ? ']' : '}'));
   return pool_.seq(std::move(parts));

@@ -17,6 +17,13 @@ inline double thread_seconds() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
+/// How much longer programs take under a sanitizer, at most.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr double kSlowdown = 20;
+#else
+inline constexpr double kSlowdown = 1;
+#endif
+
 /// The least of some runs.
 template <typename Call>
 double cost_of(const Call& call, int runs = 3) {
