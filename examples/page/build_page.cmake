@@ -15,7 +15,7 @@ macro(run_npm what)
     if(MODE STREQUAL "ON")
       message(FATAL_ERROR "${what} failed in ${WORK}:\n${output}")
     endif()
-    string(REGEX REPLACE "\n.*" "" output "${output}")
+    string(REGEX REPLACE "\n.*" "" output "status ${status} ${output}")
     message(WARNING "the page of hearth serve is left out, as ${what} failed (${output}); "
       "touch examples/page/package.json and build again to try once more")
     write_empty()

@@ -135,6 +135,7 @@ HttpReply Server::answer(HttpRequest& request, const StillThere& still_there) {
 void Server::log(const HttpRequest& request, int status, size_t bytes, double seconds) {
   metrics_.count_request(status, seconds);
   if (options_.log == LogLevel::kNone || (options_.log == LogLevel::kError && status < 500)) return;
+  if (request.path == "/hearth/state" && status < 400) return;  // the page asks every few seconds
   const Json line = {
       {"time", rfc3339(std::time(nullptr))},       {"client", request.peer}, {"method", request.method.substr(0, 16)},
       {"path", request.path.substr(0, 200)},       {"status", status},       {"bytes", bytes},

@@ -7,13 +7,14 @@ import { bytesText, numberText, t } from './i18n';
 import { Icon, IconButton } from './icons';
 import { List } from './List';
 import { Panel } from './Panel';
-import { dialog, isAway, listShown, model, notice, panelShown, pendingLoad, server, startConversation, talkers } from './state';
+import { conversation, dialog, isAway, kWide, listShown, model, notice, panelShown, pendingLoad, server, startConversation, talkers } from './state';
 
 function onKeyDown(event: KeyboardEvent): void {
   if (event.isComposing || dialog.value !== '') return;
   if (event.key === 'Escape') {
     if (isRunning()) stop();
     else if (panelShown.value) panelShown.value = false;
+    else if (!matchMedia(kWide).matches) listShown.value = false;
     return;
   }
   // event.code: with Alt some layouts give another letter.
@@ -63,6 +64,10 @@ function Figures() {
 }
 
 export function App() {
+  const { title } = conversation.value;
+  useEffect(() => {
+    document.title = title === '' ? 'hearth' : `${title} – hearth`;
+  }, [title]);
   useEffect(() => {
     addEventListener('keydown', onKeyDown);
     return () => removeEventListener('keydown', onKeyDown);

@@ -12,7 +12,9 @@ import type { Conversation, ConversationHead, ModelState, ServerState } from './
 
 export type Theme = 'auto' | 'light' | 'dark';
 export const theme = signal<Theme>('auto');
-export const listShown = signal(matchMedia('(min-width: 56rem)').matches);
+/** Windows in which the list stands beside the conversation, not over it (as in style.css). */
+export const kWide = '(min-width: 56rem)';
+export const listShown = signal(matchMedia(kWide).matches);
 export const panelShown = signal(false);
 export type DialogName = '' | 'models' | 'keyboard' | 'key' | 'options';
 export const dialog = signal<DialogName>('');
@@ -245,7 +247,7 @@ function show(next: Conversation): void {
   background.delete(next.id);
   conversation.value = next;
   history.replaceState(null, '', next.leaf === null ? '#' : `#${next.id}`);
-  if (!matchMedia('(min-width: 56rem)').matches) listShown.value = false;
+  if (!matchMedia(kWide).matches) listShown.value = false;
 }
 
 export function startConversation(): void {

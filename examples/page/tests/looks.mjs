@@ -149,12 +149,15 @@ export const tests = {
     await page.route('**/hearth/state', (route) => route.abort());
     await page.route('**/v1/chat/completions', (route) => route.abort());
     await page.route('**/hearth/load', (route) => route.abort());
-    await page.locator('.away').waitFor({ timeout: 10000 });
+    const look = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await look();
+    await page.locator('.away').waitFor();
     await page.fill('#message', 'Hello?');
     await page.keyboard.press('Enter');
     await page.locator('.message .error').waitFor();
     for (const path of ['**/hearth/state', '**/v1/chat/completions', '**/hearth/load']) await page.unroute(path);
-    await page.locator('.away').waitFor({ state: 'detached', timeout: 10000 });
+    await look();
+    await page.locator('.away').waitFor({ state: 'detached' });
     await page.locator('button[aria-label="Regenerate"]').click();
     await page.locator('.message.assistant .stats').waitFor();
     assert.equal(await page.locator('.message .error').count(), 0);
@@ -163,7 +166,7 @@ export const tests = {
   async 'an answer goes on while another conversation is shown'({ page }) {
     await page.keyboard.press('Alt+P');
     await page.locator('.panel .check input').check();
-    await page.locator('.panel label.number', { hasText: 'max_tokens' }).locator('input').fill('4000');
+    await page.locator('.panel label.number', { hasText: 'max_tokens' }).locator('input').fill('2500');
     await page.locator('.panel label.number', { hasText: 'max_tokens' }).locator('input').blur();
     await page.fill('#message', 'Tell me a story.');
     await page.keyboard.press('Enter');

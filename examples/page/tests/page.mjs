@@ -77,7 +77,14 @@ export const tests = {
     assert.match(stats, /tokens\/s/);
     assert.match(stats, /to first token/);
     assert.match(stats, /% prompt from cache/);
-    assert.equal(await page.title(), 'hearth');
+    assert.equal(await page.title(), `${kSum} – hearth`);
+  },
+
+  async 'a server that was told of no model has one'({ page, bare }) {
+    await page.goto(bare.url);
+    await page.locator('.model-button', { hasText: smallWorld }).waitFor();
+    await set(page, { temperature: 0 });
+    assert.equal(await say(page, kSum), kRight);
   },
 
   async 'stop keeps what has come, and it can go on'({ page }) {

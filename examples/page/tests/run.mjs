@@ -2,15 +2,16 @@
 import { tests as hostile } from './hostile.mjs';
 import { tests as looks } from './looks.mjs';
 import { tests as page } from './page.mjs';
-import { startBrowser, startServer } from './server.mjs';
+import { modelFolder, startBrowser, startServer } from './server.mjs';
 
 const kLimit = 30_000; // of a test, in milliseconds
 const words = process.argv.slice(2);
 const chosen = Object.entries({ ...page, ...hostile, ...looks }).filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
 
 // A context far beyond that of the little models: answers can be so long that there is time to stop them.
-const server = await startServer('-c', '8192');
-const keyed = await startServer('--api-key', 'secret');
+const server = await startServer('--models', modelFolder, '-c', '8192');
+const keyed = await startServer('--models', modelFolder, '--api-key', 'secret');
+const bare = await startServer();
 const browser = await startBrowser();
 let failed = 0;
 for (const [name, test] of chosen) {
@@ -25,7 +26,7 @@ for (const [name, test] of chosen) {
     await tab.goto(server.url);
     await tab.locator('.model-button', { hasText: 'small-world' }).waitFor();
     await Promise.race([
-      test({ page: tab, context, url: server.url, keyed }),
+      test({ page: tab, context, url: server.url, keyed, bare }),
       new Promise((_, reject) => setTimeout(() => reject(new Error(`took longer than ${kLimit / 1000} s`)), kLimit).unref()),
     ]);
     if (faults.length > 0) throw new Error(`errors in the page: ${faults.join('; ')}`);
@@ -40,5 +41,6 @@ for (const [name, test] of chosen) {
 await browser.close();
 server.stop();
 keyed.stop();
+bare.stop();
 console.log(failed === 0 ? `all ${chosen.length} tests passed` : `${failed} of ${chosen.length} tests FAILED`);
 process.exit(failed === 0 ? 0 : 1);

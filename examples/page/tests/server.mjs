@@ -1,8 +1,10 @@
 // A hearth serve for the tests, and a browser that looks at it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -18,18 +20,27 @@ async function freePort() {
   return port;
 }
 
-/** Starts the tool with the models of the repository; resolves when it answers. */
+export const modelFolder = `${root}/examples/models`;
+
+/** Starts the tool for a user who has no models of his own; resolves when it answers. */
 export async function startServer(...options) {
   const tool = process.env.HEARTH_TOOL ?? `${root}/build/hearth`;
   if (!existsSync(tool)) throw new Error(`${tool}: build it first, or name it in HEARTH_TOOL`);
   const port = await freePort();
-  const args = ['serve', '--models', `${root}/examples/models`, '--port', String(port), '--log-level', 'error', ...options];
-  const child = spawn(tool, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const home = mkdtempSync(join(tmpdir(), 'hearth-page-'));
+  const { PATH } = process.env;
+  const child = spawn(tool, ['serve', '--port', String(port), '--log-level', 'error', ...options], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH, HOME: home },
+    cwd: home,
+  });
+  let said = '';
+  child.stderr.on('data', (text) => (said += text));
   const url = `http://127.0.0.1:${port}`;
   for (let i = 0; i < 200; ++i) {
-    if (child.exitCode !== null) throw new Error(`${tool} has ended`);
+    if (child.exitCode !== null) throw new Error(`${tool} has ended: ${said}`);
     const answer = await fetch(`${url}/health`).catch(() => undefined);
-    if (answer?.ok) return { url, stop: () => child.kill('SIGTERM') };
+    if (answer?.ok) return { url, stop: () => (child.kill('SIGTERM'), rmSync(home, { recursive: true })) };
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error('the server does not answer');
