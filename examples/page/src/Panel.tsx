@@ -133,7 +133,7 @@ function Select(props: { label: Word; value: string; options: [string, string][]
 function Loading() {
   const chosen = model.value;
   const own = server.value?.load;
-  const types = (type: string | undefined): [string, string][] => [['', `${t('default')} (${type ?? ''})`], ...(server.value?.kv_types ?? []).map((name): [string, string] => [name, name])];
+  const types = (type: string | undefined): [string, string][] => [['', `${type ?? ''} (${t('default')})`], ...(server.value?.kv_types ?? []).map((name): [string, string] => [name, name])];
   const drafts = chosen?.drafts ?? [];
   const isBusy = pendingLoad.value !== '' || Object.keys(runs.value).length > 0;
   return (

@@ -5,8 +5,9 @@ import { requestFields } from './parameters';
 import { conversation, conversationById, differs, failureText, load, model, refresh, runs, setRun, settings, update } from './state';
 import type { AttachedFile, MessageNode, ToolCall } from './types';
 
-/** How often what has come is shown, in milliseconds. */
+/** How often what has come is shown, in milliseconds: more rarely where showing it takes long. */
 const kShowEvery = 50;
+const kShowAtLeastEvery = 1000;
 
 /** A message in the form of /v1/chat/completions. */
 function requestMessage(node: MessageNode): Record<string, unknown> {
@@ -47,6 +48,7 @@ async function run(id: string, nodeId: string): Promise<void> {
   setRun(id, { node: nodeId, controller, isWaiting: true });
   let pieces: Piece[] = [];
   let timer = 0;
+  let wait = kShowEvery;
   const change = (changed: (node: MessageNode) => MessageNode, atOnce: boolean) =>
     update(
       id,
@@ -61,7 +63,9 @@ async function run(id: string, nodeId: string): Promise<void> {
     const come = pieces;
     pieces = [];
     if (runs.value[id]?.isWaiting) setRun(id, { node: nodeId, controller, isWaiting: false });
+    const begin = performance.now();
     change((node) => take(node, come), false);
+    requestAnimationFrame(() => setTimeout(() => (wait = Math.min(Math.max(3 * (performance.now() - begin), kShowEvery), kShowAtLeastEvery))));
   };
   try {
     const chosen = model.value;
@@ -78,7 +82,7 @@ async function run(id: string, nodeId: string): Promise<void> {
     void refresh();
     const onPiece = (piece: Piece) => {
       pieces.push(piece);
-      if (timer === 0) timer = window.setTimeout(show, kShowEvery);
+      if (timer === 0) timer = window.setTimeout(show, wait);
     };
     const stats = await streamChat(body, onPiece, signal);
     change(({ stopped: _, error: __, ...node }) => ({ ...take(node, pieces), stats }), true);

@@ -44,7 +44,7 @@ function ModelRow({ entry }: { entry: ModelState }) {
   return (
     <li class={isChosen ? 'chosen' : ''}>
       <label>
-        <input type="radio" name="model" checked={isChosen} onChange={() => change({ model: entry.name })} />
+        <input type="radio" name="model" autofocus={isChosen} checked={isChosen} onChange={() => change({ model: entry.name })} />
         <span class="model-text">
           <span class="model-name">{entry.name}</span>
           <span class="facts">{facts.filter(Boolean).join(' · ')}</span>

@@ -12,7 +12,7 @@ const en = {
   branch: 'Branch',
   branch_next: 'Next branch',
   branch_previous: 'Previous branch',
-  cache: 'prompt from cache',
+  cache: 'of the prompt from the cache',
   cache_k: 'Cache type of keys',
   cache_v: 'Cache type of values',
   cancel: 'Cancel',
@@ -297,6 +297,7 @@ export function numberText(value: number, digits = 1): string {
 }
 
 export function secondsText(seconds: number): string {
+  if (seconds >= 100) return `${count(seconds / 60, 0)} min`;
   return seconds < 1 ? `${count(seconds * 1000, 0)} ms` : `${count(seconds, 1)} s`;
 }
 

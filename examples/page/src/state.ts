@@ -87,12 +87,23 @@ export async function refresh(): Promise<void> {
 
 export const talkers = computed<ModelState[]>(() => (server.value?.models ?? []).filter((model) => !model.is_encoder));
 
-/** The model that answers: the chosen one, else one that is loaded, else the first. */
+/** More bytes than these answer slowly on most machines. */
+const kUsualBytes = 6e9;
+
+/** What a newcomer is given: the largest model that is no burden. */
+function firstChoice(models: ModelState[]): ModelState | undefined {
+  const room = Math.min((server.value?.memory.available ?? 0) / 2, kUsualBytes);
+  const light = models.filter(({ bytes, fit }) => bytes <= room && (!fit || fit.verdict === 'fits'));
+  if (light.length > 0) return light.reduce((a, b) => (b.bytes > a.bytes ? b : a));
+  return models.length > 0 ? models.reduce((a, b) => (b.bytes < a.bytes ? b : a)) : undefined;
+}
+
+/** The model that answers: the chosen one, else one that is loaded, else a good one to begin with. */
 export const model = computed<ModelState | undefined>(
   () =>
     talkers.value.find(({ name }) => name === settings.value.model) ??
     talkers.value.find(({ state }) => state === 'loaded') ??
-    talkers.value[0],
+    firstChoice(talkers.value),
 );
 
 /** Whether a loaded model is not as the settings want it. */
