@@ -101,9 +101,11 @@ if(HEARTH_OPENMP)
 endif()
 
 # hearth_isa_row(name ...): adds kernels/<name>, when HEARTH_ISAS lists it (or is "all") and its base, and the target processor
-# matches; see HearthIsas.cmake. Rows of isas.inc: HEARTH_ISA(name, base, needs).
+# matches; see HearthIsas.cmake. Rows of isas.inc: HEARTH_ISA(name, base, needs); of encoder_sets.inc, where the folder has an
+# encode.cpp: HEARTH_ENCODERS(name, needs).
 set(HEARTH_ISA_TARGETS "")
 set(HEARTH_BUILT_ISAS scalar)
+set(encoder_sets_inc "")
 set(isas_inc "// Made by cmake/HearthLibrary.cmake from cmake/HearthIsas.cmake: the instruction sets of this build, slowest first.\n")
 function(hearth_isa_row name)
   cmake_parse_arguments(PARSE_ARGV 1 row "" "BASE;PROCESSORS;VECTORS" "NEEDS;FLAGS;EMULATED_NEEDS;EMULATED_FLAGS")
@@ -140,6 +142,11 @@ function(hearth_isa_row name)
   set(HEARTH_BUILT_ISAS ${HEARTH_BUILT_ISAS} ${name} PARENT_SCOPE)
   list(JOIN row_NEEDS " " needs)
   set(isas_inc "${isas_inc}HEARTH_ISA(${name}, ${row_BASE}, \"${needs}\")\n" PARENT_SCOPE)
+  set(encoders ${PROJECT_SOURCE_DIR}/kernels/${name}/encode.cpp)
+  if(EXISTS ${encoders})  # its width is a macro, which no other file shall see
+    set_source_files_properties(${encoders} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    set(encoder_sets_inc "${encoder_sets_inc}HEARTH_ENCODERS(${name}, \"${needs}\")\n" PARENT_SCOPE)
+  endif()
 endfunction()
 
 if(HEARTH_EMULATE_ISAS)
@@ -154,8 +161,10 @@ if("avx2" IN_LIST HEARTH_BUILT_ISAS OR "avx512" IN_LIST HEARTH_BUILT_ISAS)
   target_link_libraries(hearth_x86 PRIVATE hearth_flags hearth_warnings)
   set_target_properties(hearth_x86 PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)
   target_sources(hearth PRIVATE $<TARGET_OBJECTS:hearth_x86>)
-  target_compile_definitions(hearth_kernels PRIVATE HEARTH_X86_ENCODERS=1)
   set(HEARTH_ISA_TARGETS ${HEARTH_ISA_TARGETS} hearth_x86)
+  list(JOIN avx2_needs " " needs)
+  set(encoder_sets_inc "HEARTH_ENCODERS(x86, \"${needs}\")\n${encoder_sets_inc}")
 endif()
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/isas.inc CONTENT "${isas_inc}" @ONLY)
-target_include_directories(hearth_kernels PRIVATE ${PROJECT_BINARY_DIR}/generated)  # dispatch.cpp alone reads it
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/encoder_sets.inc CONTENT "${encoder_sets_inc}" @ONLY)
+target_include_directories(hearth_kernels PRIVATE ${PROJECT_BINARY_DIR}/generated)  # dispatch.cpp and encoders.cpp read it

@@ -7,12 +7,16 @@
 
 namespace hearth::kernels {
 
+// <folder>::encoder_table() is what a folder's encode.cpp has.
 namespace any {
 const EncoderTable& encoder_table();
 }
-namespace x86 {
-const EncoderTable& encoder_table();
-}
+#define HEARTH_ENCODERS(folder, needs) \
+  namespace folder {                   \
+  const EncoderTable& encoder_table(); \
+  }
+#include "encoder_sets.inc"
+#undef HEARTH_ENCODERS
 
 namespace {
 
@@ -21,11 +25,12 @@ struct EncoderSet {
   const EncoderTable& (*table)();
 };
 
+/// Slowest first.
 constexpr EncoderSet kSets[] = {
     {"", any::encoder_table},
-#if defined(HEARTH_X86_ENCODERS)
-    {"AVX2 FMA F16C BMI1 BMI2", x86::encoder_table},
-#endif
+#define HEARTH_ENCODERS(folder, needs) {needs, folder::encoder_table},
+#include "encoder_sets.inc"
+#undef HEARTH_ENCODERS
 };
 
 }  // namespace

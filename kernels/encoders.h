@@ -1,5 +1,6 @@
 // Encoders: blocks of every type from floats. encode/ has their text, compiled for any processor
-// (encode/any_processor.cpp) and for registers of 256 bits (x86/encode.cpp); both give the same bytes.
+// (encode/any_processor.cpp), for registers of 256 bits (x86/encode.cpp) and, superblocks, of 512 (avx512/encode.cpp);
+// all give the same bytes.
 #pragma once
 
 #include <cstdint>

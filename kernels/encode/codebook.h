@@ -78,7 +78,7 @@ inline void cost_halves(HalfCosts& to, const Book& book, const Eight& x, int k, 
       }
     }
   }
-  const float least_first = -largest_lane(-least);
+  const float least_first = least_of_sides(least)[0];
   to.least_high = least_first < least_last ? least_first : least_last;
 }
 
@@ -171,9 +171,9 @@ struct CodedSums {
     qq += w * v * v;
   }
   void put(Coded& to) const {
-    to.error = sum_lanes(error);
-    to.xq = sum_lanes(xq);
-    to.qq = sum_lanes(qq);
+    to.error = sum_of_sides(error)[0];
+    to.xq = sum_of_sides(xq)[0];
+    to.qq = sum_of_sides(qq)[0];
   }
 };
 
@@ -190,8 +190,7 @@ inline int cheapest_sign(const Book& book, const Eight& x, Lanes value, int firs
   for (int k = 0; k < kLanes; ++k) {
     if (k < first || k >= first + book.dims) cost[k] = __builtin_inff();
   }
-  float least;
-  return least_lane(cost, &least);
+  return Cheapest(cost).at[0];
 }
 
 /// Codes of a sub-block for a scale; magnitudes and signs.
@@ -262,7 +261,7 @@ inline Coded code_part(const Book& book, const BookShape& shape, const Part& p, 
 
 /// The best real scale of a sub-block: starting points about the largest magnitude, then codes and scale in turn.
 inline float fit_book_scale(const Book& book, const BookShape& shape, const Part& p, bool weighted) {
-  const float largest = largest_magnitude(p);
+  const float largest = largest_magnitude(p)[0];
   if (largest < 1e-12f) return 0.0f;
   const float top = static_cast<float>(book.levels[book.n_levels - 1]);
   float best_gain = 0.0f, best = 0.0f;
@@ -288,7 +287,7 @@ inline float choose_whole_scales(int* whole, Coded* coded, const Loaded& x, cons
   for (int j = 0; j < shape.n_sub; ++j) {
     const Part p = x.part(n * j, n);
     const float wished = best[j] / *unit - 0.5f;
-    const int middle = static_cast<int>(round_one(wished < 15.0f ? wished > 0.0f ? wished : 0.0f : 15.0f));
+    const int middle = static_cast<int>(__builtin_rintf(wished < 15.0f ? wished > 0.0f ? wished : 0.0f : 15.0f));
     float least = __builtin_inff();
     for (int s = middle - 1; s <= middle + 1; ++s) {
       if (s < 0 || s > shape.top) continue;

@@ -33,7 +33,7 @@ void encode_Q2_0(void* blocks, const float* x, const float* w, int64_t n) {
     load(loaded, x + 64 * b, w != nullptr ? w + 64 * b : nullptr, 64);
     const WholeLevels levels{-1.0f, 2.0f};
     const Part p = loaded.part(0, 64);
-    const float scale = loaded.is_zero ? 0.0f : fit_scale(p, levels, {0.5f, 1.07f, 32, 0.02f}, 3);
+    const float scale = loaded.is_zero ? 0.0f : fit_scale(p, levels, {0.5f, 1.07f, 32, 0.02f}, 3)[0];
     alignas(32) float level[64];
     *block = {};
     block->d = settle_scale(level, p, levels, scale, loaded.unit);
@@ -50,7 +50,7 @@ inline uint16_t encode_ternary(int* code, const float* x, const float* w) {
   load(loaded, x, w, 256);
   const WholeLevels levels{-1.0f, 1.0f};
   const Part p = loaded.part(0, 256);
-  const float scale = loaded.is_zero ? 0.0f : fit_scale(p, levels, {0.8f, 1.09f, 32, 0.02f}, 3);
+  const float scale = loaded.is_zero ? 0.0f : fit_scale(p, levels, {0.8f, 1.09f, 32, 0.02f}, 3)[0];
   alignas(32) float level[256];
   const uint16_t d = settle_scale(level, p, levels, scale, loaded.unit);
   for (int i = 0; i < 256; ++i) code[i] = static_cast<int>(level[i]);
@@ -103,16 +103,16 @@ void encode_MXFP4(void* blocks, const float* x, const float* w, int64_t n) {
     // With the largest magnitude in [1, 2), doubled levels up to 12 and half of the scale: 2^-3 clips nothing.
     Lanes scales{};
     for (int l = 0; l < kLanes; ++l) scales[l] = power_of_two(-2 - l);
-    float least;
-    const int at = least_lane(try_errors(p, Fp4Levels(), scales), &least);
+    const Cheapest cheapest(try_errors(p, Fp4Levels(), scales));
+    const int at = cheapest.at[0];
     const int unit_exponent = static_cast<int>(__builtin_bit_cast(uint32_t, loaded.unit) >> 23) - 127;
     int e = unit_exponent - 2 - at + 1 + 127;
     e = e < 0 ? 0 : e > 254 ? 254 : e;
     block->e = static_cast<uint8_t>(loaded.is_zero ? 0 : e);
     alignas(32) float level[32];
-    put_levels(level, p, Fp4Levels(), loaded.is_zero ? 0.0f : scales[at], 0.0f);
-    int code[32];
-    for (int i = 0; i < 32; ++i) code[i] = Fp4Levels::code(level[i]);
+    put_levels(level, p, Fp4Levels(), loaded.is_zero ? Lanes{} : cheapest.of(scales), Lanes{});
+    uint8_t code[32];
+    for (int i = 0; i < 32; ++i) code[i] = static_cast<uint8_t>(Fp4Levels::code(level[i]));
     put_nibbles(block->qs, code);
   }
 }
@@ -131,7 +131,7 @@ void encode_NVFP4(void* blocks, const float* x, const float* w, int64_t n) {
     Loaded loaded;
     load(loaded, x + 16 * s, w != nullptr ? w + 16 * s : nullptr, 16);
     const Part p = loaded.part(0, 16);
-    const float wished = largest_magnitude(p) * loaded.unit / 6.0f;
+    const float wished = largest_magnitude(p)[0] * loaded.unit / 6.0f;
     int middle = 0;
     while (middle < 0x7e && e4m3_value(middle) < wished) ++middle;
     float best = __builtin_inff(), scale = 0.0f;
@@ -144,16 +144,16 @@ void encode_NVFP4(void* blocks, const float* x, const float* w, int64_t n) {
         tried[l] = k < 0 ? 0 : k > 0x7e ? 0x7e : k;
         scales[l] = 0.5f * e4m3_value(tried[l]) / loaded.unit;
       }
-      float least;
-      const int at = least_lane(try_errors(p, Fp4Levels(), scales), &least);
-      if (least >= best) continue;
-      best = least;
+      const Cheapest cheapest(try_errors(p, Fp4Levels(), scales));
+      const int at = cheapest.at[0];
+      if (cheapest.cost[0] >= best) continue;
+      best = cheapest.cost[0];
       bits = tried[at];
       scale = scales[at];
     }
     block[s / 4].d[s % 4] = static_cast<uint8_t>(bits);
     alignas(32) float level[16];
-    put_levels(level, p, Fp4Levels(), scale, 0.0f);
+    put_levels(level, p, Fp4Levels(), fill(scale), Lanes{});
     uint8_t* qs = block[s / 4].qs + s % 4 * 8;
     for (int i = 0; i < 8; ++i) {
       qs[i] = static_cast<uint8_t>(Fp4Levels::code(level[i]) | Fp4Levels::code(level[i + 8]) << 4);

@@ -1,7 +1,8 @@
 // The two searches that most encoders are made of. For given codes the best scale (and minimum) follows in closed form,
 // by least squares; for a given scale the best code of an element is the level nearest to x / scale. Taking turns
 // (Lloyd 1982, "Least squares quantization in PCM") never increases the error, but ends in the optimum next to where it
-// began: so it begins at many scales, eight at a time, a lane each.
+// began: so it begins at many scales, eight at a time, a candidate each. What is found for a part stands in all lanes
+// of its side.
 #pragma once
 
 #include "kernels/encode/levels.h"
@@ -25,17 +26,25 @@ struct StartRange {
   float fine;  ///< relative distance of the eight scales that are tried last, about the best
 };
 
-inline float largest_magnitude(const Part& p) {
-  Lanes largest{};
-  for (int i = 0; i < p.n; i += kLanes) {
-    const Lanes size = magnitude(load_lanes(p.x + i));
-    largest = size > largest ? size : largest;
-  }
-  return largest_lane(largest);
+/// Where the searches of a scale begin, for levels up to `top`: without weights the largest element is clipped by a
+/// third at most; with weights it may hardly matter.
+inline StartRange start_range(float top, bool weighted) {
+  if (top > 100.0f) return weighted ? StartRange{0.75f, 1.06f, 24, 0.01f} : StartRange{0.8f, 1.05f, 8, 0.01f};
+  if (top > 10.0f) return weighted ? StartRange{0.85f, 1.03f, 40, 0.008f} : StartRange{0.9f, 1.045f, 8, 0.008f};
+  return weighted ? StartRange{0.7f, 1.05f, 32, 0.02f} : StartRange{0.75f, 1.07f, 8, 0.015f};
 }
 
-/// Eight scales: what their codes can do. Least squares for codes q: the scale sum(w x q) / sum(w q^2), which takes
-/// sum(w x q)^2 / sum(w q^2) off the sum(w x^2) that is the error of zeros.
+inline Lanes largest_magnitude(const Part& p) {
+  Lanes largest{};
+  for (int i = 0; i < p.n_floats(); i += kLanes) {
+    const Lanes size = magnitude(load_lanes(p.x + i));
+    largest = select(size > largest, size, largest);
+  }
+  return largest_of_sides(largest);
+}
+
+/// Scales of eight candidates: what their codes can do. Least squares for codes q: the scale sum(w x q) / sum(w q^2),
+/// which takes sum(w x q)^2 / sum(w q^2) off the sum(w x^2) that is the error of zeros.
 struct ScaleTrial {
   Lanes scale, gain;
 };
@@ -43,10 +52,12 @@ struct ScaleTrial {
 template <bool kEven, typename Levels>
 inline ScaleTrial try_scales_of(const Part& p, const Levels& levels, Lanes inverse_scale) {
   Lanes xq{}, qq{};
-  HEARTH_UNROLLED for (int i = 0; i < p.n; ++i) {
-    const Lanes q = levels.nearest(p.x[i] * inverse_scale);
-    xq += p.wx[i] * q;
-    qq += kEven ? q * q : p.w[i] * q * q;
+  const int n = p.n_floats();
+  HEARTH_UNROLLED for (int i = 0; i < n; i += kSides) {
+    const Lanes x = spread(p.x + i);
+    const Lanes q = levels.nearest(x * inverse_scale);
+    xq += (kEven ? x : spread(p.wx + i)) * q;
+    qq += kEven ? q * q : spread(p.w + i) * q * q;
   }
   const Lanes scale = xq * inverse(qq);
   return {scale, scale * xq};
@@ -66,22 +77,19 @@ struct BestScale {
     gain = select(better, trial.gain, gain);
     scale = select(better, trial.scale, scale);
   }
-  float best() const {
-    float least;
-    return scale[least_lane(-gain, &least)];
-  }
+  Lanes best() const { return Cheapest(-gain).of(scale); }
 };
 
-/// -3.5 to 3.5, a lane each.
+/// -3.5 to 3.5, a candidate each.
 inline Lanes around_zero() {
-  return Lanes{-3.5f, -2.5f, -1.5f, -0.5f, 0.5f, 1.5f, 2.5f, 3.5f};
+  return for_sides(Float8{-3.5f, -2.5f, -1.5f, -0.5f, 0.5f, 1.5f, 2.5f, 3.5f});
 }
 
-/// The scale s that makes sum of w (x - s level)^2 least.
+/// The scale s that makes sum of w (x - s level)^2 least; 0 where all elements are.
 template <typename Levels>
-float fit_scale(const Part& p, const Levels& levels, const StartRange& range, int rounds) {
-  const float largest = largest_magnitude(p);
-  if (largest == 0.0f) return 0.0f;
+Lanes fit_scale(const Part& p, const Levels& levels, const StartRange& range, int rounds) {
+  const Lanes largest = largest_magnitude(p);
+  if (!any_lane(largest != 0.0f)) return Lanes{};
   BestScale kept;
   const auto look = [&](Lanes at) {
     for (int round = 0; round < rounds; ++round) {
@@ -90,17 +98,20 @@ float fit_scale(const Part& p, const Levels& levels, const StartRange& range, in
       at = inverse(trial.scale);
     }
   };
+  // Half of the candidates for the lowest level, half for the highest.
+  const float lowest = levels.lowest(), highest = levels.highest();
+  const Lanes outermost = for_sides(Float8{lowest, lowest, lowest, lowest, highest, highest, highest, highest});
   float factor = range.from;
-  for (int start = 0; start < range.count; start += kLanes / 2) {
-    Lanes at{};  // half of the lanes for the lowest level, half for the highest
-    for (int l = 0; l < kLanes / 2; ++l, factor *= range.step) {
-      at[l] = factor / largest * levels.lowest();
-      at[l + kLanes / 2] = factor / largest * levels.highest();
+  for (int start = 0; start < range.count; start += 4) {
+    float f[4];
+    for (float& one : f) {
+      one = factor;
+      factor *= range.step;
     }
-    look(at);
+    look(for_sides(Float8{f[0], f[1], f[2], f[3], f[0], f[1], f[2], f[3]}) / largest * outermost);
   }
   for (int closer = 0; closer < (rounds > 1 ? 2 : 1); ++closer) {
-    const Lanes about = fill(kept.best()) * (1.0f + (closer == 0 ? range.fine : 0.2f * range.fine) * around_zero());
+    const Lanes about = kept.best() * (1.0f + (closer == 0 ? range.fine : 0.2f * range.fine) * around_zero());
     kept.keep(try_scales(p, levels, inverse(about)));
   }
   return kept.best();
@@ -111,10 +122,11 @@ template <bool kEven, typename Levels>
 inline Lanes try_pairs_of(const Part& p, const Levels& levels, Lanes scale, Lanes min) {
   const Lanes inverse_scale = inverse(scale);
   Lanes error{};
-  HEARTH_UNROLLED for (int i = 0; i < p.n; ++i) {
-    const Lanes x = p.x[i] - min;
+  const int n = p.n_floats();
+  HEARTH_UNROLLED for (int i = 0; i < n; i += kSides) {
+    const Lanes x = spread(p.x + i) - min;
     const Lanes difference = x - scale * levels.nearest(x * inverse_scale);
-    error += kEven ? difference * difference : p.w[i] * difference * difference;
+    error += kEven ? difference * difference : spread(p.w + i) * difference * difference;
   }
   return error;
 }
@@ -128,9 +140,11 @@ template <bool kEven, typename Levels>
 inline Lanes try_errors_of(const Part& p, const Levels& levels, Lanes scale) {
   const Lanes inverse_scale = inverse(scale);
   Lanes error{};
-  HEARTH_UNROLLED for (int i = 0; i < p.n; ++i) {
-    const Lanes difference = p.x[i] - scale * levels.nearest(p.x[i] * inverse_scale);
-    error += kEven ? difference * difference : p.w[i] * difference * difference;
+  const int n = p.n_floats();
+  HEARTH_UNROLLED for (int i = 0; i < n; i += kSides) {
+    const Lanes x = spread(p.x + i);
+    const Lanes difference = x - scale * levels.nearest(x * inverse_scale);
+    error += kEven ? difference * difference : spread(p.w + i) * difference * difference;
   }
   return error;
 }
@@ -140,20 +154,21 @@ inline Lanes try_errors(const Part& p, const Levels& levels, Lanes scale) {
   return p.even ? try_errors_of<true>(p, levels, scale) : try_errors_of<false>(p, levels, scale);
 }
 
-/// Levels of n elements for a scale and a minimum, as floats.
+/// Levels of the elements for a scale and a minimum, as floats.
 template <typename Levels>
-inline void put_levels(float* level, const Part& p, const Levels& levels, float scale, float min) {
-  const float inverse_scale = scale != 0.0f ? 1.0f / scale : 0.0f;
-  for (int i = 0; i < p.n; i += kLanes) {
+inline void put_levels(float* level, const Part& p, const Levels& levels, Lanes scale, Lanes min) {
+  const Lanes inverse_scale = inverse(scale);
+  for (int i = 0; i < p.n_floats(); i += kLanes) {
     store_lanes(level + i, levels.nearest((load_lanes(p.x + i) - min) * inverse_scale));
   }
 }
 
+/// x ~ scale * code + min, of each side.
 struct ScaleMin {
-  float scale = 0.0f, min = 0.0f;
+  Lanes scale{}, min{};
 };
 
-/// Starting points of pairs: of the range of the elements, what is left out below (a lane each) and above (a round
+/// Starting points of pairs: of the range of the elements, what is left out below (a candidate each) and above (a round
 /// each), in shares of the range.
 struct PairRange {
   float below, below_step;
@@ -166,11 +181,11 @@ struct PairRange {
 /// Sums over the part that do not depend on codes; x is counted from the least element, which keeps the differences
 /// exact where all elements lie close together.
 struct PairSums {
-  float w, wx, wxx;
+  Lanes w, wx, wxx;
 };
 
 /// Least squares for codes q of eight candidates: the pair (s, m) of x ~ s q + m, and its error. With a limit on m, s
-/// alone where m would exceed it.
+/// alone is fitted where m would be beyond.
 struct PairTrial {
   Lanes scale, min, error;
 };
@@ -184,17 +199,19 @@ template <bool kEven>
 inline CodeSums sum_codes(const Part& p, float hi, Lanes inverse_scale, Lanes min) {
   CodeSums sums;
   const WholeLevels levels{0.0f, hi};
-  HEARTH_UNROLLED for (int i = 0; i < p.n; ++i) {
-    const Lanes q = levels.nearest((p.x[i] - min) * inverse_scale);
-    const Lanes wq = kEven ? q : p.w[i] * q;
+  const int n = p.n_floats();
+  HEARTH_UNROLLED for (int i = 0; i < n; i += kSides) {
+    const Lanes x = spread(p.x + i);
+    const Lanes q = levels.nearest((x - min) * inverse_scale);
+    const Lanes wq = kEven ? q : spread(p.w + i) * q;
     sums.q1 += wq;
     sums.qq += wq * q;
-    sums.xq += p.x[i] * wq;
+    sums.xq += x * wq;
   }
   return sums;
 }
 
-inline PairTrial try_codes(const Part& p, const PairSums& sums, float hi, Lanes inverse_scale, Lanes min, float limit) {
+inline PairTrial try_codes(const Part& p, const PairSums& sums, float hi, Lanes inverse_scale, Lanes min, Lanes limit) {
   const auto [q1, qq, xq] =
       p.even ? sum_codes<true>(p, hi, inverse_scale, min) : sum_codes<false>(p, hi, inverse_scale, min);
   const Lanes determinant = sums.w * qq - q1 * q1;
@@ -202,7 +219,7 @@ inline PairTrial try_codes(const Part& p, const PairSums& sums, float hi, Lanes 
   Lanes scale = select(solvable, (sums.w * xq - sums.wx * q1) / determinant, Lanes{});
   Lanes m = (sums.wx - scale * q1) / sums.w;
   const IntLanes beyond = m > limit;
-  m = select(beyond, fill(limit), m);
+  m = select(beyond, limit, m);
   scale = select(beyond, (xq - limit * q1) * inverse(qq), scale);
   const Lanes error =
       sums.wxx - 2.0f * scale * xq - 2.0f * m * sums.wx + scale * scale * qq + 2.0f * scale * m * q1 + m * m * sums.w;
@@ -219,9 +236,8 @@ struct BestPair {
              select(better, trial.error, lanes.error)};
   }
   ScaleMin best() const {
-    float least;
-    const int at = least_lane(lanes.error, &least);
-    return {lanes.scale[at], lanes.min[at]};
+    const Cheapest cheapest(lanes.error);
+    return {cheapest.of(lanes.scale), cheapest.of(lanes.min)};
   }
 };
 
@@ -229,28 +245,27 @@ struct BestPair {
 /// not exceed 0.
 inline ScaleMin fit_pair(const Part& p, float hi, bool negative, const PairRange& range) {
   Lanes least = load_lanes(p.x), most = least;
-  for (int i = kLanes; i < p.n; i += kLanes) {
+  for (int i = kLanes; i < p.n_floats(); i += kLanes) {
     const Lanes x = load_lanes(p.x + i);
-    least = x < least ? x : least;
-    most = x > most ? x : most;
+    least = select(x < least, x, least);
+    most = select(x > most, x, most);
   }
-  float low = -largest_lane(-least);
-  const float high = largest_lane(most);
-  if (negative && low > 0.0f) low = 0.0f;
-  const float width = high - low;
-  if (!(width > 0.0f)) return {0.0f, low};
+  Lanes low = least_of_sides(least);
+  if (negative) low = select(low > 0.0f, Lanes{}, low);
+  const Lanes width = largest_of_sides(most) - low;
+  if (!any_lane(width > 0.0f)) return {Lanes{}, low};
   Lanes w{}, wx{}, wxx{};
-  alignas(32) float from_low[32];
-  for (int i = 0; i < p.n; i += kLanes) {
+  alignas(64) float from_low[32 * kSides];
+  for (int i = 0; i < p.n_floats(); i += kLanes) {
     const Lanes x = load_lanes(p.x + i) - low, weight = load_lanes(p.w + i);
     store_lanes(from_low + i, x);
     w += weight;
     wx += weight * x;
     wxx += weight * x * x;
   }
-  const PairSums sums{sum_lanes(w), sum_lanes(wx), sum_lanes(wxx)};
+  const PairSums sums{sum_of_sides(w), sum_of_sides(wx), sum_of_sides(wxx)};
   const Part above_low{from_low, p.w, nullptr, p.n, p.even};
-  const float limit = negative ? -low : __builtin_inff();
+  const Lanes limit = negative ? -low : fill(__builtin_inff());
   BestPair kept;
   const auto look = [&](Lanes scale, Lanes min, int times) {
     for (int round = 0; round < times; ++round) {
@@ -260,8 +275,9 @@ inline ScaleMin fit_pair(const Part& p, float hi, bool negative, const PairRange
       min = trial.min;
     }
   };
-  Lanes below{};
-  for (int l = 0; l < kLanes; ++l) below[l] = range.below + range.below_step * static_cast<float>(l);
+  Float8 steps{};
+  for (int l = 0; l < kCandidates; ++l) steps[l] = range.below + range.below_step * static_cast<float>(l);
+  const Lanes below = for_sides(steps);
   for (int start = 0; start < range.count; ++start) {
     const float above = range.above + range.above_step * static_cast<float>(start);
     look(width * (1.0f - above - below) / hi, width * below, range.rounds());

@@ -18,10 +18,26 @@ struct WholeLevels {
 /// The 16 values of IQ4_NL and IQ4_XS: those of a normal distribution, about.
 struct Iq4Levels {
   static constexpr float kValues[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-#if defined(__AVX2__) && !defined(__clang__)
+  /// Between value k and the next: where the nearest changes.
+  static constexpr float middle(int k) { return 0.5f * (kValues[k] + kValues[k + 1]); }
+#if HEARTH_ENCODE_SIDES == 2 && !defined(__clang__)
+  // Lanes of a register as tables: a binary search among the 15 boundaries, node k leading to 2k and 2k + 1.
+  [[gnu::always_inline]] Lanes nearest(Lanes v) const {
+    constexpr Lanes kTree = {0,         middle(7),  middle(3),  middle(11), middle(1), middle(5),
+                             middle(9), middle(13), middle(0),  middle(2),  middle(4), middle(6),
+                             middle(8), middle(10), middle(12), middle(14)};
+    constexpr Lanes kSorted = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    IntLanes node = (v > middle(7) ? IntLanes{} + 3 : IntLanes{} + 2);
+    for (int step = 0; step < 3; ++step) {
+      const Lanes boundary = permute(kTree, node);
+      node += node;
+      node = v > boundary ? node + 1 : node;
+    }
+    return permute(kSorted, node & 15);
+  }
+#elif defined(__AVX2__) && HEARTH_ENCODE_SIDES == 1 && !defined(__clang__)
   // Lanes of a register as a table: a binary search among the 15 boundaries.
   [[gnu::always_inline]] Lanes nearest(Lanes v) const {
-    constexpr auto middle = [](int k) { return 0.5f * (kValues[k] + kValues[k + 1]); };
     IntLanes k = (v > middle(7)) & 8;
     k |= (v > select(k != 0, fill(middle(11)), fill(middle(3)))) & 4;
     k |= (v > __builtin_shuffle(Lanes{middle(1), middle(5), middle(9), middle(13)}, k >> 2)) & 2;
@@ -50,6 +66,15 @@ struct Iq4Levels {
     int k = 0;
     while (k < 15 && kValues[k] != level) ++k;
     return k;
+  }
+  /// Levels become their numbers, 0 to 15; n is a multiple of kLanes.
+  static void number(float* level, int n) {
+    for (int i = 0; i < n; i += kLanes) {
+      const Lanes v = load_lanes(level + i);
+      IntLanes k{};
+      for (int b = 0; b < 15; ++b) k -= v > middle(b);
+      store_lanes(level + i, __builtin_convertvector(k, Lanes));
+    }
   }
 };
 
