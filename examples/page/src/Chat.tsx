@@ -75,6 +75,9 @@ export function Chat() {
           <Icon name="down" />
         </button>
       )}
+      <div class="offscreen" role="status">
+        {run ? t('working') : ''}
+      </div>
       <Composer isRunning={run !== undefined} onEditLast={editLast} />
     </main>
   );

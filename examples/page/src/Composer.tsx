@@ -1,6 +1,6 @@
 // Where messages are written and files attached.
 import { useSignal } from '@preact/signals';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { send, stop } from './answers';
 import { t } from './i18n';
 import { Icon, IconButton } from './icons';
@@ -73,12 +73,32 @@ export function Composer({ isRunning, onEditLast }: { isRunning: boolean; onEdit
     event.preventDefault();
     void add(Array.from(list));
   };
-  const onDrop = (event: DragEvent) => {
-    isOver.value = false;
-    if (!event.dataTransfer?.files.length) return;
-    event.preventDefault();
-    void add(Array.from(event.dataTransfer.files));
-  };
+  // Anywhere on the page: a file that is dropped beside the field would replace the page.
+  useEffect(() => {
+    const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') ?? false;
+    const onOver = (event: DragEvent) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      isOver.value = true;
+    };
+    const onLeave = (event: DragEvent) => {
+      if (event.relatedTarget === null) isOver.value = false;
+    };
+    const onDrop = (event: DragEvent) => {
+      isOver.value = false;
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      void add(Array.from(event.dataTransfer?.files ?? []));
+    };
+    addEventListener('dragover', onOver);
+    addEventListener('dragleave', onLeave);
+    addEventListener('drop', onDrop);
+    return () => {
+      removeEventListener('dragover', onOver);
+      removeEventListener('dragleave', onLeave);
+      removeEventListener('drop', onDrop);
+    };
+  }, []);
 
   return (
     <form
@@ -87,12 +107,6 @@ export function Composer({ isRunning, onEditLast }: { isRunning: boolean; onEdit
         event.preventDefault();
         submit();
       }}
-      onDragOver={(event) => {
-        event.preventDefault();
-        isOver.value = true;
-      }}
-      onDragLeave={() => (isOver.value = false)}
-      onDrop={onDrop}
     >
       {files.value.length > 0 && (
         <ul class="attached">

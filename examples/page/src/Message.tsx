@@ -91,6 +91,7 @@ function StatsLine({ stats, model }: { stats: AnswerStats; model: string | undef
     `${secondsText(stats.firstToken)} ${t('first_token')}`,
     `${cached} % ${t('cache')}`,
   ];
+  if (stats.drafted) parts.push(`${stats.accepted ?? 0}/${stats.drafted} ${t('guesses')}`);
   if (stats.finish === 'length') parts.push(t('length_reached'));
   return <p class="stats">{parts.filter(Boolean).join(' · ')}</p>;
 }

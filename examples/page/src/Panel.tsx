@@ -2,12 +2,12 @@
 import { useSignal } from '@preact/signals';
 import { t, type Word } from './i18n';
 import { IconButton } from './icons';
-import { jsonFault, kGroups, kNoSettings, kParameters, type Parameter, type Settings } from './parameters';
+import { jsonFault, kGroups, kNoSettings, kParameters, modelFields, type Parameter, type Settings } from './parameters';
 import { change, changeParameter, changePresets, differs, failureText, load, model, panelShown, pendingLoad, presets, runs, say, server, settings } from './state';
 
 /** What is used where nothing is set: the model's own, else the server's. */
 function otherwise(name: string): string {
-  const own = model.value?.sampling[name] ?? server.value?.sampling[name];
+  const own = modelFields(model.value?.sampling ?? {})[name] ?? server.value?.sampling[name];
   return typeof own === 'number' ? String(Number(own.toPrecision(4))) : t('default');
 }
 

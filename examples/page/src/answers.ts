@@ -76,8 +76,9 @@ async function run(id: string, nodeId: string): Promise<void> {
     const messages = pathOf(from, nodeId)
       .filter((node) => node.id !== nodeId || node.content !== '')
       .map(requestMessage);
-    if (settings.value.system.trim() !== '') messages.unshift({ role: 'system', content: settings.value.system });
-    const body = { ...requestFields(settings.value), model: chosen.name, messages };
+    const system = settings.value.system.trim() !== '' ? settings.value.system : chosen.system;
+    if (system !== '') messages.unshift({ role: 'system', content: system });
+    const body = { ...requestFields(settings.value, chosen.sampling), model: chosen.name, messages };
     change((node) => ({ ...node, model: chosen.name }), true);
     void refresh();
     const onPiece = (piece: Piece) => {

@@ -82,7 +82,15 @@ interface Chunk {
     };
     finish_reason?: string | null;
   }[];
-  timings?: { cache_n: number; prompt_n: number; prompt_per_second: number; predicted_n: number; predicted_per_second: number };
+  timings?: {
+    cache_n: number;
+    prompt_n: number;
+    prompt_per_second: number;
+    predicted_n: number;
+    predicted_per_second: number;
+    draft_n?: number;
+    draft_n_accepted?: number;
+  };
 }
 
 /** Lines of a stream of events behind "data: ". */
@@ -133,6 +141,10 @@ export async function streamChat(body: Record<string, unknown>, onPiece: (piece:
       stats.tokens = chunk.timings.predicted_n;
       stats.tokensPerSecond = chunk.timings.predicted_per_second;
       stats.promptPerSecond = chunk.timings.prompt_per_second;
+      if (chunk.timings.draft_n) {
+        stats.drafted = chunk.timings.draft_n;
+        stats.accepted = chunk.timings.draft_n_accepted ?? 0;
+      }
     }
   }
   stats.seconds = seconds();

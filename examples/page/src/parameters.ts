@@ -112,9 +112,20 @@ export function jsonFault(text: string, kind: 'object' | 'array'): string {
   }
 }
 
-/** The fields of a request that the settings stand for. Throws where a text is no JSON. */
-export function requestFields(settings: Settings): Record<string, unknown> {
-  const fields: Record<string, unknown> = { ...settings.parameters };
+/** What the model's own definition asks for, by the names of /v1/chat/completions; it may come with Ollama's. */
+export function modelFields(own: Record<string, unknown>): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const { name } of kParameters) {
+    const value = own[name === 'max_tokens' ? 'num_predict' : name];
+    if (typeof value === 'number' && (name !== 'max_tokens' || value > 0)) fields[name] = value;
+  }
+  if (typeof own.stop === 'string' || Array.isArray(own.stop)) fields.stop = own.stop;
+  return fields;
+}
+
+/** The fields of a request that the settings stand for, over those of the model. Throws where a text is no JSON. */
+export function requestFields(settings: Settings, own: Record<string, unknown>): Record<string, unknown> {
+  const fields: Record<string, unknown> = { ...modelFields(own), ...settings.parameters };
   if (settings.stop.length > 0) fields.stop = settings.stop;
   if (settings.dryBreakers.length > 0) fields.dry_sequence_breakers = settings.dryBreakers;
   if (settings.ignoreEnd) fields.ignore_eos = true;

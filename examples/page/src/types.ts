@@ -22,6 +22,9 @@ export interface AnswerStats {
   firstToken: number;
   seconds: number;
   finish: string;
+  /** Tokens that a draft had guessed, and how many of them were right. */
+  drafted?: number;
+  accepted?: number;
 }
 
 export type Role = 'user' | 'assistant' | 'tool';

@@ -211,6 +211,23 @@ export const tests = {
     for (const name of names) assert.equal(seen.body[name], undefined, name);
   },
 
+  async 'what the model itself asks for is sent, unless it is set'({ page }) {
+    const seen = lastRequest(page);
+    await page.route('**/hearth/state', async (route) => {
+      const state = await (await route.fetch()).json();
+      for (const model of state.models) Object.assign(model, { system: 'Be kind.', sampling: { temperature: 0.25, num_predict: 6, stop: ['zzz'], top_k: 'x', other: 1 } });
+      await route.fulfill({ json: state });
+    });
+    await page.reload();
+    await page.locator('.model-button', { hasText: 'small-world' }).waitFor();
+    await say(page, kSum);
+    assert.deepEqual([seen.body.temperature, seen.body.max_tokens, seen.body.stop, seen.body.top_k, seen.body.other], [0.25, 6, ['zzz'], undefined, undefined]);
+    assert.equal(seen.body.messages[0].content, 'Be kind.');
+    await set(page, { temperature: 1 });
+    await say(page, kSum);
+    assert.deepEqual([seen.body.temperature, seen.body.max_tokens], [1, 6]);
+  },
+
   async 'context and cache types load the model anew'({ page, url }) {
     await page.keyboard.press('Alt+P');
     const context = page.locator('.panel label.number', { hasText: 'Context' }).locator('input');
@@ -277,6 +294,13 @@ export const tests = {
     assert.match(content, /^notes\.txt:\n````\nThe kite is red\.\n```\nnot the end\n````\n\nWhat colour is it\?$/);
     await page.reload();
     await page.locator('.message .file summary', { hasText: 'notes.txt' }).waitFor();
+    // Dropped beside the field, too.
+    await page.evaluate(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File(['dropped'], 'dropped.txt'));
+      for (const name of ['dragover', 'drop']) document.querySelector('.top').dispatchEvent(new DragEvent(name, { dataTransfer, bubbles: true, cancelable: true }));
+    });
+    await page.locator('.attached li', { hasText: 'dropped.txt' }).waitFor();
   },
 
   async 'reasoning is folded, calls are shown and answered'({ page }) {
