@@ -73,8 +73,19 @@ class Learner {
   }
 
  private:
-  /// What the template writes after the prompt for a message; nullopt when it fails.
+  /// What the template writes after the prompt for a message; nullopt when it fails. Some write calls only where there
+  /// is no content.
   std::optional<std::string> answer(const ChatMessage& message) {
+    std::optional<std::string> text = written(message);
+    if (message.tool_calls.empty() || !message.content.empty() || (text && text->find(kNames[0]) != kNone)) return text;
+    ChatMessage without = message;
+    without.no_content = true;
+    std::optional<std::string> other = written(without);
+    if (!other || other->find(kNames[0]) == kNone) return text;
+    format_.needs_no_content = true;
+    return other;
+  }
+  std::optional<std::string> written(const ChatMessage& message) {
     const Result<ChatPrompt> made = template_.render({{.role = "user", .content = "Qask7"}, message}, options_);
     if (!made && made.error().code == ErrorCode::kOutOfMemory) out_of_memory_ = made.error();
     if (!made) return std::nullopt;
@@ -229,7 +240,9 @@ void Learner::learn_calls() {
     blanks = begin.size() - least.size();
   if (name_after != kNone) format_.glue = begin.substr(0, blanks);
   format_.begin = begin.substr(blanks);
-  if (format_.begin.empty()) return;
+  // A name right behind the prompt can be told from content where that begins otherwise.
+  const bool at_start = name == 0 && !format_.content_begin.empty() && !format_.before_args.empty();
+  if (format_.begin.empty() && (!at_start || format_.as_pairs)) return;
   // The second of two calls begins where the arguments of the first have ended.
   const auto after_first = [&](bool with_args) -> std::string {
     const auto two = render("", {probe_call(0, with_args), probe_call(1, true)});

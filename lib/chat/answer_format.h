@@ -21,8 +21,10 @@ struct AnswerFormat {
 
   bool has_calls = false;
   bool as_pairs = false;                   ///< keys and values one by one instead of a JSON object
+  bool needs_no_content = false;           ///< messages with calls must have no content at all, not an empty one
   std::string glue;                        ///< blanks between content and a call
-  std::string begin;                       ///< before the first name, without the glue
+  std::string begin;                       ///< before the first name, without the glue; empty: a tool's name begins the
+                                           ///< answer
   std::string before_args;                 ///< between a name and its arguments, or the first key
   std::string key_to_value, value_to_key;  ///< of pairs
   std::string key_to_json;                 ///< where values that are no strings are told apart; empty: they are not

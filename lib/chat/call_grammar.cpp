@@ -187,6 +187,10 @@ Result<Grammar> CallWriter::write(const std::vector<Tool>& tools) {
     if (!thinking) return thinking.error();
     body = pool_.seq({*thinking, body});
   }
+  if (!options_.forced && format_.begin.empty()) {
+    const ExprId any = pool_.repeat(pool_.chars(grammar::CodeSet::all(), Encoding::kPlain), 0, -1);
+    body = pool_.alt({pool_.seq({literal(format_.content_begin), any}), body});
+  }
   pool_.define(root_, body);
   Result<Grammar> grammar = GrammarInternals::make(pool_);
   if (grammar && GrammarInternals::program(*grammar).is_empty) {

@@ -25,7 +25,7 @@ struct CallGrammarOptions {
   bool parallel = true;
   bool forced =
       false;  ///< the whole answer: reasoning, where the format has it, and calls; false: what follows `after`
-  std::string_view after{};
+  std::string_view after{};  ///< empty though not forced: the answer is calls, or content as the format begins it
   const Tokenizer* tokenizer = nullptr;  ///< tells which markers are control tokens
 };
 Result<Grammar> call_grammar(const AnswerFormat& format, const std::vector<Tool>& tools,

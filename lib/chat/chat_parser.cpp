@@ -7,6 +7,7 @@
 
 #include "lib/base/guard.h"
 #include "lib/chat/answer_format.h"
+#include "lib/chat/call_grammar.h"
 #include "lib/chat/chat_parser_impl.h"
 #include "lib/json/reader.h"
 #include "lib/json/writer.h"
@@ -109,6 +110,7 @@ struct ChatParser::Impl {
   bool begin(bool last);
   bool read_reasoning(bool last, ChatDelta& out);
   bool read_content(bool last, ChatDelta& out);
+  Fit begins_call(size_t at) const;
   Fit read_calls(size_t& at, bool last, std::vector<ToolCall>& calls) const;
   Fit read_object(size_t& at, ToolCall& call) const;
   Fit read_pairs(size_t& at, ToolCall& call, bool& is_bare) const;
@@ -117,7 +119,9 @@ struct ChatParser::Impl {
 
   AnswerFormat format;
   std::set<std::string> strings;
+  std::vector<std::string> names;  ///< of tools, where nothing else tells that a call begins
   Place place = Place::kStart;
+  bool may_call = true;  ///< of such calls: nothing else was written yet
   std::string text_;
   size_t pos = 0;  ///< what stands before it has been given out
 };
@@ -152,6 +156,7 @@ bool ChatParser::Impl::begin(bool last) {
   const Fit fit = match(format.content_begin, text_, at, nullptr);
   if (!last && (may_come || fit == Fit::kMore)) return false;
   if (fit == Fit::kYes) pos = at;
+  may_call = fit != Fit::kYes || at == 0;
   place = Place::kContent;
   return true;
 }
@@ -192,7 +197,9 @@ bool ChatParser::Impl::read_reasoning(bool last, ChatDelta& out) {
 }
 
 bool ChatParser::Impl::read_content(bool last, ChatDelta& out) {
-  const size_t call = format.has_calls ? find_literal(format.begin, text_, pos) : kNone;
+  const bool by_name = format.has_calls && format.begin.empty();
+  const bool may_come = format.has_calls && (!by_name || (may_call && pos < text_.size()));
+  const size_t call = may_come ? find_literal(format.begin, text_, pos) : kNone;
   const auto give = [&](size_t to) {
     out.content += text().substr(pos, to - pos);
     pos = to;
@@ -215,6 +222,10 @@ bool ChatParser::Impl::read_content(bool last, ChatDelta& out) {
     give(safe);
     return false;
   }
+  if (fit != Fit::kYes && by_name) {
+    may_call = false;
+    return true;
+  }
   if (fit != Fit::kYes) {  // malformed: its marker is content
     give(call + 1);
     return true;
@@ -227,12 +238,28 @@ bool ChatParser::Impl::read_content(bool last, ChatDelta& out) {
   return true;
 }
 
+/// Whether the name of a tool stands there, and what comes between it and its arguments.
+Fit ChatParser::Impl::begins_call(size_t at) const {
+  Fit best = Fit::kNo;
+  for (const std::string& name : names) {
+    size_t end = at;
+    const Fit fit = match(name + format.before_args, text_, end, nullptr);
+    if (fit == Fit::kYes) return fit;
+    if (fit == Fit::kMore) best = fit;
+  }
+  return best;
+}
+
 /// From the marker of the first call to the end of the last; kMore: more text is needed to tell.
 Fit ChatParser::Impl::read_calls(size_t& at, bool last, std::vector<ToolCall>& calls) const {
   ToolCall call;
   size_t pos_now = at;
   if (match(format.begin, text_, pos_now, &call.id) != Fit::kYes) return Fit::kNo;
   while (true) {
+    if (format.begin.empty()) {
+      const Fit fit = begins_call(pos_now);
+      if (fit != Fit::kYes) return fit;
+    }
     bool is_bare = false;
     const Fit body = format.as_pairs ? read_pairs(pos_now, call, is_bare) : read_object(pos_now, call);
     if (body != Fit::kYes) return body;
@@ -372,6 +399,10 @@ Result<ChatParser> ChatParserInternals::make(AnswerFormat format, std::string_vi
   auto impl = std::make_unique<ChatParser::Impl>();
   impl->format = std::move(format);
   impl->strings = string_parameters(tools_json);
+  if (impl->format.has_calls && impl->format.begin.empty()) {
+    const Result<std::vector<chat::Tool>> tools = chat::read_tools(tools_json);
+    for (size_t i = 0; tools && i < tools->size(); ++i) impl->names.push_back((*tools)[i].name);
+  }
   return ChatParser(std::move(impl));
 }
 

@@ -138,6 +138,14 @@ Result<ToolUse> ToolUse::create(const ChatTemplate& chat_template, const ChatOpt
 
 Result<ChatPrompt> ToolUse::render(const std::vector<ChatMessage>& messages) const {
   return guard([&]() -> Result<ChatPrompt> {
+    if (!impl_->is_generic && impl_->format.needs_no_content) {
+      std::vector<ChatMessage> changed = messages;
+      for (ChatMessage& message : changed) {
+        const bool is_empty = message.content.empty() && message.content_parts_json.empty();
+        if (!message.tool_calls.empty() && is_empty) message.no_content = true;
+      }
+      return impl_->chat_template.render(changed, impl_->options);
+    }
     if (!impl_->is_generic) return impl_->chat_template.render(messages, impl_->options);
     return impl_->chat_template.render(as_text(messages, impl_->format, impl_->description), impl_->options);
   });
@@ -151,7 +159,7 @@ Result<ToolGrammar> ToolUse::grammar(const Tokenizer* tokenizer) const {
     ToolGrammar out;
     if (!forced) {
       out.after = chat::call_trigger(impl.format);
-      if (out.after.empty()) return ToolGrammar{};
+      if (out.after.empty() && !impl.format.begin.empty()) return ToolGrammar{};
     }
     Result<Grammar> grammar = chat::call_grammar(
         impl.format, impl.tools,

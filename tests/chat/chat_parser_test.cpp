@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "hearth/tool_use.h"
+#include "lib/chat/chat_parser_impl.h"
 #include "tests/support/golden.h"
 
 namespace hearth {
@@ -22,6 +24,13 @@ const char* const kTools = R"([{"type": "function", "function": {"name": "get_we
 struct Read {
   std::string content, reasoning;
   std::vector<ToolCall> calls;
+  bool operator==(const Read& other) const {
+    return content == other.content && reasoning == other.reasoning &&
+           std::equal(calls.begin(), calls.end(), other.calls.begin(), other.calls.end(),
+                      [](const ToolCall& a, const ToolCall& b) {
+                        return a.id == b.id && a.name == b.name && a.arguments_json == b.arguments_json;
+                      });
+  }
 };
 
 void add(Read& to, const ChatDelta& part) {
@@ -30,16 +39,18 @@ void add(Read& to, const ChatDelta& part) {
   to.calls.insert(to.calls.end(), part.tool_calls.begin(), part.tool_calls.end());
 }
 
-Read read_back(const ChatTemplate& tmpl, const std::string& text, size_t cut) {
-  auto parser = ChatParser::create(tmpl, {.tools_json = kTools});
+/// The text in pieces of `cut` bytes, the first of them of `first`.
+Read read_back(const chat::AnswerFormat& format, std::string_view text, size_t first, size_t cut) {
+  auto parser = ChatParserInternals::make(format, kTools);
   Read out;
-  for (size_t at = 0; at < text.size(); at += cut) add(out, *parser->push(std::string_view(text).substr(at, cut)));
+  add(out, *parser->push(text.substr(0, first)));
+  for (size_t at = first; at < text.size(); at += cut) add(out, *parser->push(text.substr(at, cut)));
   add(out, *parser->finish());
   return out;
 }
 
 /// What the template writes for a message, without the end of the turn; "" when it cannot.
-std::string written(const ChatTemplate& tmpl, const ChatMessage& message) {
+std::string written_as(const ChatTemplate& tmpl, const ChatMessage& message) {
   const ChatMessage user{.role = "user", .content = "Hi?"};
   const ChatMessage plain{.role = "assistant", .content = "Zplain9"};
   const auto prompt = tmpl.render({user}, {.tools_json = kTools});
@@ -51,6 +62,15 @@ std::string written(const ChatTemplate& tmpl, const ChatMessage& message) {
   const std::string end = at == std::string::npos ? "" : simple->text().substr(at + 7);
   if (!end.empty() && text.ends_with(end)) text.resize(text.size() - end.size());
   return text;
+}
+
+/// Some templates write calls only where there is no content.
+std::string written(const ChatTemplate& tmpl, ChatMessage message) {
+  const std::string text = written_as(tmpl, message);
+  if (message.tool_calls.empty() || !message.content.empty()) return text;
+  if (text.find(message.tool_calls[0].name) != std::string::npos) return text;
+  message.no_content = true;
+  return written_as(tmpl, message);
 }
 
 TEST(GoldenChatParser, ReadsBackWhatTemplatesWrite) {
@@ -65,10 +85,10 @@ TEST(GoldenChatParser, ReadsBackWhatTemplatesWrite) {
   for (const auto& path : files) {
     const auto tmpl = ChatTemplate::compile(testing::read_file(path), "<s>", "</s>");
     ASSERT_TRUE(tmpl.ok()) << path;
-    const auto parser = ChatParser::create(*tmpl, {.tools_json = kTools});
-    if (!parser) continue;
-    n_calls += parser->knows_calls();
-    n_reasoning += parser->knows_reasoning();
+    const auto format = chat::learn_answer_format(*tmpl, {.tools_json = kTools});
+    if (!format) continue;
+    n_calls += format->has_calls;
+    n_reasoning += format->has_reasoning;
     const std::vector<ChatMessage> messages = {
         {.role = "assistant", .content = "Just text, 1 < 2."},
         {.role = "assistant", .content = "Answer.", .reasoning = "I think."},
@@ -77,12 +97,23 @@ TEST(GoldenChatParser, ReadsBackWhatTemplatesWrite) {
         {.role = "assistant", .content = "Let me look.", .tool_calls = {search}},
     };
     for (const ChatMessage& message : messages) {
-      if (!message.tool_calls.empty() && !parser->knows_calls()) continue;
-      if (!message.reasoning.empty() && !parser->knows_reasoning()) continue;
       const std::string text = written(*tmpl, message);
       if (text.empty()) continue;
+      if (!message.tool_calls.empty() && !format->has_calls) {
+        EXPECT_EQ(text.find(message.tool_calls[0].name), std::string::npos) << path << ": " << text;
+        continue;
+      }
+      if (!message.reasoning.empty() && !format->has_reasoning) {
+        EXPECT_EQ(text.find(message.reasoning), std::string::npos) << path << ": " << text;
+        continue;
+      }
+      const Read at_once = read_back(*format, text, text.size(), text.size());
+      for (size_t first = 1; first < text.size(); ++first) {
+        ASSERT_TRUE(read_back(*format, text, first, text.size()) == at_once)
+            << path << " cut at " << first << ": " << text;
+      }
       for (const size_t cut : {text.size(), size_t{1}, size_t{7}}) {
-        const Read got = read_back(*tmpl, text, cut);
+        const Read got = read_back(*format, text, cut, cut);
         const std::string what = path.filename().string() + ", pieces of " + std::to_string(cut) + ": " + text;
         if (text.find(message.content) != std::string::npos) {
           // Content before a call may be written as thinking.
@@ -119,7 +150,9 @@ TEST(ChatParser, KeepsMalformedCallsAndOtherTextAsContent) {
       "{% if add_generation_prompt %}<|assistant|>{% endif %}");
   ASSERT_TRUE(tmpl.ok()) << tmpl.error().message;
   const std::string good = "Yes. <call>{\"name\": \"f\", \"arguments\": {\"a\": [1]}}</call>";
-  const Read read = read_back(*tmpl, good, 3);
+  const auto format = chat::learn_answer_format(*tmpl, {.tools_json = kTools});
+  ASSERT_TRUE(format.ok());
+  const Read read = read_back(*format, good, 3, 3);
   ASSERT_EQ(read.calls.size(), 1u);
   EXPECT_EQ(read.calls[0].name, "f");
   EXPECT_EQ(read.calls[0].arguments_json, "{\"a\": [1]}");
@@ -128,11 +161,60 @@ TEST(ChatParser, KeepsMalformedCallsAndOtherTextAsContent) {
        {"<call>{\"name\": \"f\", \"arguments\": [1]}</call>", "a <call> b", "<call>{\"name\": \"f",
         "<call>{\"name\": \"f\", \"arguments\": {\"a\": tru}}</call> x", "<cal", "<call>"}) {
     for (const size_t cut : {size_t{1}, text.size()}) {
-      const Read other = read_back(*tmpl, text, cut);
+      const Read other = read_back(*format, text, cut, cut);
       EXPECT_EQ(other.content, text);
       EXPECT_TRUE(other.calls.empty());
     }
   }
+}
+
+/// Where nothing but a tool's name begins a call, only known names do, and only where the answer begins.
+TEST(ChatParser, CallsMayBeginWithTheirNames) {
+  const auto tmpl = ChatTemplate::compile(
+      "{% for m in messages %}<|{{ m.role }}|>{% for c in m.tool_calls %}{{ c.function.name }}\n{{ "
+      "c.function.arguments | tojson }}{% else %}{{ '\\n' }}{{ m.content }}{% endfor %}{% endfor %}"
+      "{% if add_generation_prompt %}<|assistant|>{% endif %}");
+  ASSERT_TRUE(tmpl.ok()) << tmpl.error().message;
+  const auto format = chat::learn_answer_format(*tmpl, {.tools_json = kTools});
+  ASSERT_TRUE(format.ok());
+  EXPECT_TRUE(format->has_calls);
+  const std::string call = "search\n{\"query\": \"x\"}", other = "get_weather\n{\"city\": \"Rome\"}";
+  for (const size_t cut : {size_t{1}, size_t{100}}) {
+    const Read two = read_back(*format, call + other, cut, cut);
+    ASSERT_EQ(two.calls.size(), 2u);
+    EXPECT_EQ(two.calls[0].name, "search");
+    EXPECT_EQ(two.calls[1].arguments_json, "{\"city\": \"Rome\"}");
+    EXPECT_EQ(two.content, "");
+    EXPECT_EQ(read_back(*format, "\n" + call, cut, cut).content, call);
+    for (const std::string text : {"find\n{\"query\": 1}", "search", "search it", "search\n{\"query\": ", "get_we"}) {
+      const Read plain = read_back(*format, text, cut, cut);
+      EXPECT_EQ(plain.content, text);
+      EXPECT_TRUE(plain.calls.empty());
+    }
+  }
+  const auto use = ToolUse::create(*tmpl, {.tools_json = kTools});
+  ASSERT_TRUE(use.ok());
+  const auto rules = use->grammar();
+  ASSERT_TRUE(rules.ok() && rules->grammar && rules->after.empty());
+  EXPECT_TRUE(rules->grammar->match(call)->can_end);
+  EXPECT_TRUE(rules->grammar->match("\nfind é\n{}")->can_end);
+  EXPECT_EQ(rules->grammar->match("search\n{\"find\": 1}")->taken, 9u);
+  EXPECT_EQ(rules->grammar->match("find\n{}")->taken, 0u);
+}
+
+TEST(ChatParser, CallsMayNeedMessagesWithoutContent) {
+  const auto tmpl = ChatTemplate::compile(
+      "{% for m in messages %}<|{{ m.role }}|>{% if m.content is none %}{% for c in m.tool_calls %}<call>{{ "
+      "c.function.name }} {{ c.function.arguments | tojson }}</call>{% endfor %}{% else %}{{ m.content }}{% endif %}"
+      "<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}");
+  ASSERT_TRUE(tmpl.ok()) << tmpl.error().message;
+  const auto use = ToolUse::create(*tmpl, {.tools_json = kTools});
+  ASSERT_TRUE(use.ok()) << use.error().message;
+  EXPECT_FALSE(use->is_generic());
+  const ToolCall call{.name = "search", .arguments_json = "{\"query\": \"x\"}"};
+  const auto prompt = use->render({{.role = "user", .content = "?"}, {.role = "assistant", .tool_calls = {call}}});
+  ASSERT_TRUE(prompt.ok());
+  EXPECT_EQ(prompt->text(), "<|user|>?<|end|><|assistant|><call>search {\"query\": \"x\"}</call><|end|><|assistant|>");
 }
 
 }  // namespace
