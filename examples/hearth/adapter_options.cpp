@@ -10,6 +10,7 @@ namespace hearth_tool {
 
 using hearth::Error;
 using hearth::ErrorCode;
+using hearth::Result;
 using hearth::Status;
 
 void AdapterSettings::declare(Options& options) {
@@ -26,7 +27,8 @@ std::pair<std::string, float> split_scale(const std::string& text) {
   return {text.substr(0, colon), scale};
 }
 
-Status AdapterSettings::load(const hearth::Model& model, hearth::SessionOptions& session) const {
+Result<std::vector<hearth::AdapterScale>> AdapterSettings::load(const hearth::Model& model) const {
+  std::vector<hearth::AdapterScale> loaded;
   for (const auto& [flag, files, kind] :
        {std::tuple("--lora", &loras, hearth::AdapterKind::kLora),
         std::tuple("--control-vector", &control_vectors, hearth::AdapterKind::kControlVector)}) {
@@ -40,9 +42,16 @@ Status AdapterSettings::load(const hearth::Model& model, hearth::SessionOptions&
                          (kind == hearth::AdapterKind::kLora ? "a control vector" : "a LoRA adapter")};
       }
       show_warning(adapter->info().warning);
-      session.adapters.push_back({*adapter, scale});
+      loaded.push_back({*adapter, scale});
     }
   }
+  return loaded;
+}
+
+Status AdapterSettings::load(const hearth::Model& model, hearth::SessionOptions& session) const {
+  auto loaded = load(model);
+  if (!loaded) return loaded.error();
+  session.adapters = std::move(*loaded);
   return {};
 }
 

@@ -20,6 +20,7 @@ using hearth::Result;
 
 struct EmbedOptions {
   ModelSettings model;
+  AdapterSettings adapters;
   std::string text, file = "-", pooling = "model", isa;
   bool has_text = false, json = false, csv = false, no_normalize = false, truncate = false, exact = false;
   int32_t dimensions = 0, n_threads = 0, batch_tokens = 2048;
@@ -92,13 +93,16 @@ int embed(const EmbedOptions& o) {
   if (!pooling) return fail_usage(pooling.error().message);
   const auto model = load_model(o.model);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
+  const auto adapters = o.adapters.load(*model);
+  if (!adapters) return fail(adapters.error());
   auto embedder = Embedder::create(*model, {.pooling = *pooling,
                                             .normalize = !o.no_normalize,
                                             .dimensions = o.dimensions,
                                             .truncate = o.truncate,
                                             .batch_tokens = o.batch_tokens,
                                             .n_threads = o.n_threads,
-                                            .exact_products = o.exact});
+                                            .exact_products = o.exact,
+                                            .adapters = *adapters});
   if (!embedder) return fail(embedder.error());
   const auto lines = o.has_text ? Result<std::vector<std::string>>({o.text}) : read_lines(o.file);
   if (!lines) return fail(lines.error());
@@ -128,6 +132,7 @@ Action setup_embed(Options& options) {
   options.add("--batch-tokens", values->batch_tokens, "Tokens computed together, of several texts");
   options.add("-t,--threads", values->n_threads, "Threads (0: the physical cores that this process may use)");
   options.add("--exact", values->exact, "Multiply quantised weights by float activations, not 8-bit ones (slower)");
+  values->adapters.declare(options);
   options.add("--isa", values->isa, "Instruction set to use");
   return [values, options] {
     values->has_text = options.given("text");

@@ -28,14 +28,14 @@ int merge(const MergeSettings& o) {
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
   AdapterSettings adapters;
   adapters.loras = o.loras;
-  hearth::SessionOptions session;
-  if (auto status = adapters.load(*model, session); !status) return fail(status.error());
+  const auto loaded = adapters.load(*model);
+  if (!loaded) return fail(loaded.error());
   Progress progress("writing " + o.output);
   options.progress = [&](size_t tensor, size_t n_tensors) {
     progress.update(tensor, n_tensors);
     return !interrupted();
   };
-  const auto status = hearth::merge_adapters(*model, session.adapters, o.output, options);
+  const auto status = hearth::merge_adapters(*model, *loaded, o.output, options);
   progress.clear();
   if (!status && interrupted()) return fail_interrupted("; nothing was written to " + o.output);
   return status ? 0 : fail(status.error());

@@ -32,7 +32,9 @@ struct AdapterSettings {
   std::vector<std::string> loras, control_vectors;
 
   void declare(Options& options);
-  /// Loads them into session.adapters; errors name the file.
+  /// Loads them; errors name the file.
+  hearth::Result<std::vector<hearth::AdapterScale>> load(const hearth::Model& model) const;
+  /// The same, into session.adapters.
   hearth::Status load(const hearth::Model& model, hearth::SessionOptions& session) const;
 };
 

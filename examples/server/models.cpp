@@ -223,6 +223,7 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
   }
   auto adapters = open_adapters(*model);
   for (const auto& file : adapters->entries) options.session.adapters.push_back({file.adapter, file.scale});
+  if (options.embedder) options.embedder->adapters = options.session.adapters;
   auto engine = hearth::Engine::create(*model, options);
   if (!engine) throw api_error(engine.error());
   auto plan = model->plan(options.session);

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hearth/adapter.h"
 #include "hearth/batch.h"
 #include "hearth/model.h"
 #include "hearth/result.h"
@@ -22,13 +23,14 @@ namespace hearth {
 struct EmbedderOptions {
   /// How token vectors become one; kNone: as the model's file says, or the mean where it says nothing.
   Pooling pooling = Pooling::kNone;
-  bool normalize = true;             ///< divide by the L2 norm (not the scores of a reranker)
-  int32_t dimensions = 0;            ///< keep this many leading elements (models trained for it); 0: all
-  bool truncate = false;             ///< cut texts that the model cannot hold; otherwise they are kContextFull
-  int32_t batch_tokens = 2048;       ///< most tokens computed together, of several texts; one longer text raises it
-  int n_threads = 0;                 ///< 0: default_thread_count()
-  bool exact_products = false;       ///< as SessionOptions::exact_products
-  const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the embedder
+  bool normalize = true;                 ///< divide by the L2 norm (not the scores of a reranker)
+  int32_t dimensions = 0;                ///< keep this many leading elements (models trained for it); 0: all
+  bool truncate = false;                 ///< cut texts that the model cannot hold; otherwise they are kContextFull
+  int32_t batch_tokens = 2048;           ///< most tokens computed together, of several texts; one longer text raises it
+  int n_threads = 0;                     ///< 0: default_thread_count()
+  bool exact_products = false;           ///< as SessionOptions::exact_products
+  std::vector<AdapterScale> adapters{};  ///< of this model, for every text; set_adapters() changes them
+  const ThreadPool* pool = nullptr;      ///< a host's own pool, which must outlive the embedder
 };
 
 struct Embedding {
@@ -54,6 +56,11 @@ class Embedder {
   Result<Embedding> embed(std::string_view text);
   /// The same from token ids, special tokens included. kInvalidArgument for an empty list or an id out of range.
   Result<std::vector<Embedding>> embed_tokens(std::span<const std::vector<Token>> texts);
+
+  /// Adapters of the texts from now on, as Session::set_adapters: of the layers after pooling, too.
+  Status set_adapters(std::span<const AdapterScale> adapters);
+  Status set_adapters(std::initializer_list<AdapterScale> adapters);
+  std::span<const AdapterScale> adapters() const;
 
   /// Length of the vectors.
   int32_t dimensions() const;

@@ -28,6 +28,8 @@ class AdapterSet {
 
   /// What is ready for these tokens; nullptr when none of them uses an adapter.
   AdapterPass* begin(std::span<const BatchToken> batch);
+  /// As AdapterPass::take_status.
+  Status take_status() { return pass_.take_status(); }
   /// Names the set that acts on a position; 0: none does.
   uint64_t key(SeqId seq, int32_t pos) const;
 

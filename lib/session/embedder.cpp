@@ -80,7 +80,8 @@ struct Embedder::Impl {
   TextRange next_range(std::span<const std::vector<Token>> texts, size_t first) const;
   Status compute(std::span<const std::vector<Token>> texts, const TextRange& range);
   std::vector<float> pool(size_t first_row, size_t n_rows) const;
-  std::vector<float> finish(std::vector<float> pooled);
+  Status take_status();
+  std::vector<float> finish(std::vector<float> pooled, SeqId seq, int32_t n_tokens);
 };
 
 Status Embedder::Impl::make_session(int32_t n_tokens, int32_t n_texts) {
@@ -94,6 +95,7 @@ Status Embedder::Impl::make_session(int32_t n_tokens, int32_t n_texts) {
   wanted.k_type = wanted.v_type = KVType::kF32;
   wanted.n_threads = options.n_threads;
   wanted.exact_products = options.exact_products;
+  wanted.adapters = options.adapters;
   wanted.hidden_only = true;
   wanted.pool = options.pool;
   Result<Session> made = Session::create(model, wanted);
@@ -151,9 +153,12 @@ std::vector<float> Embedder::Impl::pool(size_t first_row, size_t n_rows) const {
   return mean;
 }
 
-/// The layers after pooling, then truncation and normalization.
-std::vector<float> Embedder::Impl::finish(std::vector<float> pooled) {
-  const ForwardContext c = SessionInternals::of(*session).context();
+/// The layers after pooling, with the adapters of the text's last token; then truncation and normalization.
+std::vector<float> Embedder::Impl::finish(std::vector<float> pooled, SeqId seq, int32_t n_tokens) {
+  Session::Impl& s = SessionInternals::of(*session);
+  ForwardContext c = s.context();
+  const BatchToken row{.id = 0, .pos = n_tokens - 1, .seq = seq};
+  c.adapters = s.adapters.begin({&row, 1});
   const Weights& w = ModelInternals::of(model).weights;
   if (pooling == Pooling::kRank) {
     if (w.rank) {
@@ -171,6 +176,13 @@ std::vector<float> Embedder::Impl::finish(std::vector<float> pooled) {
   pooled.resize(static_cast<size_t>(width));
   if (options.normalize) normalize(pooled);
   return pooled;
+}
+
+/// Of the layers after pooling.
+Status Embedder::Impl::take_status() {
+  Session::Impl& s = SessionInternals::of(*session);
+  if (Status fits = s.matmul_scratch.take_status(); !fits) return fits;
+  return s.adapters.take_status();
 }
 
 Embedder::Embedder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -223,12 +235,12 @@ Result<std::vector<Embedding>> Embedder::embed_tokens(std::span<const std::vecto
       size_t row = 0;
       for (; at < range.end; ++at) {
         const size_t n_rows = impl_->pooling == Pooling::kMean ? texts[at].size() : 1;
-        embeddings[at] = {impl_->finish(impl_->pool(row, n_rows)), static_cast<int32_t>(texts[at].size())};
+        const auto n_tokens = static_cast<int32_t>(texts[at].size());
+        embeddings[at] = {impl_->finish(impl_->pool(row, n_rows), static_cast<SeqId>(at - range.first), n_tokens),
+                          n_tokens};
         row += n_rows;
       }
-      if (Status status = SessionInternals::of(*impl_->session).matmul_scratch.take_status(); !status) {
-        return status.error();
-      }
+      if (Status status = impl_->take_status(); !status) return status.error();
     }
     return embeddings;
   });
@@ -266,6 +278,25 @@ Result<Embedding> Embedder::embed(std::string_view text) {
     if (!all) return all.error();
     return std::move(all->front());
   });
+}
+
+Status Embedder::set_adapters(std::span<const AdapterScale> adapters) {
+  return guard([&]() -> Status {
+    std::vector<AdapterScale> kept(adapters.begin(), adapters.end());
+    if (impl_->session) {
+      if (Status set = impl_->session->set_adapters(adapters); !set) return set;
+    }
+    impl_->options.adapters = std::move(kept);
+    return {};
+  });
+}
+
+Status Embedder::set_adapters(std::initializer_list<AdapterScale> adapters) {
+  return set_adapters(std::span(adapters.begin(), adapters.size()));
+}
+
+std::span<const AdapterScale> Embedder::adapters() const {
+  return impl_->options.adapters;
 }
 
 int32_t Embedder::dimensions() const {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "hearth/hearth.h"
+#include "support/adapter_file.h"
 #include "support/tiny_model.h"
 
 namespace {
@@ -62,6 +63,39 @@ TEST_F(Reuse, GivesTheSameBits) {
       }
     }
   }
+}
+
+/// What adapters changed is computed for each sequence, and what a sequence computed with them is not known to others,
+/// also when it has put them down since.
+TEST_F(Reuse, PagesOfAdaptersAreNotShared) {
+  const auto adapter_bytes = hearth::testing::AdapterFile(hearth::testing::TinyModel(), 4).gguf();
+  const auto adapter = hearth::Adapter::from_memory(adapter_bytes, model_);
+  ASSERT_TRUE(adapter) << adapter.error().message;
+  const auto ids = prompt(320, 40, 1);
+  int32_t known = 0;
+  Session fresh = session({.n_ctx = 1024, .n_seqs = 3});
+  const std::vector<float> plain = start(fresh, 0, ids, known);
+  ASSERT_TRUE(fresh.set_adapters(1, {{*adapter, 1.0f}}));
+  const std::vector<float> changed = start(fresh, 1, ids, known);
+  EXPECT_EQ(known, 0);
+  EXPECT_NE(changed, plain);
+
+  Session s = session({.n_ctx = 2048, .n_seqs = 3});
+  ASSERT_TRUE(s.set_adapters(0, {{*adapter, 1.0f}}));
+  EXPECT_EQ(start(s, 0, ids, known), changed);
+  EXPECT_EQ(start(s, 1, ids, known), plain);
+  EXPECT_EQ(known, 0);
+  ASSERT_TRUE(s.set_adapters(2, {{*adapter, 0.5f}}));
+  EXPECT_NE(start(s, 2, ids, known), changed);
+  EXPECT_EQ(known, 0);
+
+  Session t = session({.n_ctx = 2048, .n_seqs = 2});
+  ASSERT_TRUE(t.set_adapters(0, {{*adapter, 1.0f}}));
+  ASSERT_TRUE(t.prefill(std::span(ids).first(128), {.seq = 0}));
+  ASSERT_TRUE(t.set_adapters(0, {}));
+  ASSERT_TRUE(t.prefill(std::span(ids).subspan(128), {.seq = 0}));
+  EXPECT_EQ(start(t, 1, ids, known), plain);
+  EXPECT_EQ(known, 0);
 }
 
 TEST_F(Reuse, ManyConversationsHoldAPromptOnce) {
