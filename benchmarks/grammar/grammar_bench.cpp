@@ -1,10 +1,11 @@
 // Runs folders of JSON schemas with instances (MaskBench's form, see README.md beside it) and prints how many pass, and
 // what masks and compiling cost.
 //
-//   hearth_bench_grammar VOCAB.gguf FOLDER [-v] [--in-order] [part of a name...]
+//   hearth_bench_grammar VOCAB.gguf FOLDER [-v] [--in-order] [--cases FILE] [part of a name...]
 //
 // Listed properties may stand in any order, as in the instances of some schemas; with --in-order only in the schema's,
-// as programs have it by default.
+// as programs have it by default. --cases writes the vocabulary and all cases, tokenized, as lines of JSON, for
+// benchmarks/peers/xgrammar.mjs.
 #include <time.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@
 
 namespace {
 
+using hearth::Status;
 using hearth::grammar::Json;
 using hearth::grammar::JsonTree;
 /// Time of this thread, so that other programs disturb it little.
@@ -83,10 +85,52 @@ struct Table {
   size_t counts[kOutcomes] = {};
 };
 
+/// Cases as another program reads them: first the vocabulary, then a line for each schema.
+class CaseFile {
+ public:
+  Status open(const std::string& path, const hearth::GgufFile& vocabulary) {
+    const auto* tokens = vocabulary.find("tokenizer.ggml.tokens");
+    const auto texts = tokens ? tokens->as_string_array() : hearth::Error{hearth::ErrorCode::kNotFound, "no tokens"};
+    if (!texts) return texts.error();
+    out_.open(path);
+    std::string line = "{\"tokens\":[";
+    for (const std::string_view text : *texts) {
+      if (line.back() != '[') line += ',';
+      hearth::json::append_string(line, text);
+    }
+    out_ << line << "]}\n";
+    return out_ ? Status() : hearth::Error{hearth::ErrorCode::kIo, path + " cannot be written"};
+  }
+  bool is_open() const { return out_.is_open(); }
+  void write_case(const std::string& name, const std::string& schema, const Json& tests,
+                  const hearth::Tokenizer& tokenizer) {
+    std::string line = "{\"name\":";
+    hearth::json::append_string(line, name);
+    hearth::json::append_string(line += ",\"schema\":", schema);
+    line += ",\"tests\":[";
+    for (const Json* test : tests.items) {
+      std::string text;
+      write(*test->find("data"), "", text);
+      const auto ids = tokenizer.encode(text);
+      if (!ids) continue;
+      if (line.back() != '[') line += ',';
+      line +=
+          std::string("{\"valid\":") + (test->find("valid")->is(Json::Kind::kTrue) ? "true" : "false") + ",\"ids\":[";
+      for (const hearth::Token id : *ids) (line += line.back() == '[' ? "" : ",") += std::to_string(id);
+      line += "]}";
+    }
+    out_ << line << "]}\n";
+  }
+
+ private:
+  std::ofstream out_;
+};
+
 class Bench {
  public:
   Bench(const hearth::Tokenizer& tokenizer, bool verbose, bool any_order)
       : tokenizer_(tokenizer), verbose_(verbose), any_order_(any_order) {}
+  CaseFile cases;
 
   void run_line(const std::string& file, const std::string& line) {
     const auto tree = JsonTree::parse(line);
@@ -96,6 +140,7 @@ class Bench {
     what_ = file + " " + (name ? name->text : "?");
     std::string schema;
     write(*entry.find("schema"), "", schema);
+    if (cases.is_open()) cases.write_case(what_, schema, *entry.find("tests"), tokenizer_);
     const auto start = Clock::now();
     const Outcome outcome = judge(schema, *entry.find("tests"));
     const double total = us_since(start);
@@ -202,7 +247,8 @@ class Bench {
 int main(int argc, char** argv) {
   if (argc < 3)
     return std::fprintf(stderr,
-                        "usage: hearth_bench_grammar VOCAB.gguf FOLDER [-v] [--in-order] [part of a name...]\n"),
+                        "usage: hearth_bench_grammar VOCAB.gguf FOLDER [-v] [--in-order] [--cases FILE] [part of a "
+                        "name...]\n"),
            2;
   const auto file = hearth::GgufFile::open(argv[1]);
   if (!file) return std::fprintf(stderr, "%s\n", file.error().message.c_str()), 1;
@@ -211,6 +257,12 @@ int main(int argc, char** argv) {
   std::vector<std::string> wanted(argv + 3, argv + argc);
   const bool verbose = std::erase(wanted, "-v") > 0, in_order = std::erase(wanted, "--in-order") > 0;
   Bench bench(*tokenizer, verbose, !in_order);
+  if (const auto at = std::find(wanted.begin(), wanted.end(), "--cases");
+      at != wanted.end() && at + 1 != wanted.end()) {
+    if (const Status opened = bench.cases.open(at[1], *file); !opened)
+      return std::fprintf(stderr, "%s\n", opened.error().message.c_str()), 1;
+    wanted.erase(at, at + 2);
+  }
   {  // the vocabulary is sorted once, before anything is measured
     const auto start = Clock::now();
     (void)hearth::GrammarMatcher::create(*hearth::Grammar::json(), *tokenizer);
