@@ -1,4 +1,4 @@
-# What a shared library exports: the names that the public headers declare. Writes a version script for the linker from them, so that
+# What a shared library exports: the names that the public headers declare, and the C interface. Writes a version script for the linker from them, so that
 # neither internals nor what the standard library's templates leave in the objects becomes part of the interface.
 file(GLOB public_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/hearth/*.h)
 set(patterns "")
@@ -17,7 +17,7 @@ set(script "{\n  global:\n    extern \"C++\" {\n")
 foreach(pattern IN LISTS patterns)
   string(APPEND script "      ${pattern};\n")
 endforeach()
-string(APPEND script "    };\n  local:\n    *;\n};\n")
+string(APPEND script "    };\n    hearth_*;\n  local:\n    *;\n};\n")
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/exports.txt CONTENT "${script}" @ONLY)
 set(HEARTH_EXPORTS ${PROJECT_BINARY_DIR}/generated/exports.txt)
 set(HEARTH_SHARED_OPTIONS "LINKER:--version-script=${HEARTH_EXPORTS}")

@@ -39,7 +39,7 @@ endfunction()
 
 # Models wait for kernels and memory: what lib/ does besides is built for size, but for what runs for every byte or token.
 set(levels_of_lib base:-O2 io:-Os unicode:-O2 json:-Os gguf:-Os tokenizer:-O2 grammar:-Os jinja:-Os arch:-Os cpu:-Os matmul:-Os cache:-Os model:-Os
-  sample:-O2 session:-Os engine:-Os quantize:-Os convert:-Os chat:-Os)
+  sample:-O2 session:-Os engine:-Os quantize:-Os convert:-Os chat:-Os c:-Os)
 if(HEARTH_JINJA)
   list(FILTER lib_sources EXCLUDE REGEX "/lib/chat/without_jinja\\.cpp$")
 else()
