@@ -27,6 +27,10 @@ HearthCode report(const Status& status, HearthError* error) {
   return code;
 }
 
+HearthCode call_body(HearthError* error, Body body) {
+  return report(guard([&] { return body.run(body.object); }), error);
+}
+
 Status needs(std::initializer_list<Argument> all) {
   for (const Argument& one : all) {
     if (one.pointer == nullptr) return Error{ErrorCode::kInvalidArgument, std::string(one.name) + " is NULL"};

@@ -18,10 +18,17 @@ namespace hearth::c {
 /// A status as a code, with its message in `error` (which may be null). Allocates nothing.
 HearthCode report(const Status& status, HearthError* error);
 
+/// A borrowed callable that returns a Status.
+struct Body {
+  void* object;
+  Status (*run)(void* object);
+};
+HearthCode call_body(HearthError* error, Body body);
+
 /// body(), which returns a Status; no exception leaves it.
 template <typename F>
-HearthCode call(HearthError* error, F&& body) {
-  return report(guard(body), error);
+HearthCode call(HearthError* error, const F& body) {
+  return call_body(error, {const_cast<F*>(&body), [](void* object) -> Status { return (*static_cast<F*>(object))(); }});
 }
 
 struct Argument {
