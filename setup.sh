@@ -63,7 +63,7 @@ install() {
 }
 
 deps() {
-  install g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libeigen3-dev libgtest-dev
+  install g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libeigen3-dev libgtest-dev libssl-dev
   if command -v ninja >/dev/null; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
   # npm builds the page of hearth serve; a build without it has none, and is complete otherwise.
   command -v npm >/dev/null || (install nodejs npm) || say "no npm: hearth serve will have no page to talk on"
