@@ -145,7 +145,8 @@ void multiply_codes(float* acc, const void* memory, const ActGroup& x, int64_t n
 void dot_codes(float* out, const WeightTile& tile, const void* acts, int64_t stride, int64_t k, Unpack unpack,
                int64_t block_size, int64_t block_bytes) {
   constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
-  static_assert(kChunk % kUnit == 0);
+  constexpr int64_t kFour = 4;  // sixteens whose factors are turned at once
+  static_assert(kChunk % kUnit == 0 && kUnit / 16 % kFour == 0 && kRows == kFour);
   int8_t code[kRows][kUnit];
   float scale[kRows][kUnit / 16], min[kRows][kUnit / 16];
   for (int row = 0; row < tile.n_rows; row += kRows) {
@@ -157,11 +158,17 @@ void dot_codes(float* out, const WeightTile& tile, const void* acts, int64_t str
       for (int r = 0; r < kRows; ++r) {
         unpack({code[r], scale[r], min[r]}, row_of(tile, row + r) + i / block_size * block_bytes, n);
       }
-      for (int64_t s = 0; s < n / 16; ++s) {
-        const I32x4 dot = dot_of_rows(code, 16 * s, x.q + at + 16 * s);
-        const F32x4 scales = {scale[0][s], scale[1][s], scale[2][s], scale[3][s]};
-        const F32x4 mins = {min[0][s], min[1][s], min[2][s], min[3][s]};
-        sum = add_sixteen(sum, scales * x.d[at / 32 + s / 2], dot, mins, x.sum16[at / 16 + s]);
+      for (int64_t s = 0; s < n / 16; s += kFour) {
+        F32x4 scales[kFour], mins[kFour];  // [i]: of the i-th sixteen, a lane a row
+        for (int r = 0; r < kRows; ++r) scales[r] = load<F32x4>(scale[r] + s);
+        for (int r = 0; r < kRows; ++r) mins[r] = load<F32x4>(min[r] + s);
+        transpose(scales);
+        transpose(mins);
+        const int64_t four = (n / 16 - s < kFour) ? n / 16 - s : kFour;
+        for (int64_t j = s; j < s + four; ++j) {
+          const I32x4 dot = dot_of_rows(code, 16 * j, x.q + at + 16 * j);
+          sum = add_sixteen(sum, scales[j - s] * x.d[at / 32 + j / 2], dot, mins[j - s], x.sum16[at / 16 + j]);
+        }
       }
     }
     for (int r = 0; r < kRows && row + r < tile.n_rows; ++r) out[row + r] = sum[r];

@@ -14,6 +14,7 @@ namespace fastest {
 using namespace reference;
 using portable::unpack_Q4_0;
 using portable::unpack_Q4_K;
+using portable::unpack_Q5_0;
 using portable::unpack_Q5_K;
 using portable::unpack_Q6_K;
 using portable::unpack_Q8_0;

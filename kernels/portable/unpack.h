@@ -7,6 +7,7 @@
 namespace hearth::kernels::portable {
 
 void unpack_Q4_0(const Unpacked& out, const void* blocks, int64_t n);
+void unpack_Q5_0(const Unpacked& out, const void* blocks, int64_t n);
 void unpack_Q8_0(const Unpacked& out, const void* blocks, int64_t n);
 void unpack_Q4_K(const Unpacked& out, const void* blocks, int64_t n);
 void unpack_Q5_K(const Unpacked& out, const void* blocks, int64_t n);

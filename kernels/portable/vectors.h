@@ -16,6 +16,9 @@ using F32x8 = float __attribute__((vector_size(32)));
 using I32x4 = int32_t __attribute__((vector_size(16)));
 using I32x8 = int32_t __attribute__((vector_size(32)));
 using I16x8 = int16_t __attribute__((vector_size(16)));
+using U8x16 = uint8_t __attribute__((vector_size(16)));
+using U16x8 = uint16_t __attribute__((vector_size(16)));
+using U64x2 = uint64_t __attribute__((vector_size(16)));
 using I16x4 = int16_t __attribute__((vector_size(8)));
 
 /// A vector from memory of any alignment.
@@ -58,6 +61,18 @@ inline I32x4 sum_each(const I32x4 v[4]) {
   const I32x4 ab = shuffle<0, 4, 1, 5>(v[0], v[1]) + shuffle<2, 6, 3, 7>(v[0], v[1]);  // two of a, two of b, in turn
   const I32x4 cd = shuffle<0, 4, 1, 5>(v[2], v[3]) + shuffle<2, 6, 3, 7>(v[2], v[3]);
   return shuffle<0, 1, 4, 5>(ab, cd) + shuffle<2, 3, 6, 7>(ab, cd);
+}
+
+/// rows[i] = lane i of each of the four.
+inline void transpose(F32x4 rows[4]) {
+  I32x4 v[4];
+  for (int i = 0; i < 4; ++i) v[i] = reinterpret_cast<I32x4>(rows[i]);
+  const I32x4 ab_low = shuffle<0, 4, 1, 5>(v[0], v[1]), ab_high = shuffle<2, 6, 3, 7>(v[0], v[1]);
+  const I32x4 cd_low = shuffle<0, 4, 1, 5>(v[2], v[3]), cd_high = shuffle<2, 6, 3, 7>(v[2], v[3]);
+  rows[0] = reinterpret_cast<F32x4>(shuffle<0, 1, 4, 5>(ab_low, cd_low));
+  rows[1] = reinterpret_cast<F32x4>(shuffle<2, 3, 6, 7>(ab_low, cd_low));
+  rows[2] = reinterpret_cast<F32x4>(shuffle<0, 1, 4, 5>(ab_high, cd_high));
+  rows[3] = reinterpret_cast<F32x4>(shuffle<2, 3, 6, 7>(ab_high, cd_high));
 }
 
 /// The even and the odd ones of 16 bytes, each with its sign.
