@@ -19,6 +19,13 @@ Result<std::vector<AdapterScale>> to_cpp(const HearthAdapterScale* adapters, siz
   return all;
 }
 
+Status hand_out_adapter(std::span<const AdapterScale> all, size_t i, HearthAdapter** adapter, float* scale) {
+  if (i >= all.size()) return Error{ErrorCode::kNotFound, "there are no more adapters"};
+  *adapter = new HearthAdapter{all[i].adapter};
+  if (scale != nullptr) *scale = all[i].scale;
+  return {};
+}
+
 }  // namespace hearth::c
 
 extern "C" {

@@ -17,6 +17,9 @@ Result<EmbedderOptions> to_cpp(const HearthEmbedderOptions* options) {
   made.n_threads = full->n_threads;
   made.exact_products = full->exact_products;
   made.pool = pool_of(full->pool);
+  auto adapters = to_cpp(full->adapters, full->n_adapters);
+  if (!adapters) return adapters.error();
+  made.adapters = std::move(*adapters);
   return made;
 }
 
@@ -84,6 +87,22 @@ HearthCode hearth_embedder_embed_tokens(HearthEmbedder* embedder, const int32_t*
     const auto all = lists_of(ids, lengths, n);
     if (!all) return all.error();
     return hand_out_vectors(embedder->embedder.embed_tokens(*all), values, dimensions, n_tokens);
+  });
+}
+HearthCode hearth_embedder_set_adapters(HearthEmbedder* embedder, const HearthAdapterScale* adapters, size_t n,
+                                        HearthError* error) {
+  return call(error, [&]() -> hearth::Status {
+    if (auto s = needs({{embedder, "embedder"}}); !s) return s;
+    const auto all = to_cpp(adapters, n);
+    if (!all) return all.error();
+    return embedder->embedder.set_adapters(std::span<const hearth::AdapterScale>(*all));
+  });
+}
+HearthCode hearth_embedder_adapters(const HearthEmbedder* embedder, size_t i, HearthAdapter** adapter, float* scale,
+                                    HearthError* error) {
+  return call(error, [&]() -> hearth::Status {
+    if (auto s = needs({{embedder, "embedder"}, {adapter, "adapter"}}); !s) return s;
+    return hand_out_adapter(embedder->embedder.adapters(), i, adapter, scale);
   });
 }
 int32_t hearth_embedder_dimensions(const HearthEmbedder* embedder) {

@@ -14,6 +14,8 @@ Result<ToolUseOptions> to_cpp(const HearthToolUseOptions* options);
 Result<std::vector<ChatMessage>> to_cpp(const HearthChatMessage* messages, size_t n);
 /// kInvalidArgument for a null adapter.
 Result<std::vector<AdapterScale>> to_cpp(const HearthAdapterScale* adapters, size_t n);
+/// The i-th of a list, as a handle of the caller's.
+Status hand_out_adapter(std::span<const AdapterScale> all, size_t i, HearthAdapter** adapter, float* scale);
 TextCallback to_cpp(HearthTextCallback on_text, void* user);
 std::optional<TensorType> type_or_none(int32_t type);
 /// Texts of a caller's array.

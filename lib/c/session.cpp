@@ -160,11 +160,7 @@ HearthCode hearth_session_adapters(const HearthSession* session, int32_t seq, si
                                    float* scale, HearthError* error) {
   return call(error, [&]() -> hearth::Status {
     if (auto s = needs({{session, "session"}, {adapter, "adapter"}}); !s) return s;
-    const auto all = session->session.adapters(seq);
-    if (i >= all.size()) return hearth::Error{hearth::ErrorCode::kNotFound, "the sequence has no more adapters"};
-    *adapter = new HearthAdapter{all[i].adapter};
-    if (scale != nullptr) *scale = all[i].scale;
-    return {};
+    return hand_out_adapter(session->session.adapters(seq), i, adapter, scale);
   });
 }
 uint64_t hearth_session_adapter_key(const HearthSession* session, int32_t seq, int32_t pos) {

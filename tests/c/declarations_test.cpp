@@ -327,7 +327,12 @@ TEST(CInterface, IsAsRecorded) {
   std::set<std::string> left(now.begin(), now.end());
   std::string gone;
   for (std::string line; std::getline(recorded, line);) {
-    if (left.erase(line) == 0) gone += line + "\n";
+    if (left.erase(line) > 0) continue;
+    // A struct with a size may have grown: its fields stand before the new ones.
+    const std::string fields = line.substr(0, line.rfind('}'));
+    const auto grown = left.lower_bound(fields);
+    const bool has_size = fields.find("{ size_t size;") != std::string::npos;
+    if (!has_size || grown == left.end() || grown->compare(0, fields.size(), fields) != 0) gone += line + "\n";
   }
   EXPECT_EQ(gone, "") << "these declarations have gone or changed: programs that use them break";
   std::string added;

@@ -2,6 +2,7 @@
 #ifndef HEARTH_C_EMBEDDER_H
 #define HEARTH_C_EMBEDDER_H
 
+#include "hearth/c/adapter.h"
 #include "hearth/c/model.h"
 
 #ifdef __cplusplus
@@ -18,6 +19,8 @@ typedef struct HearthEmbedderOptions {
   int32_t n_threads;
   bool exact_products;
   const HearthThreadPool* pool;
+  const HearthAdapterScale* adapters;
+  size_t n_adapters;
 } HearthEmbedderOptions;
 HEARTH_API void hearth_embedder_options_init(HearthEmbedderOptions* options);
 
@@ -33,6 +36,11 @@ HEARTH_API HearthCode hearth_embedder_embed(HearthEmbedder* embedder, const Hear
 HEARTH_API HearthCode hearth_embedder_embed_tokens(HearthEmbedder* embedder, const int32_t* ids, const size_t* lengths,
                                                    size_t n, float** values, size_t* dimensions, int32_t** n_tokens,
                                                    HearthError* error);
+HEARTH_API HearthCode hearth_embedder_set_adapters(HearthEmbedder* embedder, const HearthAdapterScale* adapters,
+                                                   size_t n, HearthError* error);
+/* The i-th adapter, a handle of your own; HEARTH_NOT_FOUND beyond the last. */
+HEARTH_API HearthCode hearth_embedder_adapters(const HearthEmbedder* embedder, size_t i, HearthAdapter** adapter,
+                                               float* scale, HearthError* error);
 HEARTH_API int32_t hearth_embedder_dimensions(const HearthEmbedder* embedder);
 HEARTH_API int32_t hearth_embedder_pooling(const HearthEmbedder* embedder);
 HEARTH_API void hearth_embedder_plan(const HearthEmbedder* embedder, HearthMemoryPlan* out);
