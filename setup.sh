@@ -18,6 +18,7 @@ usage: ./setup.sh STEP
   emulated        the tests of the AVX-VNNI and AVX-512 kernels, emulated: for processors without them
   fuzz SECONDS    every fuzz entry for that long (clang)
   compilers [CLANG]  the library and the tool with clang (or clang-19 ...), with libstdc++ and libc++, warnings as errors
+  aarch64         the library for 64-bit ARM by a cross compiler, and its kernels and golden models under qemu
   format          lay the source out as .clang-format has it (clang-format 14)
 
 environment:
@@ -224,6 +225,53 @@ fuzz() {
   done
 }
 
+# cross_build TARGET PROGRAM...: the library and some programs for another processor, in build-TARGET: GoogleTest for
+# it first, from Debian's sources.
+cross_build() {
+  local target=$1 folder=build-$1 toolchain=$PWD/cmake/toolchains/$1.cmake program
+  shift
+  if [ ! -f "$folder/gtest/root/lib/cmake/GTest/GTestConfig.cmake" ]; then
+    say "building GoogleTest for $target"
+    cmake -S /usr/src/googletest -B "$folder/gtest" "${cmake_options[@]}" -DCMAKE_TOOLCHAIN_FILE="$toolchain" \
+      -DCMAKE_BUILD_TYPE=Release -DBUILD_GMOCK=OFF -DCMAKE_INSTALL_PREFIX="$PWD/$folder/gtest/root" -DCMAKE_INSTALL_LIBDIR=lib
+    cmake --build "$folder/gtest" --parallel "$jobs" --target install
+  fi
+  say "building the library and tests for $target in $folder"
+  cmake -S . -B "$folder" "${cmake_options[@]}" -DCMAKE_TOOLCHAIN_FILE="$toolchain" -DCMAKE_BUILD_TYPE=Release \
+    -DHEARTH_WERROR=ON -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=OFF -DGTest_DIR="$PWD/$folder/gtest/root/lib/cmake/GTest"
+  cmake --build "$folder" --parallel "$jobs" --target "$@"
+}
+
+# 64-bit ARM on processors without dot products, with them, and with matrix products of bytes: kernels, the library's own
+# checks, whole models. Emulated, so this says what is right, not what is fast.
+aarch64() {
+  local pair waited_for=() status=0
+  deps
+  install g++-aarch64-linux-gnu qemu-user googletest
+  cross_build aarch64 hearth hearth_whole hearth_test_kernels hearth_test_cpu hearth_golden_models
+  ctest --test-dir build-aarch64 -R '^symbols\.(no_|library_size|dot_)' --output-on-failure </dev/null
+  for pair in cortex-a72:neon neoverse-n1:neon_dotprod max,sve=off:neon_i8mm; do
+    emulated_arm "${pair%:*}" "${pair#*:}" >"build-aarch64/${pair#*:}.log" 2>&1 &
+    waited_for+=($!)
+  done
+  for pair in "${waited_for[@]}"; do wait "$pair" || status=1; done
+  say "summary of build-aarch64"
+  grep -E '^(==|\[  (PASSED|FAILED|SKIPPED))|Failure$|qemu:' build-aarch64/neon*.log | cut -d/ -f2- || true
+  return "$status"
+}
+
+# emulated_arm PROCESSOR SET: what is to be seen on a processor whose best instruction set that is.
+emulated_arm() {
+  local run=(qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "$1") tests=build-aarch64/tests status=0
+  say "$2 on $1: kernels"
+  "${run[@]}" $tests/hearth_test_kernels --gtest_brief=1 --gtest_filter="*/$2:Dispatch.*" </dev/null || status=1
+  say "$2 on $1: the self-test, texts and threads"
+  "${run[@]}" $tests/hearth_test_cpu --gtest_brief=1 --gtest_filter='SelfTest.Passes*:EverySet.*' </dev/null || status=1
+  say "$2 on $1: golden models"
+  "${run[@]}" $tests/hearth_golden_models --gtest_brief=1 --gtest_filter='*.Logits*:*.GreedyText*' </dev/null || status=1
+  return "$status"
+}
+
 # Everything but the tests, whose GoogleTest is built for one standard library.
 compilers() {
   local clang=${1:-clang} version stdlib
@@ -258,6 +306,7 @@ case $step in
   emulated) emulated ;;
   fuzz) fuzz "$@" ;;
   compilers) compilers "$@" ;;
+  aarch64) aarch64 ;;
   format) format ;;
   -h | --help | help) usage ;;
   *) usage >&2; exit 2 ;;

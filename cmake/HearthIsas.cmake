@@ -10,6 +10,7 @@
 #   EMULATED_NEEDS features, EMULATED_FLAGS flags   instead of the above when HEARTH_EMULATE_ISAS is on)
 # Nothing else in the build or in kernels/ names the sets.
 set(x86 "x86_64|AMD64|amd64")
+set(arm64 "aarch64|arm64|ARM64")
 set(avx2_needs AVX2 FMA F16C BMI1 BMI2)
 set(avx2_flags -mavx2 -mfma -mf16c -mbmi -mbmi2)
 
@@ -30,3 +31,10 @@ hearth_isa_row(avx512 BASE scalar PROCESSORS ${x86}
   # AVX-512 as portable code through SIMDe.
   EMULATED_NEEDS ${avx2_needs}
   EMULATED_FLAGS -I${PROJECT_SOURCE_DIR}/tests/emulation -DSIMDE_NO_NATIVE -O1 -w -fpermissive -Wno-psabi ${avx2_flags})
+
+# 64-bit ARM: every processor has Advanced SIMD (NEON); dot products of four bytes came with Armv8.2, products of 2x8 by 8x2
+# bytes with Armv8.6.
+hearth_isa_row(neon BASE scalar PROCESSORS ${arm64} FLAGS -O3)
+hearth_isa_row(neon_dotprod BASE neon PROCESSORS ${arm64} VECTORS neon NEEDS DOTPROD FLAGS -O3 -march=armv8.2-a+dotprod)
+hearth_isa_row(neon_i8mm BASE neon_dotprod PROCESSORS ${arm64} VECTORS neon NEEDS DOTPROD I8MM
+  FLAGS -O3 -march=armv8.2-a+dotprod+i8mm)

@@ -1,10 +1,18 @@
-// The table of processor features, and how they are found: CPUID and XGETBV say which exist, and which register files
-// the operating system saves at a task switch. Source: Intel 64 and IA-32 Architectures Software Developer's Manual,
-// vol. 1, sections 13.3, 14.3 and 15.2, vol. 2, CPUID.
+// The table of processor features, and how they are found. x86: CPUID and XGETBV say which exist, and which register
+// files the operating system saves at a task switch. Source: Intel 64 and IA-32 Architectures Software Developer's
+// Manual, vol. 1, sections 13.3, 14.3 and 15.2, vol. 2, CPUID. 64-bit ARM: the operating system says it, as programs
+// may not ask the processor: Linux and Android in the auxiliary vector (Documentation/arch/arm64/elf_hwcaps.rst of the
+// kernel), Apple's by sysctl ("Determining instruction set characteristics"), Windows by IsProcessorFeaturePresent.
 #include "kernels/cpu_features.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#elif defined(__aarch64__) && defined(_WIN32)
+#include <windows.h>
 #endif
 
 #include <cstddef>
@@ -55,6 +63,36 @@ uint64_t saved_registers() {
 bool has(const Feature& feature) {
   if ((cpuid(feature.leaf, feature.subleaf, feature.word) >> feature.bit & 1u) == 0) return false;
   return (saved_registers() & feature.registers) == feature.registers;
+}
+#elif defined(__aarch64__)
+/// A feature beyond Armv8.0 (where Advanced SIMD and conversions of half precision always are), by the names that each
+/// operating system has for it: a bit of the auxiliary vector's entry, a sysctl, a number.
+struct Feature {
+  std::string_view name;
+  uint64_t linux_entry;
+  int linux_bit;
+  const char* apple;
+  uint32_t windows;
+};
+constexpr uint64_t kHwcap = 16, kHwcap2 = 26;  // AT_HWCAP, AT_HWCAP2
+constexpr Feature kFeatures[] = {
+    {"DOTPROD", kHwcap, 20, "hw.optional.arm.FEAT_DotProd", 43},
+    {"I8MM", kHwcap2, 13, "hw.optional.arm.FEAT_I8MM", 66},
+};
+
+bool has(const Feature& feature) {
+#if defined(__linux__)
+  return (getauxval(feature.linux_entry) >> feature.linux_bit & 1u) != 0;
+#elif defined(__APPLE__)
+  int value = 0;
+  size_t size = sizeof value;
+  return sysctlbyname(feature.apple, &value, &size, nullptr, 0) == 0 && value != 0;
+#elif defined(_WIN32)
+  return IsProcessorFeaturePresent(feature.windows) != 0;
+#else
+  static_cast<void>(feature);
+  return false;
+#endif
 }
 #else
 struct Feature {

@@ -9,6 +9,7 @@ namespace hearth::kernels {
 namespace {
 
 constexpr int kLanes = 8;
+constexpr int kVectorRegisters = 16;
 using Floats = __m256;
 using Ints = __m256i;  ///< 8 x 32 bits
 using Mask = __m256;   ///< sign bit of a lane; all bits equal

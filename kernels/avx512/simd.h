@@ -9,6 +9,7 @@ namespace hearth::kernels {
 namespace {
 
 constexpr int kLanes = 16;
+constexpr int kVectorRegisters = 32;
 using Floats = __m512;
 using Ints = __m512i;    ///< 16 x 32 bits
 using Mask = __mmask16;  ///< bit i: lane i

@@ -14,7 +14,7 @@ namespace {
 constexpr int kBlockQueries = 4;
 /// Most vectors of tokens or elements, beside kBlockQueries accumulators each: all registers but the few that feed
 /// them. With two (AVX2), eight sums would have to be added to every four cycles, which is what one addition takes.
-constexpr int kTileVectors = kLanes == 16 ? 4 : 3;
+constexpr int kTileVectors = kVectorRegisters == 32 ? 4 : 3;
 
 /// Calls f.template operator()<vectors>(first) for pieces of n vectors, none of them single unless n is 1.
 template <typename F>

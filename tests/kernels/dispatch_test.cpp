@@ -52,6 +52,7 @@ TEST_F(Dispatch, ForcingSwitchesTheTableInUse) {
 }
 
 TEST_F(Dispatch, EachSetRunsItsOwnKernels) {
+  constexpr auto kType = static_cast<int>(kernels::TypeIndex::kQ4_K);
   for (int i = 1; i < kernels::isa_count(); ++i) {
     const kernels::KernelTable* table = kernels::isa_table(i);
     if (table == nullptr) continue;
@@ -61,7 +62,8 @@ TEST_F(Dispatch, EachSetRunsItsOwnKernels) {
     }
     ASSERT_NE(base, nullptr) << table->isa;
     const bool attends = table->attend_page != base->attend_page;
-    const bool multiplies = table->matmul.pack_acts != base->matmul.pack_acts &&
+    const bool multiplies = table->matmul.put_block != base->matmul.put_block &&
+                            table->matmul.decode[kType] != base->matmul.decode[kType] &&
                             table->matmul.multiply[1] != base->matmul.multiply[1] &&
                             table->int8_peak != base->int8_peak;
     // A set without vectors of its own (its base has the same registers) only multiplies.

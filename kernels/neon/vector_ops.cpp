@@ -1,0 +1,26 @@
+// Norms, rotary embedding, gates and elementwise operations on rows of floats.
+#include "kernels/neon/simd.h"
+//
+#include "kernels/neon/overlay.h"
+#include "kernels/reference/vector_ops.h"
+#include "kernels/simd/norms.h"
+#include "kernels/simd/vector_ops.h"
+
+namespace hearth::kernels::neon {
+
+void overlay_vector_ops(KernelTable& table) {
+  table.rms_norm = rms_norm_row;
+  table.layer_norm = layer_norm_row;
+  table.rope_pairs = rope_pairs_row;
+  table.rope_halves = rope_halves_row;
+  table.gate_mul = gate_mul_row;
+  table.add = add_rows;
+  table.scale = scale_row;
+  table.axpy = axpy_rows;
+  table.dot = dot_rows;
+  table.hadamard = hadamard_row<reference::hadamard>;
+  table.soft_cap = soft_cap_row;
+  table.softmax = softmax_row;
+}
+
+}  // namespace hearth::kernels::neon

@@ -1,0 +1,10 @@
+// Kernels of the types whose scales are found row by row (arm/decode_rows.h).
+#include "kernels/arm/decode_rows.h"
+#include "kernels/neon_dotprod/matmul.h"
+#include "kernels/neon_dotprod/values.h"
+
+namespace hearth::kernels::neon_dotprod {
+
+HEARTH_ROW_DECODERS(HEARTH_DEFINE_KERNELS)
+
+}  // namespace hearth::kernels::neon_dotprod
