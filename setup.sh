@@ -12,6 +12,7 @@ usage: ./setup.sh STEP
   demo [PROMPT]   build, then let a model write: $HEARTH_MODEL, or the one in examples/models
   test            deps, then build everything with warnings as errors and run all tests
   bench [ARGS]    build, then measure: hearth bench $HEARTH_MODEL ARGS
+  clients         the packages of the server's clients (npm, pip), and the tests that drive it with them
   asan, tsan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer
   real            fetch two small models with real weights (330 MB) and run what needs them
   page            what hearth serve shows in a browser: types are checked, chromium drives it
@@ -24,6 +25,7 @@ usage: ./setup.sh STEP
 environment:
   HEARTH_MODEL    a GGUF file for demo and bench
   HEARTH_GOLDEN   folder of golden data for the tests (../shared/golden)
+  HEARTH_API      folder of programs that drive the server as its clients do (../shared/api)
   HEARTH_REAL     folder of real weights (~/.cache/hearth/real)
   HEARTH_JOBS     compilers at a time (as many as processors)
 TEXT
@@ -127,6 +129,36 @@ skipped() {
   awk '/: Skipped$/ { getline; print }' "$1/Testing/Temporary/LastTest.log" | sed -E 's/[0-9]+/N/g' | sort | uniq -c | sort -rn | head -n 8
 }
 
+# client_packages FOLDER PART...: copies the programs that drive the server as its clients do, and installs the packages of
+# those parts. Where that cannot be done, their tests are skipped and say so.
+client_packages() {
+  local from=${HEARTH_API:-${HEARTH_GOLDEN:-../shared/golden}/../api} to=$1/api part
+  shift
+  if [ ! -d "$from/clients" ] || ! command -v npm >/dev/null; then return; fi
+  mkdir -p "$to"
+  cp -r "$from/." "$to"
+  export HEARTH_API=$PWD/$to
+  for part in "$@"; do
+    if [ -d "$to/$part/node_modules" ]; then continue; fi
+    say "installing the packages of $part"
+    (cd "$to/$part" && timeout 120 npm install --no-audit --no-fund --silent </dev/null) ||
+      say "npm has no packages for $part: tests of these clients are skipped"
+  done
+}
+
+# All of them, also those that take minutes to install.
+clients() {
+  deps
+  install python3-venv
+  client_packages build-test clients clients/aisdk clients/continue
+  local python=build-test/api/clients/python
+  [ -d "$python" ] || fail "the programs are missing (see HEARTH_API)"
+  if [ ! -x "$python/venv/bin/python" ]; then python3 -m venv "$python/venv"; fi
+  "$python/venv/bin/python" -m pip install -q -r "$python/requirements.txt"
+  target=hearth_test_server configure_and_build build-test -DCMAKE_BUILD_TYPE=Release -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=ON
+  ./build-test/tests/hearth_test_server --gtest_filter='*GoldenClients*' </dev/null
+}
+
 # run_tests FOLDER OPTION...: builds everything and runs ctest, whose summary comes last.
 run_tests() {
   local folder=$1
@@ -135,6 +167,7 @@ run_tests() {
   if [ "$(uname -m)" = x86_64 ]; then install qemu-user; fi  # older processors than this one
   say "building everything in $folder"
   configure_and_build "$folder" -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=ON "$@"
+  client_packages "$folder" clients clients/aisdk
   say "running the tests"
   local status=0 log=$folder/ctest.log
   ctest --test-dir "$folder" --output-on-failure --no-tests=error --parallel "$jobs" </dev/null 2>&1 | tee "$log" || status=$?
@@ -303,6 +336,7 @@ case $step in
   tsan) run_tests build-tsan --preset tsan ;;
   real) real ;;
   page) page ;;
+  clients) clients ;;
   emulated) emulated ;;
   fuzz) fuzz "$@" ;;
   compilers) compilers "$@" ;;

@@ -60,8 +60,8 @@ std::vector<hearth::AdapterScale> chosen_adapters(AdapterList& list, const Ask& 
 
 }  // namespace
 
-Answering::Answering(Lease lease, Ask ask, Metrics* metrics)
-    : lease_(std::move(lease)), ask_(std::move(ask)), metrics_(metrics) {
+Answering::Answering(Lease lease, Ask ask, Metrics* metrics, std::shared_ptr<LogNotes> notes)
+    : lease_(std::move(lease)), ask_(std::move(ask)), metrics_(metrics), notes_(std::move(notes)) {
   check();
   use_tools(*lease_, ask_);
   apply_format(*lease_, ask_);
@@ -254,7 +254,21 @@ void Answering::take_end(Choice& choice, const EngineEvent& event) {
   }
   usage_.generated_tokens += out.end.generated_tokens;
   last_end_ = out.end;
+  note();
   ready_.push_back(std::move(out));
+}
+
+/// What the answers that have ended took, for the log.
+void Answering::note() const {
+  if (metrics_ != nullptr) metrics_->queued(last_end_.queued_seconds);
+  if (!notes_) return;
+  const double took = last_end_.timings.generate_seconds;
+  const double rate = took > 0 ? last_end_.timings.generated_tokens / took : 0;
+  *notes_ = {{"model", to_text(lease_.entry.short_name())},
+             {"prompt_tokens", std::to_string(usage_.prompt_tokens)},
+             {"cached_tokens", std::to_string(usage_.cached_tokens)},
+             {"tokens", std::to_string(usage_.generated_tokens)},
+             {"tokens_per_second", to_text(std::round(rate * 10) / 10)}};
 }
 
 std::optional<std::vector<AnswerChoice>> Answering::collect(const StillThere& still_there) {

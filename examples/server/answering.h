@@ -31,8 +31,9 @@ Prompt infill_prompt(const LoadedModel& model, const std::string& before, const 
 class Answering {
  public:
   /// Everything that can be wrong with a request is found here, before an answer begins. Throws ApiError.
-  /// `metrics`, if given, learns when tokens come.
-  Answering(Lease lease, Ask ask, Metrics* metrics = nullptr);
+  /// `metrics`, if given, learns when tokens come; `notes` what the answers took, once all have ended or nobody wants
+  /// them any more.
+  Answering(Lease lease, Ask ask, Metrics* metrics = nullptr, std::shared_ptr<LogNotes> notes = nullptr);
   ~Answering();
 
   /// The next event of the answers, in order of the prompts; nothing after the last. `waiting` becomes true when
@@ -62,10 +63,12 @@ class Answering {
   void take_token(Choice& choice, const hearth::EngineEvent& event);
   void take_end(Choice& choice, const hearth::EngineEvent& event);
   void flush_chances(Choice& choice, AnswerEvent& out);
+  void note() const;
 
   Lease lease_;
   Ask ask_;
   Metrics* metrics_;
+  std::shared_ptr<LogNotes> notes_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::vector<std::vector<hearth::Token>> prompts_;
   std::vector<hearth::Ticket> tickets_;

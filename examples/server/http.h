@@ -18,6 +18,8 @@
 
 namespace hearth_server {
 
+using LogNotes = std::vector<std::pair<std::string, std::string>>;
+
 struct HttpRequest {
   std::string method;                                        ///< "GET", ...
   std::string path;                                          ///< percent-decoded, without the query
@@ -25,6 +27,8 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case, values trimmed
   std::string body;
   std::string peer;  ///< address of the client, for logs
+  /// What those who answer want to have in the log beside the rest: names and JSON values.
+  std::shared_ptr<LogNotes> notes = std::make_shared<LogNotes>();
 
   /// The first value of a header (name in lower case); nullptr when absent.
   const std::string* header(std::string_view name) const;
@@ -61,8 +65,10 @@ std::string query_value(std::string_view query, std::string_view name);
 struct HttpLimits {
   size_t max_head = 64 << 10;     ///< bytes of request line and headers
   size_t max_body = 32 << 20;     ///< bytes
+  size_t max_bodies = 256 << 20;  ///< bytes of all bodies that are being received or answered
   double head_seconds = 20;       ///< from its first byte to its last
-  double body_seconds = 120;      ///< for a body of any size
+  double body_seconds = 10;       ///< for a short body, ...
+  double body_rate = 64 << 10;    ///< ... and bytes per second that a longer one comes with at least
   double stall_seconds = 60;      ///< a reader that takes nothing for so long is left
   double idle_seconds = 120;      ///< between two requests of a connection
   size_t max_connections = 4000;  ///< more wait to be accepted
@@ -99,6 +105,8 @@ class HttpServer {
   /// them off.
   void stop(double seconds);
   size_t n_connections() const;
+  /// Requests that are being read or answered.
+  size_t n_active() const;
 
  private:
   struct Impl;

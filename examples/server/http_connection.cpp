@@ -48,9 +48,12 @@ bool is_token(std::string_view text) {
   });
 }
 
+constexpr const char* kTooManyBodies = "too many large requests are being answered; please try again";
+
 }  // namespace
 
 Connection::~Connection() {
+  release_body();
   if (fd_ >= 0) ::close(fd_);
 }
 
@@ -93,8 +96,48 @@ bool Connection::read_line(std::string& line, size_t limit, Clock::time_point de
   }
 }
 
+bool Connection::has_head(size_t from) const {
+  from = std::max(from, at_);
+  return in_.find("\n\r\n", from) != std::string::npos || in_.find("\n\n", from) != std::string::npos;
+}
+
+bool Connection::take_in() {
+  char buffer[16 << 10];
+  const ssize_t n = ::recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
+  if (n == 0) return true;
+  if (n < 0) return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+  const size_t before = in_.size();
+  if (!has_input()) head_begun_ = Clock::now();
+  in_.append(buffer, static_cast<size_t>(n));
+  while (has_input() && (in_[at_] == '\r' || in_[at_] == '\n')) ++at_;  // empty lines before a request are borne
+  return has_head(before - std::min<size_t>(before, 2)) || in_.size() - at_ > limits_.max_head;
+}
+
+void Connection::begin_wait() {
+  idle_since = Clock::now();
+  head_begun_ = idle_since;
+}
+
+bool Connection::is_late() const {
+  return has_input() && std::chrono::duration<double>(Clock::now() - head_begun_).count() > limits_.head_seconds;
+}
+
+bool Connection::reserve(size_t n) {
+  if (budget_.used.fetch_add(n) + n > limits_.max_bodies) return budget_.used -= n, false;
+  reserved_ += n;
+  return true;
+}
+
+void Connection::release_body() {
+  budget_.used -= reserved_;
+  reserved_ = 0;
+}
+
 Connection::Read Connection::read_head(HttpRequest& request) {
-  const auto deadline = in_seconds(limits_.head_seconds);
+  const bool begun = has_input() && head_begun_ != Clock::time_point{};
+  const auto deadline =
+      begun ? head_begun_ + (in_seconds(limits_.head_seconds) - Clock::now()) : in_seconds(limits_.head_seconds);
+  head_begun_ = {};
   fault_status_ = 0, body_bytes_ = 0, chunked_ = false;
   request.peer = peer_;
   std::string line;
@@ -184,7 +227,8 @@ Connection::Read Connection::read_body(HttpRequest& request) {
   if (lower(request.header_or_empty("expect")) == "100-continue" && !send_all("HTTP/1.1 100 Continue\r\n\r\n")) {
     return Read::kClosed;
   }
-  const auto deadline = in_seconds(limits_.body_seconds);
+  const double n_bytes = static_cast<double>(chunked_ ? limits_.max_body : body_bytes_);
+  const auto deadline = in_seconds(limits_.body_seconds + n_bytes / limits_.body_rate);
   return chunked_ ? read_chunks(request, deadline) : read_length(request, deadline);
 }
 
@@ -192,6 +236,7 @@ Connection::Read Connection::read_length(HttpRequest& request, Clock::time_point
   while (request.body.size() < body_bytes_) {
     if (!has_input() && !fill(deadline)) return fault(408, "the body did not come in time");
     const size_t n = std::min(body_bytes_ - request.body.size(), in_.size() - at_);
+    if (!reserve(n)) return fault(503, kTooManyBodies);
     request.body.append(in_, at_, n);
     at_ += n;
   }
@@ -209,6 +254,7 @@ Connection::Read Connection::read_chunks(HttpRequest& request, Clock::time_point
       return fault(413, "the body is longer than " + std::to_string(limits_.max_body) + " bytes");
     }
     if (n == 0) break;
+    if (!reserve(n)) return fault(503, kTooManyBodies);
     for (size_t left = n; left > 0;) {
       if (!has_input() && !fill(deadline)) return fault(408, "the body did not come in time");
       const size_t part = std::min(left, in_.size() - at_);

@@ -1,6 +1,7 @@
 // One connection: reading requests and writing replies, with limits of size and time.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <string>
 
@@ -10,12 +11,24 @@ namespace hearth_server {
 
 using Clock = std::chrono::steady_clock;
 
+/// Bytes of all bodies together, so that many clients cannot take more than a few may.
+struct BodyBudget {
+  std::atomic<size_t> used{0};
+};
+
 class Connection final : public StreamWriter {
  public:
   /// Owns the socket.
-  Connection(int fd, std::string peer, const HttpLimits& limits) : limits_(limits), fd_(fd), peer_(std::move(peer)) {}
+  Connection(int fd, std::string peer, const HttpLimits& limits, BodyBudget& budget)
+      : limits_(limits), budget_(budget), fd_(fd), peer_(std::move(peer)) {}
   ~Connection() override;
   Connection(const Connection&) = delete;
+
+  /// Takes in what has come, without waiting. True: there is a whole head, or something that needs no waiting for: a
+  /// head that is too long or too late, or the end of the connection.
+  bool take_in();
+  /// When a head that has begun to come is too late.
+  bool is_late() const;
 
   enum class Read { kRequest, kClosed, kFault };
   /// Reads the head of a request. kFault: status and message say why, and the connection must end.
@@ -23,6 +36,8 @@ class Connection final : public StreamWriter {
   /// Reads the body that the head promised.
   Read read_body(HttpRequest& request);
   bool has_body() const { return chunked_ || body_bytes_ > 0; }
+  /// The body is not needed any more.
+  void release_body();
   /// The body was announced with "Expect: 100-continue", or is wanted all the same.
   int fault_status() const { return fault_status_; }
   const std::string& fault_message() const { return fault_message_; }
@@ -37,6 +52,10 @@ class Connection final : public StreamWriter {
   bool is_open() override;
   /// Bytes of the next request have come already.
   bool has_input() const { return at_ < in_.size(); }
+  /// The head of the next request has come, too (its end at `from` or behind it).
+  bool has_head(size_t from = 0) const;
+  /// Nobody reads from now on but take_in().
+  void begin_wait();
   int fd() const { return fd_; }
   const std::string& peer() const { return peer_; }
   Clock::time_point idle_since = Clock::now();
@@ -51,13 +70,17 @@ class Connection final : public StreamWriter {
   Read read_chunks(HttpRequest& request, Clock::time_point deadline);
   Read read_length(HttpRequest& request, Clock::time_point deadline);
   bool send_all(std::string_view data);
+  bool reserve(size_t n);
 
   const HttpLimits& limits_;
+  BodyBudget& budget_;
   int fd_;
   std::string peer_;
   std::string in_;  ///< received; [0, at_) is used up
   size_t at_ = 0;
+  Clock::time_point head_begun_{};  ///< when its first byte came; none: no byte has
   size_t body_bytes_ = 0;
+  size_t reserved_ = 0;  ///< of the budget
   bool chunked_ = false, keep_alive_ = true, http_1_0_ = false, broken_ = false, chunking_ = false;
   int fault_status_ = 0;
   std::string fault_message_;

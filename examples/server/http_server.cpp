@@ -66,6 +66,7 @@ struct HttpServer::Impl {
   void accept_from(int fd);
   void make_room();
   void close_overdue();
+  void receive(int fd);
   void hand_over(int fd);
   void serve(const std::shared_ptr<Connection>& connection);
   bool answer_one(Connection& connection);
@@ -75,6 +76,7 @@ struct HttpServer::Impl {
 
   HttpLimits limits;
   Handlers handlers;
+  BodyBudget budget;
   WorkerPool pool;
   std::vector<int> listeners;
   std::string unix_path;
@@ -168,6 +170,11 @@ void HttpServer::stop(double seconds) {
     if (fd >= 0) ::close(fd);
 }
 
+size_t HttpServer::n_active() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->active.size();
+}
+
 size_t HttpServer::n_connections() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->idle.size() + impl_->active.size();
@@ -190,7 +197,7 @@ void HttpServer::Impl::loop() {
     }
     for (size_t i = 1; i < entries.size() && !stopping; ++i) {
       if (entries[i].revents == 0) continue;
-      i <= n_listening ? accept_from(entries[i].fd) : hand_over(entries[i].fd);
+      i <= n_listening ? accept_from(entries[i].fd) : receive(entries[i].fd);
     }
     close_overdue();
   }
@@ -208,7 +215,7 @@ void HttpServer::Impl::accept_from(int listener) {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     const std::lock_guard lock(mutex);
-    idle.emplace(fd, std::make_shared<Connection>(fd, address_text(address), limits));
+    idle.emplace(fd, std::make_shared<Connection>(fd, address_text(address), limits, budget));
   }
 }
 
@@ -224,12 +231,29 @@ void HttpServer::Impl::make_room() {
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
 }
 
+/// Ends connections that nobody uses; a head that does not come to its end is answered so.
 void HttpServer::Impl::close_overdue() {
-  const std::lock_guard lock(mutex);
-  const auto now = Clock::now();
-  std::erase_if(idle, [&](const auto& entry) {
-    return std::chrono::duration<double>(now - entry.second->idle_since).count() > limits.idle_seconds;
-  });
+  std::vector<int> late;
+  {
+    const std::lock_guard lock(mutex);
+    const auto now = Clock::now();
+    std::erase_if(idle, [&](const auto& entry) {
+      return std::chrono::duration<double>(now - entry.second->idle_since).count() > limits.idle_seconds;
+    });
+    for (const auto& [fd, connection] : idle)
+      if (connection->is_late()) late.push_back(fd);
+  }
+  for (const int fd : late) hand_over(fd);
+}
+
+/// Gives a connection to a worker once there is something for it to do, so that slow senders hold none.
+void HttpServer::Impl::receive(int fd) {
+  {
+    const std::lock_guard lock(mutex);
+    const auto found = idle.find(fd);
+    if (found == idle.end() || !found->second->take_in()) return;
+  }
+  hand_over(fd);
 }
 
 void HttpServer::Impl::hand_over(int fd) {
@@ -254,7 +278,7 @@ void HttpServer::Impl::put_back(std::shared_ptr<Connection> connection) {
   {
     const std::lock_guard lock(mutex);
     active.erase(connection->fd());
-    connection->idle_since = Clock::now();
+    connection->begin_wait();
     if (!stopping) idle.emplace(connection->fd(), std::move(connection));
   }
   wake();
@@ -263,7 +287,7 @@ void HttpServer::Impl::put_back(std::shared_ptr<Connection> connection) {
 void HttpServer::Impl::serve(const std::shared_ptr<Connection>& connection) {
   do {
     if (!answer_one(*connection)) return forget(*connection);
-  } while (connection->has_input());
+  } while (connection->has_head());
   put_back(connection);
 }
 
@@ -287,6 +311,8 @@ bool HttpServer::Impl::answer_one(Connection& connection) {
       reply = handlers.answer(request, [&connection] { return connection.is_open(); });
     }
   }
+  std::string().swap(request.body);  // an answer may take long
+  connection.release_body();
   const bool live = connection.send(request, reply, last);
   handlers.log(request, reply.status, connection.sent_bytes(),
                std::chrono::duration<double>(Clock::now() - start).count());

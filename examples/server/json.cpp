@@ -8,23 +8,46 @@
 namespace hearth_server {
 namespace {
 
-constexpr int kMaxDepth = 256;  ///< of nesting: what writes JSON calls itself
+constexpr int kMaxDepth = 256;          ///< of nesting: what writes JSON calls itself
+constexpr size_t kMaxValues = 4 << 20;  ///< in a body: each takes some twenty times what a short one takes there
+// An object keeps the order of its members, so that a look-up passes them one by one.
+constexpr size_t kMaxMembers = 4096;        ///< in one object
+constexpr size_t kMaxAllMembers = 200'000;  ///< in all objects of a body
 
-/// True when brackets are nested deeper than kMaxDepth (texts are skipped).
-bool is_deep(const std::string& text) {
-  int depth = 0;
+/// ApiError (400) for JSON that would cost far more than its bytes: nested deeply, or of very many values. Texts are
+/// skipped; whether it is JSON is seen later.
+void check_cost(const std::string& text) {
+  std::vector<size_t> members;  // of the brackets that are open
+  size_t n_values = 0, n_members = 0;
+  const auto refuse = [](const char* what, size_t most) {
+    throw ApiError(400, std::string("the JSON of the request ") + what + " " + std::to_string(most));
+  };
   for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '"') {
-      for (++i; i < text.size() && text[i] != '"'; ++i)
-        if (text[i] == '\\') ++i;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kMaxDepth) return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
+    switch (text[i]) {
+      case '"':
+        for (++i; i < text.size() && text[i] != '"'; ++i)
+          if (text[i] == '\\') ++i;
+        break;
+      case '{':
+      case '[':
+        if (members.size() == kMaxDepth) refuse("is nested deeper than", kMaxDepth);
+        members.push_back(0);
+        ++n_values;
+        break;
+      case '}':
+      case ']':
+        if (!members.empty()) members.pop_back();
+        break;
+      case ',': ++n_values; break;
+      case ':':
+        if (!members.empty() && ++members.back() > kMaxMembers)
+          refuse("has an object with more members than", kMaxMembers);
+        if (++n_members > kMaxAllMembers) refuse("has more members of objects than", kMaxAllMembers);
+        break;
+      default: break;
     }
+    if (n_values > kMaxValues) refuse("has more values than", kMaxValues);
   }
-  return false;
 }
 
 [[noreturn]] void wrong_type(std::string_view name, const char* wanted) {
@@ -35,9 +58,7 @@ bool is_deep(const std::string& text) {
 
 Json parse_body(const std::string& body) {
   if (body.find_first_not_of(" \t\r\n") == std::string::npos) throw ApiError(400, "missing request body");
-  if (is_deep(body)) {
-    throw ApiError(400, "the JSON of the request is nested deeper than " + std::to_string(kMaxDepth));
-  }
+  check_cost(body);
   Json value;
   try {
     value = Json::parse(body);

@@ -1,109 +1,15 @@
-// llama-server's own routes: completion, tokens, templates, state.
+// llama-server's own routes that work with a model: completion, tokens, templates, vectors. llama_state.cpp has the
+// others.
 #include <algorithm>
 
 #include "embeddings.h"
 #include "fields.h"
-#include "hearth/version.h"
+#include "llama_server.h"
 #include "openai.h"
 #include "server.h"
 
 namespace hearth_server {
 namespace {
-
-HttpReply health(Context& context) {
-  if (context.server.models().is_loading()) return error_reply(Protocol::kOpenAI, ApiError(503, "Loading model"));
-  return json_reply({{"status", "ok"}});
-}
-
-/// The model of a native route: the one that is named, or the first.
-Lease model_of(Context& context, const Json& body) {
-  const std::string name = text_or(body, "model");
-  if (!name.empty()) return context.server.models().use(name, true);
-  const auto loaded = context.server.models().loaded();
-  if (!loaded.empty()) return context.server.models().use(loaded.front().entry.full_name(), true);
-  const auto first = context.server.store().first();
-  return context.server.models().use(first ? first->full_name() : "", true);
-}
-
-Json settings_json(const Ask& ask, const LoadedModel& model) {
-  const hearth::SamplerOptions& s = ask.generate.sampler;
-  return {{"n_ctx", model.n_ctx},
-          {"n_predict", ask.generate.max_tokens},
-          {"seed", s.seed},
-          {"temperature", s.temperature},
-          {"top_k", s.top_k},
-          {"top_p", s.top_p},
-          {"min_p", s.min_p},
-          {"typical_p", s.typical_p},
-          {"repeat_last_n", s.penalty_last_n},
-          {"repeat_penalty", s.repeat_penalty},
-          {"presence_penalty", s.presence_penalty},
-          {"frequency_penalty", s.frequency_penalty},
-          {"mirostat", s.mirostat},
-          {"stop", ask.generate.stop_texts},
-          {"ignore_eos", ask.generate.ignore_end},
-          {"stream", ask.stream}};
-}
-
-HttpReply props(Context& context) {
-  const Lease lease = model_of(context, Json::object());
-  Ask ask;
-  ask.generate.max_tokens = -1;
-  const auto& tokenizer = lease->model.tokenizer();
-  const auto written = [&](std::optional<hearth::Token> id) {
-    return id ? std::string(tokenizer.raw_token(*id)) : std::string();
-  };
-  return json_reply({{"default_generation_settings", {{"n_ctx", lease->n_ctx}, {"params", settings_json(ask, *lease)}}},
-                     {"total_slots", lease->engine.options().session.n_seqs},
-                     {"model_path", lease->path},
-                     {"chat_template", lease->facts.chat_template},
-                     {"bos_token", written(tokenizer.bos())},
-                     {"eos_token", written(tokenizer.eos())},
-                     {"modalities", {{"vision", false}, {"audio", false}}},
-                     {"build_info", std::string("hearth ") + hearth::version()}});
-}
-
-HttpReply slots(Context& context) {
-  const Lease lease = model_of(context, Json::object());
-  const auto stats = lease->engine.stats();
-  Json list = Json::array();
-  for (int32_t i = 0; i < lease->engine.options().session.n_seqs; ++i) {
-    list.push_back({{"id", i}, {"n_ctx", lease->n_ctx}, {"is_processing", i < stats.active}});
-  }
-  return json_reply(list);
-}
-
-HttpReply metrics(Context& context) {
-  if (!context.server.options().has_metrics) throw ApiError(501, "start the server with --metrics");
-  std::string text = context.server.metrics().text();
-  const auto loaded = context.server.models().loaded();
-  const auto add = [&](const char* name, const char* type, auto value_of) {
-    text += std::string("# TYPE ") + name + " " + type + "\n";
-    for (const Models::State& state : loaded) {
-      text += std::string(name) + "{model=\"" + state.entry.short_name() + "\"} " +
-              std::to_string(value_of(state.model->engine.stats())) + "\n";
-    }
-  };
-  using Stats = const hearth::EngineStats&;
-  add("llamacpp:prompt_tokens_total", "counter", [](Stats s) { return s.prompt_tokens; });
-  add("llamacpp:tokens_predicted_total", "counter", [](Stats s) { return s.generated_tokens; });
-  add("llamacpp:requests_processing", "gauge", [](Stats s) { return s.active; });
-  add("llamacpp:requests_deferred", "gauge", [](Stats s) { return s.waiting; });
-  add("hearth_cached_tokens_total", "counter", [](Stats s) { return s.cached_tokens; });
-  add("hearth_requests_finished_total", "counter", [](Stats s) { return s.finished; });
-  add("hearth_requests_cancelled_total", "counter", [](Stats s) { return s.cancelled; });
-  add("hearth_requests_failed_total", "counter", [](Stats s) { return s.failed; });
-  add("hearth_steps_total", "counter", [](Stats s) { return s.steps; });
-  add("hearth_busy_seconds_total", "counter", [](Stats s) { return s.busy_seconds; });
-  add("hearth_cache_pages_used", "gauge", [](Stats s) { return s.cache.pages_used; });
-  add("hearth_cache_pages", "gauge", [](Stats s) { return s.cache.pages_total; });
-  text +=
-      "# TYPE hearth_connections gauge\nhearth_connections " + std::to_string(context.server.n_connections()) + "\n";
-  HttpReply reply;
-  reply.type = "text/plain; version=0.0.4; charset=utf-8";
-  reply.body = std::move(text);
-  return reply;
-}
 
 // --- tokens ------------------------------------------------------------------------------------------------------
 
@@ -117,7 +23,7 @@ bool is_utf8(const std::string& text) {
 
 HttpReply tokenize(Context& context) {
   const Json body = context.body();
-  const Lease lease = model_of(context, body);
+  const Lease lease = native_model(context, body);
   const auto& tokenizer = lease->model.tokenizer();
   const auto ids = tokenizer.encode(text_or(body, "content"), {.add_special = bool_or(body, "add_special", false),
                                                                .parse_special = bool_or(body, "parse_special", true)});
@@ -135,7 +41,7 @@ HttpReply tokenize(Context& context) {
 
 HttpReply detokenize(Context& context) {
   const Json body = context.body();
-  const Lease lease = model_of(context, body);
+  const Lease lease = native_model(context, body);
   std::vector<hearth::Token> ids;
   const Json* tokens = list_field(body, "tokens");
   for (const Json& token : tokens != nullptr ? *tokens : Json::array()) {
@@ -150,7 +56,7 @@ HttpReply detokenize(Context& context) {
 
 HttpReply apply_template(Context& context) {
   const Json body = context.body();
-  const Lease lease = model_of(context, body);
+  const Lease lease = native_model(context, body);
   Ask ask = read_openai_chat(body);
   use_tools(*lease, ask);
   return json_reply({{"prompt", render_chat(ask).text()}});
@@ -251,6 +157,7 @@ HttpReply answer_completion(Context& context, Ask ask, const Json& body, bool on
 HttpReply completion(Context& context) {
   const Json body = context.body();
   Ask ask = read_completion(body);
+  ask.model = native_name(context, body);
   const bool one = ask.prompts.size() == 1 && ask.n == 1;
   return answer_completion(context, std::move(ask), body, one);
 }
@@ -266,7 +173,8 @@ HttpReply infill(Context& context) {
     before += "# " + text_or(file, "filename", "file") + "\n" + *text + "\n";
   }
   before += text_or(body, "input_prefix");
-  const Lease lease = model_of(context, body);
+  ask.model = native_name(context, body);
+  const Lease lease = context.server.models().use(ask.model, true);
   ask.prompts = {infill_prompt(*lease, before, text_or(body, "input_suffix"))};
   // What the user has typed at the middle goes behind the mark of the middle.
   if (const auto typed = text_field(body, "prompt"); typed && !typed->empty()) ask.prompts[0].push_back({*typed, {}});
@@ -279,7 +187,7 @@ HttpReply embedding(Context& context) {
   const Json body = context.body();
   EmbedAsk ask;
   ask.inputs = read_prompts(body, field(body, "content") != nullptr ? "content" : "input");
-  const Lease lease = model_of(context, body);
+  const Lease lease = native_model(context, body, Native::kVectors);
   const Vectors vectors = embed(*lease, ask);
   Json list = Json::array();
   for (size_t i = 0; i < vectors.values.size(); ++i) {
@@ -296,7 +204,7 @@ HttpReply rerank(Context& context) {
   std::vector<std::string> texts;
   for (const Json& entry : *list)
     texts.push_back(entry.is_string() ? entry.get<std::string>() : text_or(entry, "text"));
-  const Lease lease = model_of(context, body);
+  const Lease lease = native_model(context, body, Native::kVectors);
   const Vectors scores = rank(*lease, text_or(body, "query"), texts);
   std::vector<size_t> order(scores.values.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -315,52 +223,10 @@ HttpReply rerank(Context& context) {
                      {"results", std::move(results)}});
 }
 
-HttpReply get_adapters(Context& context) {
-  const Lease lease = model_of(context, Json::object());
-  Json list = Json::array();
-  const std::lock_guard lock(lease->adapters->mutex);
-  for (const auto& entry : lease->adapters->entries) {
-    list.push_back({{"id", list.size()}, {"path", entry.path}, {"scale", entry.scale}});
-  }
-  return json_reply(list);
-}
-
-/// What the list leaves out is switched off.
-HttpReply set_adapters(Context& context) {
-  // Other bodies are objects; here one is put around the list.
-  const Json body = parse_body("{\"list\":" + context.request.body + "}")["list"];
-  if (!body.is_array()) throw ApiError(400, "a list of {\"id\", \"scale\"} is expected");
-  const Lease lease = model_of(context, Json::object());
-  AdapterList& adapters = *lease->adapters;
-  std::vector<float> scales(adapters.entries.size(), 0.0f);
-  for (const auto& [id, scale] : read_adapter_scales(body)) {
-    if (id < 0 || id >= static_cast<int64_t>(scales.size())) {
-      throw ApiError(400, "there is no adapter " + std::to_string(id));
-    }
-    scales[static_cast<size_t>(id)] = scale;
-  }
-  const std::lock_guard lock(adapters.mutex);
-  for (size_t i = 0; i < scales.size(); ++i) adapters.entries[i].scale = scales[i];
-  return json_reply({{"success", true}});
-}
-
-HttpReply not_offered(Context& context) {
-  throw ApiError(501, context.request.path + " is not offered here");
-}
-
 }  // namespace
 
 std::span<const Route> llama_routes() {
   static const Route kRoutes[] = {
-      {"GET", "/health", health},
-      {"GET", "/v1/health", health},
-      {"GET", "/props", props},
-      {"POST", "/props", not_offered},
-      {"GET", "/slots", slots},
-      {"POST", "/slots/", not_offered},
-      {"GET", "/metrics", metrics},
-      {"GET", "/lora-adapters", get_adapters},
-      {"POST", "/lora-adapters", set_adapters},
       {"POST", "/tokenize", tokenize},
       {"POST", "/detokenize", detokenize},
       {"POST", "/apply-template", apply_template},

@@ -107,12 +107,15 @@ bool Models::unload(const ModelEntry& entry) {
 }
 
 std::vector<Models::State> Models::loaded() const {
+  std::vector<const Slot*> slots;
   std::vector<State> states;
   const std::lock_guard lock(mutex_);
-  for (const auto& [path, slot] : slots_) {
-    if (!slot.model) continue;
-    const double idle = slot.users > 0 ? 0 : seconds_between(slot.last_used, Clock::now());
-    states.push_back({slot.entry, slot.model, slot.keep_alive < 0 ? -1 : std::max(slot.keep_alive - idle, 0.0)});
+  for (const auto& [path, slot] : slots_)
+    if (slot.model) slots.push_back(&slot);
+  std::stable_sort(slots.begin(), slots.end(), [](auto* a, auto* b) { return a->last_used > b->last_used; });
+  for (const Slot* slot : slots) {
+    const double idle = slot->users > 0 ? 0 : seconds_between(slot->last_used, Clock::now());
+    states.push_back({slot->entry, slot->model, slot->keep_alive < 0 ? -1 : std::max(slot->keep_alive - idle, 0.0)});
   }
   return states;
 }

@@ -107,7 +107,7 @@ class Models {
     std::shared_ptr<LoadedModel> model;
     double expires_in = 0;  ///< seconds; < 0: never
   };
-  std::vector<State> loaded() const;
+  std::vector<State> loaded() const;  ///< the one used last comes first
   bool is_loading() const;
   /// Of a model that is being loaded: the part of its weights that has been read, 0 to 1; nothing: it is not.
   std::optional<double> progress(const ModelEntry& entry) const;

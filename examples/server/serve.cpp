@@ -1,13 +1,21 @@
 // From settings and the environment to a server, and its life.
 #include "serve.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -18,11 +26,21 @@
 namespace hearth_server {
 namespace {
 
-volatile sig_atomic_t read_keys_again = 0;
+volatile sig_atomic_t read_keys_again = 0, n_terminations = 0;
 
 int say(const std::string& message) {
   std::fprintf(stderr, "hearth: %s\n", message.c_str());
   return 1;
+}
+
+/// Large bodies go back to the system when they are done with, and threads that come and go share what they left: glibc
+/// would keep both for later.
+void keep_memory_small() {
+#ifdef __GLIBC__
+  ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
+  ::mallopt(M_TRIM_THRESHOLD, 4 << 20);
+  ::mallopt(M_ARENA_MAX, 4);
+#endif
 }
 
 /// As many sockets as the system allows.
@@ -215,21 +233,55 @@ void show_ready(const Server& server) {
   }
 }
 
+/// Tells a service manager that started this (systemd, Type=notify) how the server stands: sd_notify(3).
+void notify_manager(const char* state) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const size_t length = path != nullptr ? std::strlen(path) : 0;
+  if (length == 0 || length >= sizeof address.sun_path) return;
+  std::memcpy(address.sun_path, path, length);
+  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
+  (void)!::sendto(fd, state, std::strlen(state), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size);
+  ::close(fd);
+}
+
+void read_keys_anew(const ServeSettings& settings, Server& server) {
+  auto keys = read_keys(settings);
+  if (!keys) {
+    say(keys.error().message + "; the keys stay as they were");
+  } else {
+    std::fprintf(stderr, "hearth: %zu keys read again\n", keys->size());
+    server.access().set_keys(std::move(*keys));
+  }
+}
+
+/// Until Ctrl-C, or SIGTERM and the end of what runs then (a second SIGTERM waits for nothing).
 void wait_for_end(const ServeSettings& settings, Server& server, const std::atomic<bool>& stop) {
-  struct sigaction action {};
-  action.sa_handler = [](int) { read_keys_again = 1; };
-  ::sigaction(SIGHUP, &action, nullptr);
-  while (!stop) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const auto handle = [](int number, void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    ::sigaction(number, &action, nullptr);
+  };
+  handle(SIGHUP, [](int) { read_keys_again = 1; });
+  handle(SIGTERM, [](int) { n_terminations = n_terminations + 1; });
+  const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(50)); };
+  while (!stop && n_terminations == 0) {
+    pause();
     if (read_keys_again == 0) continue;
     read_keys_again = 0;
-    auto keys = read_keys(settings);
-    if (!keys) {
-      say(keys.error().message + "; the keys stay as they were");
-    } else {
-      server.access().set_keys(std::move(*keys));
-    }
+    read_keys_anew(settings, server);
   }
+  server.drain();
+  notify_manager("STOPPING=1");
+  if (stop) return;
+  const auto until =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(int64_t{1000} * settings.drain_seconds);
+  if (!server.is_idle()) std::fprintf(stderr, "hearth: finishing what runs, refusing what is new\n");
+  while (!server.is_idle() && !stop && n_terminations < 2 && std::chrono::steady_clock::now() < until) pause();
 }
 
 }  // namespace
@@ -238,6 +290,7 @@ int serve(const ServeSettings& settings, const std::atomic<bool>& stop) {
   auto options = make_options(settings);
   if (!options) return say(options.error().message);
   raise_file_limit();
+  keep_memory_small();
   ModelStore store;
   if (auto status = fill_store(settings, store); !status) return say(status.error().message);
   Server server(store, *options);
@@ -252,6 +305,7 @@ int serve(const ServeSettings& settings, const std::atomic<bool>& stop) {
   }
   for (const auto& state : server.models().loaded()) show_model(settings, state);
   show_ready(server);
+  notify_manager("READY=1");
   wait_for_end(settings, server, stop);
   server.stop(0.8);
   return 0;

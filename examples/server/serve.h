@@ -24,6 +24,7 @@ struct ServeSettings {
   std::string api_key, api_key_file;
   std::vector<std::string> cors;
   bool metrics = false;
+  int drain_seconds = 30;          ///< for what runs when SIGTERM comes
   std::string log_level = "info";  ///< none, error, info
 };
 

@@ -9,8 +9,9 @@ namespace {
 
 /// Every table of routes.
 std::vector<std::span<const Route>> all_routes() {
-  return {openai_routes(),   openai_embedding_routes(), ollama_routes(),    ollama_model_routes(), llama_routes(),
-          lmstudio_routes(), anthropic_routes(),        responses_routes(), page_routes(),         page_model_routes()};
+  return {openai_routes(),      openai_embedding_routes(), ollama_routes(),    ollama_model_routes(), llama_routes(),
+          llama_state_routes(), lmstudio_routes(),         anthropic_routes(), responses_routes(),    page_routes(),
+          page_model_routes()};
 }
 
 bool fits(const Route& route, const std::string& path) {
@@ -95,7 +96,7 @@ hearth::Status Server::preload(const std::string& name) {
 
 bool Server::refuse(const HttpRequest& request, HttpReply& reply) const {
   std::optional<ApiError> error = access_.check(request);
-  if (!error && draining_) error = ApiError(503, "the server is being stopped");
+  if (!error && draining_ && request.path != "/health") error = ApiError(503, "the server is being stopped");
   if (error) {
     reply = error_reply(protocol_of(request.path), *error);
   } else if (request.method == "OPTIONS") {
@@ -131,15 +132,16 @@ HttpReply Server::answer(HttpRequest& request, const StillThere& still_there) {
   return reply;
 }
 
-/// One line a request: time, client, method, path, status, bytes, milliseconds. No prompts.
+/// One line a request: time, client, method, path, status, bytes, milliseconds, and what its answer took. No prompts.
 void Server::log(const HttpRequest& request, int status, size_t bytes, double seconds) {
   metrics_.count_request(status, seconds);
   if (options_.log == LogLevel::kNone || (options_.log == LogLevel::kError && status < 500)) return;
   if (request.path == "/hearth/state" && status < 400) return;  // the page asks every few seconds
-  const Json line = {
+  Json line = {
       {"time", rfc3339(std::time(nullptr))},       {"client", request.peer}, {"method", request.method.substr(0, 16)},
       {"path", request.path.substr(0, 200)},       {"status", status},       {"bytes", bytes},
       {"ms", static_cast<int64_t>(seconds * 1000)}};
+  for (const auto& [name, value] : *request.notes) line[name] = Json::parse(value, nullptr, false);
   const std::string text = to_text(line);
   if (options_.log_line) return options_.log_line(text);
   std::fprintf(stderr, "%s\n", text.c_str());
@@ -148,7 +150,8 @@ void Server::log(const HttpRequest& request, int status, size_t bytes, double se
 std::shared_ptr<Answering> begin(Context& context, Ask ask, bool any_name) {
   Lease lease = context.server.models().use(ask.model, any_name, ask.keep_alive);
   if (ask.model.empty()) ask.model = lease.entry.short_name();
-  return std::make_shared<Answering>(std::move(lease), std::move(ask), &context.server.metrics());
+  return std::make_shared<Answering>(std::move(lease), std::move(ask), &context.server.metrics(),
+                                     context.request.notes);
 }
 
 HttpReply gone_reply() {

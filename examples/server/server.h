@@ -39,6 +39,7 @@ std::span<const Route> openai_embedding_routes();
 std::span<const Route> ollama_routes();
 std::span<const Route> ollama_model_routes();
 std::span<const Route> llama_routes();
+std::span<const Route> llama_state_routes();
 std::span<const Route> lmstudio_routes();
 std::span<const Route> anthropic_routes();
 std::span<const Route> responses_routes();
@@ -68,7 +69,10 @@ class Server {
 
   /// Listens and serves. Afterwards port() tells the port.
   hearth::Status start();
-  /// New requests are refused; those that run get at most so long to end.
+  /// From now on new requests are refused (503), while those that run go on; is_idle() tells when they have ended.
+  void drain() { draining_ = true; }
+  bool is_idle() const { return !http_ || http_->n_active() == 0; }
+  /// Listens no more; what runs gets at most so long to end.
   void stop(double seconds);
   int port() const { return port_; }
 

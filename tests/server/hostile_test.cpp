@@ -33,6 +33,19 @@ TEST_F(Hostile, BodiesThatAreNoRequests) {
   EXPECT_TRUE(lives(port()));
 }
 
+TEST_F(Hostile, JsonThatCostsMoreThanItsBytes) {
+  std::string members, values = "[0";
+  for (int i = 0; i < 5000; ++i) members += ",\"" + std::to_string(i) + "\":0";
+  for (int i = 0; i < (4 << 20); ++i) values += ",0";
+  for (const std::string& body : {"{\"a\":0" + members + "}", "{\"prompt\":" + values + "]}"}) {
+    const Answer answer = ask("POST", "/v1/completions", body);
+    EXPECT_EQ(400, answer.status);
+    EXPECT_NE(std::string::npos, answer.body.find("more ")) << answer.body;
+  }
+  const std::string text(3 << 20, ',');  // in a text they cost nothing
+  EXPECT_EQ(200, post("/tokenize", {{"content", "a"}, {"user", text}}).status);
+}
+
 TEST_F(Hostile, EveryRouteBearsOddBodies) {
   for (const char* path : {"/v1/chat/completions",
                            "/v1/completions",
@@ -179,6 +192,59 @@ TEST_F(Hostile, UnknownRoutesAndMethods) {
   EXPECT_EQ(405, ask("GET", "/v1/chat/completions").status);
   EXPECT_EQ(200, ask("GET", "/v1/models?x=1").status);
   EXPECT_EQ(200, ask("GET", "/v1/models/small-world-q8_0%3Alatest").status);
+}
+
+/// A server with limits of its own.
+class Limited : public ::testing::Test {
+ protected:
+  void start(const HttpLimits& limits) {
+    ASSERT_TRUE(store_.add_file(kSmallWorld));
+    ServerOptions options = ServerTest::options();
+    options.limits = limits;
+    server_ = std::make_unique<Server>(store_, options);
+    ASSERT_TRUE(server_->start());
+  }
+  ModelStore store_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(Limited, SlowHeadsHoldNoWorker) {
+  start({.head_seconds = 0.5, .max_threads = 1});
+  std::vector<std::unique_ptr<Client>> slow;
+  for (int i = 0; i < 8; ++i) {
+    slow.push_back(std::make_unique<Client>(server_->port()));
+    slow.back()->send("GET /health HTTP/1.1\r\nHo");
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_TRUE(lives(server_->port()));
+  slow[0]->send("st: localhost\r\n\r\n");
+  EXPECT_EQ(200, slow[0]->receive().status);
+  EXPECT_EQ(408, slow[1]->receive().status);
+}
+
+TEST_F(Limited, SlowBodiesEnd) {
+  start({.body_seconds = 0.3, .body_rate = 1e6});
+  Client client(server_->port());
+  client.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{");
+  EXPECT_EQ(408, client.receive().status);
+}
+
+TEST_F(Limited, BodiesTogetherHaveALimit) {
+  start({.max_body = 1 << 20, .max_bodies = 1 << 20});
+  const std::string head =
+      "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(1 << 20) + "\r\n\r\n";
+  Client first(server_->port()), second(server_->port());
+  first.send(head + std::string(900'000, ' '));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  second.send(head + std::string(900'000, ' '));
+  const Answer refused = second.receive();
+  EXPECT_EQ(503, refused.status);
+  EXPECT_TRUE(refused.json()["error"]["message"].is_string()) << refused.body;
+  first.send(std::string((1 << 20) - 900'000, ' '));
+  EXPECT_EQ(400, first.receive().status);
+  Client third(server_->port());
+  third.send(head + std::string(1 << 20, ' '));
+  EXPECT_EQ(400, third.receive().status);  // nothing is left of what the others held
 }
 
 TEST(ServerAccess, KeysAreAskedForEverywhereButHealth) {

@@ -147,6 +147,38 @@ TEST_F(Protocols, LlamaServer) {
   EXPECT_NE(std::string::npos, ask("GET", "/metrics").body.find("hearth_requests_total"));
 }
 
+TEST(ProtocolsOfTwoModels, ANativeRouteWithoutANameTakesTheOneUsedLast) {
+  ModelStore store;
+  ASSERT_TRUE(store.add_file(kSmallWorld));
+  ASSERT_TRUE(store.add_file(hearth::testing::source_dir() + "/examples/models/small-world-draft-q8_0.gguf"));
+  ServerOptions options = ServerTest::options();
+  Server server(store, options);
+  ASSERT_TRUE(server.start());
+  const auto answered_by = [&](Json body) {
+    body.update({{"prompt", "Once upon a time"}, {"n_predict", 1}});
+    Client client(server.port());
+    client.send(request_text("POST", "/completion", body.dump()));
+    return client.receive().json().value("model", "");
+  };
+  for (const char* name : {"small-world-draft-q8_0", "small-world-q8_0", "small-world-draft-q8_0"}) {
+    EXPECT_EQ(name, answered_by({{"model", name}}));
+    EXPECT_EQ(name, answered_by(Json::object()));
+  }
+}
+
+TEST_F(Protocols, MetricsTellWhatHappened) {
+  post("/v1/chat/completions", chat(kSum));
+  const std::string text = ask("GET", "/metrics").body;
+  for (const char* line : {"# HELP hearth_requests_total ", "hearth_requests_total{status=\"200\"} ",
+                           "hearth_first_token_seconds_bucket{le=\"+Inf\"} ", "hearth_between_tokens_seconds_count ",
+                           "hearth_queue_seconds_sum ", "hearth_request_seconds_bucket{le=\"0.001\"} ",
+                           "llamacpp:prompt_tokens_total{model=\"small-world-q8_0\"} ",
+                           "hearth_cached_tokens_total{model=", "hearth_model_bytes{model=",
+                           "process_resident_memory_bytes ", "process_cpu_seconds_total ", "hearth_connections "}) {
+    EXPECT_NE(std::string::npos, text.find(line)) << line << "\n" << text;
+  }
+}
+
 TEST_F(Protocols, AnthropicAndResponses) {
   const Json message = post("/v1/messages", chat(kSum)).json();
   EXPECT_EQ(kRight, message["content"][0]["text"]);

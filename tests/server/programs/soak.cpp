@@ -1,0 +1,446 @@
+// hearth_server_soak TOOL MODEL OTHER_MODEL [seconds=60] [clients=8] [embedder=FILE] [log=FILE] [rss=1]
+//
+// Starts `hearth serve` in batch-invariant mode, asks every question once alone, and then lets client processes ask the
+// same questions for as long as told, together: some read slowly, leave, send halves, nonsense or bodies up to the
+// limit, load and unload models, and are stopped for a while by signals. Every answer must be the one that was given
+// alone, the server must not die, and its memory must stay the same: the median in the last fifth of the time is at
+// most 2% above that of the second fifth. Exit code 0 when all that holds.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <random>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "json.h"
+#include "tests/server/socket_client.h"
+
+namespace {
+
+using namespace hearth_server;
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kMaxBody = 32 << 20;  // what the server takes unless told otherwise
+
+// --- questions ---------------------------------------------------------------------------------------------------
+
+struct Question {
+  std::string path;
+  Json body;
+  std::string answer{};  ///< when asked alone
+};
+
+/// What an answer says, however its protocol packs it; its order counts.
+void collect_text(const Json& value, std::string& out) {
+  if (value.is_array()) {
+    for (const Json& part : value) collect_text(part, out);
+  } else if (value.is_object()) {
+    for (const auto& [key, part] : value.items()) {
+      const bool says = key == "content" || key == "text" || key == "response" || key == "arguments" ||
+                        key == "reasoning_content" || key == "thinking" || key == "partial_json" || key == "delta";
+      if (says && part.is_string()) {
+        out += part.get<std::string>();
+      } else if (key == "embedding" || key == "embeddings" || key == "input") {
+        out += part.dump();
+      } else if (key != "prompt" && key != "generation_settings") {
+        collect_text(part, out);
+      }
+    }
+  }
+}
+
+/// The text of an answer in any of the forms: JSON, events, lines.
+std::string text_of(const SocketAnswer& answer) {
+  std::string out;
+  if (answer.header("Content-Type").find("application/json") != std::string::npos) {
+    collect_text(Json::parse(answer.body, nullptr, false), out);
+    return out;
+  }
+  std::istringstream lines(answer.body);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("data: ", 0) == 0) line.erase(0, 6);
+    const Json event = Json::parse(line, nullptr, false);
+    // What the Responses protocol has sent in pieces, it repeats as a whole.
+    const std::string type = event.is_object() ? event.value("type", "") : "";
+    if (type.ends_with(".done") || type.ends_with(".completed") || type.ends_with(".added")) continue;
+    if (!event.is_discarded()) collect_text(event, out);
+  }
+  return out;
+}
+
+std::vector<Question> make_questions(const std::string& model, const std::string& other, const std::string& embedder) {
+  const std::vector<std::string> texts = {
+      "What is 71 plus 11?",
+      "Count down from 39 to 32.",
+      "Tell me a story about a fox called Rusty.",
+      "Write this as a list with numbers: melon, lemon, waffle, bun",
+      "Julia has a brown painting. Karl has a green toy. What does Karl have?",
+      "Tell me a story about an owl called Fluffy.",
+      "What is 12 plus 30?",
+  };
+  const auto say = [](const std::string& text) { return Json::array({{{"role", "user"}, {"content", text}}}); };
+  const Json tool = {{"type", "function"},
+                     {"function",
+                      {{"name", "weather"},
+                       {"parameters",
+                        {{"type", "object"},
+                         {"properties", {{"place", {{"type", "string"}}}}},
+                         {"required", Json::array({"place"})}}}}}};
+  const Json schema = {{"type", "object"},
+                       {"properties", {{"name", {{"type", "string"}}}, {"age", {{"type", "integer"}}}}},
+                       {"required", Json::array({"name", "age"})}};
+  std::vector<Question> questions;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const Json chat = {{"model", model}, {"messages", say(texts[i])}, {"temperature", 0}, {"max_tokens", 48}};
+    Json stream = chat;
+    stream["stream"] = true;
+    questions.push_back({"/v1/chat/completions", chat});
+    questions.push_back({"/v1/chat/completions", stream});
+    questions.push_back({"/v1/messages", i % 2 == 0 ? chat : stream});
+    questions.push_back({"/v1/responses",
+                         {{"model", model},
+                          {"input", texts[i]},
+                          {"temperature", 0},
+                          {"max_output_tokens", 32},
+                          {"stream", i % 2 == 0}}});
+    questions.push_back({"/api/chat",
+                         {{"model", i % 3 == 0 ? other : model},
+                          {"messages", say(texts[i])},
+                          {"keep_alive", "20s"},
+                          {"options", {{"temperature", 0}, {"num_predict", 40}}}}});
+    questions.push_back({"/completion",
+                         {{"model", model},
+                          {"prompt", "Once upon a time there was a " + texts[(i + 1) % texts.size()].substr(10, 8)},
+                          {"n_predict", 24},
+                          {"temperature", 0},
+                          {"stream", i % 2 == 1},
+                          {"stop", Json::array({" the"})}}});
+  }
+  Json call = {{"model", model}, {"messages", say("How is the weather at the museum?")}, {"temperature", 0}};
+  call.update({{"tools", Json::array({tool})}, {"tool_choice", "required"}, {"max_tokens", 60}, {"stream", true}});
+  questions.push_back({"/v1/chat/completions", call});
+  Json person = {{"model", model}, {"messages", say("Make a person.")}, {"temperature", 0}, {"max_tokens", 60}};
+  person["response_format"] = {{"type", "json_schema"}, {"json_schema", {{"name", "p"}, {"schema", schema}}}};
+  questions.push_back({"/v1/chat/completions", person});
+  Json three = {{"model", model}, {"prompt", {"Once upon a time", "Long ago"}}, {"max_tokens", 20}, {"temperature", 0}};
+  questions.push_back({"/v1/completions", three});
+  if (!embedder.empty()) {
+    for (const std::string& text : texts) {
+      questions.push_back({"/api/embed", {{"model", embedder}, {"input", {text, "a fox"}}}});
+      questions.push_back({"/v1/embeddings", {{"model", embedder}, {"input", text}, {"encoding_format", "float"}}});
+    }
+  }
+  return questions;
+}
+
+// --- clients -----------------------------------------------------------------------------------------------------
+
+enum Deed { kPlain, kSlow, kLeave, kHalf, kNonsense, kLarge, kTooLarge, kLoad, kUnload, kKept, kDeeds };
+constexpr const char* kDeedNames[] = {"answers",  "slow readers", "clients that left", "half requests",
+                                      "nonsense", "large bodies", "too large",         "loads",
+                                      "unloads",  "kept open"};
+
+/// Shared by all processes.
+struct Tally {
+  std::atomic<uint64_t> done[kDeeds], wrong;
+};
+
+class SoakClient {
+ public:
+  SoakClient(int port, unsigned seed, const std::vector<Question>& questions, std::string model, std::string other,
+             Tally& tally)
+      : port_(port),
+        random_(seed),
+        questions_(questions),
+        model_(std::move(model)),
+        other_(std::move(other)),
+        tally_(tally) {}
+
+  void run(Clock::time_point until) {
+    while (Clock::now() < until && tally_.wrong < 20) {
+      const unsigned dice = below(1000);
+      const Deed deed = dice < 500   ? kPlain
+                        : dice < 560 ? kSlow
+                        : dice < 680 ? kLeave
+                        : dice < 740 ? kHalf
+                        : dice < 840 ? kNonsense
+                        : dice < 843 ? kLarge
+                        : dice < 848 ? kTooLarge
+                        : dice < 870 ? kLoad
+                        : dice < 880 ? kUnload
+                                     : kKept;
+      perform(deed);
+      ++tally_.done[deed];
+    }
+  }
+
+ private:
+  unsigned below(unsigned n) { return static_cast<unsigned>(random_() % n); }
+  const Question& any() { return questions_[below(static_cast<unsigned>(questions_.size()))]; }
+  static std::string bytes(const Question& question) {
+    return request_bytes("POST", question.path, question.body.dump());
+  }
+  void pause(unsigned most_ms) { std::this_thread::sleep_for(std::chrono::milliseconds(below(most_ms + 1))); }
+
+  void wrong(const std::string& what, const std::string& detail) {
+    ++tally_.wrong;
+    std::fprintf(stderr, "WRONG: %s: %s\n", what.c_str(), detail.substr(0, 600).c_str());
+  }
+  void expect(const SocketAnswer& answer, const Question& question) {
+    if (answer.status != 200 || !answer.complete) {
+      return wrong(question.path + " status " + std::to_string(answer.status), answer.head + answer.body);
+    }
+    const std::string text = text_of(answer);
+    if (text == question.answer) return;
+    wrong("another answer from " + question.path + " to " + question.body.dump().substr(0, 200),
+          "alone '" + question.answer.substr(0, 250) + "', now '" + text.substr(0, 250) + "'");
+  }
+  void expect_status(int status, const SocketAnswer& answer, const char* what) {
+    if (answer.status != status) wrong(std::string(what) + ": status " + std::to_string(answer.status), answer.body);
+  }
+
+  void perform(Deed deed) {
+    SocketClient client(port_, 120);
+    if (!client.is_connected()) return wrong("no connection", std::strerror(errno));
+    const Question& question = any();
+    switch (deed) {
+      case kPlain: client.send(bytes(question)); return expect(client.receive(), question);
+      case kKept:
+        for (unsigned i = 1 + below(5); i > 0; --i) {
+          const Question& next = any();
+          client.send(bytes(next));
+          expect(client.receive(), next);
+        }
+        return;
+      case kSlow: return read_slowly(client, question);
+      case kLeave: {
+        client.send(bytes(question));
+        if (below(2) == 0) client.read_to("\r\n\r\n");
+        return pause(60);
+      }
+      case kHalf: {
+        const std::string all = bytes(question);
+        client.send(all.substr(0, below(static_cast<unsigned>(all.size()))));
+        return pause(300);
+      }
+      case kNonsense: {
+        std::string text = question.body.dump();
+        text[below(static_cast<unsigned>(text.size()))] = '\x01';
+        client.send(request_bytes("POST", question.path, text));
+        return expect_status(400, client.receive(), "bad JSON");
+      }
+      case kLarge: {
+        Question large = question;
+        large.body["user_notes"] = "";
+        large.body["user_notes"] = std::string(kMaxBody - large.body.dump().size(), 'x');
+        client.send(bytes(large));
+        return expect(client.receive(), question);
+      }
+      case kTooLarge:
+        client.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+                    std::to_string(kMaxBody + 1) + "\r\n\r\n{");
+        return expect_status(413, client.receive(), "a body above the limit");
+      case kLoad:
+        client.send(request_bytes("POST", "/api/generate", Json{{"model", other_}, {"keep_alive", 5}}.dump()));
+        return expect_status(200, client.receive(), "loading");
+      case kUnload:
+        client.send(request_bytes("POST", "/api/generate",
+                                  Json{{"model", below(3) == 0 ? model_ : other_}, {"keep_alive", 0}}.dump()));
+        return expect_status(200, client.receive(), "unloading");
+      case kDeeds: return;
+    }
+  }
+
+  void read_slowly(SocketClient& client, const Question& question) {
+    const int small = 2048;
+    ::setsockopt(client.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    client.send(bytes(question));
+    SocketAnswer answer = client.receive_head();
+    if (!answer.has_header("Transfer-Encoding: chunked")) return;
+    for (bool more = true; more;) {
+      const std::string chunk = client.receive_chunk(answer.complete);
+      answer.body += chunk;
+      more = !chunk.empty();
+      pause(20);
+    }
+    expect(answer, question);
+  }
+
+  int port_;
+  std::mt19937_64 random_;
+  const std::vector<Question>& questions_;
+  std::string model_, other_;
+  Tally& tally_;
+};
+
+// --- the server and the whole ------------------------------------------------------------------------------------
+
+int free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  ::close(fd);
+  return ntohs(address.sin_port);
+}
+
+pid_t start_server(std::vector<std::string> arguments, const std::string& log) {
+  const pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  ::dup2(fd, 2);
+  std::vector<char*> argv;
+  for (std::string& text : arguments) argv.push_back(text.data());
+  argv.push_back(nullptr);
+  ::execv(argv[0], argv.data());
+  ::_exit(127);
+}
+
+double resident_mb(pid_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(in, line);) {
+    unsigned long kib = 0;
+    if (std::sscanf(line.c_str(), "RssAnon: %lu", &kib) == 1) return static_cast<double>(kib) / 1024;
+  }
+  return 0;
+}
+
+std::string stem(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return name.substr(0, name.rfind('.'));
+}
+
+bool wait_ready(int port, pid_t server) {
+  for (int i = 0; i < 1200; ++i) {
+    SocketClient client(port);
+    client.send(request_bytes("GET", "/health"));
+    if (client.is_connected() && client.receive().status == 200) return true;
+    if (::waitpid(server, nullptr, WNOHANG) != 0) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return false;
+}
+
+/// Asks every question once, with nothing beside it.
+bool ask_alone(int port, std::vector<Question>& questions) {
+  for (Question& question : questions) {
+    SocketClient client(port, 120);
+    client.send(request_bytes("POST", question.path, question.body.dump()));
+    const SocketAnswer answer = client.receive();
+    question.answer = text_of(answer);
+    if (answer.status == 200 && !question.answer.empty()) continue;
+    std::fprintf(stderr, "%s: status %d, %s\n", question.path.c_str(), answer.status, answer.body.c_str());
+    return false;
+  }
+  return true;
+}
+
+struct Sample {
+  double at, mb;
+};
+
+/// The median of the samples in a part of the time: single large bodies, which come and go, do not move it.
+double median(const std::vector<Sample>& samples, double from, double to) {
+  std::vector<double> values;
+  for (const Sample& sample : samples)
+    if (sample.at >= from && sample.at < to) values.push_back(sample.mb);
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
+void show(const Tally& tally) {
+  for (int deed = 0; deed < kDeeds; ++deed) {
+    std::printf("%s%llu %s", deed > 0 ? ", " : "", static_cast<unsigned long long>(tally.done[deed]), kDeedNames[deed]);
+  }
+  std::printf("; %llu wrong\n", static_cast<unsigned long long>(tally.wrong));
+}
+
+/// Stops a client for a while now and then, and looks at the server's memory. False: the server has died.
+bool watch(pid_t server, const std::vector<pid_t>& clients, double seconds, const Tally& tally,
+           std::vector<Sample>& samples) {
+  std::mt19937 random(7);
+  const auto begun = Clock::now();
+  double said = 0;
+  for (double at = 0; at < seconds; at = std::chrono::duration<double>(Clock::now() - begun).count()) {
+    if (::waitpid(server, nullptr, WNOHANG) != 0) return false;
+    samples.push_back({at / seconds, resident_mb(server)});
+    const pid_t client = clients[random() % clients.size()];
+    const bool stops = random() % 3 == 0;
+    if (stops) ::kill(client, SIGSTOP);
+    std::this_thread::sleep_for(std::chrono::milliseconds(300 + (stops ? random() % 2000 : 0)));
+    if (stops) ::kill(client, SIGCONT);
+    if (at - said < 60) continue;
+    said = at;
+    std::printf("%.0f s, %.1f MB: ", at, samples.back().mb);
+    show(tally);
+  }
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 4) return std::fprintf(stderr, "usage: hearth_server_soak TOOL MODEL OTHER [seconds=N] [clients=N]\n"), 2;
+  ::signal(SIGPIPE, SIG_IGN);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  std::map<std::string, std::string> settings{{"seconds", "60"}, {"clients", "8"}, {"log", "soak.log"}, {"rss", "1"}};
+  for (int i = 4; i < argc; ++i) {
+    const std::string text = argv[i];
+    settings[text.substr(0, text.find('='))] = text.substr(text.find('=') + 1);
+  }
+  const double seconds = std::atof(settings["seconds"].c_str());
+  const std::string embedder = settings["embedder"];
+  const int port = free_port();
+  std::vector<std::string> command{argv[1], "serve", argv[2], argv[3]};
+  if (!embedder.empty()) command.push_back(embedder);
+  for (const char* text : {"--parallel", "8", "-c", "256", "-t", "2", "--batch-invariant", "--log-level", "error"}) {
+    command.push_back(text);
+  }
+  command.insert(command.end(), {"--port", std::to_string(port)});
+  const pid_t server = start_server(command, settings["log"]);
+  auto questions = make_questions(stem(argv[2]), stem(argv[3]), embedder.empty() ? "" : stem(embedder));
+  if (!wait_ready(port, server) || !ask_alone(port, questions)) {
+    std::fprintf(stderr, "the server does not answer; see %s\n", settings["log"].c_str());
+    ::kill(server, SIGKILL);
+    return 1;
+  }
+  void* shared = ::mmap(nullptr, sizeof(Tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  Tally& tally = *new (shared) Tally{};
+  const auto until = Clock::now() + std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+  std::vector<pid_t> clients;
+  for (int i = 0; i < std::atoi(settings["clients"].c_str()); ++i) {
+    clients.push_back(::fork());
+    if (clients.back() != 0) continue;
+    SoakClient(port, 1000u + static_cast<unsigned>(i), questions, stem(argv[2]), stem(argv[3]), tally).run(until);
+    ::_exit(0);
+  }
+  std::vector<Sample> samples;
+  const bool lived = watch(server, clients, seconds, tally, samples);
+  for (const pid_t client : clients) {
+    if (!lived) ::kill(client, SIGKILL);
+    ::waitpid(client, nullptr, 0);
+  }
+  show(tally);
+  if (!lived) return std::printf("THE SERVER DIED; see %s\n", settings["log"].c_str()), 1;
+  const double before = median(samples, 0.2, 0.4), after = median(samples, 0.8, 1.1);
+  std::printf("memory: mostly %.1f MB in the second fifth, %.1f MB in the last: %+.1f%%\n", before, after,
+              100 * (after / before - 1));
+  ::kill(server, SIGTERM);
+  int status = 0;
+  ::waitpid(server, &status, 0);
+  std::printf("the server ended with %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+  const bool flat = settings["rss"] == "0" || after <= 1.02 * before;
+  return status == 0 && tally.wrong == 0 && flat ? 0 : 1;
+}
