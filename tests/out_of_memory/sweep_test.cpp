@@ -96,6 +96,8 @@ void adapters() {
   ASSERT_TRUE(session.set_adapters(0, list));
   sweep([&] { return session.set_adapters(0, list); },
         [&] { return std::to_string(session.adapters(0).size()) + " " + std::to_string(session.adapter_key(0, 0)); });
+  Embedder embedder = *Embedder::create(tiny_model(), {.batch_tokens = 8, .n_threads = 1});
+  sweep([&] { return embedder.set_adapters(list); }, [&] { return std::to_string(embedder.adapters().size()); });
 }
 
 void decode() {
