@@ -48,7 +48,7 @@ std::string prompt_of(int n) {
   std::string text = "[";
   for (int i = 0; i < n; ++i) {
     state = state * 1664525 + 1013904223;
-    text += (i > 0 ? "," : "") + std::to_string(300 + (state >> 16) % 2000);
+    text += (i > 0 ? "," : "") + std::to_string(300 + (state >> 16) % static_cast<unsigned>(setting("ids", 2000)));
   }
   return text + "]";
 }
@@ -66,7 +66,7 @@ struct Stream {
     client.send(request_bytes("POST", "/completion", body, "Content-Type: application/json\r\n"));
     const SocketAnswer head = client.receive_head();
     if (head.status != 200) {
-      std::fprintf(stderr, "status %d\n%s\n", head.status, client.receive().body.c_str());
+      std::fprintf(stderr, "status %d\n", head.status);
       std::exit(1);
     }
     bool ended = false;

@@ -77,7 +77,7 @@ int fail_session(const hearth::Error& error) {
 }
 
 void SessionSettings::declare(Options& options, bool has_batch_size) {
-  options.add("-c,--ctx", n_ctx,
+  options.add("-c,--ctx,--ctx-size", n_ctx,
               "Context: tokens that fit (0: as many as the model was trained for, if memory allows)");
   options.add("-t,--threads", n_threads, "Threads (0: the physical cores that this process may use)");
   declare_kv_types(options);

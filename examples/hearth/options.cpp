@@ -125,6 +125,10 @@ std::vector<std::string> read_arguments(int argc, char** argv) {
     const std::string argument = argv[i];
     bool is_long = false;
     for (const char* name : {"-ctk", "-ctv", "-fa", "-ngl", "-np"}) is_long = is_long || argument == name;
+    // llama-server takes this one with and without a value.
+    const std::string next = i + 1 < argc ? argv[i + 1] : "";
+    const bool is_attention = argument == "-fa" || argument == "--flash-attn";
+    if (is_attention && next != "on" && next != "off" && next != "auto") arguments.push_back("on");
     arguments.push_back(is_long ? "-" + argument : argument);
   }
   return arguments;

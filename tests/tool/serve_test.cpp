@@ -183,6 +183,22 @@ TEST_F(ServeProcess, TheEnvironmentOfOllamaIsHeeded) {
   expect_one_error_line(second, "127.0.0.1:" + std::to_string(port));
 }
 
+TEST_F(ServeProcess, OptionsAsLlamaServerSpellsThem) {
+  for (const std::vector<std::string>& spelled :
+       {std::vector<std::string>{"--ctx-size", "512", "--threads", "1", "--cache-type-k", "q8_0", "--cache-type-v",
+                                 "q8_0", "--flash-attn", "on", "--n-gpu-layers", "99"},
+        {"-fa", "-c", "512", "-t", "1", "-np", "2", "-ctk", "q8_0", "-ctv", "q8_0", "-ngl", "0"}}) {
+    const int port = free_port();
+    std::vector<std::string> command{tool_path(), "serve",     "-m",     kSmallWorld,
+                                     "--host",    "127.0.0.1", "--port", std::to_string(port)};
+    command.insert(command.end(), spelled.begin(), spelled.end());
+    Process server(command, {}, path("log"));
+    ASSERT_TRUE(ready(port)) << read(path("log"));
+    EXPECT_NE(std::string::npos, read(path("log")).find("a context of 512 each, cache q8_0/q8_0")) << read(path("log"));
+  }
+  expect_one_error_line(run_tool({"serve", kSmallWorld, "--flash-atn", "on"}), "--flash-attn", 2);
+}
+
 /// All that looks like an option in a text.
 std::vector<std::string> options_in(const std::string& text) {
   std::vector<std::string> found;
