@@ -1,12 +1,13 @@
-# What a shared library exports: the names that the public headers declare, and the C interface. Writes a version script for the linker from them, so that
-# neither internals nor what the standard library's templates leave in the objects becomes part of the interface.
+# What a shared library exports: the names that the public headers declare, and the C interface. Writes a version script for the linker
+# from them, so that neither internals nor what the standard library's templates leave in the objects becomes part of the interface.
 file(GLOB public_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/hearth/*.h)
 set(patterns "")
 foreach(header IN LISTS public_headers)
   file(STRINGS ${header} lines REGEX "^(class|struct|[A-Za-z].*\\()")  # at the beginning of a line: not members
   foreach(line IN LISTS lines)
     if(line MATCHES "^(class|struct)( \\[\\[nodiscard\\]\\])? ([A-Za-z0-9_]+)")
-      list(APPEND patterns "hearth::${CMAKE_MATCH_3}::*")
+      # All members but those of Impl.
+      list(APPEND patterns "hearth::${CMAKE_MATCH_3}::[!I]*" "hearth::${CMAKE_MATCH_3}::${CMAKE_MATCH_3}*")
     elseif(line MATCHES "[ &*]([a-z][a-z0-9_]*)\\(")
       list(APPEND patterns "hearth::${CMAKE_MATCH_1}*")
     endif()
@@ -17,8 +18,10 @@ set(script "{\n  global:\n    extern \"C++\" {\n")
 foreach(pattern IN LISTS patterns)
   string(APPEND script "      ${pattern};\n")
 endforeach()
-string(APPEND script "    };\n    hearth_*;\n  local:\n    *;\n};\n")
-file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/exports.txt CONTENT "${script}" @ONLY)
+string(APPEND script "    };\n")
+set(rest "  local:\n    *;\n};\n")
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/exports.txt CONTENT "${script}    hearth_*;\n${rest}" @ONLY)
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/exports_cpp.txt CONTENT "${script}${rest}" @ONLY)  # tests/symbols weighs it
 set(HEARTH_EXPORTS ${PROJECT_BINARY_DIR}/generated/exports.txt)
 set(HEARTH_SHARED_OPTIONS "LINKER:--version-script=${HEARTH_EXPORTS}")
 # Addresses that the loader has to fill in (tables of kernels and of types) as a bitmap: 2 KB instead of 56.

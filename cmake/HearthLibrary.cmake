@@ -125,7 +125,7 @@ function(hearth_isa_row name)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/${name}/*.cpp)
   add_library(hearth_${name} OBJECT ${sources})
   # Beside the products of matrices, loops that wait for memory or run once a row: unrolled further they are larger, not faster.
-  list(FILTER sources INCLUDE REGEX "/(attention|attention_run|floats|pack_acts|vector_ops)\\.cpp$")
+  list(FILTER sources INCLUDE REGEX "/(attention|attention_run|encode|floats|pack_acts|vector_ops)\\.cpp$")
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>")
   target_compile_options(hearth_${name} PRIVATE $<${HEARTH_OPTIMIZE_ANYWAY}:-O3> -fno-exceptions ${row_FLAGS})
   target_link_libraries(hearth_${name} PRIVATE hearth_flags hearth_warnings)
