@@ -9,8 +9,33 @@ const kTypes = {
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
+  '.txt': 'text/plain; charset=utf-8',
 };
 const kMostBytes = 400_000; // of all files together, compressed
+
+/** Packages that stand in the page, with their licenses: all but Vite, which only builds it. */
+function licenses() {
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+  const found = new Map();
+  const visit = (names) => {
+    for (const name of names) {
+      const entry = packages[`node_modules/${name}`];
+      if (found.has(name) || !entry) continue;
+      const folder = `node_modules/${name}`;
+      const file = readdirSync(folder).find((entry) => /^licen[sc]e/i.test(entry));
+      found.set(name, `${name} ${entry.version} (${entry.license})\n\n${file ? readFileSync(`${folder}/${file}`, 'utf8').trim() : ''}\n`);
+      visit(Object.keys(entry.dependencies ?? {}));
+    }
+  };
+  visit(Object.keys(packages[''].dependencies).filter((name) => name !== 'vite'));
+  return [...found.keys()].sort().map((name) => found.get(name)).join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+const terms = licenses();
+const termsName = `licenses-${createHash('sha256').update(terms).digest('hex').slice(0, 8)}.txt`;
+writeFileSync(`dist/assets/${termsName}`, terms);
+const html = readFileSync('dist/index.html', 'utf8');
+writeFileSync('dist/index.html', html.replace('</head>', `<link rel="license" href="/assets/${termsName}">\n</head>`));
 
 const names = ['index.html', ...readdirSync('dist/assets').sort().map((name) => `assets/${name}`)];
 let sum = 0;

@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useCallback, useLayoutEffect, useRef } from 'preact/hooks';
 import { Composer } from './Composer';
-import { pathOf, siblingsOf } from './conversations';
+import { openCalls, pathOf, siblingsOf } from './conversations';
 import { t } from './i18n';
 import { Icon } from './icons';
 import { Message } from './Message';
@@ -60,8 +60,10 @@ export function Chat() {
                 place={all.findIndex(({ id }) => id === node.id)}
                 branches={all.length}
                 isLast={index + 1 === path.length}
+                openCalls={node.calls ? openCalls(path, index).map(({ id }) => id).join('\n') : ''}
                 isRunning={run?.node === node.id}
                 isWaiting={run?.node === node.id && run.isWaiting}
+                progress={run?.node === node.id ? run.progress : undefined}
                 isBusy={run !== undefined}
                 isEditing={editing.value === node.id}
                 onEdit={setEditing}

@@ -21,7 +21,10 @@ export async function exportAll(): Promise<void> {
 export async function importFile(file: File): Promise<void> {
   const found = readExport(await file.text());
   if (!found) return say(t('import_failed'));
-  for (const entry of found.conversations) await storage.saveConversation(entry);
+  for (const entry of found.conversations) {
+    const own = await storage.loadConversation(entry.id);
+    if (!own || own.updated < entry.updated) await storage.saveConversation(entry); // what is newer here stays
+  }
   changePresets({ ...found.presets, ...presets.value });
   await list();
   say(`${t('import_done')} ${found.conversations.length}`);

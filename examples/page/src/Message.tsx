@@ -141,8 +141,11 @@ export interface MessageProps {
   place: number;
   branches: number;
   isLast: boolean;
+  /** Ids of the calls that wait for results, with line breaks between them. */
+  openCalls: string;
   isRunning: boolean;
   isWaiting: boolean;
+  progress: number | undefined;
   isBusy: boolean;
   isEditing: boolean;
   onEdit: (id: string | null) => void;
@@ -189,8 +192,12 @@ export const Message = memo(
         ) : (
           node.content !== '' && <div class="plain">{node.content}</div>
         )}
-        {(node.calls ?? []).map((call) => call && <CallView node={node} call={call} canAnswer={props.isLast && !isRunning} />)}
-        {isRunning && isWaiting && <p class="waiting">{t('waiting')}</p>}
+        {(node.calls ?? []).map((call) => call && <CallView node={node} call={call} canAnswer={!props.isBusy && props.openCalls.split('\n').includes(call.id)} />)}
+        {isRunning && isWaiting && (
+          <p class="waiting">
+            {t('waiting')} {props.progress !== undefined && <progress value={props.progress} max={1} aria-label={t('waiting')} />}
+          </p>
+        )}
         {node.error !== undefined && (
           <p class="error" role="alert">
             {node.error}

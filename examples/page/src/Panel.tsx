@@ -159,8 +159,8 @@ function Loading() {
       {drafts.length > 0 && (
         <Select
           label="draft"
-          value={drafts.includes(settings.value.draft) ? settings.value.draft : ''}
-          options={[['', t('draft_none')], ...drafts.map((name): [string, string] => [name, name])]}
+          value={settings.value.draft === 'none' || drafts.includes(settings.value.draft) ? settings.value.draft : ''}
+          options={[['', t('default')], ['none', t('draft_none')], ...drafts.map((name): [string, string] => [name, name])]}
           onChange={(draft) => change({ draft })}
         />
       )}

@@ -1,6 +1,6 @@
 // Sending messages and taking answers: what the buttons under a message do.
 import { streamChat, type Piece } from './api';
-import { leafBelow, newId, pathOf, promptText, siblingsOf, titleFrom, withNode, withoutNode } from './conversations';
+import { leafBelow, newId, openCalls, pathOf, promptText, siblingsOf, titleFrom, withNode, withoutNode } from './conversations';
 import { requestFields } from './parameters';
 import { conversation, conversationById, differs, failureText, load, model, refresh, runs, setRun, settings, update } from './state';
 import type { AttachedFile, MessageNode, ToolCall } from './types';
@@ -82,6 +82,7 @@ async function run(id: string, nodeId: string): Promise<void> {
     change((node) => ({ ...node, model: chosen.name }), true);
     void refresh();
     const onPiece = (piece: Piece) => {
+      if (piece.progress !== undefined) return setRun(id, { node: nodeId, controller, isWaiting: true, progress: piece.progress });
       pieces.push(piece);
       if (timer === 0) timer = window.setTimeout(show, wait);
     };
@@ -112,15 +113,15 @@ function answerTo(parent: string): void {
   void run(id, node.id);
 }
 
-/** Adds a message below another and has it answered. */
-function addMessage(parent: string | null, fields: Partial<MessageNode> & Pick<MessageNode, 'role' | 'content'>): void {
+/** Adds a message below another and has it answered, if there is nothing to wait for. */
+function addMessage(parent: string | null, fields: Partial<MessageNode> & Pick<MessageNode, 'role' | 'content'>, isWhole = true): void {
   const node: MessageNode = { id: newId(), parent, created: Date.now(), ...fields };
   update(conversation.value.id, (from) => ({
     ...withNode(from, node, node.id),
     title: from.title === '' ? titleFrom(node.content || (node.files?.[0]?.name ?? '')) : from.title,
   }));
   history.replaceState(null, '', `#${conversation.value.id}`);
-  answerTo(node.id);
+  if (isWhole) answerTo(node.id);
 }
 
 export function send(content: string, files: AttachedFile[]): void {
@@ -128,8 +129,13 @@ export function send(content: string, files: AttachedFile[]): void {
   addMessage(conversation.value.leaf, { role: 'user', content, ...(files.length > 0 ? { files } : {}) });
 }
 
+/** The result of a call; the model goes on when it has those of all calls of the message. */
 export function answerCall(node: MessageNode, call: ToolCall, content: string): void {
-  if (!isRunning()) addMessage(node.id, { role: 'tool', content, callId: call.id });
+  if (isRunning()) return;
+  const path = pathOf(conversation.value);
+  const open = openCalls(path, path.findIndex(({ id }) => id === node.id));
+  if (!open.some(({ id }) => id === call.id)) return;
+  addMessage(conversation.value.leaf, { role: 'tool', content, callId: call.id }, open.length === 1);
 }
 
 /** The same question with other words, or another wording of an answer, as a branch. */

@@ -69,6 +69,8 @@ export async function unloadModel(model: string): Promise<void> {
 export interface Piece {
   content?: string;
   reasoning?: string;
+  /** How much of the prompt is computed, 0 to 1; nothing of the answer has come. */
+  progress?: number;
   call?: { index: number; id?: string; name?: string; arguments?: string };
 }
 
@@ -82,6 +84,7 @@ interface Chunk {
     };
     finish_reason?: string | null;
   }[];
+  prompt_progress?: { total: number; processed: number };
   timings?: {
     cache_n: number;
     prompt_n: number;
@@ -112,12 +115,13 @@ export async function streamChat(body: Record<string, unknown>, onPiece: (piece:
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
   const stats: AnswerStats = { promptTokens: 0, cachedTokens: 0, tokens: 0, tokensPerSecond: 0, promptPerSecond: 0, firstToken: 0, seconds: 0, finish: '' };
-  const response = await ask('/v1/chat/completions', { ...body, stream: true }, signal);
+  const response = await ask('/v1/chat/completions', { ...body, stream: true, return_progress: true }, signal);
   if (!response.body) throw new ApiFailure(response.status, '');
   for await (const line of dataLines(response.body)) {
     if (line === '[DONE]') break;
     const chunk = JSON.parse(line) as Chunk;
     if (chunk.error) throw new ApiFailure(500, chunk.error.message ?? '');
+    if (chunk.prompt_progress) onPiece({ progress: chunk.prompt_progress.processed / Math.max(chunk.prompt_progress.total, 1) });
     for (const choice of chunk.choices ?? []) {
       const { content, reasoning_content: reasoning, tool_calls: calls } = choice.delta ?? {};
       if (stats.firstToken === 0 && (content || reasoning || calls)) stats.firstToken = seconds();

@@ -69,6 +69,14 @@ export function withoutNode(conversation: Conversation, id: string): Conversatio
   return { ...rest, leaf: next ? leafBelow(rest, next.id) : node.parent };
 }
 
+/** Calls in a message of a path that no message behind it has answered; none where something else follows. */
+export function openCalls(path: MessageNode[], index: number): ToolCall[] {
+  const after = path.slice(index + 1);
+  if (!after.every(({ role }) => role === 'tool')) return [];
+  const answered = new Set(after.map(({ callId }) => callId));
+  return (path[index]?.calls ?? []).filter(({ id }) => !answered.has(id));
+}
+
 /** The first words of the first message. */
 export function titleFrom(text: string): string {
   const line = text.trim().split(/\s+/).join(' ');

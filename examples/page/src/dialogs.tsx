@@ -52,7 +52,8 @@ function ModelRow({ entry }: { entry: ModelState }) {
           {loaded && (
             <span class="facts">
               {t('loaded')}: {numberText(loaded.context, 0)} {t('tokens')}, {loaded.k_type}/{loaded.v_type}, {bytesText(loaded.bytes)}
-              {loaded.expires_in >= 0 && `, ${t('expires')} ${secondsText(loaded.expires_in)}`}
+              {loaded.draft !== undefined && `, ${t('draft')}: ${loaded.draft}`}
+              {loaded.expires_in >= 0 && `, ${t('expires').replace('{}', secondsText(loaded.expires_in))}`}
             </span>
           )}
         </span>
@@ -150,6 +151,9 @@ function Key() {
   );
 }
 
+/** Whose work the page stands on; the build writes the file. */
+const kLicenses = document.querySelector<HTMLLinkElement>('link[rel=license]')?.href;
+
 function Options() {
   const themes: [Theme, Word][] = [
     ['auto', 'theme_auto'],
@@ -188,6 +192,13 @@ function Options() {
           {t('delete_all')}
         </button>
       </div>
+      {kLicenses && (
+        <p class="hint">
+          <a href={kLicenses} target="_blank" rel="noopener">
+            {t('licenses')}
+          </a>
+        </p>
+      )}
     </Window>
   );
 }

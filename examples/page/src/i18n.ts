@@ -36,7 +36,7 @@ const en = {
   edit: 'Edit',
   empty_hint: 'The model runs on this machine; what you write stays here.',
   empty_title: 'What shall we talk about?',
-  expires: 'unloads in',
+  expires: 'unloads in {}',
   export: 'Export',
   export_all: 'Export all',
   export_markdown: 'Export as Markdown',
@@ -67,6 +67,7 @@ const en = {
   key_models: 'models',
   language: 'Language',
   length_reached: 'ended by the limit of tokens',
+  licenses: 'Licenses of the libraries in this page',
   list: 'List of conversations',
   load: 'Load',
   loaded: 'loaded',
@@ -169,7 +170,7 @@ const zhHant: Record<Word, string> = {
   edit: '編輯',
   empty_hint: '模型在這台電腦上執行；您寫的內容不會離開這裡。',
   empty_title: '想聊些什麼？',
-  expires: '後卸載',
+  expires: '{}後卸載',
   export: '匯出',
   export_all: '全部匯出',
   export_markdown: '匯出為 Markdown',
@@ -200,6 +201,7 @@ const zhHant: Record<Word, string> = {
   key_models: '模型',
   language: '語言',
   length_reached: '因達到詞元上限而結束',
+  licenses: '本頁所用函式庫的授權條款',
   list: '對話清單',
   load: '載入',
   loaded: '已載入',
@@ -299,8 +301,9 @@ export function numberText(value: number, digits = 1): string {
 }
 
 export function secondsText(seconds: number): string {
-  if (seconds >= 100) return `${count(seconds / 60, 0)} min`;
-  return seconds < 1 ? `${count(seconds * 1000, 0)} ms` : `${count(seconds, 1)} s`;
+  const [value, unit, digits]: [number, string, number] =
+    seconds >= 100 ? [seconds / 60, 'minute', 0] : seconds >= 1 ? [seconds, 'second', 1] : [seconds * 1000, 'millisecond', 0];
+  return new Intl.NumberFormat(language.value, { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits }).format(value);
 }
 
 export function dateText(time: number): string {

@@ -56,6 +56,7 @@ export interface Settings {
   context: number;
   kType: string;
   vType: string;
+  /** '': as the server was told; 'none', or the name of a model. */
   draft: string;
 }
 

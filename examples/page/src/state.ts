@@ -77,8 +77,11 @@ export async function refresh(): Promise<void> {
     server.value = await fetchState();
     isAway.value = false;
   } catch (error) {
-    if (error instanceof ApiFailure && error.status === 401) dialog.value = 'key';
-    else isAway.value = true;
+    if (error instanceof ApiFailure && error.status === 401) {
+      dialog.value = 'key'; // asked again when there is one
+      return;
+    }
+    isAway.value = true;
   }
   const isBusy = server.value?.models.some((model) => model.state === 'loading') || pendingLoad.value !== '';
   const wait = isBusy ? 300 : Object.keys(runs.value).length > 0 ? 1500 : 5000;
@@ -106,15 +109,22 @@ export const model = computed<ModelState | undefined>(
     firstChoice(talkers.value),
 );
 
+/** The draft that the settings want for a model: only one that goes with it. */
+export function draftFor(state: ModelState | undefined, wanted: Settings): string {
+  const isFit = wanted.draft === 'none' ? state?.loaded?.draft !== undefined : state?.drafts.includes(wanted.draft);
+  return isFit ? wanted.draft : '';
+}
+
 /** Whether a loaded model is not as the settings want it. */
 export function differs(state: ModelState, wanted: Settings): boolean {
   const { loaded } = state;
   if (!loaded) return true;
+  const draft = draftFor(state, wanted);
   return (
     (wanted.context > 0 && wanted.context !== loaded.context) ||
     (wanted.kType !== '' && wanted.kType !== loaded.k_type) ||
     (wanted.vType !== '' && wanted.vType !== loaded.v_type) ||
-    (wanted.draft !== (loaded.draft ?? '') && state.drafts.length > 0)
+    (draft !== '' && draft !== (loaded.draft ?? 'none'))
   );
 }
 
@@ -122,7 +132,8 @@ export function differs(state: ModelState, wanted: Settings): boolean {
 export const pendingLoad = signal('');
 
 export async function load(name: string, signal?: AbortSignal): Promise<void> {
-  const { context, kType, vType, draft } = settings.value;
+  const { context, kType, vType } = settings.value;
+  const draft = settings.value.draft === 'none' ? 'none' : draftFor(talkers.value.find((state) => state.name === name), settings.value);
   pendingLoad.value = name;
   window.setTimeout(() => pendingLoad.value === name && void refresh(), 150);
   try {
@@ -198,6 +209,8 @@ export interface Run {
   controller: AbortController;
   /** Before the first piece: the model is being loaded, or the prompt computed. */
   isWaiting: boolean;
+  /** How much of the prompt is computed, 0 to 1; undefined: nothing is known of it. */
+  progress?: number;
 }
 
 export const conversation = signal<Conversation>(newConversation());

@@ -324,6 +324,27 @@ export const tests = {
     assert.equal(call.tool_calls[0].function.name, 'weather');
     assert.deepEqual(result, { role: 'tool', tool_call_id: 'call_1', content: '{"rain": true}' });
   },
+
+  async 'the model goes on when all of its calls are answered'({ page }) {
+    const call = (index) => ({ index, id: `call_${index}`, function: { name: `tool_${index}`, arguments: '{}' } });
+    await answerWith(page, '', { tool_calls: [call(0), call(1)] });
+    const seen = lastRequest(page);
+    await page.fill('#message', 'Both?');
+    await page.keyboard.press('Enter');
+    await page.locator('.call').nth(1).waitFor();
+    await idle(page);
+    await page.unroute('**/v1/chat/completions');
+    await answerWith(page, 'Done.');
+    for (const index of [1, 0]) {
+      assert.equal(await page.locator('.message.assistant').count(), 1);
+      const box = page.locator('.call', { hasText: `tool_${index}` });
+      await box.locator('textarea').fill(`result ${index}`);
+      await box.locator('button').click();
+      await box.locator('textarea').waitFor({ state: 'detached' });
+    }
+    await page.locator('.message.assistant', { hasText: 'Done.' }).waitFor();
+    assert.deepEqual(seen.body.messages.slice(2).map(({ tool_call_id: id, content }) => [id, content]), [['call_1', 'result 1'], ['call_0', 'result 0']]);
+  },
 };
 
 function seenModel(state) {
