@@ -197,7 +197,8 @@ std::vector<hearth::ChatMessage> generate_messages(const Json& body, const Model
 
 std::shared_ptr<Answering> begin_with(Context& context, Ask ask) {
   Lease lease = context.server.models().use(ask.model, false, ask.keep_alive);
-  return std::make_shared<Answering>(std::move(lease), std::move(ask), &context.server.metrics());
+  return std::make_shared<Answering>(std::move(lease), std::move(ask), &context.server.metrics(),
+                                     context.request.notes);
 }
 
 HttpReply generate(Context& context) {

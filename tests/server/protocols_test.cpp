@@ -1,5 +1,6 @@
 // The main paths of every protocol, with the one model that the repository has.
 #include <chrono>
+#include <mutex>
 #include <thread>
 
 #include "server_world.h"
@@ -163,6 +164,40 @@ TEST(ProtocolsOfTwoModels, ANativeRouteWithoutANameTakesTheOneUsedLast) {
   for (const char* name : {"small-world-draft-q8_0", "small-world-q8_0", "small-world-draft-q8_0"}) {
     EXPECT_EQ(name, answered_by({{"model", name}}));
     EXPECT_EQ(name, answered_by(Json::object()));
+  }
+}
+
+TEST(ServerLog, TellsTokensInEveryProtocol) {
+  ModelStore store;
+  ASSERT_TRUE(store.add_file(kSmallWorld));
+  ServerOptions options = ServerTest::options();
+  std::vector<std::string> lines;
+  std::mutex mutex;
+  options.log = LogLevel::kRequest;
+  options.log_line = [&](const std::string& line) {
+    const std::lock_guard lock(mutex);
+    lines.push_back(line);
+  };
+  {
+    Server server(store, options);
+    ASSERT_TRUE(server.start());
+    Json body = {{"model", "small-world-q8_0"}, {"prompt", "Once upon"}, {"input", "Once upon"}, {"max_tokens", 3}};
+    body["messages"] = Json::array({{{"role", "user"}, {"content", "my secret"}}});
+    for (const char* path : {"/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/api/chat",
+                             "/api/generate", "/completion"}) {
+      Client client(server.port());
+      client.send(request_text("POST", path, body.dump()));
+      EXPECT_EQ(200, client.receive().status) << path;
+    }
+    server.stop(5);
+  }
+  EXPECT_EQ(7u, lines.size());
+  for (const std::string& line : lines) {
+    const Json json = Json::parse(line, nullptr, false);
+    EXPECT_EQ("small-world-q8_0", json.value("model", "")) << line;
+    EXPECT_GT(json.value("tokens", 0), 0) << line;
+    EXPECT_TRUE(json.contains("tokens_per_second")) << line;
+    EXPECT_EQ(std::string::npos, line.find("secret")) << line;
   }
 }
 
