@@ -20,6 +20,7 @@ usage: ./setup.sh STEP
   fuzz SECONDS    every fuzz entry for that long (clang)
   compilers [CLANG]  the library and the tool with clang (or clang-19 ...), with libstdc++ and libc++, warnings as errors
   aarch64         the library for 64-bit ARM by a cross compiler, and its kernels and golden models under qemu
+  wasm            the module of examples/web for browsers, and its tests under Node
   format          lay the source out as .clang-format has it (clang-format 14)
 
 environment:
@@ -305,6 +306,17 @@ emulated_arm() {
   return "$status"
 }
 
+# The library as WebAssembly, with the module of examples/web; kernels, texts and golden models under Node.
+wasm() {
+  install cmake ninja-build clang-19 lld-19 llvm-19 libc++-19-dev-wasm32 libclang-rt-19-dev-wasm32 wasi-libc nodejs
+  say "building hearth.wasm in build-wasm"
+  cmake -S . -B build-wasm "${cmake_options[@]}" -DCMAKE_TOOLCHAIN_FILE="$PWD/cmake/toolchains/wasm.cmake" -DCMAKE_BUILD_TYPE=Release \
+    -DHEARTH_BUILD_EXAMPLES=ON -DHEARTH_BUILD_TESTS=OFF
+  cmake --build build-wasm --parallel "$jobs" --target hearth_web
+  say "running its tests"
+  node tests/web/wasm_test.mjs build-wasm/hearth.wasm . "${HEARTH_GOLDEN:-../shared/golden}" </dev/null
+}
+
 # Everything but the tests, whose GoogleTest is built for one standard library.
 compilers() {
   local clang=${1:-clang} version stdlib
@@ -341,6 +353,7 @@ case $step in
   fuzz) fuzz "$@" ;;
   compilers) compilers "$@" ;;
   aarch64) aarch64 ;;
+  wasm) wasm ;;
   format) format ;;
   -h | --help | help) usage ;;
   *) usage >&2; exit 2 ;;

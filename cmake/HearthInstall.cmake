@@ -23,6 +23,10 @@ install(FILES ${PROJECT_BINARY_DIR}/hearthConfig.cmake ${PROJECT_BINARY_DIR}/hea
 
 # hearth.pc finds its prefix from its own place, so that an installed tree may be moved.
 set(pc_openmp "")
+set(pc_threads "")
+if(HEARTH_THREADS)
+  set(pc_threads " -pthread")
+endif()
 if(HEARTH_OPENMP)
   set(pc_openmp " ${OpenMP_CXX_FLAGS}")
 endif()

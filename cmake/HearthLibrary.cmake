@@ -9,6 +9,8 @@ file(GLOB reference_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/refe
 add_library(hearth_flags INTERFACE)
 target_compile_options(hearth_flags INTERFACE -fno-asynchronous-unwind-tables -fno-rtti -ffp-contract=off
   -fvisibility-inlines-hidden -fno-semantic-interposition -Wconversion -Wno-sign-conversion)
+# A build for size: programs drop what they do not call (-Wl,--gc-sections).
+target_compile_options(hearth_flags INTERFACE $<$<CONFIG:MinSizeRel>:-ffunction-sections> $<$<CONFIG:MinSizeRel>:-fdata-sections>)
 target_compile_features(hearth_flags INTERFACE cxx_std_20)
 target_include_directories(hearth_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 
@@ -44,6 +46,25 @@ if(HEARTH_JINJA)
   list(FILTER lib_sources EXCLUDE REGEX "/lib/chat/without_jinja\\.cpp$")
 else()
   list(FILTER lib_sources EXCLUDE REGEX "/lib/jinja/|/lib/chat/(chat_template|messages)\\.cpp$")
+endif()
+# What a build does without is replaced by files of that name, or left out.
+if(HEARTH_THREADS)
+  list(FILTER lib_sources EXCLUDE REGEX "/without_threads\\.cpp$")
+else()
+  list(FILTER lib_sources EXCLUDE REGEX "/lib/base/(parallel|cpu_topology)\\.cpp$|/lib/engine/[a-v][a-z_]*\\.cpp$")
+  target_compile_definitions(hearth_flags INTERFACE HEARTH_NO_THREADS=1)
+endif()
+if(HEARTH_FILES)
+  list(FILTER lib_sources EXCLUDE REGEX "/without_files\\.cpp$")
+else()
+  list(FILTER lib_sources EXCLUDE REGEX "/lib/io/[a-v][a-z_]*\\.cpp$")
+  target_compile_definitions(hearth_flags INTERFACE HEARTH_NO_FILES=1)
+endif()
+if(NOT HEARTH_MAKERS)
+  list(FILTER lib_sources EXCLUDE REGEX "/lib/(quantize|convert)/|/lib/c/(quantizer|quality|importance_matrix|files)\\.cpp$")
+endif()
+if(NOT HEARTH_C)
+  list(FILTER lib_sources EXCLUDE REGEX "/lib/c/")
 endif()
 # Of grammars only what runs for every byte of the vocabulary; it is compiled apart from the rest of its folder.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/grammar/automaton.cpp ${PROJECT_SOURCE_DIR}/lib/grammar/mask.cpp
@@ -87,7 +108,7 @@ target_compile_features(hearth PUBLIC cxx_std_20)
 target_include_directories(hearth PUBLIC
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(hearth PRIVATE $<BUILD_INTERFACE:hearth_flags> $<BUILD_INTERFACE:hearth_warnings>
-  PUBLIC Threads::Threads)
+  PUBLIC ${HEARTH_THREAD_LIBRARY})
 set_target_properties(hearth PROPERTIES POSITION_INDEPENDENT_CODE ON
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")

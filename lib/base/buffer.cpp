@@ -1,11 +1,12 @@
-// Anonymous mappings where the system has them, aligned nothrow allocation elsewhere.
+// Anonymous mappings where the system has them (and may be asked), aligned nothrow allocation elsewhere: a host's, if
+// it replaces operator new.
 #include "lib/base/buffer.h"
 
 #include <cstring>
 #include <new>
 #include <string>
 
-#if defined(__unix__) || defined(__APPLE__)
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(HEARTH_NO_FILES)
 #include <sys/mman.h>
 #define HEARTH_HAVE_MMAP 1
 #endif

@@ -16,10 +16,10 @@
 
 #include <atomic>
 #include <cstring>
-#include <exception>
 #include <new>
 #include <string>
 
+#include "lib/base/host_pool.h"
 #include "lib/base/spin_wait.h"
 
 #if defined(HEARTH_OPENMP)
@@ -83,7 +83,6 @@ struct Parallel::Impl {
   void join(uint32_t count);
   uint32_t wait_for_fork(uint32_t seen, SpinWait& wait);
   void worker_loop(int worker);
-  void run_on_host(int count, const TaskRef& ref) const;
   void run_all(int count, const TaskRef& ref);
   static void* thread_main(void* worker);
 };
@@ -201,24 +200,9 @@ void* Parallel::Impl::thread_main(void* worker) {
   return nullptr;
 }
 
-/// Lanes of the host's pool stand for workers: lane i is called once, so its index is distinct; lanes draw tasks
-/// from one counter.
-void Parallel::Impl::run_on_host(int count, const TaskRef& ref) const {
-  std::atomic<int> next{0};
-  const struct Job {
-    std::atomic<int>& next;
-    int count;
-    const TaskRef& ref;
-  } job{next, count, ref};
-  const Job* shared = &job;  // one pointer: std::function stores it without allocating
-  host->run(count < n_threads ? count : n_threads, [shared](int lane) {
-    for (int i; (i = shared->next.fetch_add(1)) < shared->count;) shared->ref(i, lane);
-  });
-}
-
 /// Runs tasks that do not throw.
 void Parallel::Impl::run_all(int count, const TaskRef& ref) {
-  if (host != nullptr) return run_on_host(count, ref);
+  if (host != nullptr) return run_on_host(*host, n_threads, count, ref);
 #if defined(HEARTH_OPENMP)
 #pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads)
   for (int i = 0; i < count; ++i) ref(i, omp_get_thread_num());
@@ -228,26 +212,6 @@ void Parallel::Impl::run_all(int count, const TaskRef& ref) {
   join(static_cast<uint32_t>(count));
 #endif
 }
-
-namespace {
-
-/// What a task threw, carried from its thread to the one that waits for all of them.
-class Thrown {
- public:
-  /// In a catch block: the first exception is kept.
-  void keep() {
-    if (!any_.exchange(true)) what_ = std::current_exception();
-  }
-  void hand_on() const {
-    if (what_) std::rethrow_exception(what_);
-  }
-
- private:
-  std::atomic<bool> any_{false};
-  std::exception_ptr what_;
-};
-
-}  // namespace
 
 Parallel::Parallel() = default;
 Parallel::~Parallel() = default;

@@ -3,8 +3,8 @@
 #include "lib/grammar/formats.h"
 
 #include <map>
-#include <mutex>
 
+#include "lib/base/mutex.h"
 #include "lib/grammar/regex.h"
 
 namespace hearth::grammar {
@@ -80,9 +80,9 @@ Format find_format(std::string_view name) {
 }
 
 const Dfa& format_dfa(std::string_view pattern) {
-  static std::mutex mutex;
+  static Mutex mutex;
   static std::map<std::string_view, Dfa> known;  // patterns are those of the table
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   const auto at = known.find(pattern);
   if (at != known.end()) return at->second;
   const Result<Regex> regex = parse_regex(pattern);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "lib/base/mutex.h"
 #include "lib/grammar/automaton.h"
 #include "lib/tokenizer/tokenizer_impl.h"
 
@@ -55,7 +56,7 @@ Program program_of(bool any_escape) {
 
 std::shared_ptr<const Vocabulary> Vocabulary::of(const Tokenizer& tokenizer) {
   const Tokenizer::Impl& impl = TokenizerInternals::impl(tokenizer);
-  const std::lock_guard lock(impl.companion_mutex);
+  const MutexLock lock(impl.companion_mutex);
   if (!impl.companion) impl.companion = std::make_shared<const Vocabulary>(tokenizer);
   return std::static_pointer_cast<const Vocabulary>(impl.companion);
 }

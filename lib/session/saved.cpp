@@ -24,13 +24,13 @@ void add_text(Xxh64& hash, std::string_view text) {
 
 /// Of a tensor: its checksum where the file tells it, otherwise some of its bytes.
 void add_tensor(Xxh64& hash, const GgufFile& file, size_t i) {
-  constexpr uint64_t kSample = 1024;
+  constexpr size_t kSample = 1024;
   const GgufTensor& tensor = file.tensors()[i];
   add_text(hash, tensor.name);
   hash.update(bytes_of(tensor.type));
   hash.update(std::as_bytes(std::span(tensor.dims)));
   if (const auto noted = file.checksum(i)) return hash.update(bytes_of(*noted));
-  const uint64_t n = tensor.size_bytes, sample = n < kSample ? n : kSample;
+  const size_t n = static_cast<size_t>(tensor.size_bytes), sample = n < kSample ? n : kSample;
   if (tensor.data == nullptr) return;
   hash.update({tensor.data, sample});
   hash.update({tensor.data + (n - sample) / 2, sample});

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
 #include "hearth/tokenizer.h"
+#include "lib/base/mutex.h"
 #include "lib/tokenizer/special_splitter.h"
 #include "lib/tokenizer/text_encoder.h"
 #include "lib/tokenizer/vocab.h"
@@ -21,7 +21,7 @@ struct Tokenizer::Impl {
   SpecialSplitter user_defined;  ///< those that are found in any text
 
   // What a layer above has made of the vocabulary, once for all copies (lib/grammar/vocabulary.h).
-  mutable std::mutex companion_mutex;
+  mutable Mutex companion_mutex;
   mutable std::shared_ptr<const void> companion;
 };
 
