@@ -137,6 +137,7 @@ hearth::EngineRequest Answering::request_for(const std::vector<Token>& prompt) c
   request.n_alternatives = std::max(ask_.n_top, 0);
   request.n = ask_.n;
   request.reuse_prefix = ask_.reuse_prefix;
+  request.report_prompt = ask_.report_prompt;
   if (!lease_->adapters->entries.empty()) request.adapters = chosen_adapters(*lease_->adapters, ask_);
   return request;
 }
@@ -175,7 +176,13 @@ std::optional<AnswerEvent> Answering::next(double seconds, bool& waiting) {
 }
 
 void Answering::take(const EngineEvent& event) {
-  if (event.kind == EngineEvent::Kind::kPrompt) return;
+  if (event.kind == EngineEvent::Kind::kPrompt) {
+    AnswerEvent out{.kind = AnswerEvent::Kind::kPrompt};
+    out.prompt_done = event.prompt_done;
+    out.prompt_total = event.prompt_total;
+    ready_.push_back(std::move(out));
+    return;
+  }
   const size_t index = current_ * static_cast<size_t>(ask_.n) + static_cast<size_t>(event.choice);
   Choice& choice = choices_[index];
   const size_t first = ready_.size();
@@ -284,6 +291,7 @@ std::optional<std::vector<AnswerChoice>> Answering::collect(const StillThere& st
     append(choice.chances, event->chances);
     append(choice.ids, event->ids);
     switch (event->kind) {
+      case AnswerEvent::Kind::kPrompt: break;
       case AnswerEvent::Kind::kText: choice.text += event->text; break;
       case AnswerEvent::Kind::kReasoning: choice.reasoning += event->text; break;
       case AnswerEvent::Kind::kCall: choice.calls.push_back({event->call_id, event->call_name, ""}); break;

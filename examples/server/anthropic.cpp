@@ -153,6 +153,7 @@ class MessageWriter final : public AnswerWriter {
 
   std::string event(const AnswerEvent& event) override {
     switch (event.kind) {
+      case AnswerEvent::Kind::kPrompt: return {};
       case AnswerEvent::Kind::kText:
         return in_block("text", {{"type", "text"}, {"text", ""}}, {{"type", "text_delta"}, {"text", event.text}});
       case AnswerEvent::Kind::kReasoning:

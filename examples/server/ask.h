@@ -55,7 +55,8 @@ struct Ask {
   int32_t n_top = -1;  ///< alternatives to tell of each token; 0: only its own probability; -1: nothing
   bool reuse_prefix = true;
   bool stream = false;
-  bool count_only = false;  ///< only the number of tokens in the prompt is wanted
+  bool report_prompt = false;  ///< of a stream: tell how far the prompt is
+  bool count_only = false;     ///< only the number of tokens in the prompt is wanted
 };
 
 /// A token with its probability, and the most probable ones in its place.
@@ -80,6 +81,7 @@ struct AnswerEnd {
 
 struct AnswerEvent {
   enum class Kind {
+    kPrompt,     ///< a part of the prompt is computed; only where Ask::report_prompt asked for it
     kText,       ///< text of the answer
     kReasoning,  ///< text of what went before it
     kCall,       ///< a tool is called: its name
@@ -93,6 +95,7 @@ struct AnswerEvent {
   std::string call_id{}, call_name{};
   std::vector<TokenChance> chances{};
   std::vector<hearth::Token> ids{};
+  int32_t prompt_done = 0, prompt_total = 0;  ///< tokens, of kPrompt
   AnswerEnd end{};
 };
 

@@ -100,6 +100,7 @@ class LineWriter final : public AnswerWriter {
     AnswerChoice part;
     part.chances = event.chances;
     switch (event.kind) {
+      case AnswerEvent::Kind::kPrompt: return {};
       case AnswerEvent::Kind::kText: part.text = event.text; break;
       case AnswerEvent::Kind::kReasoning: part.reasoning = event.text; break;
       case AnswerEvent::Kind::kCall: {

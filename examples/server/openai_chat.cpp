@@ -62,6 +62,11 @@ class ChatWriter final : public AnswerWriter {
   }
 
   std::string event(const AnswerEvent& event) override {
+    if (event.kind == AnswerEvent::Kind::kPrompt) {  // as llama-server tells it
+      Json chunk = base_;
+      chunk["prompt_progress"] = {{"total", event.prompt_total}, {"processed", event.prompt_done}};
+      return sse(chunk);
+    }
     std::string out;
     auto begun = begun_[static_cast<size_t>(event.choice)];
     if (!begun && (event.kind != AnswerEvent::Kind::kEnd || !any_begun_)) {
@@ -236,6 +241,7 @@ Ask read_openai_chat(const Json& body) {
     throw ApiError(400, "'messages' must be a list of at least one message", "", "messages");
   }
   ask.is_chat = true;
+  ask.report_prompt = ask.stream && bool_or(body, "return_progress", false);
   ask.messages = read_messages(*messages);
   read_tools(body, ask);
   read_format(field(body, "response_format"), ask);

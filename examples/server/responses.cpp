@@ -134,6 +134,7 @@ class ResponseWriter final : public AnswerWriter {
   std::string event(const AnswerEvent& event) override {
     using Kind = AnswerEvent::Kind;
     switch (event.kind) {
+      case Kind::kPrompt: return {};
       case Kind::kText: {
         const std::string opened = open(kMessage);
         return opened + grow("response.output_text.delta", event.text);

@@ -200,6 +200,22 @@ TEST_F(PageRoutes, LoadsWithSettingsAndUnloads) {
   EXPECT_EQ(512, state_of(ask("GET", "/hearth/state").json(), name)["loaded"]["context"]);
 }
 
+TEST_F(PageRoutes, StreamsTellHowFarThePromptIs) {
+  const std::string text = "Progress of a prompt that no other test has. What is 71 plus 11?";
+  const auto progress = [&](const Json& more) {
+    std::vector<Json> found;
+    for (const Json& event : sse_events(post("/v1/chat/completions", chat(text, more)).body))
+      if (event.contains("prompt_progress")) found.push_back(event["prompt_progress"]);
+    return found;
+  };
+  const auto told = progress({{"stream", true}, {"return_progress", true}});
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told.back()["total"], told.back()["processed"]);
+  EXPECT_GT(told.back()["total"].get<int>(), 10);
+  EXPECT_TRUE(progress({{"stream", true}}).empty());
+  EXPECT_EQ(200, post("/v1/chat/completions", chat(text, {{"return_progress", true}})).status);
+}
+
 TEST_F(PageRoutes, WrongSettingsAreNamed) {
   const std::string name = "small-world-q8_0";
   EXPECT_EQ(404, post("/hearth/load", {{"model", "none"}}).status);

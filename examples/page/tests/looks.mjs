@@ -79,6 +79,13 @@ export const tests = {
       assert.deepEqual(await faults(page), [], `${colorScheme}, panel`);
       await page.keyboard.press('Alt+P');
       await inWindow(page, 'Alt+M', async () => assert.deepEqual(await faults(page), [], `${colorScheme}, models`));
+      for (const name of ['Keyboard', 'Appearance, Language']) {
+        await page.locator(`button[aria-label="${name}"]`).click();
+        await page.locator('dialog[open]').waitFor();
+        assert.deepEqual(await faults(page), [], `${colorScheme}, ${name}`);
+        await page.keyboard.press('Escape');
+        await page.locator('dialog').waitFor({ state: 'detached' });
+      }
     }
   },
 
