@@ -36,6 +36,7 @@ for (const [name, test] of chosen) {
     if (process.env.SHOTS) await tab.screenshot({ path: `${process.env.SHOTS}/${name.replace(/\W+/g, '_')}.png` }).catch(() => {});
   }
   console.log(`${((performance.now() - start) / 1000).toFixed(1).padStart(5)} s  ${name}: ${outcome}`);
+  await tab.unrouteAll({ behavior: 'ignoreErrors' }); // requests in flight end with the page
   await context.close();
 }
 await browser.close();
