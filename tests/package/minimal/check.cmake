@@ -1,0 +1,17 @@
+# The minimal program writes the story that every other build writes, in few bytes of code and of memory.
+execute_process(COMMAND ${STRIP} -o ${PROGRAM}.stripped ${PROGRAM} RESULT_VARIABLE status)
+file(SIZE ${PROGRAM}.stripped size)
+message(STATUS "stripped: ${size} bytes")
+if(NOT status EQUAL 0 OR size GREATER 700000)
+  message(FATAL_ERROR "the stripped program has ${size} bytes, more than 700000")
+endif()
+execute_process(COMMAND ${PROGRAM} ${MODEL} RESULT_VARIABLE status OUTPUT_VARIABLE story ERROR_VARIABLE memory
+  OUTPUT_STRIP_TRAILING_WHITESPACE)
+message(STATUS "${memory}")
+file(READ ${EXPECTED} expected)
+if(NOT status EQUAL 0 OR NOT story STREQUAL expected)
+  message(FATAL_ERROR "the program ends with ${status}: ${story}")
+endif()
+if(NOT memory MATCHES "([0-9]+) at most" OR CMAKE_MATCH_1 GREATER 4000000)
+  message(FATAL_ERROR "it took ${CMAKE_MATCH_1} bytes, more than 4000000")
+endif()
