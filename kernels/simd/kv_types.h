@@ -1,10 +1,11 @@
 // Plain KV types in the vocabulary of <isa>/simd.h: one struct Kv<Name> per row of kv_types.inc, which writes and reads
 // one position of a page and loads vectors of it for attention. kernels/kv_types.h has the layouts. Positions of blocks
-// are written and read by the reference; kv_blocks.h reads them for attention.
+// are in kv_block_store.h; kv_blocks.h reads them for attention.
 #pragma once
 
 #include "kernels/kernel_table.h"
 #include "kernels/simd/elements.h"
+#include "kernels/simd/kv_block_store.h"
 
 namespace hearth::kernels {
 namespace {
@@ -57,7 +58,6 @@ inline void overlay_kv_types(KvTypeKernels* rows) {
 #define HEARTH_KV_TYPE(Name, name, block_size, block_bytes)                                                  \
   rows[static_cast<int>(KvType::k##Name)] = {Kv##Name::store_key, Kv##Name::store_value, Kv##Name::load_key, \
                                              Kv##Name::load_value};
-#define HEARTH_KV_BLOCK_TYPE(Name, name, block_size, block_bytes)
 #include "kernels/kv_types.inc"
 #undef HEARTH_KV_TYPE
 }
