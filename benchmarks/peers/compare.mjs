@@ -1,5 +1,5 @@
 // Runs hearth and its peers in turn on the same file and prints medians and ratios. See benchmarks/README.md.
-//   node compare.mjs MODEL [--threads 2] [--prompt 512] [--generate 64] [--depth 0] [--sequences 1] [--rounds 3] [--isa NAME] [--beside-busy]
+//   node compare.mjs MODEL [--threads 2] [--prompt 512] [--generate 64] [--depth 0] [--sequences 1] [--rounds 3] [--kv f16] [--isa NAME] [--beside-busy]
 // --beside-busy: how fast each engine generates while another program keeps one core busy, beside what a single thread does alone.
 // Peers: llama.cpp when `npm install` was run here; any llama-bench named in LLAMA_BENCH (its neighbors
 // llama-sweep-bench and llama-batched-bench serve --depth and --sequences).
@@ -20,10 +20,11 @@ const setup = Object.fromEntries(
     Object.entries({threads: 2, prompt: 512, generate: 64, depth: 0, sequences: 1, rounds: 3})
         .map(([name, fallback]) => [name, Number(option(name, fallback))]));
 const besideBusy = rest.includes("--beside-busy");
+const kv = option("kv", "f16");  // of cached keys and values
 const hearthBinary = resolve(option("hearth", join(here, "../../build/hearth")));
 
 if (!model || !existsSync(model)) {
-  console.error("usage: node compare.mjs MODEL [--threads N] [--prompt N] [--generate N] [--depth N] [--sequences N] [--rounds N] [--isa NAME] [--beside-busy]");
+  console.error("usage: node compare.mjs MODEL [--threads N] [--prompt N] [--generate N] [--depth N] [--sequences N] [--rounds N] [--kv TYPE] [--isa NAME] [--beside-busy]");
   process.exit(2);
 }
 if (besideBusy) Object.assign(setup, {prompt: 16, depth: 0, sequences: 1});
@@ -37,7 +38,7 @@ const output = (program, args, {withErrors = false} = {}) => {
 };
 
 const hearth = () => {
-  const args = ["bench", model, "-t", setup.threads, "-r", 1, "--json"];
+  const args = ["bench", model, "-t", setup.threads, "-r", 1, "--kv", kv, "--json"];
   if (option("isa")) args.push("--isa", option("isa"));
   if (setup.sequences > 1) {
     args.push("-p", 0, "-n", setup.generate, "-b", setup.sequences);
@@ -60,12 +61,13 @@ const hearth = () => {
 const llamaCpp = () => {
   const args = [join(here, "llama_cpp.mjs"), model];
   for (const name of ["threads", "prompt", "generate", "depth", "sequences"]) args.push("--" + name, setup[name]);
+  args.push("--kv", kv);
   const text = output(process.execPath, args);
   return text && JSON.parse(text.trim().split("\n").pop());
 };
 
 const llamaBench = (bench) => () => {
-  const threads = ["-t", setup.threads], neighbor = (name) => join(dirname(bench), name);
+  const threads = ["-t", setup.threads, "-ctk", kv, "-ctv", kv], neighbor = (name) => join(dirname(bench), name);
   if (setup.sequences > 1) {
     const context = setup.sequences * (128 + setup.generate + 16);
     const text = output(neighbor("llama-batched-bench"), ["-m", model, "-c", context, "-npp", 128, "-ntg", setup.generate, "-npl", setup.sequences, ...threads], {withErrors: true});
@@ -140,7 +142,7 @@ if (besideBusy) {
   process.exit(0);
 }
 
-console.log(`${model.split("/").pop()}, ${setup.threads} threads, depth ${setup.depth}, ${setup.sequences} sequence(s), medians of ${setup.rounds} rounds in turn`);
+console.log(`${model.split("/").pop()}, ${setup.threads} threads, depth ${setup.depth}, keys and values in ${kv}, ${setup.sequences} sequence(s), medians of ${setup.rounds} rounds in turn`);
 console.log("| engine | prompt t/s | hearth / it | generation t/s | hearth / it |\n| --- | --- | --- | --- | --- |");
 for (const name of Object.keys(samples)) {
   const number = (value, digits) => (Number.isFinite(value) ? value.toFixed(digits) : "-");

@@ -1,5 +1,5 @@
 // Measures llama.cpp through node-llama-cpp: prompt and generation speed, one JSON line.
-//   node llama_cpp.mjs MODEL --threads 2 --prompt 512 --generate 64 --depth 0 --sequences 1
+//   node llama_cpp.mjs MODEL --threads 2 --prompt 512 --generate 64 --depth 0 --sequences 1 --kv f16
 import {getLlama, LlamaLogLevel} from "node-llama-cpp";
 
 const [modelPath, ...rest] = process.argv.slice(2);
@@ -9,6 +9,7 @@ const option = (name, fallback) => {
 };
 const threads = option("threads", 2), nPrompt = option("prompt", 512), nGenerate = option("generate", 64);
 const depth = option("depth", 0), nSequences = option("sequences", 1);
+const kvType = (rest.includes("--kv") ? rest[rest.indexOf("--kv") + 1] : "f16").toUpperCase();
 
 const seconds = async (work) => {
   const start = performance.now();
@@ -20,7 +21,8 @@ const someTokens = (n, seed) => Array.from({length: n}, (_, i) => 100 + ((i * 79
 const llama = await getLlama({gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: threads});
 const model = await llama.loadModel({modelPath});
 const contextSize = depth + nPrompt + nGenerate + 16;
-const context = await model.createContext({contextSize, batchSize: 512, threads, sequences: nSequences, flashAttention: true});
+const context = await model.createContext({contextSize, batchSize: 512, threads, sequences: nSequences, flashAttention: true,
+                                           experimentalKvCacheKeyType: kvType, experimentalKvCacheValueType: kvType});
 
 /** Feeds tokens and stops before anything is generated. */
 const feed = (sequence, tokens) => sequence.evaluateWithoutGeneratingNewTokens(tokens);

@@ -86,6 +86,7 @@ Json generation_json(const Generation& g, const RunOptions& o, int n_threads, co
   result["stop"] = interrupted() ? "interrupted" : hearth::stop_reason_name(g.stop_reason);
   if (!sampler.greedy) result["seed"] = sampler.seed;
   result["timings"] = {{"prompt_tokens", t.prompt_tokens},
+                       {"reused_tokens", t.reused_tokens},
                        {"prompt_seconds", t.prompt_seconds},
                        {"prompt_tokens_per_second", per_second(t.prompt_tokens, t.prompt_seconds)},
                        {"generated_tokens", t.generated_tokens},

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "draft_settings.h"
 #include "model_options.h"
 #include "terminal.h"
 
@@ -20,6 +21,7 @@ struct ServeCommand {
   SessionSettings session;
   std::vector<std::string> more_models;
   int32_t port = 0, parallel = 0, max_queue = 256, max_loaded = 0;
+  DraftSettings drafts;
   std::string flash_attention, gpu_layers;
   bool batch_invariant = false;
 
@@ -33,6 +35,11 @@ int ServeCommand::run(const Options&) {
   settings.session.batch_invariant = batch_invariant;
   settings.port = port;
   settings.parallel = parallel;
+  hearth::SessionOptions unused;
+  if (auto status = drafts.prepare(unused); !status) return fail_usage("serve: " + status.error().message);
+  settings.draft = drafts.model;
+  settings.lookup = drafts.lookup;
+  settings.max_draft = drafts.max_draft;
   settings.max_queue = max_queue;
   settings.max_loaded = max_loaded;
   for (const std::string& text : session.adapters.loras) settings.loras.push_back(split_scale(text));
@@ -57,6 +64,7 @@ Action setup_serve(Options& options) {
   options.add("--port", command->port, "Port (0: 11434)");
   options.add("--unix", s.unix_path, "Listen on a Unix socket, too");
   command->session.declare(options);
+  command->drafts.declare(options);
   options.add("--np,--parallel", command->parallel, "Answers written at once (0: 4); each has the context of -c");
   options.add("--max-queue", command->max_queue, "Requests of a model that may wait; more are refused");
   options.add("--max-loaded", command->max_loaded, "Models in memory at once (0: 3)");

@@ -255,6 +255,8 @@ void Answering::take_end(Choice& choice, const EngineEvent& event) {
   out.end.generated_tokens = choice.n_ids;
   out.end.timings = event.timings;
   out.end.queued_seconds = event.queued_seconds;
+  out.end.drafted_tokens = event.drafted_tokens;
+  out.end.accepted_tokens = event.accepted_tokens;
   if (event.choice == 0) {
     usage_.prompt_tokens += out.end.prompt_tokens;
     usage_.cached_tokens += out.end.cached_tokens;

@@ -75,6 +75,7 @@ struct AnswerEnd {
   int32_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
   hearth::Timings timings{};
   double queued_seconds = 0;
+  int32_t drafted_tokens = 0, accepted_tokens = 0;  ///< guessed ahead, and guessed right
 
   bool by_length() const { return reason != hearth::StopReason::kEndToken && reason != hearth::StopReason::kStopText; }
 };

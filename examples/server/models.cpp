@@ -33,7 +33,9 @@ Lease::~Lease() {
 }
 
 Models::Models(ModelStore& store, ModelsOptions options)
-    : store_(store), options_(options), watcher_([this] { watch(); }) {}
+    : store_(store), options_(std::move(options)), watcher_([this] { watch(); }) {
+  options_.session.reuse_prefixes = true;  // as engines do, so that plans say what they take
+}
 
 Models::~Models() {
   {
@@ -202,6 +204,16 @@ std::shared_ptr<AdapterList> Models::open_adapters(const hearth::Model& model) c
   return list;
 }
 
+std::optional<hearth::EngineDrafts> Models::open_drafts() const {
+  if (options_.draft.empty() && !options_.lookup) return std::nullopt;
+  hearth::EngineDrafts drafts{.options = {.max_draft = options_.max_draft}};
+  if (options_.draft.empty()) return drafts;
+  auto model = hearth::Model::open(options_.draft, {.prefetch = false});
+  if (!model) throw ApiError(500, "cannot load the draft model '" + options_.draft + "': " + model.error().message);
+  drafts.model.emplace(std::move(*model));
+  return drafts;
+}
+
 std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
   const auto start = Clock::now();
   hearth::ModelOptions reading{.prefetch = touch && entry.bytes < available_bytes()};
@@ -227,6 +239,7 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
   auto adapters = open_adapters(*model);
   for (const auto& file : adapters->entries) options.session.adapters.push_back({file.adapter, file.scale});
   if (options.embedder) options.embedder->adapters = options.session.adapters;
+  if (model->info().causal) options.drafts = open_drafts();
   auto engine = hearth::Engine::create(*model, options);
   if (!engine) throw api_error(engine.error());
   auto plan = model->plan(options.session);

@@ -22,6 +22,9 @@ struct ModelsOptions {
   hearth::SessionOptions session{};  ///< n_ctx: of one answer; n_seqs: answers at once
   int32_t max_queue = 256;
   std::vector<std::pair<std::string, float>> loras{};  ///< files of adapters for every model, and how much of each
+  std::string draft{};                                 ///< file of a smaller model that guesses ahead
+  bool lookup = false;                                 ///< guess by what stands in the text
+  int32_t max_draft = 16;                              ///< tokens guessed at once
   double keep_alive = 300;                             ///< seconds; < 0: for ever
   int32_t max_loaded = 3;                              ///< models at once; idle ones make room
 };
@@ -132,6 +135,7 @@ class Models {
   hearth::SessionOptions session_options(const ModelEntry& entry) const;
   std::shared_ptr<LoadedModel> load(const ModelEntry& entry, bool touch);
   std::shared_ptr<AdapterList> open_adapters(const hearth::Model& model) const;
+  std::optional<hearth::EngineDrafts> open_drafts() const;
   std::shared_ptr<LoadedModel> open(const ModelEntry& entry, bool touch);
   bool drop_one_idle();
   void watch();

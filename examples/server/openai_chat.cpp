@@ -292,15 +292,17 @@ Json timings_json(const AnswerEnd& end) {
   const int32_t n_computed = end.prompt_tokens - end.cached_tokens;
   const double prompt = end.timings.prompt_seconds, predicted = end.timings.generate_seconds;
   const auto per = [](double a, double b) { return b > 0 ? a / b : 0.0; };
-  return {{"cache_n", end.cached_tokens},
-          {"prompt_n", n_computed},
-          {"prompt_ms", prompt * 1e3},
-          {"prompt_per_token_ms", per(prompt * 1e3, n_computed)},
-          {"prompt_per_second", per(n_computed, prompt)},
-          {"predicted_n", end.generated_tokens},
-          {"predicted_ms", predicted * 1e3},
-          {"predicted_per_token_ms", per(predicted * 1e3, end.generated_tokens)},
-          {"predicted_per_second", per(end.generated_tokens, predicted)}};
+  Json json = {{"cache_n", end.cached_tokens},
+               {"prompt_n", n_computed},
+               {"prompt_ms", prompt * 1e3},
+               {"prompt_per_token_ms", per(prompt * 1e3, n_computed)},
+               {"prompt_per_second", per(n_computed, prompt)},
+               {"predicted_n", end.generated_tokens},
+               {"predicted_ms", predicted * 1e3},
+               {"predicted_per_token_ms", per(predicted * 1e3, end.generated_tokens)},
+               {"predicted_per_second", per(end.generated_tokens, predicted)}};
+  if (end.drafted_tokens > 0) json["draft_n"] = end.drafted_tokens, json["draft_n_accepted"] = end.accepted_tokens;
+  return json;
 }
 
 Json chance_json(const TokenChance& chance, bool with_top) {

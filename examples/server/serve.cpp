@@ -130,6 +130,9 @@ hearth::Status fill_models(const ServeSettings& settings, ServerOptions& options
   models.session.n_seqs = settings.parallel > 0 ? settings.parallel : environment_int("OLLAMA_NUM_PARALLEL", 4);
   models.max_queue = settings.max_queue;
   models.loras = settings.loras;
+  models.draft = settings.draft;
+  models.lookup = settings.lookup;
+  models.max_draft = settings.max_draft;
   models.max_loaded = settings.max_loaded > 0 ? settings.max_loaded : environment_int("OLLAMA_MAX_LOADED_MODELS", 3);
   std::string text = settings.keep_alive.empty() ? environment("OLLAMA_KEEP_ALIVE") : settings.keep_alive;
   if (text.empty()) text = "5m";

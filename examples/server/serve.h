@@ -19,8 +19,11 @@ struct ServeSettings {
   int parallel = 0;                  ///< 0: OLLAMA_NUM_PARALLEL, or 4
   int max_queue = 256;
   std::vector<std::pair<std::string, float>> loras;  ///< files of adapters, and how much of each
-  int max_loaded = 0;                                ///< 0: OLLAMA_MAX_LOADED_MODELS, or 3
-  std::string keep_alive;                            ///< empty: OLLAMA_KEEP_ALIVE, or 5m
+  std::string draft;                                 ///< a smaller model that guesses ahead
+  bool lookup = false;                               ///< guess by what stands in the text
+  int32_t max_draft = 16;
+  int max_loaded = 0;      ///< 0: OLLAMA_MAX_LOADED_MODELS, or 3
+  std::string keep_alive;  ///< empty: OLLAMA_KEEP_ALIVE, or 5m
   std::string api_key, api_key_file;
   std::vector<std::string> cors;
   bool metrics = false;

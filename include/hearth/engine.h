@@ -21,12 +21,21 @@
 #include "hearth/model.h"
 #include "hearth/result.h"
 #include "hearth/session.h"
+#include "hearth/speculation.h"
 
 namespace hearth {
 
+/// Where drafts come from (hearth/speculation.h).
+struct EngineDrafts {
+  /// A smaller model of the same vocabulary, in a session beside the engine's. Off: what stands in the text itself.
+  std::optional<Model> model{};
+  LookupOptions lookup{};  ///< without a model
+  SpeculationOptions options{};
+};
+
 struct EngineOptions {
   /// n_seqs: answers written at once; n_ctx: positions that they share, what earlier requests left for reuse included.
-  /// n_logits is raised to n_seqs. hidden_only must be false.
+  /// n_logits is raised to n_seqs, reuse_prefixes is set. hidden_only must be false.
   SessionOptions session{.n_seqs = 4};
   int32_t max_queue = 256;  ///< requests that may wait; one more is refused (kLimit)
   /// While answers are being written, a step takes so much of waiting prompts that it lasts about this many times as
@@ -34,6 +43,8 @@ struct EngineOptions {
   double prompt_share = 2.0;
   /// Makes embed() possible, with an Embedder of these options beside the session's memory. Off: empty.
   std::optional<EmbedderOptions> embedder{};
+  /// Guesses the next tokens of answers; what they say stays the same. n_logits is raised for it. Off: empty.
+  std::optional<EngineDrafts> drafts{};
 };
 
 /// What is asked for.
@@ -44,10 +55,14 @@ struct EngineRequest {
   GenerateOptions generate{};
   int32_t n = 1;         ///< answers; they share the pages of the prompt, and take seeds counted up from the sampler's
   int32_t priority = 0;  ///< higher ones begin earlier; ten seconds of waiting count as one step of it
-  bool reuse_prefix = true;    ///< false: compute the whole prompt, whatever earlier requests left
+  /// Begins with what an earlier request left that began alike: to the token where its sequence is still there, or in
+  /// whole pages; a request waits while another computes much of its prompt. false: compute all of it.
+  bool reuse_prefix = true;
   bool report_prompt = false;  ///< true: an event after every part of the prompt
-  /// Tells the most probable tokens in the place of each that was chosen, at most so many; 0: none.
+  /// Tells the most probable tokens in the place of each that was chosen, at most so many; 0: none. There are no drafts
+  /// with it.
   int32_t n_alternatives = 0;
+  bool drafts = true;  ///< false: nothing is drafted, whatever EngineOptions::drafts says
   /// What acts on the prompt and the answers (an empty list: nothing); off: what the session's sequences begin with.
   /// Prompts are reused among requests with equal adapters and scales only. kUnsupported: with invocation tokens.
   std::optional<std::vector<AdapterScale>> adapters{};
@@ -78,9 +93,11 @@ struct EngineEvent {
   // Of kDone:
   Status status{};  ///< why the answer failed; if it did, stop_reason means nothing
   StopReason stop_reason = StopReason::kLength;
-  int32_t cached_tokens = 0;  ///< of the prompt, were not computed
-  double queued_seconds = 0;  ///< from submit() to the first step with this request
-  Timings timings{};          ///< of this answer, from its first step on
+  int32_t cached_tokens = 0;    ///< of the prompt, were not computed
+  int32_t drafted_tokens = 0;   ///< guessed and computed
+  int32_t accepted_tokens = 0;  ///< of these, were right
+  double queued_seconds = 0;    ///< from submit() to the first step with this request
+  Timings timings{};            ///< of this answer, from its first step on
 };
 
 /// The reader's end of a request. Not thread-safe, but another thread may call cancel(). Movable; letting go of a
@@ -117,16 +134,18 @@ struct EngineStats {
   uint64_t steps = 0;
   uint64_t prompt_tokens = 0;     ///< computed
   uint64_t cached_tokens = 0;     ///< of prompts, found in the cache
-  uint64_t generated_tokens = 0;  ///< computed
+  uint64_t generated_tokens = 0;  ///< of answers
   double busy_seconds = 0;        ///< in steps
   KVCacheStats cache{};
+  SpeculationStats drafts{};
 };
 
 /// Movable; submit(), embed() and stats() may be called from any thread.
 class Engine {
  public:
-  /// Allocates the session and starts the thread. Errors of Session::create and Embedder::create; kInvalidArgument
-  /// names an option out of range. For an encoder `embedder` must be given, and submit() gives kUnsupported.
+  /// Allocates the session and starts the thread. Errors of Session::create, Embedder::create and Speculator::create;
+  /// kInvalidArgument names an option out of range. For an encoder `embedder` must be given, and submit() gives
+  /// kUnsupported.
   static Result<Engine> create(const Model& model, const EngineOptions& options = {});
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;

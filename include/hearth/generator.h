@@ -87,6 +87,9 @@ struct GenerateOptions {
   /// Of Session::generate alone. true: what sequence 0 holds stays where it begins as the prompt does (a restored
   /// sequence, an earlier text), and other sequences stay; false: the cache is cleared first.
   bool continue_cache = false;
+  /// Of Chat, and of Session::generate with continue_cache. > 0: where the text has changed in the middle, unchanged
+  /// stretches of at least so many tokens are kept, too; an approximation (Session::reuse_changed). 0: never.
+  int32_t reuse_stretches = 0;
   /// Of Session::generate and Chat: drafts of the next tokens (hearth/speculation.h). It must outlive the call; drafts
   /// need room in SessionOptions::n_logits. Off: nullptr.
   Speculator* speculator = nullptr;

@@ -62,9 +62,13 @@ struct SessionOptions {
   /// Pages that prefill() computes stay known by their tokens while nobody else wants the room (the cache grows by
   /// nothing), and Session::reuse(), generate() and Chat begin with those of a prefix that comes again, whichever
   /// sequence had it before. Prompts are then cut at pages, so that results are the same bits whether or not a prefix
-  /// was known. Not for recurrent layers, nor for sequences with adapters, which compute every prompt from its
-  /// beginning. n_batch becomes a multiple of 64.
+  /// was known. Equal adapters and scales are asked for; prompts of a session that has adapters with invocation tokens
+  /// are computed from their beginning. n_batch becomes a multiple of 64.
   bool reuse_prefixes = false;
+  /// Where layers are recurrent or slide, a known prefix also needs the state, or the window, at its end. So many of
+  /// them stay known besides what sequences hold: where a prompt ended (to the page) and where two prompts parted. They
+  /// take memory of their own. < 0: with reuse_prefixes two for each sequence, otherwise none.
+  int32_t n_kept_prefixes = -1;
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the session; then n_threads is ignored
   std::vector<AdapterScale> adapters{};  ///< that every sequence begins with; several add up
 };
@@ -77,6 +81,8 @@ struct PrefillOptions {
   /// Called after every n_batch tokens; return false to end with kCancelled. Off: empty.
   std::function<bool(int32_t done_tokens, int32_t total_tokens)> on_progress{};
   const std::atomic<bool>* cancel = nullptr;  ///< as for decode(); off: nullptr
+  /// true: the tokens stand at positions 0, 1, ...; those that the sequence holds are not computed (reuse_changed()).
+  bool skip_held = false;
 };
 
 struct Timings {
@@ -125,6 +131,13 @@ class Session {
   /// Returns how many tokens that is: prefill() of the rest follows. 0 without SessionOptions::reuse_prefixes;
   /// kInvalidArgument for a bad sequence.
   Result<int32_t> reuse(SeqId seq, std::span<const Token> tokens);
+  /// For a text that has changed in the middle since a sequence was computed (an edited file, a message that was
+  /// dropped): keeps of it what these tokens begin with, and after the first difference every unchanged stretch of at
+  /// least min_stretch tokens, with shifted positions. Returns how many tokens are held; prefill() of all tokens with
+  /// skip_held follows. An approximation: what is kept after a change was computed from the text before it, so logits
+  /// come near those of these tokens, no more. Recurrent layers, windows that have let go of positions, learned
+  /// positions and adapters with invocation tokens keep the beginning alone, as they are. kInvalidArgument.
+  Result<int32_t> reuse_changed(SeqId seq, std::span<const Token> tokens, int32_t min_stretch);
   /// Logits [n_vocab] of the i-th token of the last decode() that asked for them; empty when there is no
   /// such row. Valid until the next decode().
   std::span<const float> logits(size_t i) const;

@@ -85,6 +85,7 @@ struct SpeculativeText {
   int32_t forgotten = 0;                         ///< tokens that the cache no longer counts (Session::make_room)
   int32_t max_draft = KVCache::kRollbackTokens;  ///< tokens that the host has room for besides
   int32_t first_row = 0;  ///< of logits that belong to it in the last decode(): plan() sets it; of a prompt, the host
+  int32_t drafted = 0, accepted = 0;  ///< counted by accept(): tokens of drafts, and those of them that were right
 };
 
 /// Drafts, checks and counts for the texts of one session. The tokens that are written are those that the generators

@@ -10,6 +10,24 @@ static_assert(HEARTH_ENGINE_EVENT_DONE == static_cast<int>(hearth::EngineEvent::
 namespace hearth::c {
 namespace {
 
+void no_drafts(HearthEngineDrafts* drafts) {
+  fill(drafts, {});
+}
+
+Result<EngineDrafts> engine_drafts(const HearthEngineDrafts* drafts) {
+  const auto full = complete(drafts, no_drafts);
+  if (!full) return full.error();
+  EngineDrafts made;
+  if (full->model != nullptr) made.model = full->model->model;
+  const auto lookup = to_cpp(full->lookup);
+  if (!lookup) return lookup.error();
+  const auto options = to_cpp(full->options);
+  if (!options) return options.error();
+  made.lookup = *lookup;
+  made.options = *options;
+  return made;
+}
+
 Result<EngineOptions> engine_options(const HearthEngineOptions* options) {
   const auto full = complete(options, hearth_engine_options_init);
   if (!full) return full.error();
@@ -23,6 +41,11 @@ Result<EngineOptions> engine_options(const HearthEngineOptions* options) {
     const auto embedder = to_cpp(full->embedder);
     if (!embedder) return embedder.error();
     made.embedder = *embedder;
+  }
+  if (full->drafts != nullptr) {
+    auto drafts = engine_drafts(full->drafts);
+    if (!drafts) return drafts.error();
+    made.drafts = std::move(*drafts);
   }
   return made;
 }
@@ -43,6 +66,7 @@ Result<EngineRequest> engine_request(const HearthEngineRequest* request) {
   made.reuse_prefix = full->reuse_prefix;
   made.report_prompt = full->report_prompt;
   made.n_alternatives = full->n_alternatives;
+  made.drafts = full->drafts;
   if (full->has_adapters) {
     auto adapters = to_cpp(full->adapters, full->n_adapters);
     if (!adapters) return adapters.error();
@@ -72,6 +96,8 @@ bool keep_event(HearthTicket& ticket, std::optional<EngineEvent> event, HearthEn
   full.stop_reason = static_cast<int32_t>(e.stop_reason);
   full.cached_tokens = e.cached_tokens;
   full.queued_seconds = e.queued_seconds;
+  full.drafted_tokens = e.drafted_tokens;
+  full.accepted_tokens = e.accepted_tokens;
   full.timings = &ticket.timings;
   fill(out, full);
   return true;
@@ -84,7 +110,7 @@ extern "C" {
 
 void hearth_engine_options_init(HearthEngineOptions* options) {
   const hearth::EngineOptions defaults;
-  fill(options, {0, nullptr, defaults.max_queue, defaults.prompt_share, nullptr});
+  fill(options, {0, nullptr, defaults.max_queue, defaults.prompt_share, nullptr, nullptr});
 }
 void hearth_engine_request_init(HearthEngineRequest* request) {
   const hearth::EngineRequest defaults;
@@ -94,6 +120,7 @@ void hearth_engine_request_init(HearthEngineRequest* request) {
   full.reuse_prefix = defaults.reuse_prefix;
   full.report_prompt = defaults.report_prompt;
   full.n_alternatives = defaults.n_alternatives;
+  full.drafts = defaults.drafts;
   fill(request, full);
 }
 
@@ -175,7 +202,8 @@ HearthCode hearth_engine_embed_tokens(HearthEngine* engine, const int32_t* ids, 
 void hearth_engine_stats(const HearthEngine* engine, HearthEngineStats* out) {
   if (engine == nullptr || out == nullptr) return;
   const hearth::EngineStats s = engine->engine.stats();
-  HearthKVCacheStats* cache = out->size >= sizeof(HearthEngineStats) ? out->cache : nullptr;
+  HearthKVCacheStats* cache = out->size >= offsetof(HearthEngineStats, drafts) ? out->cache : nullptr;
+  HearthSpeculationStats* drafts = out->size >= sizeof(HearthEngineStats) ? out->drafts : nullptr;
   HearthEngineStats full{};
   full.active = s.active;
   full.waiting = s.waiting;
@@ -188,8 +216,10 @@ void hearth_engine_stats(const HearthEngine* engine, HearthEngineStats* out) {
   full.generated_tokens = s.generated_tokens;
   full.busy_seconds = s.busy_seconds;
   full.cache = cache;
+  full.drafts = drafts;
   fill(out, full);
   fill(cache, to_c(s.cache));
+  fill(drafts, to_c(s.drafts, ""));
 }
 const HearthModel* hearth_engine_model(const HearthEngine* engine) {
   return engine == nullptr ? nullptr : &engine->model;
@@ -197,7 +227,7 @@ const HearthModel* hearth_engine_model(const HearthEngine* engine) {
 void hearth_engine_options(const HearthEngine* engine, HearthEngineOptions* out, HearthSessionOptions* session) {
   if (engine == nullptr) return;
   const hearth::EngineOptions& options = engine->engine.options();
-  fill(out, {0, nullptr, options.max_queue, options.prompt_share, nullptr});
+  fill(out, {0, nullptr, options.max_queue, options.prompt_share, nullptr, nullptr});
   fill(session, to_c(options.session));
 }
 

@@ -35,6 +35,7 @@ Result<GenerateOptions> to_cpp(const HearthGenerateOptions* options, const Gener
   made.probabilities = full->probabilities;
   made.keep = full->keep;
   made.continue_cache = full->continue_cache;
+  made.reuse_stretches = full->reuse_stretches;
   if (full->speculator != nullptr) made.speculator = &full->speculator->speculator;
   made.add_special = full->add_special;
   made.parse_special = full->parse_special;
@@ -72,6 +73,7 @@ void hearth_generate_options_init(HearthGenerateOptions* options) {
   full.on_full = static_cast<int32_t>(defaults.on_full);
   full.keep = defaults.keep;
   full.continue_cache = defaults.continue_cache;
+  full.reuse_stretches = defaults.reuse_stretches;
   full.add_special = defaults.add_special;
   full.parse_special = defaults.parse_special;
   fill(options, full);

@@ -8,6 +8,8 @@ namespace hearth::c {
 Result<SamplerOptions> to_cpp(const HearthSamplerOptions* options);
 Result<GenerateOptions> to_cpp(const HearthGenerateOptions* options, const GenerateOptions& if_null = {});
 Result<SessionOptions> to_cpp(const HearthSessionOptions* options, const SessionOptions& if_null = {});
+Result<SpeculationOptions> to_cpp(const HearthSpeculationOptions* options);
+Result<LookupOptions> to_cpp(const HearthLookupOptions* options);
 Result<EmbedderOptions> to_cpp(const HearthEmbedderOptions* options);
 Result<ChatOptions> to_cpp(const HearthChatOptions* options);
 Result<ToolUseOptions> to_cpp(const HearthToolUseOptions* options);
@@ -28,6 +30,7 @@ HearthGeneratedToken to_c(const GeneratedToken& token);
 HearthTimings to_c(const Timings& timings);
 HearthMemoryPlan to_c(const MemoryPlan& plan);
 HearthKVCacheStats to_c(const KVCacheStats& stats);
+HearthSpeculationStats to_c(const SpeculationStats& stats, const char* note);
 HearthSessionOptions to_c(const SessionOptions& options);
 /// `calls` are those of the message, see calls_of().
 HearthChatMessage to_c(const ChatMessage& message, const std::vector<HearthToolCall>& calls);

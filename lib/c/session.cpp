@@ -92,6 +92,7 @@ HearthCode hearth_session_prefill(HearthSession* session, const int32_t* tokens,
     hearth::PrefillOptions how;
     how.seq = full->seq;
     how.all_logits = full->all_logits;
+    how.skip_held = full->skip_held;
     how.on_progress = progress_of<int32_t, int32_t>(full->on_progress, full->on_progress_user);
     how.cancel = flag_of(full->cancel);
     if (auto missing = needs({{tokens, "tokens"}}); !missing) return missing;
@@ -103,6 +104,13 @@ HearthCode hearth_session_reuse(HearthSession* session, int32_t seq, const int32
   return with_session(session, error, [&](hearth::Session& s) -> hearth::Status {
     if (auto missing = needs({{tokens, "tokens"}, {n_reused, "n_reused"}}); !missing) return missing;
     return hand_out_value(s.reuse(seq, {tokens, n}), n_reused);
+  });
+}
+HearthCode hearth_session_reuse_changed(HearthSession* session, int32_t seq, const int32_t* tokens, size_t n,
+                                        int32_t min_stretch, int32_t* n_held, HearthError* error) {
+  return with_session(session, error, [&](hearth::Session& s) -> hearth::Status {
+    if (auto missing = needs({{tokens, "tokens"}, {n_held, "n_held"}}); !missing) return missing;
+    return hand_out_value(s.reuse_changed(seq, {tokens, n}, min_stretch), n_held);
   });
 }
 const float* hearth_session_logits(const HearthSession* session, size_t i, size_t* n) {

@@ -68,6 +68,7 @@ HearthSessionOptions to_c(const SessionOptions& options) {
   full.batch_invariant = options.batch_invariant;
   full.exact_products = options.exact_products;
   full.reuse_prefixes = options.reuse_prefixes;
+  full.n_kept_prefixes = options.n_kept_prefixes;
   return full;
 }
 
@@ -111,6 +112,7 @@ Result<SessionOptions> to_cpp(const HearthSessionOptions* options, const Session
   made.exact_products = full->exact_products;
   made.rope = *rope;
   made.reuse_prefixes = full->reuse_prefixes;
+  made.n_kept_prefixes = full->n_kept_prefixes;
   made.pool = pool_of(full->pool);
   made.adapters = std::move(*adapters);
   return made;
@@ -138,7 +140,7 @@ void hearth_session_options_init(HearthSessionOptions* options) {
 }
 void hearth_prefill_options_init(HearthPrefillOptions* options) {
   const hearth::PrefillOptions defaults;
-  fill(options, {0, defaults.seq, defaults.all_logits, nullptr, nullptr, nullptr});
+  fill(options, {0, defaults.seq, defaults.all_logits, nullptr, nullptr, nullptr, defaults.skip_held});
 }
 
 }  // extern "C"

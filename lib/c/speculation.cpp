@@ -60,12 +60,6 @@ class HostDraftSource : public DraftSource {
   bool is_taken_ = false;
 };
 
-Result<SpeculationOptions> speculation_options(const HearthSpeculationOptions* options) {
-  const auto full = complete(options, hearth_speculation_options_init);
-  if (!full) return full.error();
-  return SpeculationOptions{.max_draft = full->max_draft, .adaptive = full->adaptive};
-}
-
 Result<SpeculativeText> speculative_text(const HearthSpeculativeText* text) {
   const auto full = complete(text, hearth_speculative_text_init);
   if (!full) return full.error();
@@ -74,7 +68,9 @@ Result<SpeculativeText> speculative_text(const HearthSpeculativeText* text) {
                          .generator = full->generator->it,
                          .forgotten = full->forgotten,
                          .max_draft = full->max_draft,
-                         .first_row = full->first_row};
+                         .first_row = full->first_row,
+                         .drafted = full->drafted,
+                         .accepted = full->accepted};
 }
 /// What calls may have changed.
 void put_back(const SpeculativeText& from, HearthSpeculativeText* to) {
@@ -83,10 +79,37 @@ void put_back(const SpeculativeText& from, HearthSpeculativeText* to) {
   full.forgotten = from.forgotten;
   full.max_draft = from.max_draft;
   full.first_row = from.first_row;
+  full.drafted = from.drafted;
+  full.accepted = from.accepted;
   fill(to, full);
 }
 
 }  // namespace
+
+Result<SpeculationOptions> to_cpp(const HearthSpeculationOptions* options) {
+  const auto full = complete(options, hearth_speculation_options_init);
+  if (!full) return full.error();
+  return SpeculationOptions{.max_draft = full->max_draft, .adaptive = full->adaptive};
+}
+Result<LookupOptions> to_cpp(const HearthLookupOptions* options) {
+  const auto full = complete(options, hearth_lookup_options_init);
+  if (!full) return full.error();
+  return LookupOptions{.min_match = full->min_match, .max_match = full->max_match};
+}
+HearthSpeculationStats to_c(const SpeculationStats& s, const char* note) {
+  return {sizeof(HearthSpeculationStats),
+          s.drafted,
+          s.accepted,
+          s.steps,
+          s.drafted_steps,
+          s.tokens,
+          s.seconds,
+          s.draft_seconds,
+          s.speed_up,
+          s.off,
+          note};
+}
+
 }  // namespace hearth::c
 
 extern "C" {
@@ -101,7 +124,8 @@ void hearth_speculation_options_init(HearthSpeculationOptions* options) {
 }
 void hearth_speculative_text_init(HearthSpeculativeText* text) {
   const hearth::SpeculativeText defaults;
-  fill(text, {0, defaults.seq, nullptr, defaults.forgotten, defaults.max_draft, defaults.first_row});
+  fill(text, {0, defaults.seq, nullptr, defaults.forgotten, defaults.max_draft, defaults.first_row, defaults.drafted,
+              defaults.accepted});
 }
 
 HearthCode hearth_speculator_create(const HearthDraftSource* source, const HearthSpeculationOptions* options,
@@ -112,7 +136,7 @@ HearthCode hearth_speculator_create(const HearthDraftSource* source, const Heart
         source, +[](HearthDraftSource*) {});
     if (!full) return full.error();
     if (auto s = needs({{reinterpret_cast<void*>(full->propose), "propose"}}); !s) return s;
-    const auto how = speculation_options(options);
+    const auto how = to_cpp(options);
     if (!how) return how.error();
     auto host = std::make_unique<HostDraftSource>(*full);
     HostDraftSource* made_host = host.get();
@@ -127,12 +151,11 @@ HearthCode hearth_speculator_lookup(const HearthLookupOptions* lookup, const Hea
                                     HearthSpeculator** out, HearthError* error) {
   return call(error, [&]() -> hearth::Status {
     if (auto s = needs({{out, "out"}}); !s) return s;
-    const auto full = complete(lookup, hearth_lookup_options_init);
-    if (!full) return full.error();
-    const auto how = speculation_options(options);
+    const auto where = to_cpp(lookup);
+    if (!where) return where.error();
+    const auto how = to_cpp(options);
     if (!how) return how.error();
-    return hand_out_handle(
-        hearth::Speculator::lookup({.min_match = full->min_match, .max_match = full->max_match}, *how), out);
+    return hand_out_handle(hearth::Speculator::lookup(*where, *how), out);
   });
 }
 HearthCode hearth_speculator_draft_model(const HearthSession* target, const HearthModel* draft,
@@ -140,7 +163,7 @@ HearthCode hearth_speculator_draft_model(const HearthSession* target, const Hear
                                          HearthError* error) {
   return call(error, [&]() -> hearth::Status {
     if (auto s = needs({{target, "target"}, {draft, "draft"}, {out, "out"}}); !s) return s;
-    const auto how = speculation_options(options);
+    const auto how = to_cpp(options);
     if (!how) return how.error();
     return hand_out_handle(hearth::Speculator::draft_model(target->session, draft->model, *how), out);
   });
@@ -207,8 +230,7 @@ void hearth_speculator_stats(HearthSpeculator* speculator, HearthSpeculationStat
   hearth::guard_or(0, [&] {
     hearth::SpeculationStats s = speculator->speculator.stats();
     speculator->note = std::move(s.note);
-    fill(out, {0, s.drafted, s.accepted, s.steps, s.drafted_steps, s.tokens, s.seconds, s.draft_seconds, s.speed_up,
-               s.off, speculator->note.c_str()});
+    fill(out, to_c(s, speculator->note.c_str()));
     return 0;
   });
 }

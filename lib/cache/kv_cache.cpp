@@ -23,10 +23,12 @@ Error no_room(size_t n_tokens, int64_t n_ctx) {
 void KVCache::Impl::lay_out(Layout& cut) {
   groups.resize(layout.groups.size());
   for (size_t g = 0; g < groups.size(); ++g) groups[g].lay_out(cut, layout.groups[g], options);
-  states.lay_out(cut, options.n_seqs, layout.state_floats);
+  states.lay_out(cut, options.n_seqs, layout.state_floats, options.n_kept_prefixes);
   end_ = cut.take<int32_t>(options.n_seqs);
   last_ = cut.take<int32_t>(options.n_seqs);
   known_ = cut.take<int32_t>(options.n_seqs);
+  branch_ = cut.take<int32_t>(options.n_seqs);
+  root_ = cut.take<uint64_t>(options.n_seqs);
 }
 
 uint64_t KVCache::Impl::bytes_needed(std::span<const CacheLayer> layers, const CacheOptions& options) {
@@ -54,6 +56,7 @@ Result<std::unique_ptr<KVCache::Impl>> KVCache::Impl::create(std::span<const Cac
   for (size_t g = 0; g < impl->groups.size(); ++g) {
     impl->groups[g].pool().on_forget([index = &impl->prefixes, g](uint64_t key) { index->forget(key, g); });
   }
+  impl->states.on_forget([index = &impl->prefixes, g = impl->groups.size()](uint64_t key) { index->forget(key, g); });
   return impl;
 }
 
@@ -62,6 +65,8 @@ void KVCache::Impl::clear() {
   states.clear();
   prefixes.clear();
   std::fill_n(known_, options.n_seqs, 0);
+  std::fill_n(branch_, options.n_seqs, 0);
+  std::fill_n(root_, options.n_seqs, uint64_t{0});
 }
 
 std::span<const PageRef> KVCache::Impl::table(int layer, SeqId seq) const {

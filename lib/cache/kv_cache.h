@@ -66,14 +66,21 @@ struct KVCache::Impl {
   /// Replaces a sequence by a saved one. kFormat: damaged; kInvalidArgument: of another model, type or size of pages,
   /// or it does not fit the context; kContextFull: no pages are free. On an error nothing has changed.
   Status restore(SeqId seq, uint64_t model, std::span<const std::byte> bytes);
-  // --- prefixes that were computed before, with CacheOptions::reuse_prefixes
-  // ------------------------------------------
-  /// Lets an empty sequence begin with the longest known prefix of these tokens, in whole pages and less than all of
-  /// them. How many tokens that is.
-  int32_t reuse(SeqId seq, std::span<const Token> tokens);
-  /// Makes known the pages that a prefill of positions [p0, p1), just committed, has filled from its beginning on, if
-  /// everything before them is known.
-  void remember(SeqId seq, int32_t p0, int32_t p1);
+
+  // --- prefixes that were computed before --------------------------------------------------------------------------
+  // `root` names what else decides what pages hold (adapters); 0: nothing does.
+
+  /// Tokens of the longest known prefix of these, in whole pages and less than all of them.
+  int32_t known(std::span<const Token> tokens, uint64_t root = 0) const;
+  /// Lets an empty sequence begin with it. How many tokens that is.
+  int32_t reuse(SeqId seq, std::span<const Token> tokens, uint64_t root = 0);
+  /// Makes known the pages that positions [p0, p1), just committed, have filled from their beginning on, if everything
+  /// before them is known; what is known already is shared from now on. A state of recurrent layers is kept if p1 is
+  /// the end of a page and there is a place for it; where `keep_state` says so, in place of another.
+  void remember(SeqId seq, int32_t p0, int32_t p1, uint64_t root = 0, bool keep_state = false);
+  /// With recurrent layers: where the pages end that reuse() could have taken, had their state been kept. Other prompts
+  /// begin like that, so a state is worth keeping there (Pan et al. 2024, Marconi). 0: nowhere.
+  int32_t branch(SeqId seq) const { return branch_[seq]; }
   bool room(SeqId seq, int32_t n) const;
   int32_t length(SeqId seq) const;
   bool contains(SeqId seq, int32_t pos) const;
@@ -94,15 +101,21 @@ struct KVCache::Impl {
   Status check_sequence(SeqId seq) const;
   Status check_range(SeqId seq, int32_t& p0, int32_t& p1) const;
   int32_t length_before(SeqId seq, int32_t end) const;
-  bool reaches(const std::vector<const PrefixPages*>& chain, size_t n) const;
+  using Chain = std::vector<const PrefixPages*>;
+  Chain find_chain(std::span<const Token> tokens, uint64_t root) const;
+  bool reaches(const Chain& chain, size_t n) const;
+  size_t usable(const Chain& chain) const;
+  void share_known(SeqId seq, int64_t index, uint64_t key);
   /// Only the first n pages of a sequence are still what a prefill of their tokens gives.
   void limit_known(SeqId seq, int32_t n) { known_[seq] = std::min(known_[seq], n); }
   void copy_held(std::byte* to, size_t group, const PageRef& ref) const;
   Status check_remove(SeqId seq, int32_t p0, int32_t p1) const;
 
-  int32_t* end_ = nullptr;    ///< [n_seqs] one more than the last position of a sequence since begin(); 0: it has none
-  int32_t* known_ = nullptr;  ///< [n_seqs] leading pages that are known, or equal to known ones
-  int32_t* last_ = nullptr;   ///< [n_seqs] last position of a sequence in the tokens looked at; -1: none
+  int32_t* end_ = nullptr;     ///< [n_seqs] one more than the last position of a sequence since begin(); 0: it has none
+  int32_t* known_ = nullptr;   ///< [n_seqs] leading pages that are known, or equal to known ones
+  int32_t* branch_ = nullptr;  ///< [n_seqs] see branch()
+  uint64_t* root_ = nullptr;   ///< [n_seqs] of the known pages
+  int32_t* last_ = nullptr;    ///< [n_seqs] last position of a sequence in the tokens looked at; -1: none
 };
 
 /// The way into a cache for other parts of the library and for tests.

@@ -8,13 +8,14 @@ namespace {
 
 /// Pages of a group's pool. Without a window: those of the context, a partly filled one more per further sequence, and
 /// one per pair of sequences that write to a shared page while decode() still keeps the original. A sliding window
-/// keeps its positions twice during a decode(), as they were before it and as they are, plus the tokens of a batch.
+/// keeps its positions twice during a decode(), as they were before it and as they are, plus the tokens of a batch and
+/// the windows of prefixes.
 int64_t pool_pages(int window, const CacheOptions& options) {
   const int64_t n_seqs = options.n_seqs;
   const int64_t all = pages_for(options.n_ctx) + n_seqs - 1 + n_seqs / 2;
   if (window == 0) return all;
   const int64_t kept = pages_for(int64_t{window} + KVCache::kRollbackTokens) + 1;
-  return std::min(all, n_seqs * (2 * kept + 1) + pages_for(options.n_batch));
+  return std::min(all, n_seqs * (2 * kept + 1) + options.n_kept_prefixes * kept + pages_for(options.n_batch));
 }
 
 size_t find_group(CacheLayout& layout, int window, const CacheOptions& options) {

@@ -29,6 +29,7 @@ struct CacheOptions {
   int n_batch = 1;
   KVType k_type = KVType::kF16;
   KVType v_type = KVType::kF16;
+  int n_kept_prefixes = 0;  ///< states and windows of prefixes, besides those of sequences
 };
 
 inline int64_t pages_for(int64_t positions) {

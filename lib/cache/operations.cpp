@@ -57,6 +57,7 @@ Status KVCache::Impl::remove(SeqId seq, int32_t p0, int32_t p1) {
   const int32_t end = length(seq);
   const bool everything = p0 == 0 && p1 >= end;
   limit_known(seq, p0 / kPageTokens);
+  if (everything) branch_[seq] = 0;
   if (states.floats() > 0 && everything) states.restart(seq);
   if (states.floats() > 0 && !everything && p0 < end) states.go_back(seq);
   for (Sequences& group : groups) {
@@ -94,6 +95,8 @@ Status KVCache::Impl::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
   }
   for (Sequences& group : groups) group.copy(from, to, p0, p1);
   known_[to] = p0 > 0 ? 0 : std::min(known_[from], p1 / kPageTokens);
+  root_[to] = root_[from];
+  branch_[to] = 0;
   if (states.floats() > 0) states.copy(from, to);
   return {};
 }

@@ -19,16 +19,22 @@ const PrefixPages* PrefixIndex::find(uint64_t key) const {
   return found == pages_.end() ? nullptr : &found->second;
 }
 
-PrefixPages& PrefixIndex::add(uint64_t key, size_t n_groups) {
+PrefixPages& PrefixIndex::add(uint64_t key, size_t n_pools) {
   PrefixPages& pages = pages_[key];
-  pages.resize(n_groups, -1);
+  pages.resize(n_pools, -1);
   return pages;
 }
 
-void PrefixIndex::forget(uint64_t key, size_t group) {
+void PrefixIndex::forget(uint64_t key, size_t pool) {
   const auto found = pages_.find(key);
   if (found == pages_.end()) return;
-  found->second[group] = -1;
+  found->second[pool] = -1;
+  tidy(key);
+}
+
+void PrefixIndex::tidy(uint64_t key) {
+  const auto found = pages_.find(key);
+  if (found == pages_.end()) return;
   if (std::all_of(found->second.begin(), found->second.end(), [](int32_t page) { return page < 0; })) {
     pages_.erase(found);
   }

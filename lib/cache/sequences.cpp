@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace hearth {
 namespace {
@@ -176,8 +177,9 @@ int32_t Sequences::adopt(SeqId seq, int64_t index, uint64_t mask) {
 }
 
 void Sequences::hold_known(SeqId seq, int64_t index, int32_t page) {
-  row(seq)[index] = {page, -1, ~uint64_t{0}};
   pool_.share(page);
+  clear_entry(row(seq)[index]);
+  row(seq)[index] = {page, -1, ~uint64_t{0}};
 }
 
 bool Sequences::collides(SeqId seq, int32_t p0, int32_t p1, int32_t delta) const {
@@ -207,10 +209,25 @@ int64_t Sequences::pages_to_shift(SeqId seq, int32_t p0, int32_t p1, int32_t del
   return wanted;
 }
 
+/// Moves a page as a whole, where all that it holds goes to an entry without a page: its keys change, but not their
+/// places. (A page that was emptied in this shift stays until its end, since its contents have yet to move.)
+bool Sequences::shift_page(SeqId seq, int64_t index, int32_t p0, int32_t p1, int32_t delta,
+                           std::vector<SlotMove>& moves) {
+  PageRef &source = row(seq)[index], &target = row(seq)[index + delta / kPage];
+  if ((source.mask & ~range_mask(index, p0, p1)) != 0 || target.page >= 0) return false;
+  make_writable(source);
+  for (int t = 0; t < kPage; ++t) {
+    if ((source.mask >> t & 1) != 0) moves.push_back({source.page, source.page, t, t});
+  }
+  target = std::exchange(source, PageRef{});
+  return true;
+}
+
 void Sequences::shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta, std::vector<SlotMove>& moves) {
   for (int32_t i = 0; i < p1 - p0; ++i) {  // so that nothing is overwritten before it has moved
     const int32_t from = delta < 0 ? p0 + i : p1 - 1 - i, to = from + delta;
     if (!holds(seq, from)) continue;
+    if (delta % kPage == 0 && shift_page(seq, from / kPage, p0, p1, delta, moves)) continue;
     PageRef& target = row(seq)[to / kPage];
     make_writable(target);
     PageRef& source = row(seq)[from / kPage];

@@ -75,7 +75,7 @@ class Sequences {
   int64_t n_own_pages(SeqId seq) const;
   /// Gives an empty entry a page of its own with these positions; there must be a free one. Its number.
   int32_t adopt(SeqId seq, int64_t index, uint64_t mask);
-  /// Gives an empty entry a whole page that is in the pool already.
+  /// Gives an entry a whole page that is in the pool already, in place of what it had.
   void hold_known(SeqId seq, int64_t index, int32_t page);
   void set_dropped(SeqId seq, int32_t dropped) { dropped_[seq] = dropped; }
   /// All positions are about to be forgotten: nothing has left the window any more.
@@ -97,6 +97,7 @@ class Sequences {
   void log(PageRef& ref);
   void clear_entry(PageRef& ref);
   void make_writable(PageRef& ref);
+  bool shift_page(SeqId seq, int64_t index, int32_t p0, int32_t p1, int32_t delta, std::vector<SlotMove>& moves);
 
   GroupLayout layout_;
   PagePool pool_;

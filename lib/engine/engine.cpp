@@ -36,6 +36,23 @@ Status check(const EngineOptions& options) {
   return {};
 }
 
+/// Rows of logits for all answers, and for drafts of a few of them: with many at once, each has short ones.
+int32_t rows_for(const EngineOptions& options) {
+  constexpr int32_t kDrafting = 4;
+  const int32_t n_seqs = std::clamp(options.session.n_seqs, 1, 1 << 16);
+  const int32_t longest =
+      options.drafts ? std::clamp(options.drafts->options.max_draft, 0, KVCache::kRollbackTokens) : 0;
+  return n_seqs + std::min(n_seqs, kDrafting) * longest;
+}
+
+Result<std::optional<Speculator>> make_speculator(const Session& session, const std::optional<EngineDrafts>& drafts) {
+  if (!drafts) return std::optional<Speculator>();
+  Result<Speculator> made = drafts->model ? Speculator::draft_model(session, *drafts->model, drafts->options)
+                                          : Speculator::lookup(drafts->lookup, drafts->options);
+  if (!made) return made.error();
+  return std::optional<Speculator>(std::move(*made));
+}
+
 }  // namespace
 
 struct Engine::Impl {
@@ -204,11 +221,15 @@ Result<Engine> Engine::create(const Model& model, const EngineOptions& options) 
     impl->options = options;
     SessionOptions& session = impl->options.session;
     if (model.info().causal) {
-      session.n_logits = std::max(session.n_logits, session.n_seqs);
+      session.n_logits = std::max(session.n_logits, rows_for(options));
+      if (session.n_ctx > 0) session.n_logits = std::min(session.n_logits, std::max(session.n_ctx, session.n_seqs));
+      session.reuse_prefixes = true;
       Result<Session> made = Session::create(model, session);
       if (!made) return made.error();
       session = made->options();
-      impl->scheduler = std::make_unique<Scheduler>(std::move(*made), impl->options);
+      Result<std::optional<Speculator>> speculator = make_speculator(*made, options.drafts);
+      if (!speculator) return speculator.error();
+      impl->scheduler = std::make_unique<Scheduler>(std::move(*made), std::move(*speculator), impl->options);
     } else if (!options.embedder) {
       return Error{ErrorCode::kUnsupported, "architecture " + model.info().architecture +
                                                 " is an encoder: an engine over it needs EngineOptions::embedder"};

@@ -19,6 +19,7 @@ struct Choice {
   SeqId seq = -1;           ///< the sequence that holds it; -1: none yet, or no more
   bool written_to = false;  ///< its last token waits to be computed
   bool done = false;        ///< its last event was sent
+  int32_t drafted = 0, accepted = 0;
 };
 
 struct Request {
@@ -29,6 +30,8 @@ struct Request {
   Clock::time_point submitted = Clock::now(), begun{}, prompt_done{};
   int32_t cached = 0;      ///< tokens of the prompt that were there
   int32_t computed = 0;    ///< tokens of the prompt that are there, `cached` included
+  int32_t cut = 0;         ///< a part of the prompt ends here, if it is not computed yet
+  uint64_t adapters = 0;   ///< names them; 0: none acts
   double first_token = 0;  ///< seconds from `begun`
 
   bool in_prompt() const { return computed < static_cast<int32_t>(asked.prompt.size()); }

@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
-#include "lib/base/guard.h"
 #include "lib/base/xxh64.h"
-#include "lib/engine/alternatives.h"
+#include "lib/cache/kv_cache.h"
 
 namespace hearth {
 
@@ -33,19 +32,28 @@ bool same(std::span<const AdapterScale> a, std::span<const AdapterScale> b) {
 
 /// Positions promised to an answer at first, beyond its prompt, when it may become longer.
 constexpr int64_t kFirstPromise = 256;
+/// Tokens of a prompt that are worth waiting for while another request computes them.
+constexpr int32_t kWorthWaiting = 2 * KVCache::kPageTokens;
 }  // namespace
 
-Scheduler::Scheduler(Session session, const EngineOptions& options)
+Scheduler::Scheduler(Session session, std::optional<Speculator> speculator, const EngineOptions& options)
     : options_(options),
       session_(std::move(session)),
+      speculator_(std::move(speculator)),
       slots_(session_.cache(), options.session.n_seqs),
-      pace_(options.prompt_share) {}
+      pace_(options.prompt_share),
+      has_states_(KVCacheInternals::of(session_.cache()).states.floats() > 0) {
+  const auto& groups = KVCacheInternals::of(session_.cache()).groups;
+  keeps_ends_ = has_states_ || std::any_of(groups.begin(), groups.end(),
+                                           [](const Sequences& group) { return group.layout().window > 0; });
+}
 
 void Scheduler::step(const std::atomic<bool>& stop) {
   drop_cancelled();
   admit();
-  fill();
-  if (batch_.empty() && !active_.empty()) {  // every answer waits for pages of the others
+  if (Status filled = fill(); !filled) {
+    fail_all(filled.error());
+  } else if (batch_.empty() && !active_.empty()) {  // every answer waits for pages of the others
     finish_all(*active_.back(), StopReason::kContextFull);
   } else if (!batch_.empty()) {
     const Status status = compute(stop);
@@ -59,6 +67,11 @@ void Scheduler::step(const std::atomic<bool>& stop) {
   sweep();
 }
 
+void Scheduler::add(std::unique_ptr<Request>&& request) {
+  request->adapters = key_of(adapters_of(*request));
+  waiting_.push_back(std::move(request));
+}
+
 // --- who is computed ---------------------------------------------------------------------------------------------
 
 void Scheduler::drop_cancelled() {
@@ -69,15 +82,37 @@ void Scheduler::drop_cancelled() {
   sweep();
 }
 
+/// Whether a request that is being computed will soon have more of this prompt than there is now. It is asked to stop
+/// where the prompts part, so that recurrent layers keep their state there.
+bool Scheduler::comes_soon(const Request& request) {
+  const auto& prompt = request.asked.prompt;
+  if (!request.asked.reuse_prefix || (has_states_ && session_.options().n_kept_prefixes == 0)) return false;
+  for (const auto& other : active_) {
+    if (!other->in_prompt() || other->adapters != request.adapters || other->cancelled()) continue;
+    const auto& theirs = other->asked.prompt;
+    const auto differs = std::mismatch(prompt.begin(), prompt.end() - 1, theirs.begin(), theirs.end() - 1).first;
+    auto n = static_cast<int32_t>(differs - prompt.begin());
+    if (keeps_ends_) n -= n % KVCache::kPageTokens;
+    if (n <= other->computed || n - kWorthWaiting < slots_.cached(prompt, request.adapters)) continue;
+    other->cut = other->cut > other->computed ? std::min(other->cut, n) : n;
+    return true;
+  }
+  return false;
+}
+
 /// Begins waiting requests, the most urgent first; none overtakes one that has no room yet.
 void Scheduler::admit() {
   const auto now = Clock::now();
   std::stable_sort(waiting_.begin(), waiting_.end(),
                    [now](const auto& a, const auto& b) { return a->urgency(now) > b->urgency(now); });
-  size_t n = 0;
-  while (n < waiting_.size() && begin(*waiting_[n])) ++n;
-  for (size_t i = 0; i < n; ++i) active_.push_back(std::move(waiting_[i]));
-  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(n));
+  active_.reserve(active_.size() + waiting_.size());
+  bool has_room = true;
+  for (auto& request : waiting_) {
+    if (!has_room || comes_soon(*request)) continue;
+    has_room = begin(*request);
+    if (has_room) active_.push_back(std::move(request));
+  }
+  std::erase(waiting_, nullptr);
 }
 
 int64_t Scheduler::reserve_for(const Request& request) const {
@@ -92,8 +127,7 @@ int64_t Scheduler::reserve_for(const Request& request) const {
 bool Scheduler::begin(Request& request) {
   if (slots_.n_idle() < request.asked.n) return false;
   const int64_t reserve = reserve_for(request);
-  const uint64_t key = key_of(adapters_of(request));
-  const auto place = slots_.take(request.asked.prompt, reserve, request.asked.reuse_prefix, key);
+  const auto place = slots_.take(request.asked.prompt, reserve, request.asked.reuse_prefix, request.adapters);
   if (!place) return false;
   request.choices[0].seq = place->seq;
   for (size_t i = 1; i < request.choices.size(); ++i) {
@@ -108,6 +142,7 @@ bool Scheduler::begin(Request& request) {
   }
   request.begun = Clock::now();
   request.cached = request.computed = place->cached;
+  request.cut = place->branch;
   stats_.cached_tokens += static_cast<uint64_t>(place->cached);
   return true;
 }
@@ -135,13 +170,16 @@ void Scheduler::give_back(Request& request) {
 
 // --- what is computed --------------------------------------------------------------------------------------------
 
-void Scheduler::fill() {
-  batch_.clear(), rows_.clear(), parts_.clear();
+Status Scheduler::fill() {
+  batch_.clear(), rows_.clear(), parts_.clear(), texts_.clear(), text_rows_.clear();
   for (const auto& request : active_) {
-    for (size_t i = 0; i < request->choices.size(); ++i)
-      if (request->choices[i].written_to) add_answer(*request, i);
+    for (size_t i = 0; i < request->choices.size(); ++i) {
+      if (!request->choices[i].written_to) continue;
+      may_draft(*request) ? add_text(*request, i) : add_answer(*request, i);
+    }
   }
   add_prompts();
+  return texts_.empty() ? Status() : speculator_->plan(session_, texts_, batch_);
 }
 
 /// The last token of an answer, unless it has to wait for pages.
@@ -154,6 +192,32 @@ void Scheduler::add_answer(Request& request, size_t choice) {
   rows_.push_back({&request, choice});
 }
 
+/// The same for an answer with drafts, which have room where pages can be promised to them.
+void Scheduler::add_text(Request& request, size_t choice) {
+  Choice& answer = request.choices[choice];
+  const int32_t end = answer.generator.next(answer.seq).pos + 1, n_ctx = session_.options().n_ctx;
+  if (end > n_ctx) return finish(request, choice, StopReason::kContextFull);
+  SpeculativeText text{.seq = answer.seq, .generator = &answer.generator};
+  text.max_draft = std::min(speculator_->options().max_draft, n_ctx - end);
+  if (!slots_.extend(answer.seq, end + text.max_draft)) {
+    text.max_draft = 0;
+    if (!slots_.extend(answer.seq, end)) return;
+  }
+  texts_.push_back(text);
+  text_rows_.push_back({&request, choice});
+}
+
+/// Tokens of a prompt for a step, `most` of them or as many as lie before a place where a part has to end: where others
+/// wait for it, and, where the state of recurrent layers or a window has to be kept, at the last page that it fills.
+int32_t Scheduler::part_of(const Request& request, int32_t most) const {
+  const auto until = [&](int32_t end) {
+    return end > request.computed ? std::min(most, end - request.computed) : most;
+  };
+  most = until(request.cut);
+  const auto n = static_cast<int32_t>(request.asked.prompt.size());
+  return keeps_ends_ ? until(n - n % KVCache::kPageTokens) : most;
+}
+
 void Scheduler::add_prompts() {
   std::vector<Request*> requests;
   std::vector<int32_t> left;
@@ -163,15 +227,16 @@ void Scheduler::add_prompts() {
     left.push_back(request->prompt_left());
   }
   if (requests.empty()) return;
-  const auto n_answers = static_cast<int32_t>(batch_.size());
+  const auto n_answers = static_cast<int32_t>(batch_.size() + texts_.size());
   const auto shares = share_out(left, pace_.prompt_tokens(n_answers, session_.options().n_batch));
   for (size_t i = 0; i < requests.size(); ++i) {
     Request& request = *requests[i];
-    if (shares[i] == 0) continue;
-    parts_.push_back({&request, shares[i]});
-    for (int32_t pos = request.computed; pos < request.computed + shares[i]; ++pos)
+    const int32_t n = part_of(request, shares[i]);
+    if (n == 0) continue;
+    parts_.push_back({&request, n});
+    for (int32_t pos = request.computed; pos < request.computed + n; ++pos)
       batch_.push_back({request.asked.prompt[static_cast<size_t>(pos)], pos, request.choices[0].seq, false});
-    if (shares[i] < left[i]) continue;
+    if (n < left[i]) continue;
     batch_.back().logits = true;
     rows_.push_back({&request, 0});
   }
@@ -188,14 +253,22 @@ Status Scheduler::compute(const std::atomic<bool>& stop) {
   ++stats_.steps;
   stats_.busy_seconds += seconds;
   stats_.prompt_tokens += static_cast<uint64_t>(n_prompt);
-  stats_.generated_tokens += static_cast<uint64_t>(n_answers);
   return {};
 }
 
 /// Tells the slots what their sequences hold now.
 void Scheduler::note_computed() {
   for (const BatchToken& token : batch_) slots_.computed(token.seq, {&token.id, 1});
-  for (const Part& part : parts_) part.request->computed += part.n_tokens;
+  for (const Part& part : parts_) {
+    Request& request = *part.request;
+    request.computed += part.n_tokens;
+    const bool ends = request.prompt_left() < KVCache::kPageTokens;
+    slots_.settle(request.choices[0].seq, ends || request.computed == request.cut);
+  }
+  for (const Row& row : rows_) {
+    const Choice& answer = row.request->choices[row.choice];
+    if (answer.written_to) slots_.settle(answer.seq, false);
+  }
 }
 
 /// A batch could not be computed: each of its requests is tried alone, so that only those fail that must.
@@ -204,8 +277,10 @@ void Scheduler::compute_one_by_one(const Error& why) {
   const std::vector<BatchToken> all = std::move(batch_);
   const std::vector<Row> rows = std::move(rows_);
   const std::vector<Part> parts = std::move(parts_);
+  const std::vector<SpeculativeText> texts = std::move(texts_);
+  const std::vector<Row> text_rows = std::move(text_rows_);
   const auto attempt = [&](Request& request, SeqId seq, size_t choice, bool prompt) {
-    batch_.clear(), rows_.clear(), parts_.clear();
+    batch_.clear(), rows_.clear(), parts_.clear(), texts_.clear(), text_rows_.clear();
     std::copy_if(all.begin(), all.end(), std::back_inserter(batch_),
                  [seq](const BatchToken& t) { return t.seq == seq; });
     for (const Row& row : rows)
@@ -220,168 +295,19 @@ void Scheduler::compute_one_by_one(const Error& why) {
   for (const Row& row : rows)
     if (!row.request->in_prompt()) attempt(*row.request, row.request->choices[row.choice].seq, row.choice, false);
   for (const Part& part : parts) attempt(*part.request, part.request->choices[0].seq, 0, true);
-}
-
-// --- what came of it ---------------------------------------------------------------------------------------------
-
-void Scheduler::hand_out() {
-  for (size_t i = 0; i < rows_.size(); ++i) {
-    Request& request = *rows_[i].request;
-    const auto logits = session_.logits(i);
-    if (request.choices[rows_[i].choice].written_to) {
-      accept(request, rows_[i].choice, logits);
+  for (size_t i = 0; i < texts.size(); ++i) {  // without drafts, which may have been too many
+    Request& request = *text_rows[i].request;
+    batch_.clear(), rows_.clear(), parts_.clear();
+    texts_ = {texts[i]}, text_rows_ = {text_rows[i]};
+    Status status = speculator_->plan(session_, texts_, batch_, false);
+    if (status) status = compute(never);
+    if (status) {
+      note_computed(), hand_out();
     } else {
-      end_prompt(request, logits);
+      const bool full = status.error().code == ErrorCode::kContextFull;
+      finish(request, text_rows[i].choice, StopReason::kContextFull, full ? Status() : std::move(status));
     }
   }
-  for (const Part& part : parts_) {
-    const Request& request = *part.request;
-    if (!request.asked.report_prompt) continue;
-    EngineEvent event{.kind = EngineEvent::Kind::kPrompt};
-    event.prompt_done = request.computed;
-    event.prompt_total = static_cast<int32_t>(request.asked.prompt.size());
-    send(request, std::move(event));
-  }
-}
-
-/// The prompt is computed: all answers begin from its logits, in sequences that share its pages.
-void Scheduler::end_prompt(Request& request, std::span<const float> logits) {
-  request.prompt_done = Clock::now();
-  const SeqId first = request.choices[0].seq;
-  for (size_t i = 1; i < request.choices.size(); ++i) {
-    if (Status status = slots_.branch(first, request.choices[i].seq); !status)
-      finish(request, i, StopReason::kLength, status);
-  }
-  for (size_t i = 0; i < request.choices.size(); ++i) {
-    const Choice& answer = request.choices[i];
-    if (answer.done) continue;
-    if (answer.generator.finished()) {
-      finish(request, i, answer.generator.stop_reason());  // max_tokens = 0
-    } else {
-      accept(request, i, logits);
-    }
-  }
-}
-
-void Scheduler::accept(Request& request, size_t choice, std::span<const float> logits) {
-  Choice& answer = request.choices[choice];
-  const Result<GeneratedToken> token = answer.generator.accept(logits);
-  if (!token) return finish(request, choice, StopReason::kLength, token.error());
-  if (request.first_token == 0) request.first_token = seconds_since(request.begun);
-  EngineEvent event{.kind = EngineEvent::Kind::kToken, .choice = static_cast<int32_t>(choice)};
-  event.id = token->id;
-  event.probability = token->probability;
-  event.text = token->text;
-  event.alternatives = most_probable(logits, request.asked.n_alternatives);
-  send(request, std::move(event));
-  answer.written_to = !token->finished;
-  if (token->finished) finish(request, choice, token->stop_reason);
-}
-
-void Scheduler::finish(Request& request, size_t choice, StopReason reason, const Status& status) {
-  Choice& answer = request.choices[choice];
-  if (answer.done) return;
-  answer.done = true;
-  answer.written_to = false;
-  EngineEvent event{.kind = EngineEvent::Kind::kDone, .choice = static_cast<int32_t>(choice)};
-  if (status) {
-    const bool open = !answer.generator.finished();
-    if (open) event.text = answer.generator.finish(reason);
-    event.stop_reason = open ? reason : answer.generator.stop_reason();
-  }
-  event.status = status;
-  event.cached_tokens = request.cached;
-  const bool begun = request.begun != Clock::time_point{};
-  const auto between = [](Clock::time_point a, Clock::time_point b) {
-    return std::chrono::duration<double>(b - a).count();
-  };
-  event.queued_seconds = between(request.submitted, begun ? request.begun : Clock::now());
-  event.timings.prompt_tokens = static_cast<int32_t>(request.asked.prompt.size());
-  event.timings.generated_tokens = static_cast<int32_t>(answer.generator.ids().size());
-  if (request.prompt_done != Clock::time_point{}) {
-    event.timings.prompt_seconds = between(request.begun, request.prompt_done);
-    event.timings.first_token_seconds = request.first_token;
-    event.timings.generate_seconds = seconds_since(request.prompt_done);
-  }
-  send(request, std::move(event));
-  if (answer.seq >= 0) slots_.release(answer.seq);
-  answer.seq = -1;
-  if (choice == 0) count(reason, status);
-}
-
-void Scheduler::count(StopReason reason, const Status& status) {
-  if (!status) {
-    ++stats_.failed;
-  } else if (reason == StopReason::kCancelled) {
-    ++stats_.cancelled;
-  } else {
-    ++stats_.finished;
-  }
-}
-
-void Scheduler::finish_all(Request& request, StopReason reason, const Status& status) {
-  for (size_t i = 0; i < request.choices.size(); ++i) finish(request, i, reason, status);
-}
-
-void Scheduler::send(const Request& request, EngineEvent event) {
-  outbox_.push_back({request.channel, std::move(event)});
-}
-
-void Scheduler::deliver() {
-  for (Letter& letter : outbox_) {
-    if (!letter.event) {
-      letter.channel->close();
-      continue;
-    }
-    const Status pushed = guard([&]() -> Status { return letter.channel->push(std::move(*letter.event)), Status(); });
-    if (pushed) continue;
-    letter.channel->fail();
-    letter.channel->cancelled.store(true);
-  }
-  outbox_.clear();
-}
-
-void Scheduler::drop_all() noexcept {
-  for (auto* list : {&waiting_, &active_}) {
-    for (const auto& request : *list) {
-      give_back(*request);
-      request->channel->fail();
-    }
-    list->clear();
-  }
-  outbox_.clear();
-}
-
-/// Lets go of requests that have ended.
-void Scheduler::sweep() {
-  for (auto* list : {&waiting_, &active_}) {
-    std::erase_if(*list, [this](const auto& request) {
-      const bool ended =
-          std::all_of(request->choices.begin(), request->choices.end(), [](const Choice& c) { return c.done; });
-      if (ended) outbox_.push_back({request->channel, std::nullopt});
-      return ended;
-    });
-  }
-}
-
-void Scheduler::end_all(StopReason reason) {
-  for (auto* list : {&waiting_, &active_})
-    for (const auto& request : *list) finish_all(*request, reason);
-  sweep();
-}
-
-void Scheduler::fail_all(const Error& error) {
-  for (auto* list : {&waiting_, &active_})
-    for (const auto& request : *list) finish_all(*request, StopReason::kLength, error);
-  sweep();
-}
-
-EngineStats Scheduler::stats() const {
-  EngineStats stats = stats_;
-  stats.active = static_cast<int32_t>(active_.size());
-  stats.waiting = static_cast<int32_t>(waiting_.size());
-  stats.cache = session_.cache().stats();
-  return stats;
 }
 
 }  // namespace hearth

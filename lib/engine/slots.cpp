@@ -108,23 +108,43 @@ void Slots::hold(SeqId seq, int64_t reserve) {
   entry.used = ++now_;
 }
 
+/// Whether a sequence can begin as the first n tokens of another.
+bool Slots::can_share(SeqId from, int32_t n) const {
+  const KVCache::Impl& cache = KVCacheInternals::of(*cache_);
+  if (cache.states.floats() > 0 && n < cache.length(from)) return false;
+  return std::all_of(cache.groups.begin(), cache.groups.end(),
+                     [&](const Sequences& group) { return group.reaches_back_to(from, n); });
+}
+
+int32_t Slots::cached(std::span<const Token> prompt, uint64_t key) const {
+  int32_t n_common = 0;
+  const SeqId source = best_source(prompt, key, n_common);
+  if (source >= 0 && !can_share(source, n_common)) n_common = 0;
+  return std::max(n_common, KVCacheInternals::of(*cache_).known(prompt, key));
+}
+
 std::optional<Slots::Place> Slots::take(std::span<const Token> prompt, int64_t reserve, bool reuse, uint64_t key) {
+  KVCache::Impl& cache = KVCacheInternals::of(*cache_);
   int32_t n_common = 0;
   SeqId source = reuse ? best_source(prompt, key, n_common) : -1;
+  // A sliding window or a recurrent layer may have let go of what would be needed.
+  const int32_t n_known = reuse ? cache.known(prompt, key) : 0;
+  if (source >= 0 && (n_known > n_common || !can_share(source, n_common))) source = -1, n_common = n_known;
   const SeqId seq = place_for(source, n_common);
   if (seq < 0 || !may_fit(pages_for(reserve) - n_common / kPage - 1)) return std::nullopt;
 
-  // A sliding window or a recurrent layer may have let go of what would be needed; then nothing is shared.
   const bool shared =
       source >= 0 && (seq == source ? cache_->trim(seq, n_common) : cache_->copy(source, seq, 0, n_common));
-  if (shared) {
-    at(seq).held.assign(prompt.begin(), prompt.begin() + n_common);
-  } else {
+  if (!shared) {
     forget(seq);
+    n_common = reuse ? cache.reuse(seq, prompt, key) : 0;
   }
-  at(seq).key = key;
+  Entry& entry = at(seq);
+  entry.held.assign(prompt.begin(), prompt.begin() + n_common);
+  entry.key = key;
+  entry.n_known = 0;
   hold(seq, reserve);
-  if (make_room(source)) return Place{seq, shared ? n_common : 0};
+  if (make_room(source)) return Place{seq, n_common, cache.branch(seq)};
   release(seq);
   return std::nullopt;
 }
@@ -145,6 +165,7 @@ Status Slots::branch(SeqId from, SeqId to) {
   if (Status status = cache_->copy(from, to); !status) return status;
   at(to).held = at(from).held;
   at(to).key = at(from).key;
+  at(to).n_known = at(from).n_known;
   return {};
 }
 
@@ -161,6 +182,15 @@ void Slots::computed(SeqId seq, std::span<const Token> tokens) {
   at(seq).held.insert(at(seq).held.end(), tokens.begin(), tokens.end());
 }
 
+void Slots::settle(SeqId seq, bool keep_state) {
+  Entry& entry = at(seq);
+  KVCache::Impl& cache = KVCacheInternals::of(*cache_);
+  const int32_t n = cache.length(seq);
+  entry.held.resize(std::min(entry.held.size(), static_cast<size_t>(n)));
+  if (n / kPage > entry.n_known) cache.remember(seq, 0, n, entry.key, keep_state);
+  entry.n_known = n / kPage;
+}
+
 void Slots::release(SeqId seq) {
   Entry& entry = at(seq);
   entry.taken = false;
@@ -172,6 +202,7 @@ void Slots::release(SeqId seq) {
 void Slots::forget(SeqId seq) {
   (void)cache_->remove(seq, 0);
   at(seq).held.clear();
+  at(seq).n_known = 0;
 }
 
 int32_t Slots::n_idle() const {

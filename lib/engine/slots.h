@@ -1,6 +1,7 @@
 // The sequences of a session as places for answers: who holds one, which tokens lie in it, and how many pages are
 // promised. Sequences that nobody holds keep their tokens, so that a later prompt which begins alike need not compute
-// them; the one not used for longest is given up when pages or places are wanted.
+// them; the one not used for longest is given up when pages or places are wanted. Whole pages stay known beyond that,
+// by the tokens in them, until the cache wants their room.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,10 @@ class Slots {
   struct Place {
     SeqId seq = -1;
     int32_t cached = 0;  ///< tokens of the prompt that it holds already: fewer than all
+    int32_t branch = 0;  ///< a part of the prompt should end here (KVCache::Impl::branch); 0: anywhere
   };
+  /// Tokens of a prompt that take() would find, at least.
+  int32_t cached(std::span<const Token> prompt, uint64_t key) const;
   /// A sequence for a prompt, with pages for `reserve` positions; with `reuse` it begins with what some sequence has in
   /// common with the prompt, if that was computed under the same `key` (of adapters). Nothing when places or pages are
   /// short.
@@ -33,6 +37,9 @@ class Slots {
   bool extend(SeqId seq, int64_t reserve);
   /// A decode() has computed tokens of the sequence.
   void computed(SeqId seq, std::span<const Token> tokens);
+  /// No more of what was computed will be taken back, but for what is no longer in the cache: whole pages become known.
+  /// keep_state: a state of recurrent layers is wanted here, too, if a page ends here.
+  void settle(SeqId seq, bool keep_state);
   /// Nobody holds it any more; what lies in it stays for reuse.
   void release(SeqId seq);
   /// Forgets what lies in it.
@@ -43,13 +50,15 @@ class Slots {
  private:
   struct Entry {
     std::vector<Token> held;
-    uint64_t key = 0;  ///< of the adapters that `held` was computed with
+    uint64_t key = 0;     ///< of the adapters that `held` was computed with
+    int32_t n_known = 0;  ///< pages that settle() has made known
     bool taken = false;
     int64_t reserved = 0;
     int32_t will_share = 0;  ///< > 0: branch() is still to come
     uint64_t used = 0;       ///< when, for the choice of what to give up
   };
 
+  bool can_share(SeqId from, int32_t n) const;
   SeqId best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common) const;
   SeqId oldest_idle(SeqId but = -1) const;
   SeqId place_for(SeqId source, int32_t n_common) const;

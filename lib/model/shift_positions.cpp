@@ -28,8 +28,10 @@ void shift_head(const ForwardContext& c, const ShiftedHead& head, std::span<cons
   for (const SlotMove& move : moves) {
     const KvPage from = c.cache->page(head.layer, move.from_page, head.kv_head);
     const KvPage to = c.cache->page(head.layer, move.to_page, head.kv_head);
-    copy_value(types.v_type, to.v, move.to_slot, from.v, move.from_slot, types.v_dim);
+    const bool stays = move.from_page == move.to_page && move.from_slot == move.to_slot;
+    if (!stays) copy_value(types.v_type, to.v, move.to_slot, from.v, move.from_slot, types.v_dim);
     if (shape.rope < 0) {
+      if (stays) continue;
       copy_key(types.k_type, to.k, move.to_slot, from.k, move.from_slot, types.k_dim);
       continue;
     }

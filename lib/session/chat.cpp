@@ -54,7 +54,6 @@ struct Chat::Impl {
                                        const std::optional<ToolUse>& use) const;
   Result<std::vector<Token>> fit(std::vector<ChatMessage>& history, const std::optional<ToolUse>& use,
                                  int32_t& n_dropped) const;
-  Result<int32_t> compute(const std::vector<Token>& ids);
   Result<ChatAnswer> answer(const TextCallback& on_text);
 
   Session* session;
@@ -116,17 +115,6 @@ Result<std::vector<Token>> Chat::Impl::fit(std::vector<ChatMessage>& history, co
   }
 }
 
-/// Keeps of the cache what begins as `ids` does and computes the rest. Number of tokens that were there.
-Result<int32_t> Chat::Impl::compute(const std::vector<Token>& ids) {
-  const Result<int32_t> same = keep_common(*session, cached_tokens(session->cache(), 0), ids);
-  if (!same) return same.error();
-  const GenerateOptions& o = settings.generate;
-  const auto fresh = std::span(ids).subspan(static_cast<size_t>(*same));
-  const Status status = session->prefill(fresh, {.on_progress = o.on_prompt, .cancel = o.cancel});
-  if (!status) return status.error();
-  return *same;
-}
-
 Result<ChatAnswer> Chat::Impl::answer(const TextCallback& on_text) {
   ChatAnswer result;
   std::vector<ChatMessage> history = messages;
@@ -140,7 +128,7 @@ Result<ChatAnswer> Chat::Impl::answer(const TextCallback& on_text) {
   if (!generator) return generator.error();
 
   const auto start = Clock::now();
-  const Result<int32_t> same = compute(*ids);
+  const Result<int32_t> same = compute_prompt(*session, *ids, settings.generate, true);
   if (!same) return same.error();
   result.timings.prompt_seconds = seconds_since(start);
   const auto writing = Clock::now();

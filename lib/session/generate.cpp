@@ -151,35 +151,73 @@ class LookAhead {
 };
 
 /// Tokens of the next batch of a prompt that ends at `end`. With known prefixes batches end at multiples of n_batch and
-/// at the last page that the prompt fills, wherever it began.
-size_t batch_tokens(const SessionOptions& o, int32_t pos, size_t left) {
+/// at the last page that the prompt fills, wherever it began; `branch` is the end of a page where one must end, too.
+size_t batch_tokens(const SessionOptions& o, int32_t pos, size_t left, int32_t branch) {
   const auto n_batch = static_cast<size_t>(o.n_batch);
   if (!o.reuse_prefixes) return std::min(n_batch, left);
   const auto at = static_cast<size_t>(pos), end = at + left;
   const size_t last_page = end / KVCache::kPageTokens * KVCache::kPageTokens;
-  return std::min(n_batch - at % n_batch, at < last_page ? last_page - at : left);
+  const size_t most = std::min(n_batch - at % n_batch, at < last_page ? last_page - at : left);
+  return branch > pos ? std::min(most, static_cast<size_t>(branch - pos)) : most;
+}
+
+/// Tokens at positions 0, 1, ... that a sequence does not hold, where it holds others behind them.
+Status fill_gaps(Session& session, std::span<const Token> tokens, const PrefillOptions& options) {
+  const auto n_tokens = static_cast<int32_t>(tokens.size());
+  const KVCache& cache = session.cache();
+  if (cache.length(options.seq) >= n_tokens) {
+    return Error{ErrorCode::kInvalidArgument, "prefill: the sequence holds the last token already"};
+  }
+  std::vector<BatchToken> batch;
+  for (int32_t pos = 0; pos < n_tokens;) {
+    batch.clear();
+    for (; pos < n_tokens && std::ssize(batch) < session.options().n_batch; ++pos) {
+      if (cache.contains(options.seq, pos)) continue;
+      batch.push_back({tokens[static_cast<size_t>(pos)], pos, options.seq, options.all_logits || pos + 1 == n_tokens});
+    }
+    if (Status status = session.decode(batch, options.cancel); !status) return status;
+    if (options.on_progress && !options.on_progress(pos, n_tokens)) {
+      return Error{ErrorCode::kCancelled, "cancelled while computing the prompt"};
+    }
+  }
+  return {};
+}
+
+bool has_gaps(const KVCache& cache, SeqId seq) {
+  int32_t pos = 0;
+  while (pos < cache.length(seq) && cache.contains(seq, pos)) ++pos;
+  return pos < cache.length(seq);
 }
 
 }  // namespace
 
-Status Session::prefill(std::span<const Token> tokens, const PrefillOptions& options) {
+Status Session::prefill(std::span<const Token> all_tokens, const PrefillOptions& options) {
   return guard([&]() -> Status {
+    std::span<const Token> tokens = all_tokens;
+    if (options.skip_held && has_gaps(cache(), options.seq)) return fill_gaps(*this, tokens, options);
+    if (options.skip_held) {
+      tokens = tokens.subspan(std::min(tokens.size(), static_cast<size_t>(cache().length(options.seq))));
+    }
     if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "prefill: no tokens"};
     const LookAhead look_ahead(*this, options.seq, tokens);
     const auto n_tokens = static_cast<int32_t>(tokens.size());
     std::vector<BatchToken> batch;
     int32_t pos = cache().length(options.seq);
+    KVCache::Impl& held = KVCacheInternals::of(cache());
+    const bool shares = options.seq >= 0 && options.seq < this->options().n_seqs && impl_->shares_prefixes();
+    const int32_t end = pos + n_tokens, branch = shares ? held.branch(options.seq) : 0;
     for (size_t done = 0; done < tokens.size();) {
       batch.clear();
       const int32_t first = pos;
-      for (const Token id : tokens.subspan(done, batch_tokens(this->options(), pos, tokens.size() - done))) {
+      for (const Token id : tokens.subspan(done, batch_tokens(this->options(), pos, tokens.size() - done, branch))) {
         batch.push_back({id, pos++, options.seq, options.all_logits});
       }
       done += batch.size();
       batch.back().logits |= done == tokens.size();
       if (Status status = decode(batch, options.cancel); !status) return status;
-      if (this->options().reuse_prefixes && adapters(options.seq).empty()) {
-        KVCacheInternals::of(cache()).remember(options.seq, first, pos);
+      if (shares) {
+        const bool keep_state = pos == branch || end - pos < KVCache::kPageTokens;
+        held.remember(options.seq, first, pos, adapter_key(options.seq, 0), keep_state);
       }
       if (options.on_progress && !options.on_progress(static_cast<int32_t>(done), n_tokens)) {
         return Error{ErrorCode::kCancelled, "cancelled while computing the prompt"};
@@ -195,19 +233,19 @@ std::vector<Token> cached_tokens(const KVCache& cache, SeqId seq) {
   return ids;
 }
 
-Result<int32_t> keep_common(Session& session, std::span<const Token> cached, std::span<const Token> prompt) {
+Result<int32_t> keep_common(Session& session, SeqId seq, std::span<const Token> cached, std::span<const Token> prompt) {
   const auto differs = std::mismatch(cached.begin(), cached.end(), prompt.begin(), prompt.end()).first;
   // The last token is computed in any case: its logits are wanted.
   const auto same = static_cast<int32_t>(std::min<std::ptrdiff_t>(differs - cached.begin(), std::ssize(prompt) - 1));
-  if (same > 0 && session.cache().trim(0, same)) return same;
-  return session.reuse(0, prompt);  // nothing in common, or a sliding window has let go of what would be needed
+  if (same > 0 && session.cache().trim(seq, same)) return same;
+  return session.reuse(seq, prompt);  // nothing in common, or a sliding window has let go of what would be needed
 }
 
 Result<int32_t> Session::reuse(SeqId seq, std::span<const Token> tokens) {
   return guard([&]() -> Result<int32_t> {
     if (Status status = cache().remove(seq, 0, -1); !status) return status.error();
-    const bool may = options().reuse_prefixes && adapters(seq).empty();  // adapters change what pages hold
-    return may ? KVCacheInternals::of(cache()).reuse(seq, tokens) : 0;
+    if (!impl_->shares_prefixes()) return 0;
+    return KVCacheInternals::of(cache()).reuse(seq, tokens, adapter_key(seq, 0));
   });
 }
 
@@ -219,18 +257,14 @@ Result<Generation> Session::generate(std::span<const Token> prompt, const Genera
     Result<Generator> generator = Generator::create(model(), prompt, options);
     if (!generator) return generator.error();
     if (!options.continue_cache && !this->options().reuse_prefixes) cache().clear();
-    const std::vector<Token> cached = options.continue_cache ? cached_tokens(cache(), 0) : std::vector<Token>();
-    const Result<int32_t> known = keep_common(*this, cached, prompt);
+    const Result<int32_t> known = compute_prompt(*this, prompt, options, options.continue_cache);
     if (!known) return known.error();
-    Status status = prefill(prompt.subspan(static_cast<size_t>(*known)),
-                            {.on_progress = options.on_prompt, .cancel = options.cancel});
-    if (!status) return status.error();
 
     Generation result;
     result.timings.prompt_seconds = seconds_since(start);
     const auto generating = Clock::now();
-    status = write_text(*this, *generator, options, on_text,
-                        [&] { result.timings.first_token_seconds = seconds_since(start); });
+    Status status = write_text(*this, *generator, options, on_text,
+                               [&] { result.timings.first_token_seconds = seconds_since(start); });
     if (!status) return status.error();
     result.timings.generate_seconds = seconds_since(generating);
     result.timings.prompt_tokens = static_cast<int32_t>(prompt.size());

@@ -53,6 +53,7 @@ Result<std::unique_ptr<ModelDraft>> ModelDraft::create(const Session& target, co
   options.adapters.clear();
   options.rope = {};
   options.reuse_prefixes = false;
+  options.n_kept_prefixes = 0;
   options.hidden_only = false;
   Result<Session> session = SessionInternals::create(draft, options, SessionInternals::threads(target));
   if (!session) return session.error();

@@ -38,6 +38,9 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
   constexpr int32_t kPage = KVCache::kPageTokens;
   if (o.reuse_prefixes) o.n_batch = (o.n_batch + kPage - 1) / kPage * kPage;
   if (!o.reuse_prefixes) o.n_batch = std::min(o.n_batch, o.n_ctx);
+  if (o.n_kept_prefixes < 0) o.n_kept_prefixes = o.reuse_prefixes ? 2 * o.n_seqs : 0;
+  if (o.n_kept_prefixes > 2 * kMaxSequences)
+    return out_of_range("n_kept_prefixes", o.n_kept_prefixes, 0, 2 * kMaxSequences);
   if (o.n_logits == 0) o.n_logits = o.n_seqs;
   if (o.n_logits < 1 || o.n_logits > o.n_ctx) return out_of_range("n_logits", o.n_logits, 1, o.n_ctx, " (n_ctx)");
   for (const auto& [name, type] : {std::pair("k_type", o.k_type), std::pair("v_type", o.v_type)}) {
@@ -89,7 +92,7 @@ std::vector<CacheLayer> cache_layers(const HParams& hp) {
 }
 
 CacheOptions cache_options(const SessionOptions& o) {
-  return {o.n_ctx, o.n_seqs, o.n_batch, o.k_type, o.v_type};
+  return {o.n_ctx, o.n_seqs, o.n_batch, o.k_type, o.v_type, o.n_kept_prefixes};
 }
 
 ScratchSizes scratch_sizes(const HParams& hp, const SessionOptions& o) {

@@ -23,6 +23,8 @@ struct Session::Impl {
   Status check(std::span<const BatchToken> batch) const;
   Status compute(std::span<const BatchToken> batch, const std::atomic<bool>* cancel);
   ForwardContext context();
+  /// Whether pages of a sequence may be known to others; then `adapters.key(seq, 0)` names what else they depend on.
+  bool shares_prefixes() const { return options.reuse_prefixes && !adapters.waits_for_tokens(); }
   /// Lets adapters with invocation tokens see what is about to be computed.
   void look_at(std::span<const BatchToken> batch);
   /// The same for a prompt that is computed part by part; adapters.end_look_ahead() ends it.

@@ -27,7 +27,9 @@ Result<int32_t> Session::make_room(SeqId seq, OnFull on_full, int32_t keep) {
     const int32_t length = cache().length(seq);
     keep = std::clamp(keep, 0, std::max(length - 2, 0));
     const int32_t half = (length - keep) / 2;
-    const int32_t n = on_full == OnFull::kShift ? half : std::min<int32_t>(half, KVCache::kPageTokens);
+    // Whole pages, if there are some: the others then move without being copied.
+    constexpr int32_t kPage = KVCache::kPageTokens;
+    const int32_t n = on_full == OnFull::kWindow ? std::min(half, kPage) : half < kPage ? half : half - half % kPage;
     if (on_full == OnFull::kStop || n < 1) {
       return Error{ErrorCode::kContextFull,
                    "sequence " + std::to_string(seq) + " fills the context of " + std::to_string(options().n_ctx)};

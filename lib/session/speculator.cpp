@@ -283,6 +283,8 @@ Status Speculator::Impl::accept(Session& session, SpeculativeText& text, const T
     stats.tokens += static_cast<int64_t>(n_new);
     stats.drafted += n_draft;
     stats.accepted += n_right;
+    text.drafted += n_draft;
+    text.accepted += n_right;
     plain_seconds += plain;
     if (n_drafts > 0 && !caught_up) judged_plain += plain;
     const bool all_seen = !text.generator->finished() || n_right == n_draft;

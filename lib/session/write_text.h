@@ -20,6 +20,11 @@ std::vector<Token> cached_tokens(const KVCache& cache, SeqId seq);
 
 /// Keeps of sequence 0 what begins as `prompt` does, less than all of it; or else begins with a known prefix. How many
 /// tokens that is.
-Result<int32_t> keep_common(Session& session, std::span<const Token> cached, std::span<const Token> prompt);
+Result<int32_t> keep_common(Session& session, SeqId seq, std::span<const Token> cached, std::span<const Token> prompt);
+
+/// Computes a prompt in sequence 0, but for what is known of it; with `continues` also for what the sequence holds. How
+/// many tokens that is.
+Result<int32_t> compute_prompt(Session& session, std::span<const Token> prompt, const GenerateOptions& options,
+                               bool continues);
 
 }  // namespace hearth

@@ -264,7 +264,7 @@ TEST(CTwins, HeadersAreReadCompletely) {
   const auto& fields = api.fields.at("SamplerOptions");
   EXPECT_EQ(fields.size(), 26u);
   EXPECT_EQ(api.fields.at("GenerateOptions").back(), "cancel");
-  EXPECT_EQ(api.fields.at("EngineStats").size(), 11u);
+  EXPECT_EQ(api.fields.at("EngineStats").size(), 12u);
   EXPECT_EQ(snake_case("KVCacheStats"), "kv_cache_stats");
   EXPECT_EQ(snake_case("GgufFile"), "gguf_file");
 }

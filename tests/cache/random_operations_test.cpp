@@ -32,7 +32,7 @@ struct ModelSequence {
 class RandomOperations : public testing::TestWithParam<std::vector<CacheLayer>> {
  protected:
   RandomOperations() : model_(kSeqs) {
-    auto impl = KVCache::Impl::create(GetParam(), {kContext, kSeqs, kBatch, KVType::kF32, KVType::kF32});
+    auto impl = KVCache::Impl::create(GetParam(), {kContext, kSeqs, kBatch, KVType::kF32, KVType::kF32, 3});
     EXPECT_TRUE(impl);
     cache_.emplace(std::move(*impl));
     for (const CacheLayer& layer : GetParam()) recurrent_ = recurrent_ || layer.state_floats > 0;
@@ -163,7 +163,7 @@ class RandomOperations : public testing::TestWithParam<std::vector<CacheLayer>> 
     const auto at = static_cast<size_t>(below(kSeqs));
     ModelSequence& seq = model_[at];
     int32_t p0 = below(std::max(1, seq.length())), p1 = below(3) == 0 ? p0 + below(200) : kContext;
-    const int32_t delta = below(300) - 150;
+    const int32_t delta = below(3) == 0 ? KVCache::kPageTokens * (below(7) - 3) : below(300) - 150;
     std::erase_if(seq.held, [&](const auto& entry) { return !impl().contains(static_cast<SeqId>(at), entry.first); });
     std::vector<std::vector<hearth::SlotMove>> moves;
     if (!impl().shift(static_cast<SeqId>(at), p0, p1, delta, moves)) return;
@@ -210,7 +210,11 @@ class RandomOperations : public testing::TestWithParam<std::vector<CacheLayer>> 
       ids[i] = static_cast<Token>(i) + 1000 * (family + (static_cast<int>(i) < differs ? 0 : 3));
     }
     ASSERT_TRUE(cache_->remove(seq, 0, -1));
-    const int32_t known = impl().reuse(seq, ids);
+    const auto root = static_cast<uint64_t>(below(2));  // that of others is not found
+    for (Token& id : ids) id += 10000 * static_cast<Token>(root);
+    const int32_t known = impl().reuse(seq, ids, root);
+    ASSERT_EQ(impl().known(ids, root), known);
+    ASSERT_EQ(impl().known(ids, 7), 0);
     ASSERT_LT(known, static_cast<int32_t>(ids.size()));
     ASSERT_EQ(known % KVCache::kPageTokens, 0);
     model_[at] = {{}, std::max(0, known - KVCache::kRollbackTokens), false};
@@ -226,7 +230,7 @@ class RandomOperations : public testing::TestWithParam<std::vector<CacheLayer>> 
       if (!impl().reserve(batch)) return impl().undo();
       compute(batch);
       impl().commit();
-      impl().remember(seq, first, static_cast<int32_t>(pos));
+      impl().remember(seq, first, static_cast<int32_t>(pos), root, below(2) == 0);
       for (const BatchToken& token : batch) model_[at].held[token.pos] = token.id;
       model_[at].floor = std::max(0, model_[at].length() - KVCache::kRollbackTokens);
     }

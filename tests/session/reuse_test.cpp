@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "hearth/hearth.h"
+#include "lib/arch/architecture.h"
 #include "support/adapter_file.h"
+#include "support/family_model.h"
 #include "support/tiny_model.h"
 
 namespace {
@@ -132,6 +134,73 @@ TEST_F(Reuse, OutlivesItsSequenceUntilTheRoomIsWanted) {
   EXPECT_EQ(s.cache().stats().pages_kept, 3);  // of the first prompt, from its beginning on
   EXPECT_EQ(start(s, 0, first, known), expected);
   EXPECT_EQ(known, 192);
+}
+
+/// Recurrent layers begin where a state was kept: at the last page of a prompt, and where prompts parted.
+TEST(ReuseOfStates, GivesTheSameBits) {
+  const auto bytes = hearth::testing::FamilyModel(*hearth::find_architecture("qwen3next")).gguf();
+  const auto model = hearth::Model::from_memory(bytes);
+  ASSERT_TRUE(model) << model.error().message;
+  const auto session = [&] {
+    auto made = Session::create(
+        *model, {.n_ctx = 2048, .n_seqs = 1, .n_batch = 128, .reuse_prefixes = true, .n_kept_prefixes = 4});
+    EXPECT_TRUE(made) << made.error().message;
+    return std::move(*made);
+  };
+  const auto prompt = [](int n_shared, int n_own, int who) {
+    std::vector<Token> ids;
+    for (int i = 0; i < n_shared; ++i) ids.push_back(3 + (i * 7 + i * i) % 250);
+    for (int i = 0; i < n_own; ++i) ids.push_back(3 + (i * 11 + who * 5) % 250);
+    return ids;
+  };
+  const auto start = [](Session& s, const std::vector<Token>& ids, int32_t& known) {
+    const auto reused = s.reuse(0, ids);
+    EXPECT_TRUE(reused);
+    known = *reused;
+    const auto status = s.prefill(std::span(ids).subspan(static_cast<size_t>(known)));
+    EXPECT_TRUE(status) << status.error().message;
+    return std::vector<float>(s.logits(0).begin(), s.logits(0).end());
+  };
+  Session used = session();
+  const int32_t expected_known[] = {0, 256, 320, 320, 320};  // n_batch, then where the first two parted
+  for (int who = 0; who < 5; ++who) {
+    const auto ids = prompt(350, 150, who);
+    int32_t known = 0, none = 0;
+    Session fresh = session();
+    const auto expected = start(fresh, ids, none);
+    EXPECT_EQ(start(used, ids, known), expected) << who;
+    EXPECT_EQ(none, 0);
+    EXPECT_EQ(known, expected_known[who]) << who;
+    auto longer = ids;
+    for (int i = 0; i < 90; ++i) longer.push_back(3 + (i * 5 + who) % 250);
+    EXPECT_EQ(start(used, longer, known), start(fresh, longer, none)) << who;
+    EXPECT_EQ(known, 448);  // the last page of 500 tokens
+  }
+}
+
+/// What adapters act on is known to those with equal ones alone.
+TEST_F(Reuse, KnowsAdaptersApart) {
+  hearth::testing::TinyModel shape;
+  const auto bytes = hearth::testing::AdapterFile(shape, 4).gguf();
+  const auto adapter = hearth::Adapter::from_memory(bytes, model_);
+  ASSERT_TRUE(adapter) << adapter.error().message;
+  const auto ids = prompt(256, 10, 1);
+  const auto with = [&](float scale) {
+    Session fresh = session({.n_ctx = 512});
+    EXPECT_TRUE(fresh.set_adapters(0, {{*adapter, scale}}));
+    int32_t known = 0;
+    return start(fresh, 0, ids, known);
+  };
+  Session s = session({.n_ctx = 2048});
+  for (int round = 0; round < 2; ++round) {
+    for (const float scale : {0.0f, 1.0f, 8.0f}) {
+      ASSERT_TRUE(s.set_adapters(0, {{*adapter, scale}}));
+      int32_t known = 0;
+      EXPECT_EQ(start(s, 0, ids, known), with(scale)) << scale;
+      EXPECT_EQ(known, round == 0 ? 0 : 256);
+    }
+  }
+  EXPECT_NE(with(8.0f), with(0.0f));
 }
 
 TEST_F(Reuse, PagesThatChangedAreNotKnown) {

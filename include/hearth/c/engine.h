@@ -4,10 +4,18 @@
 
 #include "hearth/c/embedder.h"
 #include "hearth/c/session.h"
+#include "hearth/c/speculation.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+typedef struct HearthEngineDrafts {
+  size_t size;
+  const HearthModel* model;          /* NULL: what stands in the text itself */
+  const HearthLookupOptions* lookup; /* NULL: the defaults */
+  const HearthSpeculationOptions* options;
+} HearthEngineDrafts;
 
 typedef struct HearthEngineOptions {
   size_t size;
@@ -15,6 +23,7 @@ typedef struct HearthEngineOptions {
   int32_t max_queue;
   double prompt_share;
   const HearthEmbedderOptions* embedder; /* NULL: off */
+  const HearthEngineDrafts* drafts;      /* NULL: off */
 } HearthEngineOptions;
 HEARTH_API void hearth_engine_options_init(HearthEngineOptions* options);
 
@@ -31,6 +40,7 @@ typedef struct HearthEngineRequest {
   bool has_adapters;
   const HearthAdapterScale* adapters;
   size_t n_adapters;
+  bool drafts;
 } HearthEngineRequest;
 HEARTH_API void hearth_engine_request_init(HearthEngineRequest* request);
 
@@ -61,6 +71,8 @@ typedef struct HearthEngineEvent {
   int32_t cached_tokens;
   double queued_seconds;
   const HearthTimings* timings;
+  int32_t drafted_tokens;
+  int32_t accepted_tokens;
 } HearthEngineEvent;
 
 /* The reader's end of a request; freeing it cancels what has not ended. */
@@ -86,7 +98,8 @@ typedef struct HearthEngineStats {
   uint64_t cached_tokens;
   uint64_t generated_tokens;
   double busy_seconds;
-  HearthKVCacheStats* cache; /* filled when not NULL (and its size is set) */
+  HearthKVCacheStats* cache;      /* filled when not NULL (and its size is set) */
+  HearthSpeculationStats* drafts; /* likewise; its note stays empty */
 } HearthEngineStats;
 
 typedef struct HearthEngine HearthEngine;

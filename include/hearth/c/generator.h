@@ -61,6 +61,7 @@ typedef struct HearthGenerateOptions {
   HearthOnToken on_token;
   void* on_token_user;
   const HearthCancel* cancel;
+  int32_t reuse_stretches;
 } HearthGenerateOptions;
 HEARTH_API void hearth_generate_options_init(HearthGenerateOptions* options);
 

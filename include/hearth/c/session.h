@@ -50,6 +50,7 @@ typedef struct HearthSessionOptions {
   const HearthThreadPool* pool;
   const HearthAdapterScale* adapters;
   size_t n_adapters;
+  int32_t n_kept_prefixes;
 } HearthSessionOptions;
 HEARTH_API void hearth_session_options_init(HearthSessionOptions* options);
 
@@ -60,6 +61,7 @@ typedef struct HearthPrefillOptions {
   HearthProgress on_progress;
   void* on_progress_user;
   const HearthCancel* cancel;
+  bool skip_held;
 } HearthPrefillOptions;
 HEARTH_API void hearth_prefill_options_init(HearthPrefillOptions* options);
 
@@ -95,6 +97,8 @@ HEARTH_API HearthCode hearth_session_prefill(HearthSession* session, const int32
                                              const HearthPrefillOptions* options, HearthError* error);
 HEARTH_API HearthCode hearth_session_reuse(HearthSession* session, int32_t seq, const int32_t* tokens, size_t n,
                                            int32_t* n_reused, HearthError* error);
+HEARTH_API HearthCode hearth_session_reuse_changed(HearthSession* session, int32_t seq, const int32_t* tokens, size_t n,
+                                                   int32_t min_stretch, int32_t* n_held, HearthError* error);
 /* Valid until the next decode(); NULL where there is no such row. */
 HEARTH_API const float* hearth_session_logits(const HearthSession* session, size_t i, size_t* n);
 HEARTH_API size_t hearth_session_n_logits(const HearthSession* session);

@@ -67,6 +67,8 @@ typedef struct HearthSpeculativeText {
   int32_t forgotten;
   int32_t max_draft;
   int32_t first_row;
+  int32_t drafted;
+  int32_t accepted;
 } HearthSpeculativeText;
 HEARTH_API void hearth_speculative_text_init(HearthSpeculativeText* text);
 

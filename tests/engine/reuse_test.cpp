@@ -1,0 +1,207 @@
+// What requests have in common is held once and computed once; drafts change no answer.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "hearth/engine.h"
+#include "lib/arch/architecture.h"
+#include "support/family_model.h"
+
+namespace {
+
+using hearth::Engine;
+using hearth::EngineEvent;
+using hearth::EngineOptions;
+using hearth::EngineRequest;
+using hearth::GenerateOptions;
+using hearth::Token;
+using hearth::testing::FamilyModel;
+
+struct Answer {
+  std::vector<Token> ids;
+  int32_t cached = 0, drafted = 0, accepted = 0;
+};
+
+class EngineReuse : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    bytes_ = FamilyModel(*hearth::find_architecture(GetParam())).gguf();
+    auto model = hearth::Model::from_memory(bytes_);
+    ASSERT_TRUE(model) << model.error().message;
+    model_.emplace(std::move(*model));
+  }
+  Engine engine(EngineOptions options) {
+    options.session.k_type = options.session.v_type = hearth::KVType::kF32;
+    options.session.n_threads = 1;
+    options.session.batch_invariant = true;
+    auto made = Engine::create(*model_, options);
+    EXPECT_TRUE(made) << made.error().message;
+    return std::move(*made);
+  }
+  static GenerateOptions generate(int32_t n) {
+    return {.max_tokens = n, .sampler = {.greedy = true}, .ignore_end = true};
+  }
+  /// A shared beginning and tokens of one's own.
+  static std::vector<Token> prompt(int n_shared, int n_own, int who) {
+    std::vector<Token> ids;
+    for (int i = 0; i < n_shared; ++i) ids.push_back(3 + (i * i + i * 7) % 250);
+    for (int i = 0; i < n_own; ++i) ids.push_back(3 + (i * 11 + who * 31 + who) % 250);
+    return ids;
+  }
+  static Answer wait(hearth::Ticket& ticket) {
+    Answer answer;
+    while (auto event = ticket.next()) {
+      if (event->kind == EngineEvent::Kind::kToken) answer.ids.push_back(event->id);
+      if (event->kind != EngineEvent::Kind::kDone) continue;
+      EXPECT_TRUE(event->status) << event->status.error().message;
+      answer.cached = event->cached_tokens;
+      answer.drafted = event->drafted_tokens;
+      answer.accepted = event->accepted_tokens;
+    }
+    return answer;
+  }
+  static Answer ask(Engine& engine, EngineRequest request) {
+    auto ticket = engine.submit(std::move(request));
+    EXPECT_TRUE(ticket) << ticket.error().message;
+    return wait(*ticket);
+  }
+  /// The answer of an engine that has seen nothing else.
+  std::vector<Token> alone(const std::vector<Token>& prompt, int32_t n) {
+    Engine fresh = engine({.session = {.n_ctx = 2048, .n_seqs = 1}});
+    return ask(fresh, {.prompt = prompt, .generate = generate(n)}).ids;
+  }
+  bool recurrent() const { return std::string(GetParam()) == "qwen3next"; }
+  /// Nothing tells what a page began with once every layer has let go of the beginning.
+  bool slides() const { return std::string(GetParam()) == "gemma3"; }
+
+  std::vector<std::byte> bytes_;
+  std::optional<hearth::Model> model_;
+};
+
+TEST_P(EngineReuse, ConversationsAtOnceComputeAndHoldTheirSystemPromptOnce) {
+  constexpr int kConversations = 16, kShared = 700, kOwn = 20;
+  Engine e = engine({.session = {.n_ctx = 704 + (kConversations + 1) * 128, .n_seqs = kConversations + 1}});
+  std::vector<hearth::Ticket> tickets;
+  for (int i = 0; i < kConversations; ++i) {
+    auto ticket = e.submit({.prompt = prompt(kShared, kOwn, i), .generate = generate(5)});
+    ASSERT_TRUE(ticket) << ticket.error().message;
+    tickets.push_back(std::move(*ticket));
+  }
+  std::vector<Answer> answers;
+  for (auto& ticket : tickets) answers.push_back(wait(ticket));
+  const uint64_t most = kShared + kConversations * (kOwn + 64);
+  EXPECT_LE(e.stats().prompt_tokens, most);
+  // Every conversation may have a page or two of its own; all of them together hold the shared pages once.
+  EXPECT_LE(e.stats().cache.pages_used,
+            (kShared / 64 + 1) * (e.stats().cache.pages_total > 80 ? 2 : 1) + 4 * kConversations);
+  const Answer next = ask(e, {.prompt = prompt(kShared, kOwn, 77), .generate = generate(5)});
+  EXPECT_GE(next.cached, kShared / 64 * 64);
+  EXPECT_EQ(next.ids, alone(prompt(kShared, kOwn, 77), 5));
+  for (const int i : {0, 1, kConversations - 1}) {
+    EXPECT_EQ(answers[static_cast<size_t>(i)].ids, alone(prompt(kShared, kOwn, i), 5)) << i;
+  }
+}
+
+/// More conversations than places: what was said is known by its pages when its place has gone to others.
+TEST_P(EngineReuse, ConversationsInTurnComputeOnlyWhatIsNew) {
+  constexpr int kConversations = 6, kTurns = 4;
+  Engine e = engine({.session = {.n_ctx = 4096, .n_seqs = 2, .n_kept_prefixes = 16}});
+  std::vector<std::vector<Token>> texts;
+  for (int i = 0; i < kConversations; ++i) texts.push_back(prompt(300, 40, i));
+  for (int turn = 0; turn < kTurns; ++turn) {
+    for (int i = 0; i < kConversations; ++i) {
+      auto& text = texts[static_cast<size_t>(i)];
+      const Answer answer = ask(e, {.prompt = text, .generate = generate(30)});
+      const auto n_before = static_cast<int32_t>(text.size()) - 25 - 30;
+      if (turn > 0 && !recurrent() && !slides()) {
+        EXPECT_GE(answer.cached, n_before - 64) << turn << " " << i;
+      }
+      // A state is kept where the last prompt filled a page.
+      if (turn > 0 && recurrent()) {
+        EXPECT_GE(answer.cached, n_before - 64 - 64) << turn << " " << i;
+      }
+      if (turn == kTurns - 1) {
+        EXPECT_EQ(answer.ids, alone(text, 30)) << i;
+      }
+      text.insert(text.end(), answer.ids.begin(), answer.ids.end());
+      const auto more = prompt(0, 25, 10 * i + turn);
+      text.insert(text.end(), more.begin(), more.end());
+    }
+  }
+}
+
+TEST_P(EngineReuse, TurnsOfALoopComputeOnlyWhatIsNew) {
+  constexpr int kTurns = 20;
+  Engine e = engine({.session = {.n_ctx = 2048, .n_seqs = 1}});
+  std::vector<Token> text = prompt(300, 0, 0);
+  for (int turn = 0; turn < kTurns; ++turn) {
+    const auto before = e.stats().prompt_tokens;
+    const Answer answer = ask(e, {.prompt = text, .generate = generate(20)});
+    const auto computed = static_cast<int32_t>(e.stats().prompt_tokens - before);
+    EXPECT_EQ(computed, static_cast<int32_t>(text.size()) - answer.cached);
+    if (turn > 0) {
+      EXPECT_LE(computed, 1 + 30) << turn;
+    }  // the last token of an answer was written, not computed
+    text.insert(text.end(), answer.ids.begin(), answer.ids.end());
+    const auto more = prompt(0, 30, turn);
+    text.insert(text.end(), more.begin(), more.end());
+  }
+  text.resize(text.size() - 30);
+  EXPECT_EQ(ask(e, {.prompt = text, .generate = generate(20)}).ids, alone(text, 20));
+}
+
+TEST_P(EngineReuse, DraftsChangeNoAnswer) {
+  for (const bool by_model : {false, true}) {
+    hearth::EngineDrafts drafts{.options = {.max_draft = 7, .adaptive = false}};
+    if (by_model) drafts.model = *model_;
+    Engine e = engine({.session = {.n_ctx = 1024, .n_seqs = 3}, .drafts = drafts});
+    std::vector<hearth::Ticket> tickets;
+    for (int i = 0; i < 6; ++i) {
+      auto ticket = e.submit({.prompt = prompt(80, 10 + 3 * i, i), .generate = generate(40), .drafts = i != 4});
+      ASSERT_TRUE(ticket) << ticket.error().message;
+      tickets.push_back(std::move(*ticket));
+    }
+    for (int i = 0; i < 6; ++i) {
+      const Answer answer = wait(tickets[static_cast<size_t>(i)]);
+      EXPECT_EQ(answer.ids, alone(prompt(80, 10 + 3 * i, i), 40)) << i << (by_model ? " model" : " lookup");
+      if (i == 4) {
+        EXPECT_EQ(answer.drafted, 0);
+      }
+      if (i != 4 && by_model) {
+        EXPECT_GT(answer.accepted, 20);
+      }  // the model guesses what it will say itself
+    }
+    if (by_model) {
+      EXPECT_GT(e.stats().drafts.drafted, 0);
+    }
+    EXPECT_EQ(e.stats().generated_tokens, 6 * 40u);
+  }
+}
+
+/// Drafts take no pages that others were promised, and answers that fill the context end with it.
+TEST_P(EngineReuse, DraftsInAFullCache) {
+  hearth::EngineDrafts drafts{.model = *model_, .options = {.max_draft = 15, .adaptive = false}};
+  Engine e = engine({.session = {.n_ctx = 192, .n_seqs = 3}, .drafts = drafts});
+  std::vector<hearth::Ticket> tickets;
+  for (int i = 0; i < 3; ++i) {
+    auto ticket = e.submit({.prompt = prompt(0, 20, i), .generate = generate(-1)});
+    ASSERT_TRUE(ticket) << ticket.error().message;
+    tickets.push_back(std::move(*ticket));
+  }
+  for (auto& ticket : tickets) {
+    const auto answers = ticket.wait();
+    ASSERT_TRUE(answers) << answers.error().message;
+    EXPECT_EQ((*answers)[0].stop_reason, hearth::StopReason::kContextFull);
+    EXPECT_GE((*answers)[0].ids.size(), 32u);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, EngineReuse,
+                         ::testing::Values("llama", "gpt-oss", "gemma3", "qwen3next", "deepseek2"),
+                         [](const auto& test) {
+                           std::string name = test.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+}  // namespace
