@@ -6,7 +6,7 @@ const readline = require('readline');
 
 const lib = koffi.load(process.env.HEARTH_LIBRARY || 'libhearth.so');
 const HearthError = koffi.struct('HearthError', {code: 'int32', message: koffi.array('char', 512, 'String')});
-const OnText = koffi.proto('bool OnText(void* user, const char* text, size_t size)');
+const OnText = koffi.proto('bool OnText(void* user, void* text, size_t size)');
 const open = lib.func('int32 hearth_model_open(const char* path, void* options, _Out_ void** out, _Out_ HearthError* error)');
 const createSession =
     lib.func('int32 hearth_session_create(void* model, void* options, _Out_ void** out, _Out_ HearthError* error)');
@@ -31,8 +31,7 @@ async function main() {
     process.stdout.write(Buffer.from(koffi.decode(text, 'uint8', Number(size))));
     return true;
   };
-  const bytes = koffi.proto('bool PrintBytes(void* user, void* text, size_t size)');
-  const onText = koffi.register(print, koffi.pointer(bytes));
+  const onText = koffi.register(print, koffi.pointer(OnText));
   for await (const line of readline.createInterface({input: process.stdin})) {
     call(say, chat[0], line, Buffer.byteLength(line), onText, null, null);
     process.stdout.write('\n');
