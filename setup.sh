@@ -21,6 +21,7 @@ usage: ./setup.sh STEP
   compilers [CLANG]  the library and the tool with clang (or clang-19 ...), with libstdc++ and libc++, warnings as errors
   aarch64         the library for 64-bit ARM by a cross compiler, and its kernels and golden models under qemu
   wasm            the module of examples/web for browsers, and its tests under Node
+  ports           32-bit ARM and RISC-V by cross compilers, tests under qemu; memory that runs out on 64-bit ARM
   format          lay the source out as .clang-format has it (clang-format 14)
 
 environment:
@@ -317,6 +318,27 @@ wasm() {
   node tests/web/wasm_test.mjs build-wasm/hearth.wasm . "${HEARTH_GOLDEN:-../shared/golden}" </dev/null
 }
 
+# Processors with no kernels of their own: the library without a warning, the portable kernels and a model under qemu. And what
+# takes too long for each change on 64-bit ARM: every allocation that fails.
+ports() {
+  local pair target run
+  deps
+  install g++-riscv64-linux-gnu g++-arm-linux-gnueabihf g++-aarch64-linux-gnu qemu-user googletest
+  for pair in riscv64:riscv64-linux-gnu armhf:arm-linux-gnueabihf; do
+    target=${pair%:*}
+    run=("qemu-${target/armhf/arm}" -L "/usr/${pair#*:}")
+    cross_build "$target" hearth hearth_test_kernels hearth_test_cpu hearth_test_io hearth_test_gguf
+    say "$target: kernels, a model on every set, files"
+    "${run[@]}" "build-$target/tests/hearth_test_kernels" --gtest_brief=1 --gtest_filter='*/portable:Dispatch.*' </dev/null
+    "${run[@]}" "build-$target/tests/hearth_test_cpu" --gtest_brief=1 --gtest_filter='SelfTest.Passes*:EverySet.*' </dev/null
+    "${run[@]}" "build-$target/tests/hearth_test_io" --gtest_brief=1 </dev/null
+    "${run[@]}" "build-$target/tests/hearth_test_gguf" --gtest_brief=1 </dev/null
+  done
+  cross_build aarch64 hearth_test_out_of_memory
+  say "aarch64: memory that runs out"
+  qemu-aarch64 -L /usr/aarch64-linux-gnu build-aarch64/tests/hearth_test_out_of_memory --gtest_brief=1 </dev/null
+}
+
 # Everything but the tests, whose GoogleTest is built for one standard library.
 compilers() {
   local clang=${1:-clang} version stdlib
@@ -354,6 +376,7 @@ case $step in
   compilers) compilers "$@" ;;
   aarch64) aarch64 ;;
   wasm) wasm ;;
+  ports) ports ;;
   format) format ;;
   -h | --help | help) usage ;;
   *) usage >&2; exit 2 ;;

@@ -34,8 +34,9 @@ HEARTH_INLINE void pair_columns(int8_t* out, const ActGroup& x, int64_t nb) {
 
 /// Two columns' numbers, twice. What is loaded beyond an odd last column lies in the group, too, and takes no part.
 HEARTH_INLINE float32x4_t load_pair(const float* p) {
-  const float32x2_t pair = vld1_f32(p);
-  return vcombine_f32(pair, pair);
+  double both;
+  __builtin_memcpy(&both, p, sizeof both);
+  return vreinterpretq_f32_f64(vdupq_n_f64(both));
 }
 
 /// Changes nothing, but what is loaded next waits for the sums so far: left to itself GCC 12 loads a whole block first,

@@ -20,10 +20,10 @@ Result<AlignedBuffer> AlignedBuffer::allocate(uint64_t bytes, const char* what) 
                     std::string("cannot allocate ") + std::to_string(bytes) + " bytes for " + what};
   if (bytes > SIZE_MAX / 2) return error;
 #ifdef HEARTH_HAVE_MMAP
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return error;
 #ifdef MADV_HUGEPAGE
-  if (bytes >= (4u << 20)) madvise(memory, bytes, MADV_HUGEPAGE);
+  if (bytes >= (4u << 20)) madvise(memory, static_cast<size_t>(bytes), MADV_HUGEPAGE);
 #endif
 #else
   void* memory = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
@@ -41,7 +41,7 @@ AlignedBuffer::~AlignedBuffer() {
   ASAN_UNPOISON_MEMORY_REGION(data_, size_);
 #endif
 #ifdef HEARTH_HAVE_MMAP
-  munmap(data_, size_);
+  munmap(data_, static_cast<size_t>(size_));
 #else
   ::operator delete (data_, std::align_val_t{kAlignment});
 #endif

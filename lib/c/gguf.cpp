@@ -147,10 +147,12 @@ HearthCode hearth_gguf_value_as_array(const HearthGgufValue* value, const Hearth
     const auto made = behind(value).as_array();
     if (!made) return made.error();
     // One block: the pointers, and behind them the values that they point to.
-    static_assert(std::is_trivially_copyable_v<hearth::GgufValue> && alignof(hearth::GgufValue) <= alignof(void*));
-    const size_t n_values = made->size(), pointers = (n_values + 1) * sizeof(void*);
+    static_assert(std::is_trivially_copyable_v<hearth::GgufValue> &&
+                  alignof(hearth::GgufValue) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+    constexpr size_t kAlign = alignof(hearth::GgufValue);
+    const size_t n_values = made->size(), pointers = ((n_values + 1) * sizeof(void*) + kAlign - 1) / kAlign * kAlign;
     char* block = static_cast<char*>(::operator new(pointers + n_values * sizeof(hearth::GgufValue)));
-    auto** list = reinterpret_cast<const HearthGgufValue**>(block);
+    auto** list = static_cast<const HearthGgufValue**>(static_cast<void*>(block));
     if (n_values > 0) std::memcpy(block + pointers, made->data(), n_values * sizeof(hearth::GgufValue));
     for (size_t i = 0; i < n_values; ++i) {
       list[i] = reinterpret_cast<const HearthGgufValue*>(block + pointers + i * sizeof(hearth::GgufValue));

@@ -65,7 +65,7 @@ void PagePool::share(int32_t page) {
 int32_t PagePool::take_copy(int32_t page) {
   const int32_t copy = take();
   if (copy < 0) return -1;
-  std::memcpy(bytes(copy), bytes(page), page_bytes_);
+  std::memcpy(bytes(copy), bytes(page), static_cast<size_t>(page_bytes_));
   std::copy_n(tokens(page), kSlots, tokens(copy));
   return copy;
 }

@@ -57,8 +57,8 @@ class Reader {
       fine_ = false;
       return {};
     }
-    const auto taken = rest_.first(n);
-    rest_ = rest_.subspan(n);
+    const auto taken = rest_.first(static_cast<size_t>(n));
+    rest_ = rest_.subspan(static_cast<size_t>(n));
     return taken;
   }
   template <typename T>
@@ -174,10 +174,10 @@ Result<SavedSequence> read_saved(std::span<const std::byte> bytes, uint64_t mode
 void KVCache::Impl::copy_held(std::byte* to, size_t group, const PageRef& ref) const {
   const std::byte* from = groups[group].pool().bytes(ref.page);
   if (ref.mask == ~uint64_t{0}) {
-    std::memcpy(to, from, layout.groups[group].page_bytes);
+    std::memcpy(to, from, static_cast<size_t>(layout.groups[group].page_bytes));
     return;
   }
-  std::memset(to, 0, layout.groups[group].page_bytes);
+  std::memset(to, 0, static_cast<size_t>(layout.groups[group].page_bytes));
   const auto k_type = static_cast<kernels::KvType>(options.k_type),
              v_type = static_cast<kernels::KvType>(options.v_type);
   for (const LayerPlace& place : layout.layers) {
@@ -213,7 +213,7 @@ Status KVCache::Impl::save(SeqId seq, uint64_t model, const ByteSink& write) con
     out.number(group.layout().page_bytes);
     out.number(group.dropped(seq));
     out.number(n_entries);
-    std::vector<std::byte> page(group.layout().page_bytes);
+    std::vector<std::byte> page(static_cast<size_t>(group.layout().page_bytes));
     uint32_t index = 0;
     for (const PageRef& ref : group.table(seq)) {
       if (ref.mask != 0) {

@@ -63,7 +63,7 @@ void TensorStream::reorder(const PlannedTensor&, uint64_t row_bytes, int64_t hea
   for (int64_t row = 0; row < n_rows; ++row) {
     const int64_t from = row - row % head_rows + unpaired_row(row % head_rows, head_rows);
     std::memcpy(reordered_.data() + static_cast<uint64_t>(row) * row_bytes,
-                read_.data() + static_cast<uint64_t>(from) * row_bytes, row_bytes);
+                read_.data() + static_cast<uint64_t>(from) * row_bytes, static_cast<size_t>(row_bytes));
   }
   read_.swap(reordered_);
 }
@@ -72,7 +72,9 @@ Status TensorStream::convert(const PlannedTensor& tensor, const SafeTensor& sour
   const TensorType from = source.type();
   if (from == tensor.type && !tensor.plus_one && tensor.factor == 1.0f) return out_.write_data(read_);
   const uint64_t from_bytes = bytes_of(from), to_bytes = bytes_of(tensor.type), n = read_.size() / from_bytes;
-  converted_.resize(n * to_bytes);
+  if (n > SIZE_MAX / to_bytes)
+    return Error{ErrorCode::kOutOfMemory, "tensor " + quote(source.name) + " is too large here"};
+  converted_.resize(static_cast<size_t>(n * to_bytes));
   for (uint64_t i = 0; i < n; ++i) {
     const float value = to_float(from, read_.data() + i * from_bytes) * tensor.factor + (tensor.plus_one ? 1.0f : 0.0f);
     if (tensor.type == TensorType::kF16 && std::isfinite(value) && std::abs(value) >= 65520.0f) {
@@ -101,7 +103,9 @@ Status TensorStream::write_source(const PlannedTensor& tensor, const SafeTensor&
   const uint64_t step = std::max<uint64_t>(kChunkBytes / (row_bytes * head_rows), 1) * head_rows;
   for (uint64_t row = 0; row < n_rows; row += step) {
     const uint64_t n = std::min(step, n_rows - row);
-    read_.resize(n * row_bytes);
+    if (n > SIZE_MAX / row_bytes)
+      return Error{ErrorCode::kOutOfMemory, "tensor " + quote(source.name) + " is too large here"};
+    read_.resize(static_cast<size_t>(n * row_bytes));
     if (Status s = input_.read(source, row * row_bytes, read_); !s) return s;
     if (tensor.n_paired_heads > 0) reorder(tensor, row_bytes, static_cast<int64_t>(head_rows));
     if (Status s = convert(tensor, source, row_bytes); !s) return s;

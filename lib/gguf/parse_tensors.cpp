@@ -17,7 +17,7 @@ std::string number(uint64_t value) {
 }  // namespace
 
 Status GgufParser::parse_tensors() {
-  shard_.tensors.reserve(n_tensors_);
+  shard_.tensors.reserve(static_cast<size_t>(n_tensors_));
   for (uint64_t i = 0; i < n_tensors_; ++i) {
     if (Status s = parse_tensor(); !s) return s;
   }

@@ -96,7 +96,7 @@ Status GgufParser::read_name(const std::string& what, uint64_t max_bytes, std::s
 }
 
 Status GgufParser::parse_entries() {
-  shard_.entries.reserve(n_entries_);
+  shard_.entries.reserve(static_cast<size_t>(n_entries_));
   for (uint64_t i = 0; i < n_entries_; ++i) {
     if (Status s = parse_entry(); !s) return s;
   }

@@ -28,7 +28,7 @@ uint64_t hash_of(const Place& p) {
 void PlaceSets::grow() {
   table_.assign(std::max<size_t>(64, table_.size() * 2), 0);
   for (uint32_t id = 0; id < sets_.size(); ++id) {
-    size_t at = sets_[id].hash & (table_.size() - 1);
+    size_t at = static_cast<size_t>(sets_[id].hash) & (table_.size() - 1);
     while (table_[at] != 0) at = (at + 1) & (table_.size() - 1);
     table_[at] = id + 1;
   }
@@ -38,7 +38,7 @@ uint32_t PlaceSets::add(std::span<const Place> sorted, uint32_t flag) {
   if (table_.size() < 2 * (sets_.size() + 1)) grow();
   uint64_t hash = flag;
   for (const Place& p : sorted) hash = mix(hash ^ hash_of(p)) + sorted.size();
-  size_t at = hash & (table_.size() - 1);
+  size_t at = static_cast<size_t>(hash) & (table_.size() - 1);
   for (; table_[at] != 0; at = (at + 1) & (table_.size() - 1)) {
     const uint32_t id = table_[at] - 1;
     const std::span<const Place> other = (*this)[id];
@@ -273,7 +273,7 @@ bool Automaton::first_visit(const Place& place) {
     }
   }
   const size_t mask = seen_.size() - 1;
-  for (size_t at = hash_of(place) & mask;; at = (at + 1) & mask) {
+  for (size_t at = static_cast<size_t>(hash_of(place)) & mask;; at = (at + 1) & mask) {
     if (seen_epoch_[at] != epoch_) {
       seen_epoch_[at] = epoch_;
       seen_[at] = place;

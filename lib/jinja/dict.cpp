@@ -125,7 +125,7 @@ size_t Dict::find_index(uint64_t hash, Equal equal) const {
     return SIZE_MAX;
   }
   const size_t mask = slots_.size() - 1;
-  for (size_t slot = hash & mask; slots_[slot] != 0; slot = (slot + 1) & mask) {
+  for (size_t slot = static_cast<size_t>(hash) & mask; slots_[slot] != 0; slot = (slot + 1) & mask) {
     const Entry& entry = entries[slots_[slot] - 1];
     if (entry.hash == hash && equal(entry.key)) return slots_[slot] - 1;
   }
@@ -147,7 +147,7 @@ void Dict::rebuild(size_t slots) {
   slots_.assign(slots, 0);
   const size_t mask = slots - 1;
   for (size_t i = 0; i < entries.size(); ++i) {
-    size_t slot = entries[i].hash & mask;
+    size_t slot = static_cast<size_t>(entries[i].hash) & mask;
     while (slots_[slot] != 0) slot = (slot + 1) & mask;
     slots_[slot] = static_cast<uint32_t>(i + 1);
   }
@@ -169,7 +169,7 @@ void Dict::set(Value key, Value value) {
     rebuild(std::bit_ceil(entries.size() * 4));
   } else {
     const size_t mask = slots_.size() - 1;
-    size_t slot = hash & mask;
+    size_t slot = static_cast<size_t>(hash) & mask;
     while (slots_[slot] != 0) slot = (slot + 1) & mask;
     slots_[slot] = static_cast<uint32_t>(entries.size());
   }

@@ -210,7 +210,7 @@ struct Slices final : Lazy {
     const int64_t size = static_cast<int64_t>(all.size());
     const int64_t each = size / n, extra = size % n;
     const int64_t start = at * each + std::min(at, extra), stop = start + each + (at < extra ? 1 : 0);
-    std::vector<Value> items(all.begin() + start, all.begin() + stop);
+    std::vector<Value> items(all.begin() + static_cast<ptrdiff_t>(start), all.begin() + static_cast<ptrdiff_t>(stop));
     if (!fill.is_none() && at >= extra) items.push_back(fill);
     ++at;
     out = in.list(std::move(items));

@@ -59,7 +59,7 @@ Value list_pop(Interpreter& in, const Value& self, const CallArgs& args) {
     return in.fail(n == 0 ? "IndexError: pop from empty list" : "IndexError: pop index out of range");
   Value out = items[static_cast<size_t>(i)];
   in.step(1 + static_cast<uint64_t>(n - i) / 8);
-  items.erase(items.begin() + i);
+  items.erase(items.begin() + static_cast<ptrdiff_t>(i));
   return out;
 }
 
@@ -92,7 +92,7 @@ Value list_insert(Interpreter& in, const Value& self, const CallArgs& args) {
   i = i < 0 ? std::max<int64_t>(i < -n ? 0 : i + n, 0) : std::min(i, n);
   if (in.failed() || !in.step(1 + static_cast<uint64_t>(n - i) / 8)) return Value();
   self.as<Sequence>().heap.charge(sizeof(Value));
-  items.insert(items.begin() + i, bound[1]);
+  items.insert(items.begin() + static_cast<ptrdiff_t>(i), bound[1]);
   return Value();
 }
 

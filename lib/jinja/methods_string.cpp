@@ -248,9 +248,9 @@ Value pad(Interpreter& in, const Value& self, const CallArgs& args) {
                           : left        ? missing
                                         : 0;
   Text out;
-  out.append(repeat_char(fill, before), trusted);
+  out.append(repeat_char(fill, static_cast<size_t>(before)), trusted);
   out.append(self_of(self).text);
-  out.append(repeat_char(fill, missing - before), trusted);
+  out.append(repeat_char(fill, static_cast<size_t>(missing - before)), trusted);
   return like(in, self, std::move(out));
 }
 
@@ -264,7 +264,7 @@ Value zfill(Interpreter& in, const Value& self, const CallArgs& args) {
   const Text& text = self_of(self).text;
   const size_t sign = !text.empty() && (text.bytes()[0] == '+' || text.bytes()[0] == '-') ? 1 : 0;
   Text out = text.slice(0, sign);
-  out.append(std::string(missing, '0'), true);
+  out.append(std::string(static_cast<size_t>(missing), '0'), true);
   out.append(text, sign, text.size() - sign);
   return like(in, self, std::move(out));
 }

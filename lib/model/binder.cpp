@@ -31,7 +31,8 @@ std::string shape_text(std::span<const int64_t> dims) {
 /// Adds n elements of `whole`; where it has no data, it has one element that stands for all.
 void append_part(FloatArray& out, const FloatArray& whole, int64_t begin, int64_t n) {
   if (static_cast<size_t>(begin + n) > whole.size()) return out.assign(1, 0.0f);
-  out.insert(out.end(), whole.begin() + begin, whole.begin() + begin + n);
+  out.insert(out.end(), whole.begin() + static_cast<ptrdiff_t>(begin),
+             whole.begin() + static_cast<ptrdiff_t>(begin + n));
 }
 
 Matrix rows_of(const Matrix& whole, int64_t first, int64_t n) {

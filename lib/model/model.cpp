@@ -80,7 +80,8 @@ bool touch_weights(const GgufFile& file, const LoadProgress& progress) {
   for (const GgufTensor& tensor : file.tensors()) {
     const std::span all(static_cast<const std::byte*>(tensor.data), static_cast<size_t>(tensor.size_bytes));
     for (uint64_t at = 0; at < all.size(); at += kStep) {
-      const std::span part = all.subspan(at, std::min<size_t>(kStep, all.size() - at));
+      const std::span part =
+          all.subspan(static_cast<size_t>(at), static_cast<size_t>(std::min<uint64_t>(kStep, all.size() - at)));
       sum += touch_pages(part);
       done += part.size();
       if (done < next) continue;

@@ -159,7 +159,7 @@ Status Merge::write_changed(GgufWriter& out, const GgufTensor& tensor, const Mer
   const ReadBytes read = [&](uint64_t offset, std::span<std::byte> to) -> Status {
     const auto first = static_cast<int64_t>(offset / sizeof(float));
     merged.read(first / cols, first % cols, static_cast<int64_t>(to.size() / sizeof(float)),
-                reinterpret_cast<float*>(to.data()));
+                static_cast<float*>(static_cast<void*>(to.data())));
     return {};
   };
   return encoder.encode(floats, target(tensor), nullptr, read,

@@ -13,7 +13,7 @@ void StringTable::reserve(size_t n) {
   for (const Slot& slot : old) {
     if (slot.id < 0) continue;
     const StringKey key(std::string_view(texts_[static_cast<size_t>(slot.id)], slot.size));
-    size_t i = key.hash & mask_;
+    size_t i = static_cast<size_t>(key.hash) & mask_;
     while (slots_[i].id >= 0) i = (i + 1) & mask_;
     slots_[i] = slot;
   }
@@ -22,7 +22,7 @@ void StringTable::reserve(size_t n) {
 int32_t StringTable::insert(std::string_view text, int32_t id) {
   if (2 * (size_ + 1) > slots_.size()) reserve(2 * size_ + 16);
   const StringKey key(text);
-  size_t i = key.hash & mask_;
+  size_t i = static_cast<size_t>(key.hash) & mask_;
   for (; slots_[i].id >= 0; i = (i + 1) & mask_) {
     const Slot& slot = slots_[i];
     if (slot.head == key.head && slot.size == text.size() && same_rest(slot, text)) break;
