@@ -23,6 +23,8 @@ static_assert(kExpandChunk * static_cast<int64_t>(sizeof(float)) <= kernels::kPa
 constexpr int kFewTokens = 24;
 /// Tiles for one token grow until each lane of a kernel that reads 16 streams has a long one.
 constexpr int64_t kDotLanes = 16;
+/// Of a matrix that is one tile: from here on reading it takes longer than calling the other threads.
+constexpr int64_t kSharedBytes = 192 << 10;
 constexpr int64_t kStreamBytes = 8192;
 
 /// Most tokens of a pass: beyond it the tile is decoded again, which costs about 2% of the product.
@@ -164,6 +166,9 @@ int MatmulPass::tile_rows(int64_t rows, int64_t row_bytes) const {
   for (int i = 0; i < n_segments_; ++i) largest = std::max<int64_t>(largest, segments_[i].n_tokens);
   if (largest > 1) return kPanelRows;
   const int64_t n_threads = ctx_.parallel->n_threads();
+  // Of a matrix with few but long rows, as adapters have them, every thread takes some.
+  if (rows <= kPanelRows && rows * row_bytes >= kSharedBytes)
+    return static_cast<int>(std::max<int64_t>((rows + n_threads - 1) / n_threads, 2));
   int64_t tile = kPanelRows;
   while (2 * tile <= kernels::kDotRows && tile / kDotLanes * row_bytes < kStreamBytes && rows >= 8 * tile * n_threads) {
     tile *= 2;
