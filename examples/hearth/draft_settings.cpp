@@ -15,7 +15,8 @@ using hearth::Speculator;
 using hearth::Status;
 
 void DraftSettings::declare(Options& options) {
-  options.add("--draft", model, "Smaller model of the same vocabulary (GGUF) that guesses the next tokens");
+  options.add("--draft,--draft-model,--md", model,
+              "Smaller model of the same vocabulary (GGUF) that guesses the next tokens");
   options.add("--lookup", lookup, "Guess the next tokens by what followed in the text where it was like this before");
   options.add("--draft-max", max_draft, "Tokens guessed at once at most; fewer where guesses are often wrong");
 }

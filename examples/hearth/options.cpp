@@ -124,7 +124,7 @@ std::vector<std::string> read_arguments(int argc, char** argv) {
   for (int i = argc - 1; i > 0; --i) {
     const std::string argument = argv[i];
     bool is_long = false;
-    for (const char* name : {"-ctk", "-ctv", "-fa", "-ngl", "-np"}) is_long = is_long || argument == name;
+    for (const char* name : {"-ctk", "-ctv", "-fa", "-ngl", "-np", "-md"}) is_long = is_long || argument == name;
     // llama-server takes this one with and without a value.
     const std::string next = i + 1 < argc ? argv[i + 1] : "";
     const bool is_attention = argument == "-fa" || argument == "--flash-attn";
