@@ -9,6 +9,10 @@ file(GLOB reference_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/refe
 add_library(hearth_flags INTERFACE)
 target_compile_options(hearth_flags INTERFACE -fno-asynchronous-unwind-tables -fno-rtti -ffp-contract=off
   -fvisibility-inlines-hidden -fno-semantic-interposition -Wconversion -Wno-sign-conversion)
+if(HEARTH_HIDDEN AND NOT BUILD_SHARED_LIBS)
+  target_compile_options(hearth_flags INTERFACE -fvisibility=hidden)
+  target_compile_definitions(hearth_flags INTERFACE HEARTH_API=)
+endif()
 # A build for size: programs drop what they do not call (-Wl,--gc-sections).
 target_compile_options(hearth_flags INTERFACE $<$<CONFIG:MinSizeRel>:-ffunction-sections> $<$<CONFIG:MinSizeRel>:-fdata-sections>)
 target_compile_features(hearth_flags INTERFACE cxx_std_20)

@@ -13,6 +13,7 @@ option(HEARTH_JINJA "Build the engine of chat templates; without it ChatTemplate
 option(HEARTH_THREADS "Threads of the library's own; OFF: the caller's thread or a host's pool, and no Engine" ON)
 option(HEARTH_FILES "Files and mappings; OFF: models and all else from memory alone, without calls of the operating system" ON)
 option(HEARTH_MAKERS "What makes files: quantizer, converters, merging, importance matrices, perplexity" ON)
+option(HEARTH_HIDDEN "Show no names: a plug-in that links this static library exports none of them, and meets no other hearth's" OFF)
 option(HEARTH_C "The C interface (include/hearth/c.h)" ON)
 option(HEARTH_EXCEPTIONS "Out of memory is an error (exceptions inside lib/); OFF: a small allocation that fails ends the process" ON)
 option(HEARTH_UNITY "Compile small source files together: less time for a whole build, more after a small change" ON)
