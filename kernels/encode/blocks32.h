@@ -140,7 +140,7 @@ void encode_Q8_0(void* blocks, const float* x, const float*, int64_t n) {
     }
     const float most = largest_of_sides(largest)[0];
     const float d = most / 127.0f < 65504.0f ? most / 127.0f : 65504.0f;
-    const float inverse_d = d != 0.0f ? 1.0f / d : 0.0f;
+    const float inverse_d = d >= 0x1p-126f ? 1.0f / d : 0.0f;  // of a subnormal it would be infinite
     block->d = float_to_half(d);
     for (int j = 0; j < 32; j += kLanes) {
       const Lanes v = clamp(load_lanes(x + j) * inverse_d, fill(-127.0f), fill(127.0f));

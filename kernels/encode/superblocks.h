@@ -15,9 +15,11 @@
 namespace hearth::kernels {
 namespace {
 
-/// How a superblock without minimums is made: n_sub sub-blocks, whole scales from lowest to highest.
+/// How a superblock without minimums is made: n_sub sub-blocks, whole scales from lowest to highest; how many units are
+/// tried with weights (the fewer the levels, the more an outlier that hardly matters leads astray).
 struct ScaleShape {
   int n_sub, lowest, highest;
+  int weighted_starts = 2;
 };
 
 struct Scaled {
@@ -139,7 +141,7 @@ Scaled encode_scaled(float* level, const Loaded& x, const Levels& levels, const 
   float fitted;
   fit_units(&fitted, best, power, 1, shape.n_sub, lowest, highest);
   const SparseParts sparse(x, shape.n_sub);
-  const int n_starts = sparse.any ? 12 : x.weighted ? 2 : 1;
+  const int n_starts = sparse.any ? 12 : x.weighted ? shape.weighted_starts : 1;
   Scaled kept;
   float next = 0.0f;
   const auto look = [&](float d) {
@@ -169,7 +171,7 @@ void encode_Q3_K(void* blocks, const float* x, const float* w, int64_t n) {
     alignas(64) float level[256];
     const StartRange range = loaded.weighted ? StartRange{0.6f, 1.05f, 40, 0.02f} : StartRange{0.65f, 1.1f, 8, 0.02f};
     const Scaled made =
-        encode_scaled(level, loaded, WholeLevels{-4.0f, 3.0f}, {16, -32, 31}, range, loaded.weighted ? 4 : 3);
+        encode_scaled(level, loaded, WholeLevels{-4.0f, 3.0f}, {16, -32, 31, 12}, range, loaded.weighted ? 4 : 3);
     *block = {};
     block->d = made.d;
     uint8_t code[256];

@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
+#include "kernels/encoders.h"
 #include "kernels/kernel_table.h"
-#include "kernels/reference/quants.h"
 
 namespace hearth::testing {
 
@@ -56,10 +56,13 @@ inline std::vector<uint8_t> random_weights(const kernels::TypeKernels& type, int
   if (type.kind != kernels::PanelKind::kFloat) return random_blocks(type, n, random);
   const std::vector<float> x = random_floats(n, random);
   std::vector<uint8_t> out(static_cast<size_t>(n * type.block_bytes));
-  const auto encode = type.block_bytes == 4                                   ? kernels::reference::quantize_F32
-                      : type.dequantize == kernels::reference::dequantize_F16 ? kernels::reference::quantize_F16
-                                                                              : kernels::reference::quantize_BF16;
-  encode(out.data(), x.data(), n);
+  const uint16_t one_half = 0x3c00;  // 1 in F16
+  float value = 0;
+  if (type.block_bytes == 2) type.dequantize(&value, &one_half, 1);
+  const auto index = type.block_bytes == 4 ? kernels::TypeIndex::kF32
+                     : value == 1.0f       ? kernels::TypeIndex::kF16
+                                           : kernels::TypeIndex::kBF16;
+  kernels::encoders().encode[static_cast<int>(index)](out.data(), x.data(), nullptr, n);
   return out;
 }
 
