@@ -4,23 +4,10 @@
 #include <algorithm>
 #include <span>
 
+#include "lib/gguf/kernel_index.h"
+
 namespace hearth {
 namespace {
-
-/// Index of a computable type, or -1.
-int type_index(TensorType type) {
-  int index = 0;
-#define HEARTH_FLOAT_TYPE(Name, size, bytes)     \
-  if (type == TensorType::k##Name) return index; \
-  ++index;
-#define HEARTH_QUANT_TYPE(Name, size, bytes, kind) HEARTH_FLOAT_TYPE(Name, size, bytes)
-#define HEARTH_STORE_TYPE(Name, size, bytes)
-#include "kernels/quant_types.inc"
-#undef HEARTH_FLOAT_TYPE
-#undef HEARTH_QUANT_TYPE
-#undef HEARTH_STORE_TYPE
-  return -1;
-}
 
 std::string shape_text(std::span<const int64_t> dims) {
   std::string text = "[";
@@ -45,7 +32,7 @@ Matrix rows_of(const Matrix& whole, int64_t first, int64_t n) {
 }  // namespace
 
 Matrix matrix_of(const GgufTensor& tensor, int64_t cols, int64_t rows) {
-  const int index = type_index(tensor.type);
+  const int index = kernel_index(tensor.type);
   if (index < 0) return {};
   const TensorTypeInfo& info = *tensor_type_info(tensor.type);
   return {tensor.data, static_cast<kernels::TypeIndex>(index), rows, cols, cols / info.block_size * info.block_bytes};
@@ -225,7 +212,7 @@ void Binder::count_copy(int64_t n_floats) {
 }
 
 void Binder::read_floats(float* out, const GgufTensor& tensor) {
-  const int index = type_index(tensor.type);
+  const int index = kernel_index(tensor.type);
   if (index < 0) return fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor.name) + " is not of a float type");
   if (tensor.data) kernels::kernels().types[index].dequantize(out, tensor.data, tensor.n_elements);
 }

@@ -6,30 +6,15 @@
 
 #include "hearth/compare.h"
 #include "hearth/threads.h"
-#include "kernels/kernel_table.h"
 #include "lib/base/guard.h"
 #include "lib/base/parallel.h"
 #include "lib/base/quote.h"
+#include "lib/gguf/kernel_index.h"
 
 namespace hearth {
 namespace {
 
 constexpr int64_t kPieceElements = int64_t{1} << 18;  ///< of one task, in whole rows' blocks
-
-/// Index of a type with values in the table of kernels, or -1.
-int decodable_index(TensorType type) {
-  int index = 0;
-#define HEARTH_FLOAT_TYPE(Name, size, bytes)     \
-  if (type == TensorType::k##Name) return index; \
-  ++index;
-#define HEARTH_QUANT_TYPE(Name, size, bytes, kind) HEARTH_FLOAT_TYPE(Name, size, bytes)
-#define HEARTH_STORE_TYPE(Name, size, bytes)
-#include "kernels/quant_types.inc"
-#undef HEARTH_FLOAT_TYPE
-#undef HEARTH_QUANT_TYPE
-#undef HEARTH_STORE_TYPE
-  return -1;
-}
 
 struct PieceSums {
   double error = 0, values = 0, largest = 0;
@@ -45,7 +30,7 @@ void decode_piece(const GgufTensor& tensor, int64_t begin, int64_t n, std::vecto
   const TensorTypeInfo& info = *tensor_type_info(tensor.type);
   out.resize(static_cast<size_t>(n));
   const std::byte* from = tensor.data + begin / info.block_size * info.block_bytes;
-  kernels::kernels().types[decodable_index(tensor.type)].dequantize(out.data(), from, n);
+  kernels::kernels().types[kernel_index(tensor.type)].dequantize(out.data(), from, n);
 }
 
 PieceSums compare_piece(const GgufTensor& a, const GgufTensor& b, int64_t begin, int64_t n) {
@@ -66,7 +51,7 @@ Status check_comparable(const GgufTensor& tensor) {
   if (tensor.data == nullptr && tensor.size_bytes > 0) {
     return Error{ErrorCode::kInvalidArgument, "tensor " + quote(tensor.name) + ": the file was opened without data"};
   }
-  if (decodable_index(tensor.type) >= 0) return {};
+  if (kernel_index(tensor.type) >= 0) return {};
   return Error{ErrorCode::kUnsupported, "tensor " + quote(tensor.name) + " is of a type without values"};
 }
 

@@ -16,16 +16,6 @@ constexpr int64_t kEncodedPiece = 16384;            ///< a multiple of every blo
 constexpr int64_t kEncodedSlab = int64_t{1} << 20;  ///< a thread: what is encoded before it is written
 constexpr int64_t kEncodedTask = int64_t{1} << 16;
 
-const TensorType kKernelTypes[] = {
-#define HEARTH_FLOAT_TYPE(Name, size, bytes) TensorType::k##Name,
-#define HEARTH_QUANT_TYPE(Name, size, bytes, kind) TensorType::k##Name,
-#define HEARTH_STORE_TYPE(Name, size, bytes)
-#include "kernels/quant_types.inc"
-#undef HEARTH_FLOAT_TYPE
-#undef HEARTH_QUANT_TYPE
-#undef HEARTH_STORE_TYPE
-};
-
 bool all_finite(const float* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     if (!std::isfinite(x[i])) return false;
@@ -34,11 +24,6 @@ bool all_finite(const float* x, int64_t n) {
 }
 
 }  // namespace
-
-int kernel_index(TensorType type) {
-  const auto* found = std::find(std::begin(kKernelTypes), std::end(kKernelTypes), type);
-  return found == std::end(kKernelTypes) ? -1 : static_cast<int>(found - std::begin(kKernelTypes));
-}
 
 /// What the pieces of a tensor share.
 struct RowEncoder::Job {

@@ -14,11 +14,9 @@
 #include "hearth/result.h"
 #include "kernels/kernel_table.h"
 #include "lib/base/parallel.h"
+#include "lib/gguf/kernel_index.h"
 
 namespace hearth {
-
-/// What a type's kernels are listed under; -1 when it is not computed with.
-int kernel_index(TensorType type);
 
 /// Where a tensor's bytes come from: fills `to` with what begins `offset` bytes into its data.
 using ReadBytes = std::function<Status(uint64_t offset, std::span<std::byte> to)>;
