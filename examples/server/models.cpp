@@ -204,12 +204,18 @@ std::shared_ptr<AdapterList> Models::open_adapters(const hearth::Model& model) c
   return list;
 }
 
-std::optional<hearth::EngineDrafts> Models::open_drafts() const {
-  if (options_.draft.empty() && !options_.lookup) return std::nullopt;
+/// The file that was asked for besides the model; empty: no drafts; nothing: as the server was told.
+std::optional<std::string> Models::wanted_draft(const ModelEntry& entry) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = slots_.find(entry.path);
+  return found == slots_.end() ? std::nullopt : found->second.settings.draft;
+}
+
+std::optional<hearth::EngineDrafts> Models::open_drafts(const std::string& path) const {
   hearth::EngineDrafts drafts{.options = {.max_draft = options_.max_draft}};
-  if (options_.draft.empty()) return drafts;
-  auto model = hearth::Model::open(options_.draft, {.prefetch = false});
-  if (!model) throw ApiError(500, "cannot load the draft model '" + options_.draft + "': " + model.error().message);
+  if (path.empty()) return drafts;
+  auto model = hearth::Model::open(path, {.prefetch = false});
+  if (!model) throw ApiError(500, "cannot load the draft model '" + path + "': " + model.error().message);
   drafts.model.emplace(std::move(*model));
   return drafts;
 }
@@ -239,16 +245,19 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
   auto adapters = open_adapters(*model);
   for (const auto& file : adapters->entries) options.session.adapters.push_back({file.adapter, file.scale});
   if (options.embedder) options.embedder->adapters = options.session.adapters;
-  if (model->info().causal) options.drafts = open_drafts();
+  const auto wanted = wanted_draft(entry);
+  const std::string draft = wanted.value_or(options_.draft);
+  const bool lookup = !wanted && options_.lookup;
+  if (model->info().causal && (lookup || !draft.empty())) options.drafts = open_drafts(draft);
   auto engine = hearth::Engine::create(*model, options);
   if (!engine) throw api_error(engine.error());
   auto plan = model->plan(options.session);
   auto chat = hearth::ChatTemplate::from_gguf(model->file(), model->tokenizer());
   std::optional<hearth::ChatTemplate> usable;
   if (chat) usable = std::move(*chat);
-  return std::make_shared<LoadedModel>(
-      LoadedModel{std::move(*model), std::move(*engine), std::move(usable), std::move(facts), entry.path, n_ctx,
-                  plan ? plan->total() : entry.bytes, seconds_between(start, Clock::now()), std::move(adapters)});
+  return std::make_shared<LoadedModel>(LoadedModel{
+      std::move(*model), std::move(*engine), std::move(usable), std::move(facts), entry.path, n_ctx,
+      plan ? plan->total() : entry.bytes, seconds_between(start, Clock::now()), std::move(adapters), draft});
 }
 
 /// Unloads what nobody has used for its time.

@@ -33,6 +33,7 @@ struct ModelsOptions {
 struct LoadSettings {
   int32_t n_ctx = 0;  ///< of one answer; 0: as the server was told
   std::optional<hearth::KVType> k_type{}, v_type{};
+  std::optional<std::string> draft{};  ///< file of a smaller model that guesses ahead; empty: none
   bool operator==(const LoadSettings&) const = default;
 };
 
@@ -58,6 +59,7 @@ struct LoadedModel {
   uint64_t bytes = 0;  ///< of memory
   double load_seconds = 0;
   std::shared_ptr<AdapterList> adapters{};
+  std::string draft{};  ///< file of the model that guesses ahead; empty: none
 };
 
 /// Memory that can be had without swapping, as Linux tells it; 0: unknown.
@@ -133,9 +135,10 @@ class Models {
 
   void release(const std::string& path);
   hearth::SessionOptions session_options(const ModelEntry& entry) const;
+  std::optional<std::string> wanted_draft(const ModelEntry& entry) const;
   std::shared_ptr<LoadedModel> load(const ModelEntry& entry, bool touch);
   std::shared_ptr<AdapterList> open_adapters(const hearth::Model& model) const;
-  std::optional<hearth::EngineDrafts> open_drafts() const;
+  std::optional<hearth::EngineDrafts> open_drafts(const std::string& path) const;
   std::shared_ptr<LoadedModel> open(const ModelEntry& entry, bool touch);
   bool drop_one_idle();
   void watch();

@@ -1,6 +1,7 @@
 // What the page asks besides the protocols: the state of models and memory, loading with settings.
 #include <fstream>
 
+#include "draft_choice.h"
 #include "fields.h"
 #include "hearth/version.h"
 #include "server.h"
@@ -18,28 +19,38 @@ uint64_t used_bytes() {
   return 0;
 }
 
-Json loaded_json(const Models::State& state) {
+/// The name of the model with this file, as the page lists it.
+std::string name_of(const std::vector<ModelEntry>& entries, const std::string& path) {
+  for (const ModelEntry& entry : entries)
+    if (entry.path == path) return entry.short_name();
+  return path.substr(path.rfind('/') + 1);
+}
+
+Json loaded_json(const Models::State& state, const std::vector<ModelEntry>& entries) {
   const LoadedModel& model = *state.model;
   const auto stats = model.engine.stats();
   const auto& session = model.engine.options().session;
   const double pages = static_cast<double>(std::max<int64_t>(stats.cache.pages_total, 1));
-  return {{"context", model.n_ctx},
-          {"parallel", session.n_seqs},
-          {"k_type", hearth::kv_type_name(session.k_type)},
-          {"v_type", hearth::kv_type_name(session.v_type)},
-          {"bytes", model.bytes},
-          {"cache_bytes", stats.cache.bytes_total},
-          {"cache_used", static_cast<double>(stats.cache.pages_used + stats.cache.pages_kept) / pages},
-          {"load_seconds", model.load_seconds},
-          {"expires_in", state.expires_in},
-          {"active", stats.active},
-          {"waiting", stats.waiting},
-          {"prompt_tokens", stats.prompt_tokens},
-          {"cached_tokens", stats.cached_tokens},
-          {"generated_tokens", stats.generated_tokens}};
+  Json out = {{"context", model.n_ctx},
+              {"parallel", session.n_seqs},
+              {"k_type", hearth::kv_type_name(session.k_type)},
+              {"v_type", hearth::kv_type_name(session.v_type)},
+              {"bytes", model.bytes},
+              {"cache_bytes", stats.cache.bytes_total},
+              {"cache_used", static_cast<double>(stats.cache.pages_used + stats.cache.pages_kept) / pages},
+              {"load_seconds", model.load_seconds},
+              {"expires_in", state.expires_in},
+              {"active", stats.active},
+              {"waiting", stats.waiting},
+              {"prompt_tokens", stats.prompt_tokens},
+              {"cached_tokens", stats.cached_tokens},
+              {"generated_tokens", stats.generated_tokens}};
+  if (!model.draft.empty()) out["draft"] = name_of(entries, model.draft);
+  return out;
 }
 
-Json model_json(Server& server, const ModelEntry& entry, const std::vector<Models::State>& loaded) {
+Json model_json(Server& server, const ModelEntry& entry, const std::vector<ModelEntry>& entries,
+                const std::vector<Models::State>& loaded) {
   const ModelFacts facts = server.store().facts(entry);
   const auto progress = server.models().progress(entry);
   Json out = {{"name", entry.short_name()},
@@ -55,13 +66,13 @@ Json model_json(Server& server, const ModelEntry& entry, const std::vector<Model
               {"system", entry.system},
               {"sampling", entry.parameters},
               {"fit", nullptr},
-              {"drafts", Json::array()},
+              {"drafts", drafts_for(server.store(), entries, entry)},
               {"state", progress ? "loading" : "idle"},
               {"progress", progress.value_or(0)}};
   for (const Models::State& state : loaded) {
     if (state.entry.path != entry.path) continue;
     out["state"] = "loaded";
-    out["loaded"] = loaded_json(state);
+    out["loaded"] = loaded_json(state, entries);
   }
   return out;
 }
@@ -97,7 +108,8 @@ HttpReply state(Context& context) {
   Server& server = context.server;
   const auto loaded = server.models().loaded();
   Json models = Json::array();
-  for (const ModelEntry& entry : server.store().list()) models.push_back(model_json(server, entry, loaded));
+  const auto entries = server.store().list();
+  for (const ModelEntry& entry : entries) models.push_back(model_json(server, entry, entries, loaded));
   Json types = Json::array();
   for (const hearth::KVType type : hearth::list_kv_types()) types.push_back(hearth::kv_type_name(type));
   const auto& session = server.models().options().session;
@@ -120,6 +132,13 @@ std::optional<hearth::KVType> read_kv_type(const Json& body, const char* name) {
   return *type;
 }
 
+/// The file of the draft that a request asks for: empty for "none"; nothing: as the server was told.
+std::optional<std::string> read_draft(const Json& body, const Models& models) {
+  const std::string name = text_or(body, "draft");
+  if (name.empty()) return std::nullopt;
+  return name == "none" ? std::string() : models.find(name, false).path;
+}
+
 /// Loads a model, anew where its settings differ. The answer comes when it is loaded; GET /hearth/state tells how far.
 HttpReply load(Context& context) {
   const Json body = context.body();
@@ -132,9 +151,10 @@ HttpReply load(Context& context) {
   }
   models.configure(entry, {.n_ctx = static_cast<int32_t>(n_ctx),
                            .k_type = read_kv_type(body, "k_type"),
-                           .v_type = read_kv_type(body, "v_type")});
+                           .v_type = read_kv_type(body, "v_type"),
+                           .draft = read_draft(body, models)});
   const Lease lease = models.use(entry.full_name(), false, std::nullopt, true);
-  return json_reply(model_json(context.server, entry, models.loaded()));
+  return json_reply(model_json(context.server, entry, context.server.store().list(), models.loaded()));
 }
 
 HttpReply unload(Context& context) {

@@ -229,5 +229,41 @@ TEST_F(PageRoutes, WrongSettingsAreNamed) {
   }
 }
 
+/// The same with both models of the repository, one of which guesses for the other.
+class PageDrafts : public ServerTest {
+ protected:
+  static void SetUpTestSuite() {
+    store_ = std::make_unique<ModelStore>();
+    store_->add_folder(hearth::testing::source_dir() + "/examples/models");
+    server_ = std::make_unique<Server>(*store_, options());
+    const auto started = server_->start();
+    ASSERT_TRUE(started) << started.error().message;
+  }
+};
+
+const char* kLarge = "small-world-q8_0";
+const char* kSmall = "small-world-draft-q8_0";
+
+TEST_F(PageDrafts, SmallerModelsOfTheSameVocabularyAreOffered) {
+  const Json state = ask("GET", "/hearth/state").json();
+  EXPECT_EQ(Json::array({kSmall}), state_of(state, kLarge)["drafts"]);
+  EXPECT_EQ(Json::array(), state_of(state, kSmall)["drafts"]) << "a larger one would lose time";
+}
+
+TEST_F(PageDrafts, GuessesChangeNoAnswer) {
+  const Answer loaded = post("/hearth/load", {{"model", kLarge}, {"draft", kSmall}});
+  ASSERT_EQ(200, loaded.status) << loaded.body;
+  EXPECT_EQ(kSmall, loaded.json()["loaded"]["draft"]);
+  const Json answer = post("/v1/chat/completions", chat("What is 71 plus 11?")).json();
+  EXPECT_EQ("71 + 11 = 82", answer["choices"][0]["message"]["content"]);
+  Answer without;  // an answer may still hold the model for a moment
+  for (int i = 0; i < 200 && without.status != 200; ++i) {
+    without = post("/hearth/load", {{"model", kLarge}, {"draft", "none"}});
+    if (without.status != 200) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_FALSE(without.json()["loaded"].contains("draft")) << without.body;
+  EXPECT_EQ(404, post("/hearth/load", {{"model", kLarge}, {"draft", "other"}}).status);
+}
+
 }  // namespace
 }  // namespace hearth_server

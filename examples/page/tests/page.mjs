@@ -244,6 +244,31 @@ export const tests = {
     await fetch(`${url}/hearth/load`, { method: 'POST', body: JSON.stringify({ model }) }); // for the tests that follow
   },
 
+  async 'only drafts that go with the model are offered'({ page }) {
+    await page.route('**/hearth/state', async (route) => {
+      const state = await (await route.fetch()).json();
+      for (const model of state.models) model.drafts = model.name === smallWorld ? [otherModel] : [];
+      await route.fulfill({ json: state });
+    });
+    const loads = [];
+    page.on('request', (request) => request.url().endsWith('/hearth/load') && loads.push(request.postDataJSON()));
+    await page.reload();
+    await page.locator('.model-button', { hasText: 'small-world' }).waitFor();
+    const choose = (name) =>
+      inWindow(page, 'Alt+M', () => page.locator('.models li', { has: page.locator(`.model-name:text-is("${name}")`) }).locator('input').check());
+    await choose(smallWorld);
+    await set(page, { temperature: 0 });
+    const field = page.locator('.panel label.number', { hasText: 'Draft model' }).locator('select');
+    await field.selectOption(otherModel);
+    assert.equal(await say(page, kSum), kRight);
+    assert.equal(loads.at(-1).model, smallWorld);
+    assert.equal(loads.at(-1).draft, otherModel);
+    await choose(otherModel);
+    await field.waitFor({ state: 'detached' });
+    await say(page, kSum);
+    assert.equal(loads.filter(({ model, draft }) => model === otherModel && draft !== '').length, 0);
+  },
+
   async 'models are chosen, loaded and unloaded'({ page }) {
     const seen = lastRequest(page);
     const row = (name) => page.locator('.models li', { has: page.locator(`.model-name:text-is("${name}")`) });
