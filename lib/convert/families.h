@@ -30,6 +30,7 @@ struct Family {
   std::span<const NameRule> names;  ///< tried before the common ones
   bool norms_plus_one = false;      ///< norms multiply by 1 + weight there, by weight in GGUF
   bool tied_by_default = false;     ///< output matrix, where config.json does not say
+  int64_t first_position = 0;       ///< rows of the table of positions before that of position 0
 };
 
 /// nullptr when unknown.

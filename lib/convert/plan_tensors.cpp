@@ -93,6 +93,11 @@ Status Planner::add(const SafeTensor& tensor) {
           tensor, "has " + std::to_string(n_rows) + " rows for " + std::to_string(planned.n_paired_heads) + " heads");
     }
   }
+  if (planned.name == "position_embd.weight" && family_.first_position > 0) {
+    planned.n_skipped_rows = family_.first_position;
+    planned.dims[1] -= family_.first_position;
+    if (planned.dims[1] < 1) return wrong_array(tensor, "has no rows");
+  }
   planned.plus_one = family_.norms_plus_one && planned.name.ends_with("norm.weight");
   plan_.tensors.push_back(std::move(planned));
   return {};

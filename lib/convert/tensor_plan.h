@@ -20,6 +20,7 @@ struct PlannedTensor {
   std::vector<const SafeTensor*> sources;  ///< one, or one for each expert
   std::vector<float> values;               ///< instead of sources
   int64_t n_paired_heads = 0;              ///< > 0: rows of each head go from halves to neighboring pairs
+  int64_t n_skipped_rows = 0;              ///< at the front of the source
   bool plus_one = false;
   float factor = 1.0f;  ///< on every value of the sources
   int64_t layer = -1;

@@ -46,7 +46,8 @@ void for_steps(json::Value step, Use use) {
 
 struct Pipeline {
   std::string expression;
-  bool byte_level = false, nfc = false, prepends_space = false, ignores_merges = false;
+  bool byte_level = false, nfc = false, prepends_space = false, ignores_merges = false, joins_spaces = false;
+  std::string_view charsmap;  ///< base64
   std::optional<bool> adds_bos, adds_eos;
 };
 
@@ -56,6 +57,7 @@ Pipeline read_pipeline(json::Value root) {
   for_steps(root["pre_tokenizer"], [&](json::Value step) {
     const std::string_view type = step["type"].text();
     if (type == "ByteLevel") p.byte_level = true;
+    if (type == "WhitespaceSplit") p.joins_spaces = true;
     if (type == "Digits") p.expression = "digits";
     if (type == "Split" && !step["pattern"]["Regex"].text().empty()) p.expression = step["pattern"]["Regex"].text();
     if (type == "Metaspace") {
@@ -66,8 +68,11 @@ Pipeline read_pipeline(json::Value root) {
   for_steps(root["normalizer"], [&](json::Value step) {
     if (step["type"].text() == "NFC") p.nfc = true;
     if (step["type"].text() == "Prepend") p.prepends_space = true;
+    if (step["type"].text() == "Replace" && step["pattern"]["Regex"].text() == " {2,}") p.joins_spaces = true;
+    if (step["type"].text() == "Precompiled") p.charsmap = step["precompiled_charsmap"].text();
   });
   for_steps(root["post_processor"], [&](json::Value step) {
+    if (step["type"].text() == "RobertaProcessing") p.adds_bos = p.adds_eos = true;
     if (step["type"].text() != "TemplateProcessing") return;
     bool before = true;
     p.adds_bos = p.adds_eos = false;
@@ -122,6 +127,10 @@ Status read_added(json::Value root, Vocabulary& v) {
   return {};
 }
 
+bool is_byte_token(std::string_view token) {
+  return token.size() == 6 && token.starts_with("<0x") && token.back() == '>';
+}
+
 /// SentencePiece merges by scores: that of a piece is the place of the first merge that makes it.
 void scores_from_merges(Vocabulary& v) {
   std::unordered_map<std::string, size_t> places;
@@ -134,8 +143,7 @@ void scores_from_merges(Vocabulary& v) {
   for (size_t i = 0; i < v.tokens.size(); ++i) {
     const auto found = places.find(v.tokens[i]);
     v.scores[i] = found != places.end() ? -static_cast<float>(found->second) : -1e6f;
-    const bool is_byte = v.tokens[i].size() == 6 && v.tokens[i].starts_with("<0x") && v.tokens[i].back() == '>';
-    if (is_byte) v.types[i] = static_cast<int32_t>(TokenKind::kByte);
+    if (is_byte_token(v.tokens[i])) v.types[i] = static_cast<int32_t>(TokenKind::kByte);
   }
   v.merges.clear();
 }
@@ -192,6 +200,61 @@ Result<Vocabulary> read_word_pieces(json::Value root) {
   return v;
 }
 
+/// Bytes of base64 (RFC 4648, section 4); nullopt when it is none.
+std::optional<std::string> bytes_of_base64(std::string_view text) {
+  std::string bytes;
+  uint32_t bits = 0;
+  int n_bits = 0;
+  while (text.ends_with('=')) text.remove_suffix(1);
+  for (const char c : text) {
+    const size_t digit = std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    n_bits += 6;
+    if (n_bits < 8) continue;
+    n_bits -= 8;
+    bytes += static_cast<char>(bits >> n_bits & 0xff);
+  }
+  return bytes;
+}
+
+/// Pieces and scores, as SentencePiece trains them; what GGUF calls "t5".
+Result<Vocabulary> read_unigram(json::Value root) {
+  Vocabulary v;
+  v.model = "t5";
+  const json::Value model = root["model"];
+  for (json::Value entry = model["vocab"].first(); entry; entry = entry.next()) {
+    const json::Value piece = entry.first(), score = piece.next();
+    const auto id = static_cast<int64_t>(v.tokens.size());
+    if (!entry.is_array() || !score.number()) {
+      return Error{ErrorCode::kFormat, "piece " + std::to_string(id) + " has no text and score"};
+    }
+    const bool is_byte = model["byte_fallback"].boolean().value_or(false) && is_byte_token(piece.text());
+    if (Status s = v.set(id, piece.text(), is_byte ? TokenKind::kByte : TokenKind::kNormal); !s) return s.error();
+    v.scores.push_back(static_cast<float>(*score.number()));
+  }
+  if (v.tokens.empty()) return Error{ErrorCode::kFormat, "the vocabulary is empty"};
+  if (Status s = read_added(root, v); !s) return s.error();
+  v.scores.resize(v.tokens.size(), 0.0f);
+  const auto unknown = model["unk_id"].integer();
+  if (unknown && (*unknown < 0 || *unknown >= static_cast<int64_t>(v.tokens.size()))) {
+    return Error{ErrorCode::kFormat, "unk_id " + std::to_string(*unknown) + " is no token"};
+  }
+  if (unknown) {
+    v.types[static_cast<size_t>(*unknown)] = static_cast<int32_t>(TokenKind::kUnknown);
+    v.special.push_back({"unknown", *unknown});
+  }
+  const Pipeline pipeline = read_pipeline(root);
+  v.add_bos = pipeline.adds_bos;
+  v.add_eos = pipeline.adds_eos;
+  v.add_space_prefix = pipeline.prepends_space;
+  v.remove_extra_spaces = pipeline.joins_spaces;
+  auto charsmap = bytes_of_base64(pipeline.charsmap);
+  if (!charsmap) return Error{ErrorCode::kFormat, "precompiled_charsmap is not base64"};
+  v.charsmap = *std::move(charsmap);
+  return v;
+}
+
 }  // namespace
 
 Result<Vocabulary> read_tokenizer_json(std::string_view text, const std::string& pre) {
@@ -202,6 +265,7 @@ Result<Vocabulary> read_tokenizer_json(std::string_view text, const std::string&
   if (type.empty() && model["merges"].is_array()) type = "BPE";  // older files leave it out
   if (type == "BPE") return read_bpe(root, pre);
   if (type == "WordPiece") return read_word_pieces(root);
+  if (type == "Unigram" || (type.empty() && model["vocab"].is_array())) return read_unigram(root);
   return Error{ErrorCode::kUnsupported, "a vocabulary of the kind " + quote(type)};
 }
 

@@ -52,6 +52,9 @@ std::optional<int64_t> first_id(json::Value v) {
 
 void add_special(Vocabulary& vocabulary, json::Value tokenizer, json::Value map, json::Value config,
                  json::Value generation) {
+  const auto is = [](std::string_view key) {
+    return [key](const Vocabulary::SpecialToken& token) { return token.key == key; };
+  };
   for (const auto& row : kSpecialTokens) {
     int64_t id = -1;
     for (const json::Value source : {tokenizer, map}) {
@@ -61,11 +64,11 @@ void add_special(Vocabulary& vocabulary, json::Value tokenizer, json::Value map,
     for (const json::Value source : {config, generation}) {
       if (id < 0) id = first_id(source[row.id]).value_or(-1);
     }
-    if (id >= 0 && id < static_cast<int64_t>(vocabulary.tokens.size())) vocabulary.special.push_back({row.key, id});
+    const bool is_known = std::any_of(vocabulary.special.begin(), vocabulary.special.end(), is(row.key));
+    if (id >= 0 && id < static_cast<int64_t>(vocabulary.tokens.size()) && !is_known) {
+      vocabulary.special.push_back({row.key, id});
+    }
   }
-  const auto is = [](std::string_view key) {
-    return [key](const Vocabulary::SpecialToken& token) { return token.key == key; };
-  };
   const auto cls = std::find_if(vocabulary.special.begin(), vocabulary.special.end(), is("cls"));
   const bool has_bos = std::any_of(vocabulary.special.begin(), vocabulary.special.end(), is("bos"));
   if (vocabulary.model == "bert" && !has_bos && cls != vocabulary.special.end()) {
@@ -182,6 +185,29 @@ Result<Vocabulary> read_vocabulary(const std::string& folder, json::Value config
   return vocabulary;
 }
 
+namespace {
+
+/// Arrays of bytes are rare in files: the value is taken from a file of this one key.
+Status add_bytes(GgufWriter& out, std::string_view key, std::string_view bytes) {
+  std::string file = "GGUF";
+  const auto put = [&file](uint64_t value, int n) {
+    for (int i = 0; i < n; ++i) file.push_back(static_cast<char>(value >> (8 * i)));
+  };
+  put(3, 4);
+  put(0, 8);  // tensors
+  put(1, 8);  // keys
+  put(1, 8);
+  file += 'b';
+  put(static_cast<uint64_t>(GgufType::kArray), 4);
+  put(static_cast<uint64_t>(GgufType::kUint8), 4);
+  put(bytes.size(), 8);
+  file += bytes;
+  const Result<GgufFile> read = GgufFile::from_memory(std::as_bytes(std::span(file)), {.metadata_only = true});
+  return read ? out.add_value(key, read->entries()[0].value) : Status(read.error());
+}
+
+}  // namespace
+
 Status add_vocabulary(GgufWriter& out, const Vocabulary& v) {
   const std::string base = "tokenizer.ggml.";
   const std::vector<std::string_view> tokens(v.tokens.begin(), v.tokens.end()),
@@ -191,6 +217,7 @@ Status add_vocabulary(GgufWriter& out, const Vocabulary& v) {
   if (s) s = out.add_string_array(base + "tokens", tokens);
   if (s && !v.scores.empty()) s = out.add_float32_array(base + "scores", v.scores);
   if (s) s = out.add_int32_array(base + "token_type", v.types);
+  if (s && !v.charsmap.empty()) s = add_bytes(out, base + "precompiled_charsmap", v.charsmap);
   if (s && !merges.empty()) s = out.add_string_array(base + "merges", merges);
   for (const Vocabulary::SpecialToken& token : v.special) {
     if (s) s = out.add_uint32(base + std::string(token.key) + "_token_id", static_cast<uint32_t>(token.id));

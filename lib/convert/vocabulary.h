@@ -15,12 +15,13 @@
 namespace hearth {
 
 struct Vocabulary {
-  std::string model;                ///< tokenizer.ggml.model: "gpt2", "llama", "bert"
+  std::string model;                ///< tokenizer.ggml.model: "gpt2", "llama", "bert", "t5"
   std::string pre;                  ///< tokenizer.ggml.pre; empty: no such key
   std::vector<std::string> tokens;  ///< by id
   std::vector<int32_t> types;       ///< TokenKind of each
   std::vector<float> scores;        ///< of each, or none
   std::vector<std::string> merges;  ///< "left right", or none
+  std::string charsmap;             ///< SentencePiece's normalization rules, precompiled; empty: none
   std::optional<bool> add_bos, add_eos, add_space_prefix, remove_extra_spaces, lowercase, strip_accents;
   struct SpecialToken {
     std::string_view key;  ///< "bos": tokenizer.ggml.bos_token_id
@@ -39,7 +40,8 @@ struct Vocabulary {
 };
 
 /// Reads tokenizer.json of any kind that GGUF has: byte-level BPE, BPE with bytes as a last resort (SentencePiece),
-/// WordPiece. `pre` is the pre-tokenizer's name; empty: found by its rules, kUnsupported when they are unknown.
+/// Unigram, WordPiece. `pre` is the pre-tokenizer's name; empty: found by its rules, kUnsupported when they are
+/// unknown.
 Result<Vocabulary> read_tokenizer_json(std::string_view text, const std::string& pre);
 /// Reads tokenizer.model, a SentencePiece model (protobuf).
 Result<Vocabulary> read_sentence_piece(std::string_view bytes);

@@ -101,7 +101,7 @@ Status TensorStream::write_source(const PlannedTensor& tensor, const SafeTensor&
   const uint64_t row_bytes = n_columns * bytes_of(source.type()), n_rows = source.size_bytes / row_bytes;
   const uint64_t head_rows = tensor.n_paired_heads > 0 ? n_rows / static_cast<uint64_t>(tensor.n_paired_heads) : 1;
   const uint64_t step = std::max<uint64_t>(kChunkBytes / (row_bytes * head_rows), 1) * head_rows;
-  for (uint64_t row = 0; row < n_rows; row += step) {
+  for (uint64_t row = static_cast<uint64_t>(tensor.n_skipped_rows); row < n_rows; row += step) {
     const uint64_t n = std::min(step, n_rows - row);
     if (n > SIZE_MAX / row_bytes)
       return Error{ErrorCode::kOutOfMemory, "tensor " + quote(source.name) + " is too large here"};

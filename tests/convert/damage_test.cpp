@@ -204,8 +204,11 @@ TEST(ConvertTokenizers, SentencePieceFromTokenizerJson) {
 
 TEST(ConvertTokenizers, WhatCannotBeIsRefused) {
   for (const char* text :
-       {"", "{}", "{\"model\":{\"type\":\"Unigram\"}}", "{\"model\":{\"type\":\"BPE\",\"vocab\":{}}}",
-        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0}}}",
+       {"", "{}", "{\"model\":{\"type\":\"Unigram\"}}", "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}",
+        "{\"model\":{\"type\":\"Unigram\",\"unk_id\":1,\"vocab\":[[\"a\",0]]}}",
+        "{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"?\"},\"model\":{\"type\":\"Unigram\","
+        "\"vocab\":[[\"a\",0]]}}",
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{}}}", "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0}}}",
         "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"byte_fallback\":true}}",
         "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":4000000000},\"byte_fallback\":true}}",
         "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":0},\"merges\":[\"a\"]}}",

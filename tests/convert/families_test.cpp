@@ -19,7 +19,7 @@ namespace hearth::testing {
 namespace {
 
 TEST(ConvertFamilies, EveryDecoderOpensAndComputes) {
-  std::set<std::string> covered = {"bert", "nomic_bert", "mixtral", "gemma3"};
+  std::set<std::string> covered = {"bert", "roberta", "xlm-roberta", "nomic_bert", "mixtral", "gemma3"};
   for (const FamilyCase& c : decoder_cases()) {
     TempDir dir;
     write_folder(dir, config_of(c), decoder_tensors(c));
@@ -174,6 +174,70 @@ TEST(ConvertFamilies, NomicBert) {
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_EQ(model->info().pooling, Pooling::kMean);
   EXPECT_EQ(*model->tokenizer().encode("Hello world", {.add_special = true}), (std::vector<Token>{2, 5, 6, 7, 3}));
+}
+
+/// RoBERTa's table of positions begins with rows that no text reaches; its multilingual kin has pieces and scores.
+TEST(ConvertFamilies, XlmRoberta) {
+  constexpr int64_t kPositions = 18;
+  std::vector<FolderTensor> tensors;
+  add(tensors, "roberta.embeddings.word_embeddings.weight", {8, kD});
+  add(tensors, "roberta.embeddings.position_embeddings.weight", {kPositions, kD});
+  add(tensors, "roberta.embeddings.token_type_embeddings.weight", {1, kD});
+  for (const char* end : {"weight", "bias"}) {
+    add(tensors, std::string("roberta.embeddings.LayerNorm.") + end, {kD});
+    for (int64_t i = 0; i < kLayers; ++i) {
+      const std::string layer = "roberta.encoder.layer." + std::to_string(i) + ".";
+      const bool is_weight = std::string(end) == "weight";
+      const auto matrix = [&](const std::string& name, int64_t rows, int64_t columns) {
+        add(tensors, layer + name + "." + end,
+            is_weight ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows});
+      };
+      for (const char* name : {"attention.self.query", "attention.self.key", "attention.self.value"})
+        matrix(name, kD, kD);
+      matrix("attention.output.dense", kD, kD);
+      matrix("intermediate.dense", kFf, kD);
+      matrix("output.dense", kD, kFf);
+      for (const char* norm : {"attention.output.LayerNorm.", "output.LayerNorm."}) {
+        add(tensors, layer + norm + end, {kD});
+      }
+    }
+  }
+  TempDir dir;
+  const auto write_config = [&](const std::string& type) {
+    dir.write("config.json",
+              "{\"model_type\":\"" + type +
+                  "\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_hidden_layers\":2,"
+                  "\"intermediate_size\":48,\"max_position_embeddings\":18,\"layer_norm_eps\":1e-5,\"vocab_size\":8,"
+                  "\"type_vocab_size\":1,\"pad_token_id\":1}");
+  };
+  dir.write(
+      "tokenizer.json",
+      "{\"added_tokens\":[{\"id\":0,\"content\":\"<s>\",\"special\":true},{\"id\":1,\"content\":\"<pad>\","
+      "\"special\":true},{\"id\":2,\"content\":\"</s>\",\"special\":true},{\"id\":3,\"content\":\"<unk>\","
+      "\"special\":true}],\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},\"content\":\" "
+      "\"},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"add_prefix_space\":true},\"post_processor\":{\"type\":"
+      "\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}},{"
+      "\"SpecialToken\":{\"id\":\"</s>\"}}]},\"model\":{\"type\":\"Unigram\",\"unk_id\":3,\"vocab\":[[\"<s>\",0],"
+      "[\"<pad>\",0],[\"</s>\",0],[\"<unk>\",0],[\"\u2581hell\",-2],[\"o\",-3],[\"\u2581\",-2.5],[\"\u2581hello\","
+      "-9]]}}");
+  dir.write("tokenizer_config.json",
+            "{\"bos_token\":\"<s>\",\"eos_token\":\"</s>\",\"pad_token\":\"<pad>\",\"unk_token\":\"<unk>\"}");
+  dir.write("model.safetensors", safetensors_file(tensors));
+  for (const char* type : {"xlm-roberta", "roberta"}) {
+    write_config(type);
+    const auto report = convert_model(dir.path().string(), dir.file("out.gguf"));
+    ASSERT_TRUE(report) << report.error().message;
+    const auto model = Model::open(dir.file("out.gguf"));
+    ASSERT_TRUE(model) << model.error().message;
+    EXPECT_EQ(model->info().n_ctx_train, kPositions - 2);
+    const GgufTensor& positions = *model->file().tensor("position_embd.weight");
+    ASSERT_EQ(positions.dims[1], kPositions - 2);
+    const auto wanted = seeded_values("roberta.embeddings.position_embeddings.weight", kPositions * kD);
+    EXPECT_EQ(std::memcmp(positions.data, wanted.data() + 2 * kD, (kPositions - 2) * kD * 4), 0);
+    // The likelier way to a word, spaces joined, and the tokens around a text.
+    EXPECT_EQ(*model->tokenizer().encode("hello  hello", {.add_special = true}),
+              (std::vector<Token>{0, 4, 5, 4, 5, 2}));
+  }
 }
 
 }  // namespace
