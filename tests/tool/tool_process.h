@@ -32,6 +32,7 @@ struct ToolRun {
   size_t interrupt_after = std::string::npos;  ///< SIGINT once so many bytes of output were read
   int interrupt_after_ms = -1;                 ///< SIGINT after so long
   rlim_t max_file_bytes = RLIM_INFINITY;       ///< a write beyond fails, as on a full disk
+  rlim_t max_address_bytes = RLIM_INFINITY;    ///< address space: memory of all kinds
   std::string isa{};                           ///< HEARTH_ISA
   std::string folder{};                        ///< where it runs; empty: here
 };
@@ -46,6 +47,10 @@ namespace tool_detail {
     signal(SIGXFSZ, SIG_IGN);
     const rlimit limit{run.max_file_bytes, run.max_file_bytes};
     setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  if (run.max_address_bytes != RLIM_INFINITY) {
+    const rlimit limit{run.max_address_bytes, run.max_address_bytes};
+    setrlimit(RLIMIT_AS, &limit);
   }
   if (!run.folder.empty() && chdir(run.folder.c_str()) != 0) _exit(127);
   if (!run.isa.empty()) setenv("HEARTH_ISA", run.isa.c_str(), 1);
