@@ -262,8 +262,8 @@ TEST(CTwins, HeadersAreReadCompletely) {
   EXPECT_EQ(api.functions.at("TokenDecoder::lost_text"), 1);
   EXPECT_EQ(api.functions.count("Session::Impl"), 0u);
   const auto& fields = api.fields.at("SamplerOptions");
-  EXPECT_EQ(fields.size(), 26u);
-  EXPECT_EQ(api.fields.at("GenerateOptions").back(), "cancel");
+  EXPECT_GE(fields.size(), 26u);
+  EXPECT_EQ(api.fields.at("BatchToken"), (std::vector<std::string>{"id", "pos", "seq", "logits"}));
   EXPECT_EQ(api.fields.at("EngineStats").size(), 12u);
   EXPECT_EQ(snake_case("KVCacheStats"), "kv_cache_stats");
   EXPECT_EQ(snake_case("GgufFile"), "gguf_file");
