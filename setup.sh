@@ -10,6 +10,10 @@ usage: ./setup.sh STEP
   deps            install the compiler, CMake and the libraries that the tool and the tests use (apt-get)
   build           deps, then the library and the tool, optimized: build/hearth
   demo [PROMPT]   build, then let a model write: $HEARTH_MODEL, or the one in examples/models
+  install [--prefix P] [--service]   build, then put the tool, its manual page and completions into P (~/.local; of
+                  root /usr/local); with --service systemd starts hearth serve now and at every start
+  uninstall       take away what install put there
+  package         build, then make a package of Debian: build/hearth_*.deb
   test            deps, then build everything with warnings as errors and run all tests
   bench [ARGS]    build, then measure: hearth bench $HEARTH_MODEL ARGS
   clients         the packages of the server's clients (npm, pip), and the tests that drive it with them
@@ -68,7 +72,7 @@ install() {
 }
 
 deps() {
-  install g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libeigen3-dev libgtest-dev libssl-dev
+  install g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libeigen3-dev libgtest-dev libssl-dev libcurl4-openssl-dev
   if command -v ninja >/dev/null; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
   # npm builds the page of hearth serve; a build without it has none, and is complete otherwise.
   command -v npm >/dev/null || (install nodejs npm) || say "no npm: hearth serve will have no page to talk on"
@@ -86,6 +90,83 @@ build() {
   deps
   say "building the library and the tool"
   target=hearth_tool configure_and_build build -DCMAKE_BUILD_TYPE=Release -DHEARTH_BUILD_TESTS=OFF
+}
+
+# The unit of hearth serve: root's is the machine's, another user's is his own.
+service_folder() {
+  if [ "$(id -u)" -eq 0 ]; then echo /etc/systemd/system; else echo "${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user"; fi
+}
+service_control() {
+  local user=(--user)
+  if [ "$(id -u)" -eq 0 ]; then user=(); fi
+  if ! command -v systemctl >/dev/null || ! systemctl "${user[@]}" "$@"; then
+    say "systemctl does not do it here: systemctl ${user[*]} $*"
+  fi
+}
+
+# build_documents: the tool, its manual page and completions.
+build_documents() {
+  build
+  cmake --build build --parallel "$jobs" --target hearth_documents
+}
+
+install_tool() {
+  local prefix=$HOME/.local service=no unit
+  if [ "$(id -u)" -eq 0 ]; then prefix=/usr/local; fi
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --prefix) [ $# -gt 1 ] || fail "--prefix needs a folder"; prefix=$2; shift ;;
+      --prefix=*) prefix=${1#--prefix=} ;;
+      --service) service=yes ;;
+      *) fail "install takes --prefix FOLDER and --service, not $1" ;;
+    esac
+    shift
+  done
+  build_documents
+  cmake --install build --prefix "$prefix" --component tool
+  say "installed: $prefix/bin/hearth"
+  case :$PATH: in *:$prefix/bin:*) ;; *) say "note: $prefix/bin is not on your PATH" ;; esac
+  if [ "$service" = no ]; then return; fi
+  unit=$(service_folder)/hearth.service
+  mkdir -p "$(dirname "$unit")"
+  cat >"$unit" <<UNIT
+[Unit]
+Description=hearth: language models over HTTP
+After=network.target
+
+[Service]
+Type=notify
+ExecStart=$prefix/bin/hearth serve
+ExecReload=/bin/kill -HUP \$MAINPID
+Restart=on-failure
+NoNewPrivileges=yes
+
+[Install]
+WantedBy=$(if [ "$(id -u)" -eq 0 ]; then echo multi-user.target; else echo default.target; fi)
+UNIT
+  say "installed: $unit"
+  service_control daemon-reload
+  service_control enable --now hearth
+}
+
+uninstall_tool() {
+  local unit
+  unit=$(service_folder)/hearth.service
+  if [ -f "$unit" ] && grep -q 'bin/hearth serve$' "$unit"; then
+    service_control disable --now hearth
+    rm -f "$unit"
+    service_control daemon-reload
+  fi
+  [ -f build/install_manifest_tool.txt ] || fail "nothing was installed from this folder"
+  cmake -DMANIFEST=build/install_manifest_tool.txt -P cmake/uninstall.cmake
+  rm -f build/install_manifest_tool.txt
+  say "models and conversations stay where they are (~/.hearth)"
+}
+
+package() {
+  install dpkg-dev
+  build_documents
+  (cd build && cpack -G DEB --config CPackConfig.cmake)
 }
 
 # The trained model of the repository; examples/models/README.md tells about it.
@@ -370,6 +451,9 @@ if [ $# -gt 0 ]; then shift; fi
 case $step in
   deps) deps ;;
   build) build ;;
+  install) install_tool "$@" ;;
+  uninstall) uninstall_tool ;;
+  package) package ;;
   demo) demo "$@" ;;
   test) run_tests build-test -DCMAKE_BUILD_TYPE=Release -DHEARTH_WERROR=ON -DHEARTH_BUILD_TRAIN=ON ;;
   bench) build; find_model; ./build/hearth bench "$model" "$@" ;;

@@ -6,9 +6,27 @@ install(TARGETS hearth EXPORT hearthTargets
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/hearth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(TARGET hearth_tool)
-  install(TARGETS hearth_tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS hearth_tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tool)
   file(RELATIVE_PATH bin_to_lib /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${CMAKE_INSTALL_LIBDIR})
   set_target_properties(hearth_tool PROPERTIES INSTALL_RPATH "$ORIGIN/${bin_to_lib}")  # of a shared library
+endif()
+
+# The manual page and completions are what the tool says of its own options: hearth_documents makes them.
+if(TARGET hearth_tool AND HEARTH_TOP_LEVEL AND NOT CMAKE_CROSSCOMPILING)
+  set(documents ${PROJECT_BINARY_DIR}/documents)
+  add_custom_command(OUTPUT ${documents}/hearth.1 ${documents}/hearth ${documents}/_hearth ${documents}/hearth.fish
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${documents}
+    COMMAND hearth_tool man > ${documents}/hearth.1
+    COMMAND hearth_tool completions bash > ${documents}/hearth
+    COMMAND hearth_tool completions zsh > ${documents}/_hearth
+    COMMAND hearth_tool completions fish > ${documents}/hearth.fish
+    DEPENDS hearth_tool VERBATIM)
+  add_custom_target(hearth_documents DEPENDS ${documents}/hearth.1)
+  install(FILES ${documents}/hearth.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tool OPTIONAL)
+  install(FILES ${documents}/hearth DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT tool OPTIONAL)
+  install(FILES ${documents}/_hearth DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT tool OPTIONAL)
+  install(FILES ${documents}/hearth.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT tool OPTIONAL)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tool RENAME copyright)
 endif()
 
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
@@ -38,4 +56,20 @@ install(FILES ${PROJECT_BINARY_DIR}/hearth.pc DESTINATION ${CMAKE_INSTALL_LIBDIR
 if(HEARTH_TOP_LEVEL)
   add_custom_target(uninstall COMMAND ${CMAKE_COMMAND} -DMANIFEST=${PROJECT_BINARY_DIR}/install_manifest.txt
     -P ${PROJECT_SOURCE_DIR}/cmake/uninstall.cmake)
+endif()
+
+# cpack -G DEB --config build/CPackConfig.cmake: the tool as a package of Debian.
+if(HEARTH_TOP_LEVEL AND TARGET hearth_tool)
+  set(CPACK_GENERATOR DEB)
+  set(CPACK_PACKAGE_NAME hearth)
+  set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
+  set(CPACK_PACKAGE_DESCRIPTION_SUMMARY ${PROJECT_DESCRIPTION})
+  set(CPACK_PACKAGE_CONTACT "hearth <hearth@localhost>")
+  set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+  set(CPACK_INSTALL_CMAKE_PROJECTS "${PROJECT_BINARY_DIR};hearth;tool;/")
+  set(CPACK_STRIP_FILES ON)
+  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+  set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_PACKAGE_SECTION science)
+  include(CPack)
 endif()

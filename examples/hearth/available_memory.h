@@ -1,11 +1,10 @@
-// How much memory a process may still take.
+// Memory that a run may take.
 #pragma once
 
-#include <cstdint>
+#include "../store/machine.h"
 
 namespace hearth_tool {
 
-/// Bytes that the machine, the control group and the process's own limit leave; 0 when nothing is known.
-uint64_t available_memory();
+using hearth_store::available_memory;
 
 }  // namespace hearth_tool

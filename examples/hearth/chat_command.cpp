@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "../store/model_template.h"
 #include "chat_messages.h"
 #include "commands.h"
 #include "dialog.h"
@@ -18,7 +19,7 @@ struct ChatCommand {
   ModelSettings model;
   std::string message, file, system, template_file, tools, on_full = "drop";
   std::vector<std::string> variables, stop, programs;
-  bool echo = false, commands = false;
+  bool echo = false, commands = false, has_system = false, has_max_tokens = false;
   int32_t max_tokens = -1;
   SessionSettings session;
   CacheSettings cache;
@@ -45,11 +46,13 @@ hearth::Result<std::string> single_message(const ChatCommand& o) {
   return message;
 }
 
-hearth::Result<hearth::ChatSettings> chat_settings(const ChatCommand& o, const hearth::GgufFile& file) {
+hearth::Result<hearth::ChatSettings> chat_settings(const ChatCommand& o, const hearth::GgufFile& file,
+                                                   const NamedModel& named) {
+  const NamedDefaults defaults = NamedDefaults::of(named);
   hearth::ChatSettings settings;
-  settings.generate.sampler = o.sampling.resolve(file);
-  settings.generate.max_tokens = o.max_tokens;
-  settings.generate.stop_texts = o.stop;
+  settings.generate.sampler = o.sampling.resolve(file, named);
+  settings.generate.max_tokens = o.has_max_tokens ? o.max_tokens : defaults.max_tokens.value_or(o.max_tokens);
+  settings.generate.stop_texts = o.stop.empty() ? defaults.stop_texts : o.stop;
   settings.generate.cancel = interrupt_flag();
   if (o.on_full == "drop") settings.when_full = hearth::ContextFullPolicy::kDropOldest;
   if (o.on_full == "shift") settings.generate.on_full = hearth::OnFull::kShift;
@@ -66,12 +69,35 @@ hearth::Result<hearth::ChatSettings> chat_settings(const ChatCommand& o, const h
   return settings;
 }
 
-int talk(const ChatCommand& o, const hearth::Model& model, hearth::SessionOptions options, const std::string& message) {
+/// The template in a file, the one that the store chooses, or the model's own.
+hearth::Result<hearth::ChatTemplate> chosen_template(const ChatCommand& o, const hearth::Model& model,
+                                                     const NamedModel& named) {
+  if (!o.template_file.empty() || !named.entry) return open_template(model.file(), model.tokenizer(), o.template_file);
+  const auto choice = hearth_store::choose_template(*named.entry, hearth_store::read_facts(named.path));
+  return hearth_store::compile_template(choice, model.file(), model.tokenizer());
+}
+
+/// What conversations with this name begin with.
+void begin_conversation(const ChatCommand& o, const NamedModel& named, hearth::Chat& chat, Dialog& dialog) {
+  const bool has_system = named.entry && !o.has_system;
+  dialog.set_system(has_system ? named.entry->system : o.system);
+  if (!named.entry) return;
+  for (const auto& one : named.entry->messages) {
+    if (one.is_object()) {
+      chat.messages().push_back({.role = one.value("role", "user"), .content = one.value("content", "")});
+    }
+  }
+}
+
+int talk(const ChatCommand& o, const hearth::Model& model, const NamedModel& named, hearth::SessionOptions options,
+         const std::string& message) {
   if (!model.info().causal)
     return fail("architecture " + model.info().architecture + " is an encoder and does not talk");
-  auto settings = chat_settings(o, model.file());
+  auto settings = chat_settings(o, model.file(), named);
   if (!settings) return fail_usage(settings.error().message);
+  if (auto status = load_adapters(named, model, options); !status) return fail(status.error());
   if (auto status = o.session.adapters.load(model, options); !status) return fail(status.error());
+  if (options.n_ctx == 0) options.n_ctx = NamedDefaults::of(named).n_ctx.value_or(0);
   auto grammar = o.grammar.resolve(&model.tokenizer());
   if (!grammar) return fail_usage("chat: " + grammar.error().message);
   settings->generate.grammar = *std::move(grammar);
@@ -83,7 +109,7 @@ int talk(const ChatCommand& o, const hearth::Model& model, hearth::SessionOption
   const auto speculator = o.drafts.create(*session);
   if (!speculator) return fail(speculator.error());
   settings->generate.speculator = speculator->get();
-  auto tmpl = open_template(model.file(), model.tokenizer(), o.template_file);
+  auto tmpl = chosen_template(o, model, named);
   if (!tmpl) return fail(tmpl.error());
   show_warning(tmpl->warning());
   const uint64_t seed = settings->generate.sampler.seed;
@@ -91,9 +117,9 @@ int talk(const ChatCommand& o, const hearth::Model& model, hearth::SessionOption
   if (!chat) return fail(chat.error());
   const auto programs = ToolPrograms::parse(o.programs);
   if (!programs) return fail_usage(programs.error().message);
-  const std::string title = describe(model, o.model.path);
+  const std::string title = describe(model, named.shown());
   Dialog dialog(*session, *chat, {.title = title, .echo = o.echo, .one_shot = !message.empty(), .programs = *programs});
-  dialog.set_system(o.system);
+  begin_conversation(o, named, *chat, dialog);
   const auto saved = [&](int code) {
     const auto status = o.cache.save(*session);
     return status ? code : fail(status.error());
@@ -119,9 +145,10 @@ int run(const ChatCommand& o) {
     return fail_usage(message.error().message);
   }
   if (!message) return fail(message.error());
-  const auto model = load_model(o.model);
+  NamedModel named;
+  const auto model = load_model(o.model, &named);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
-  return talk(o, *model, *session_options, *message);
+  return talk(o, *model, named, *session_options, *message);
 }
 
 }  // namespace
@@ -154,7 +181,11 @@ Action setup_chat(Options& options) {
   values->grammar.declare(options);
   values->drafts.declare(options);
   options.footer(Dialog::help_text());
-  return [values] { return run(*values); };
+  return [values, options] {
+    values->has_system = options.given("--system");
+    values->has_max_tokens = options.given("--max-tokens");
+    return run(*values);
+  };
 }
 
 }  // namespace hearth_tool

@@ -7,6 +7,14 @@ std::span<const Command> commands() {
   static const Command kCommands[] = {
       {"run", "Continue a text", setup_run},
       {"chat", "Talk with a model", setup_chat},
+      {"list", "Show the models that are here", setup_list},
+      {"show", "Show what a name stands for", setup_show},
+      {"ps", "Show what a running server has in memory", setup_ps},
+      {"pull", "Fetch models from a registry, from Hugging Face, or from an address", setup_pull},
+      {"import", "Take a GGUF file into the store, under a name", setup_import},
+      {"create", "Make a model of a definition: a base, parameters, a system text", setup_create},
+      {"cp", "Give a model another name", setup_cp},
+      {"rm", "Forget models, and delete what no other name needs", setup_rm},
       {"template", "Show the prompt that a chat template makes of messages", setup_template},
       {"grammar", "Show where a text leaves a grammar or a JSON schema", setup_grammar},
       {"inspect", "Show what a model file holds, and the memory that it will take", setup_inspect},
@@ -24,6 +32,8 @@ std::span<const Command> commands() {
       {"merge", "Add LoRA adapters into the weights of a model", setup_merge},
       {"make-model", "Write a model of a published shape with random weights", setup_make_model},
       {"bench", "Measure prompt processing and generation", setup_bench},
+      {"completions", "Print completions of the command line for bash, zsh or fish", setup_completions},
+      {"man", "Print the manual page", setup_man},
       {"selftest", "Check every kernel against its reference on this machine", setup_selftest},
   };
   return kCommands;

@@ -30,6 +30,14 @@ Action setup_tokenize(Options& options);
 Action setup_logits(Options& options);
 Action setup_embed(Options& options);
 Action setup_serve(Options& options);
+Action setup_list(Options& options);
+Action setup_show(Options& options);
+Action setup_ps(Options& options);
+Action setup_pull(Options& options);
+Action setup_import(Options& options);
+Action setup_create(Options& options);
+Action setup_cp(Options& options);
+Action setup_rm(Options& options);
 Action setup_perplexity(Options& options);
 Action setup_imatrix(Options& options);
 Action setup_convert(Options& options);
@@ -39,6 +47,8 @@ Action setup_quantize(Options& options);
 Action setup_make_model(Options& options);
 Action setup_merge(Options& options);
 Action setup_bench(Options& options);
+Action setup_completions(Options& options);
+Action setup_man(Options& options);
 Action setup_selftest(Options& options);
 
 }  // namespace hearth_tool

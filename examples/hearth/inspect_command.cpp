@@ -3,6 +3,8 @@
 #include <map>
 #include <memory>
 
+#include "../store/fit.h"
+#include "../store/store.h"
 #include "available_memory.h"
 #include "commands.h"
 #include "hearth/gguf.h"
@@ -21,7 +23,7 @@ using hearth::MemoryPlan;
 
 struct InspectOptions {
   std::string model;
-  bool json = false, tensors = false, plan = false, full = false;
+  bool json = false, tensors = false, plan = false, full = false, fit = false;
   int32_t n_seqs = 1;
   SessionSettings session;
 };
@@ -209,6 +211,32 @@ hearth::Status add_plan(Json& report, const InspectOptions& o, const hearth::Mod
   return {};
 }
 
+/// Whether it fits this machine, with the context that is asked for or the trained one.
+void add_fit(Json& report, const InspectOptions& o, const std::string& path) {
+  const auto options = o.session.resolve();
+  if (!options) return;
+  hearth::SessionOptions session = *options;
+  session.n_seqs = o.n_seqs;
+  const double speed = hearth_store::read_speed(hearth_store::Store::standard().own());
+  const auto fit = hearth_store::find_fit(path, session, hearth_store::available_memory(), speed);
+  report["fit"] = {{"verdict", hearth_store::verdict_name(fit.verdict)},
+                   {"text", hearth_store::verdict_text(fit)},
+                   {"context", fit.context},
+                   {"kv_type", hearth::kv_type_name(fit.kv_type)},
+                   {"bytes", fit.bytes},
+                   {"available", fit.available},
+                   {"tokens_per_second", fit.tokens_per_second}};
+}
+
+void print_fit(const Json& fit) {
+  print(fit["text"].get<std::string>() + "\n");
+  char line[120];
+  std::snprintf(line, sizeof line, "  %s with a context of %d, %s are free; about %.1f tokens/s expected\n",
+                format_bytes(fit["bytes"].get<uint64_t>()).c_str(), fit["context"].get<int32_t>(),
+                format_bytes(fit["available"].get<uint64_t>()).c_str(), fit["tokens_per_second"].get<double>());
+  if (fit["verdict"] != "unknown") print(line);
+}
+
 void print_report(const Json& report, const GgufFile& file, const InspectOptions& o) {
   print("file\n");
   Json fields = report["file"];
@@ -221,18 +249,21 @@ void print_report(const Json& report, const GgufFile& file, const InspectOptions
   } else {
     print("  cannot be run: " + printable(report["model_error"].get<std::string>()) + "\n");
   }
-  if (!o.plan || o.full) {
+  if ((!o.plan && !o.fit) || o.full) {
     print_types(report["file"]["types"]);
     print("metadata\n");
     print_fields(report["metadata"], "  ");
   }
   if (o.tensors) print_tensors(file);
   if (report.contains("plan")) print_plan(report["plan"]);
+  if (report.contains("fit")) print_fit(report["fit"]);
 }
 
 int inspect(const InspectOptions& o) {
-  const auto model = hearth::Model::open(o.model);
-  const auto file = model ? hearth::Result<GgufFile>(model->file()) : GgufFile::open(o.model);
+  const auto path = model_path(o.model);
+  if (!path) return fail(path.error());
+  const auto model = hearth::Model::open(*path);
+  const auto file = model ? hearth::Result<GgufFile>(model->file()) : GgufFile::open(*path);
   if (!file) return fail(file.error());
   Json report = {{"file", describe_file(*file)}};
   if (model) {
@@ -252,6 +283,7 @@ int inspect(const InspectOptions& o) {
   if (o.plan) {
     if (auto status = add_plan(report, o, *model); !status) return fail_usage(status.error().message);
   }
+  if (o.fit) add_fit(report, o, *path);
   if (o.json) {
     print_json(report);
   } else {
@@ -264,11 +296,12 @@ int inspect(const InspectOptions& o) {
 
 Action setup_inspect(Options& options) {
   auto values = std::make_shared<InspectOptions>();
-  options.add("model,-m,--model", values->model, "!GGUF file");
+  options.add("model,-m,--model", values->model, "!GGUF file, or a name of hearth list");
   options.add("--json", values->json, "Print one JSON object");
   options.add("--tensors", values->tensors, "List every tensor");
   options.add("--full", values->full, "Show long arrays in full");
   options.add("--plan", values->plan, "Show the bytes that a run will take");
+  options.add("--fit", values->fit, "Say whether it fits this machine, how, and how fast it should be");
   options.add("--seqs", values->n_seqs, "Sequences of the plan");
   values->session.declare(options);
   return [values] { return inspect(*values); };

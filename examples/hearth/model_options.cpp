@@ -9,6 +9,7 @@
 #include <iterator>
 #include <utility>
 
+#include "../store/store.h"
 #include "available_memory.h"
 #include "hearth/cpu.h"
 #include "terminal.h"
@@ -22,21 +23,24 @@ using hearth::Result;
 using hearth::Status;
 
 void ModelSettings::declare(Options& options) {
-  options.add("model,-m,--model", path, "!GGUF file");
+  options.add("model,-m,--model", path, "!GGUF file, or a name of hearth list");
   options.add("--no-mmap", no_mmap, "Read the weights into memory instead of mapping the file");
   options.add("--prefetch", prefetch, "Read the whole file now instead of as it is needed");
 }
 
-Result<hearth::Model> load_model(const ModelSettings& settings) {
+Result<hearth::Model> load_model(const ModelSettings& settings, NamedModel* named) {
+  auto found = find_model(settings.path);
+  if (!found) return found.error();
   Progress progress("loading " + settings.path);
   hearth::ModelOptions options{.use_mmap = !settings.no_mmap, .prefetch = settings.prefetch};
   options.progress = [&](uint64_t done, uint64_t total) {
     progress.update(done, total);
     return !interrupted();
   };
-  auto model = hearth::Model::open(settings.path, options);
+  auto model = hearth::Model::open(found->path, options);
   progress.clear();
   if (model) show_warning(model->tokenizer().warning());
+  if (named != nullptr) *named = std::move(*found);
   return model;
 }
 
@@ -66,6 +70,16 @@ void choose_context(const hearth::Model& model, hearth::SessionOptions& options)
   };
   options.n_ctx = trained;
   while (options.n_ctx > 512 && !fits(options.n_ctx)) options.n_ctx = std::max(options.n_ctx / 2, 512);
+}
+
+Status load_adapters(const NamedModel& named, const hearth::Model& model, hearth::SessionOptions& session) {
+  if (!named.entry) return {};
+  for (const std::string& path : named.entry->adapters) {
+    auto adapter = hearth::Adapter::load(path, model);
+    if (!adapter) return adapter.error();
+    session.adapters.push_back({std::move(*adapter), 1});
+  }
+  return {};
 }
 
 int fail_session(const hearth::Error& error) {

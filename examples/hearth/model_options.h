@@ -7,22 +7,26 @@
 
 #include "hearth/model.h"
 #include "hearth/session.h"
+#include "model_names.h"
 #include "options.h"
 #include "sampling_settings.h"
 
 namespace hearth_tool {
 
-/// A model's file and how it is brought into memory: the positional "model" or -m, --no-mmap, --prefetch.
+/// A model and how it is brought into memory: the positional "model" or -m, --no-mmap, --prefetch.
 struct ModelSettings {
-  std::string path;
+  std::string path;  ///< of a file, or a name in the store
   bool no_mmap = false, prefetch = false;
 
   void declare(Options& options);
 };
 
-/// Opens a model with progress on a terminal; Ctrl-C cancels it.
-hearth::Result<hearth::Model> load_model(const ModelSettings& settings);
+/// Opens a model with progress on a terminal; Ctrl-C cancels it. `named` is given what the store says of it.
+hearth::Result<hearth::Model> load_model(const ModelSettings& settings, NamedModel* named = nullptr);
 hearth::Result<hearth::Model> load_model(const std::string& path);
+
+/// Loads the adapters that belong to a name into session.adapters.
+hearth::Status load_adapters(const NamedModel& named, const hearth::Model& model, hearth::SessionOptions& session);
 
 /// "Small World, 4.0 M parameters, Q8_0": the name in the file, or the file's own.
 std::string describe(const hearth::Model& model, const std::string& path);

@@ -136,6 +136,31 @@ std::vector<std::string> read_arguments(int argc, char** argv) {
 
 }  // namespace
 
+std::vector<CommandText> describe_commands() {
+  std::vector<CommandText> texts;
+  CLI::App app("", "hearth");
+  for (const Command& command : commands()) {
+    CLI::App* sub = app.add_subcommand(command.name, command.summary);
+    Options::Impl impl{sub};
+    Options options(impl);
+    const Action action = command.setup(options);  // owns what the options point to
+    CommandText text{command.name, command.summary, sub->get_footer(), {}};
+    for (const CLI::Option* option : sub->get_options()) {
+      CommandText::Option one;
+      one.help = option->get_description();
+      one.takes_value = option->get_items_expected_max() > 0;
+      one.is_positional = option->get_positional();
+      if (one.is_positional) one.names.push_back(option->get_name(true));
+      for (const std::string& name : option->get_snames()) one.names.push_back("-" + name);
+      for (const std::string& name : option->get_lnames()) one.names.push_back("--" + name);
+      if (one.is_positional && one.names.size() > 1) one.names.resize(1);
+      text.options.push_back(std::move(one));
+    }
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
 int parse_and_run(int argc, char** argv) {
   CLI::App app("hearth runs GGUF language models on CPUs.", "hearth");
   app.set_version_flag("--version", std::string("hearth ") + hearth::version());

@@ -35,6 +35,18 @@ class Options {
   Impl& impl_;
 };
 
+/// What -h tells of a command, for other forms of it.
+struct CommandText {
+  struct Option {
+    std::vector<std::string> names{};  ///< "-n", "--max-tokens"; of a positional one its name
+    std::string help{};
+    bool is_positional = false, takes_value = false;
+  };
+  std::string name{}, summary{}, footer{};
+  std::vector<Option> options{};
+};
+std::vector<CommandText> describe_commands();
+
 /// Parses `argv` against `commands` and runs the one named. Returns the exit code.
 int parse_and_run(int argc, char** argv);
 

@@ -26,7 +26,7 @@ struct RunOptions {
   SamplingSettings sampling;
   GrammarSettings grammar;
   DraftSettings drafts;
-  bool has_prompt = false, has_text = false;
+  bool has_prompt = false, has_text = false, has_max_tokens = false;
 };
 
 /// The prompt from where it is given: an argument, -p, -f, or standard input.
@@ -97,14 +97,15 @@ Json generation_json(const Generation& g, const RunOptions& o, int n_threads, co
   return result;
 }
 
-hearth::GenerateOptions generate_options(const RunOptions& o, const hearth::GgufFile& file) {
+hearth::GenerateOptions generate_options(const RunOptions& o, const hearth::GgufFile& file, const NamedModel& named) {
+  const NamedDefaults defaults = NamedDefaults::of(named);
   hearth::GenerateOptions options;
-  options.sampler = o.sampling.resolve(file);
-  options.max_tokens = o.max_tokens;
+  options.sampler = o.sampling.resolve(file, named);
+  options.max_tokens = o.has_max_tokens ? o.max_tokens : defaults.max_tokens.value_or(o.max_tokens);
   options.ignore_end = o.ignore_eos;
   options.parse_special = o.special;
   options.add_special = !o.no_bos;
-  options.stop_texts = o.stop;
+  options.stop_texts = o.stop.empty() ? defaults.stop_texts : o.stop;
   options.cancel = interrupt_flag();
   (void)o.cache.resolve(options);  // run() has looked at the error
   return options;
@@ -157,8 +158,11 @@ int run(const RunOptions& o) {
   if (!prompt) return fail(prompt.error());
   if (auto status = check_utf8(*prompt, "the prompt"); !status) return fail(status.error());
 
-  const auto model = load_model(o.model);
+  NamedModel named;
+  const auto model = load_model(o.model, &named);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
+  if (auto status = load_adapters(named, *model, *session_options); !status) return fail(status.error());
+  if (session_options->n_ctx == 0) session_options->n_ctx = NamedDefaults::of(named).n_ctx.value_or(0);
   if (auto status = o.session.adapters.load(*model, *session_options); !status) return fail(status.error());
   choose_context(*model, *session_options);
   auto session = hearth::Session::create(*model, *session_options);
@@ -168,7 +172,7 @@ int run(const RunOptions& o) {
   if (!speculator) return fail(speculator.error());
   if (!o.quiet) show_warning(session->warning());
   if (!o.quiet && !o.special) warn_of_markers(model->tokenizer(), *prompt);
-  hearth::GenerateOptions options = generate_options(o, model->file());
+  hearth::GenerateOptions options = generate_options(o, model->file(), named);
   auto grammar = o.grammar.resolve(&model->tokenizer());
   if (!grammar) return fail_usage("run: " + grammar.error().message);
   options.grammar = *std::move(grammar);
@@ -203,6 +207,7 @@ Action setup_run(Options& options) {
   return [values, options] {
     values->has_prompt = options.given("--prompt");
     values->has_text = options.given("text");
+    values->has_max_tokens = options.given("--max-tokens");
     return run(*values);
   };
 }

@@ -106,8 +106,9 @@ Status SamplingSettings::check() const {
   return sampler ? Status() : sampler.error();
 }
 
-SamplerOptions SamplingSettings::resolve(const hearth::GgufFile& file) const {
+SamplerOptions SamplingSettings::resolve(const hearth::GgufFile& file, const NamedModel& named) const {
   SamplerOptions result = hearth::recommended_sampling(file);
+  apply_parameters(named, result);
   const auto parsed = flags();
   if (!parsed) return result;
   for (const SamplingField& field : sampling_fields()) {
@@ -116,7 +117,8 @@ SamplerOptions SamplingSettings::resolve(const hearth::GgufFile& file) const {
   }
   result.greedy = parsed->greedy;
   result.logit_bias = parsed->logit_bias;
-  result.seed = seed_ < 0 ? random_seed() : static_cast<uint64_t>(seed_);
+  const int64_t seed = seed_ < 0 ? NamedDefaults::of(named).seed.value_or(-1) : seed_;
+  result.seed = seed < 0 ? random_seed() : static_cast<uint64_t>(seed);
   return result;
 }
 

@@ -10,6 +10,7 @@
 #include "hearth/gguf.h"
 #include "hearth/result.h"
 #include "hearth/sampler.h"
+#include "model_names.h"
 #include "options.h"
 
 namespace hearth_tool {
@@ -30,8 +31,9 @@ struct SamplingSettings {
   void declare(Options& options);
   /// What is wrong about the flags, before a model is opened.
   hearth::Status check() const;
-  /// The flags; where none is given, what the file recommends; a seed that nobody knows unless it is given.
-  hearth::SamplerOptions resolve(const hearth::GgufFile& file) const;
+  /// The flags; where none is given, what the store says of the model, then what the file recommends; a seed that
+  /// nobody knows unless it is given.
+  hearth::SamplerOptions resolve(const hearth::GgufFile& file, const NamedModel& named) const;
 
  private:
   hearth::Result<hearth::SamplerOptions> flags() const;

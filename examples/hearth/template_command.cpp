@@ -141,7 +141,9 @@ int render_messages(const TemplateOptions& o, int64_t now) {
   if (!variables) return fail(variables.error());
   options.variables = *std::move(variables);
 
-  const auto file = hearth::GgufFile::open(o.model, {.metadata_only = true});
+  const auto path = model_path(o.model);
+  if (!path) return fail(path.error());
+  const auto file = hearth::GgufFile::open(*path, {.metadata_only = true});
   if (!file) return fail(file.error());
   const auto tokenizer = hearth::Tokenizer::from_gguf(*file);
   if (!tokenizer) return fail(tokenizer.error());

@@ -142,7 +142,9 @@ int tokenize(TokenizeOptions o) {
   if ((o.jsonl ? 1 : 0) + (o.has_text ? 1 : 0) + (o.ids.empty() ? 0 : 1) != 1) {
     return fail_usage("tokenize: give a text (as an argument or through a pipe), --ids or --jsonl");
   }
-  const auto file = hearth::GgufFile::open(o.model, {.metadata_only = true});
+  const auto path = model_path(o.model);
+  if (!path) return fail(path.error());
+  const auto file = hearth::GgufFile::open(*path, {.metadata_only = true});
   if (!file) return fail(file.error());
   const auto tokenizer = Tokenizer::from_gguf(*file);
   if (!tokenizer) return fail(tokenizer.error());

@@ -11,7 +11,7 @@ namespace {
 /// The state of an entry's file; nullptr when it is not loaded.
 std::shared_ptr<LoadedModel> loaded_model(Context& context, const ModelEntry& entry) {
   for (const Models::State& state : context.server.models().loaded())
-    if (state.entry.path == entry.path) return state.model;
+    if (state.entry.key() == entry.key()) return state.model;
   return nullptr;
 }
 

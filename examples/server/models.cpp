@@ -2,9 +2,8 @@
 #include "models.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <fstream>
 
+#include "../store/machine.h"
 #include "api_error.h"
 
 namespace hearth_server {
@@ -17,19 +16,13 @@ double seconds_between(std::chrono::steady_clock::time_point a, std::chrono::ste
 }  // namespace
 
 uint64_t available_bytes() {
-  std::ifstream in("/proc/meminfo");
-  for (std::string line; std::getline(in, line);) {
-    unsigned long long kib = 0;
-    if (std::sscanf(line.c_str(), "MemAvailable: %llu", &kib) == 1) return uint64_t{kib} * 1024;
-  }
-  return 0;
+  return hearth_store::available_memory();
 }
 
 Lease::~Lease() {
   if (owner_ == nullptr) return;
-  const std::string path = model_->path;
   model_.reset();
-  owner_->release(path);
+  owner_->release(entry.key());
 }
 
 Models::Models(ModelStore& store, ModelsOptions options)
@@ -49,6 +42,11 @@ Models::~Models() {
 ModelEntry Models::find(const std::string& name, bool any_name) const {
   auto found = store_.find(name);
   if (!found && (any_name || name.empty()) && store_.is_single()) found = store_.first();
+  if (!found) {
+    if (const auto damage = store_.problem(name)) {
+      if (damage->code != hearth::ErrorCode::kInvalidArgument) throw ApiError(500, damage->message);
+    }
+  }
   if (!found) throw ApiError(404, "model '" + name.substr(0, 200) + "' not found", "model_not_found");
   return std::move(*found);
 }
@@ -57,7 +55,7 @@ Lease Models::use(const std::string& name, bool any_name, std::optional<double> 
   ModelEntry entry = find(name, any_name);
   const auto start = Clock::now();
   std::unique_lock lock(mutex_);
-  Slot& slot = slots_[entry.path];
+  Slot& slot = slots_[entry.key()];
   while (!slot.model) {
     if (ending_) throw ApiError(503, "the server is being stopped");
     if (slot.loading) {
@@ -89,10 +87,10 @@ Lease Models::use(const std::string& name, bool any_name, std::optional<double> 
   return Lease(this, slot.model, std::move(entry), seconds_between(start, Clock::now()));
 }
 
-void Models::release(const std::string& path) {
+void Models::release(const std::string& key) {
   std::shared_ptr<LoadedModel> dropped;  // goes after the lock
   const std::lock_guard lock(mutex_);
-  Slot& slot = slots_[path];
+  Slot& slot = slots_[key];
   slot.last_used = Clock::now();
   if (--slot.users == 0 && slot.keep_alive == 0) dropped = std::move(slot.model);
   changed_.notify_all();
@@ -101,7 +99,7 @@ void Models::release(const std::string& path) {
 bool Models::unload(const ModelEntry& entry) {
   std::shared_ptr<LoadedModel> dropped;
   const std::lock_guard lock(mutex_);
-  const auto found = slots_.find(entry.path);
+  const auto found = slots_.find(entry.key());
   if (found == slots_.end() || !found->second.model) return false;
   found->second.keep_alive = 0;
   if (found->second.users == 0) dropped = std::move(found->second.model);
@@ -129,7 +127,7 @@ bool Models::is_loading() const {
 
 std::optional<double> Models::progress(const ModelEntry& entry) const {
   const std::lock_guard lock(mutex_);
-  const auto found = slots_.find(entry.path);
+  const auto found = slots_.find(entry.key());
   if (found == slots_.end() || !found->second.loading) return std::nullopt;
   return found->second.progress;
 }
@@ -137,7 +135,7 @@ std::optional<double> Models::progress(const ModelEntry& entry) const {
 void Models::configure(const ModelEntry& entry, const LoadSettings& settings) {
   std::shared_ptr<LoadedModel> dropped;  // goes after the lock
   const std::lock_guard lock(mutex_);
-  Slot& slot = slots_[entry.path];
+  Slot& slot = slots_[entry.key()];
   if (slot.settings == settings) return;
   if (slot.loading || (slot.model && slot.users > 0)) {
     throw ApiError(409, "'" + entry.short_name() + "' is in use; try again when its answers have ended");
@@ -150,7 +148,7 @@ void Models::configure(const ModelEntry& entry, const LoadSettings& settings) {
 hearth::SessionOptions Models::session_options(const ModelEntry& entry) const {
   hearth::SessionOptions session = options_.session;
   const std::lock_guard lock(mutex_);
-  const auto found = slots_.find(entry.path);
+  const auto found = slots_.find(entry.key());
   if (found == slots_.end()) return session;
   const LoadSettings& settings = found->second.settings;
   if (settings.n_ctx > 0) session.n_ctx = settings.n_ctx;
@@ -194,9 +192,11 @@ std::shared_ptr<LoadedModel> Models::load(const ModelEntry& entry, bool touch) {
   }
 }
 
-std::shared_ptr<AdapterList> Models::open_adapters(const hearth::Model& model) const {
+std::shared_ptr<AdapterList> Models::open_adapters(const ModelEntry& entry, const hearth::Model& model) const {
   auto list = std::make_shared<AdapterList>();
-  for (const auto& [path, scale] : options_.loras) {
+  auto files = options_.loras;
+  for (const std::string& path : entry.adapters) files.emplace_back(path, 1.0f);
+  for (const auto& [path, scale] : files) {
     auto adapter = hearth::Adapter::load(path, model);
     if (!adapter) throw ApiError(500, adapter.error().message);
     list->entries.push_back({path, std::move(*adapter), scale});
@@ -225,9 +225,12 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
   hearth::ModelOptions reading{.prefetch = touch && entry.bytes < available_bytes()};
   reading.progress = [&](uint64_t done, uint64_t total) {
     const std::lock_guard lock(mutex_);
-    slots_[entry.path].progress = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
+    slots_[entry.key()].progress = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
     return !ending_;
   };
+  // Weights whose digest is known are compared with it once, and again when the file has changed.
+  const auto sound = store_.store().check_weights(entry, [&](uint64_t, uint64_t) { return !ending_; });
+  if (!sound) throw ApiError(500, "cannot load '" + entry.short_name() + "': " + sound.error().message);
   auto model = hearth::Model::open(entry.path, reading);
   if (!model) throw ApiError(500, "cannot load '" + entry.short_name() + "': " + model.error().message);
   hearth::EngineOptions options;
@@ -242,7 +245,7 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
     options.embedder = hearth::EmbedderOptions{.normalize = false, .n_threads = options_.session.n_threads};
     n_ctx = n_train;
   }
-  auto adapters = open_adapters(*model);
+  auto adapters = open_adapters(entry, *model);
   for (const auto& file : adapters->entries) options.session.adapters.push_back({file.adapter, file.scale});
   if (options.embedder) options.embedder->adapters = options.session.adapters;
   const auto wanted = wanted_draft(entry);
@@ -252,12 +255,14 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
   auto engine = hearth::Engine::create(*model, options);
   if (!engine) throw api_error(engine.error());
   auto plan = model->plan(options.session);
-  auto chat = hearth::ChatTemplate::from_gguf(model->file(), model->tokenizer());
+  const auto choice = store_.choose_template(entry);
+  auto chat = hearth_store::compile_template(choice, model->file(), model->tokenizer());
   std::optional<hearth::ChatTemplate> usable;
+  const bool infills = chat && choice.is_go && choice.can("insert");
   if (chat) usable = std::move(*chat);
   return std::make_shared<LoadedModel>(LoadedModel{
       std::move(*model), std::move(*engine), std::move(usable), std::move(facts), entry.path, n_ctx,
-      plan ? plan->total() : entry.bytes, seconds_between(start, Clock::now()), std::move(adapters), draft});
+      plan ? plan->total() : entry.bytes, seconds_between(start, Clock::now()), std::move(adapters), draft, infills});
 }
 
 /// Unloads what nobody has used for its time.

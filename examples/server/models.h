@@ -60,6 +60,7 @@ struct LoadedModel {
   double load_seconds = 0;
   std::shared_ptr<AdapterList> adapters{};
   std::string draft{};  ///< file of the model that guesses ahead; empty: none
+  bool infills_by_template = false;  ///< its store's template takes a prompt and a suffix
 };
 
 /// Memory that can be had without swapping, as Linux tells it; 0: unknown.
@@ -133,11 +134,11 @@ class Models {
     Clock::time_point last_used{};
   };
 
-  void release(const std::string& path);
+  void release(const std::string& key);
   hearth::SessionOptions session_options(const ModelEntry& entry) const;
   std::optional<std::string> wanted_draft(const ModelEntry& entry) const;
   std::shared_ptr<LoadedModel> load(const ModelEntry& entry, bool touch);
-  std::shared_ptr<AdapterList> open_adapters(const hearth::Model& model) const;
+  std::shared_ptr<AdapterList> open_adapters(const ModelEntry& entry, const hearth::Model& model) const;
   std::optional<hearth::EngineDrafts> open_drafts(const std::string& path) const;
   std::shared_ptr<LoadedModel> open(const ModelEntry& entry, bool touch);
   bool drop_one_idle();
@@ -147,7 +148,7 @@ class Models {
   ModelsOptions options_;
   mutable std::mutex mutex_;  ///< of what follows
   std::condition_variable changed_;
-  std::map<std::string, Slot> slots_;  ///< by path
+  std::map<std::string, Slot> slots_;  ///< by ModelEntry::key()
   bool ending_ = false;
   std::thread watcher_;
 };

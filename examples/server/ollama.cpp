@@ -11,9 +11,11 @@ int64_t nanoseconds(double seconds) {
   return static_cast<int64_t>(seconds * 1e9);
 }
 
-/// Options of a request over those of the model.
-Json merged_options(const Json& body, const ModelEntry& entry) {
-  Json options = entry.parameters.is_object() ? entry.parameters : Json::object();
+/// Options of a request over those of the model, which go over what its file recommends.
+Json merged_options(const Json& body, const ModelEntry& entry, const ModelFacts& facts) {
+  Json options = Json::object();
+  for (const auto& [name, value] : facts.sampling) options[name] = value;
+  for (const auto& [name, value] : entry.parameters.items()) options[name] = value;
   const Json* own = field(body, "options");
   if (own == nullptr) return options;
   if (!own->is_object()) throw ApiError(400, "'options' must be an object");
@@ -67,7 +69,7 @@ Ask read_common(const Json& body, const ModelEntry& entry, const ModelFacts& fac
   ask.model = text_or(body, "model");
   ask.stream = bool_or(body, "stream", true);
   if (const Json* alive = field(body, "keep_alive")) ask.keep_alive = read_duration(*alive, "keep_alive");
-  read_options(merged_options(body, entry), ask);
+  read_options(merged_options(body, entry, facts), ask);
   read_format_field(body, ask);
   read_think(body, facts, ask);
   const auto top = int_field(body, "top_logprobs");

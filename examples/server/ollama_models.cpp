@@ -3,6 +3,8 @@
 #include <cctype>
 #include <chrono>
 
+#include "../store/modelfile.h"
+#include "../store/pull.h"
 #include "embeddings.h"
 #include "fields.h"
 #include "hearth/version.h"
@@ -17,9 +19,9 @@ std::string name_in(const Json& body) {
   return name;
 }
 
-Json details_json(const ModelFacts& facts) {
+Json details_json(const ModelEntry& entry, const ModelFacts& facts) {
   const std::string family = facts.architecture.empty() ? "unknown" : facts.architecture;
-  Json details = {{"parent_model", ""},
+  Json details = {{"parent_model", entry.parent},
                   {"format", "gguf"},
                   {"family", family},
                   {"families", Json::array({family})},
@@ -30,12 +32,10 @@ Json details_json(const ModelFacts& facts) {
   return details;
 }
 
-Json capabilities_json(const ModelFacts& facts) {
-  if (facts.is_encoder) return Json::array({"embedding"});
-  Json list = Json::array({"completion"});
-  if (facts.has_tools) list.push_back("tools");
-  if (facts.can_insert) list.push_back("insert");
-  if (facts.can_think) list.push_back("thinking");
+Json capabilities_json(const ModelStore& store, const ModelEntry& entry, const ModelFacts& facts) {
+  const auto choice = store.choose_template(entry);
+  Json list = choice.capabilities;
+  if (facts.can_insert && !choice.can("insert")) list.push_back("insert");  // by tokens of the vocabulary
   return list;
 }
 
@@ -46,8 +46,8 @@ Json entry_json(const ModelStore& store, const ModelEntry& entry) {
           {"modified_at", rfc3339(entry.modified)},
           {"size", entry.bytes},
           {"digest", entry.digest},
-          {"details", details_json(facts)},
-          {"capabilities", capabilities_json(facts)}};
+          {"details", details_json(entry, facts)},
+          {"capabilities", capabilities_json(store, entry, facts)}};
 }
 
 HttpReply version(Context&) {
@@ -93,7 +93,7 @@ Json model_info_json(const hearth::GgufFile& file, bool verbose) {
   Json info = Json::object();
   for (const hearth::GgufEntry& entry : file.entries()) {
     const std::string key(entry.key);
-    if (key == "tokenizer.chat_template") continue;
+    if (key == "tokenizer.chat_template" || key == "general.name") continue;
     if (entry.value.type() != hearth::GgufType::kArray) {
       info[key] = value_json(entry.value);
     } else if (!verbose) {
@@ -105,18 +105,6 @@ Json model_info_json(const hearth::GgufFile& file, bool verbose) {
     }
   }
   return info;
-}
-
-/// "name    value" a line; texts in quotes.
-std::string parameters_text(const Json& parameters) {
-  std::string text;
-  for (const auto& [name, value] : parameters.items()) {
-    for (const Json& one : value.is_array() ? value : Json::array({value})) {
-      text +=
-          (text.empty() ? "" : "\n") + name + std::string(name.size() < 30 ? 31 - name.size() : 1, ' ') + to_text(one);
-    }
-  }
-  return text;
 }
 
 Json tensors_json(const hearth::GgufFile& file) {
@@ -137,41 +125,64 @@ HttpReply show(Context& context) {
   const auto file = hearth::GgufFile::open(entry.path, {.metadata_only = true});
   if (!file) throw ApiError(500, "the file of this model cannot be read");
   // Editors look for .Suffix to learn whether a model takes text on both sides.
-  std::string shown = facts.chat_template.empty() ? "{{ .Prompt }}" : facts.chat_template;
-  if (facts.can_insert) shown += "{# .Suffix #}";
+  const auto choice = context.server.store().choose_template(entry);
+  std::string shown = choice.shown;
+  if (facts.can_insert && !choice.is_go) shown += "{# .Suffix #}";
   const std::string system = text_or(body, "system", entry.system.c_str());
-  Json out = {{"modelfile", "# written by hearth\nFROM " + entry.short_name() + "\n"},
+  Json out = {{"modelfile", "# written by hearth; FROM " + entry.short_name() + " takes it as it is\n" +
+                                hearth_store::modelfile_text(entry)},
               {"template", shown},
-              {"details", details_json(facts)},
+              {"details", details_json(entry, facts)},
               {"model_info", model_info_json(*file, bool_or(body, "verbose", false))},
               {"tensors", tensors_json(*file)},
-              {"capabilities", capabilities_json(facts)},
+              {"capabilities", capabilities_json(context.server.store(), entry, facts)},
               {"modified_at", rfc3339(entry.modified)}};
-  if (!entry.parameters.empty()) out["parameters"] = parameters_text(entry.parameters);
+  out["model_info"]["general.parameter_count"] = facts.n_parameters;
+  if (!entry.parameters.empty()) out["parameters"] = hearth_store::parameters_text(entry.parameters);
   if (!system.empty()) out["system"] = system;
   if (!entry.license.empty()) out["license"] = entry.license;
   if (!entry.messages.empty()) out["messages"] = entry.messages;
   return json_reply(out);
 }
 
+/// What the store refuses, as an answer.
+[[noreturn]] void refuse(const hearth::Error& error) {
+  switch (error.code) {
+    case hearth::ErrorCode::kNotFound: throw ApiError(404, error.message, "model_not_found");
+    case hearth::ErrorCode::kUnsupported: throw ApiError(403, error.message);
+    case hearth::ErrorCode::kInvalidArgument:
+    case hearth::ErrorCode::kFormat: throw ApiError(400, error.message);
+    default: throw ApiError(500, error.message);
+  }
+}
+
+hearth_store::ModelName read_name(const std::string& text) {
+  auto name = hearth_store::ModelName::parse(text);
+  if (!name) refuse(name.error());
+  return std::move(*name);
+}
+
 HttpReply copy(Context& context) {
   const Json body = context.body();
-  ModelEntry entry = context.server.models().find(text_or(body, "source"), false);
-  const std::string name = text_or(body, "destination");
-  if (name.empty()) throw ApiError(400, "destination is required");
-  std::tie(entry.name, entry.tag) = split_name(name);
-  context.server.store().put_made(std::move(entry));
-  HttpReply reply;
-  return reply;
+  const std::string to = text_or(body, "destination");
+  if (to.empty()) throw ApiError(400, "destination is required");
+  hearth_store::Modelfile same;
+  const ModelEntry entry = context.server.models().find(text_or(body, "source"), false);
+  const auto copied = hearth_store::create_model(context.server.store().store(), read_name(to), same, entry);
+  if (!copied) refuse(copied.error());
+  return HttpReply();
 }
 
 HttpReply remove(Context& context) {
   const std::string name = name_in(context.body());
   const ModelEntry entry = context.server.models().find(name, false);
-  if (!entry.is_made) throw ApiError(403, "'" + name + "' is a file of its owner's, and is not deleted over HTTP");
-  context.server.store().remove_made(name);
-  HttpReply reply;
-  return reply;
+  context.server.models().unload(entry);
+  const auto removed = context.server.store().store().remove(name);
+  if (!removed && removed.error().code == hearth::ErrorCode::kNotFound) {
+    throw ApiError(403, "'" + name + "' is a file of its owner's, and is not deleted over HTTP");
+  }
+  if (!removed) refuse(removed.error());
+  return HttpReply();
 }
 
 HttpReply progress(bool stream, const std::vector<Json>& lines) {
@@ -184,42 +195,96 @@ HttpReply progress(bool stream, const std::vector<Json>& lines) {
   return reply;
 }
 
-/// Variants: another model with a system text, parameters, messages. They last as long as the server runs.
+/// What a request says of the new model besides its base.
+hearth_store::Modelfile read_definition(const Json& body) {
+  hearth_store::Modelfile definition;
+  if (field(body, "system") != nullptr) definition.system = text_or(body, "system");
+  if (field(body, "template") != nullptr) definition.template_text = text_or(body, "template");
+  for (const std::string& license : texts_field(body, "license")) definition.licenses.push_back(license);
+  if (const Json* parameters = field(body, "parameters")) {
+    if (!parameters->is_object()) throw ApiError(400, "'parameters' must be an object");
+    definition.parameters = *parameters;
+  }
+  if (const Json* messages = list_field(body, "messages")) {
+    for (const hearth::ChatMessage& message : read_messages(*messages))
+      definition.messages.push_back({{"role", message.role}, {"content", message.content}});
+  }
+  return definition;
+}
+
+/// Variants: another model with a system text, parameters, messages, a template. They go into the store.
 HttpReply create(Context& context) {
-  const Json body = context.body();
+  const Json body = parse_body(context.request.body);
   const std::string name = name_in(body), from = text_or(body, "from");
   if (field(body, "files") != nullptr)
-    throw ApiError(501, "models are not made from files over HTTP: put them in a folder of --models");
+    throw ApiError(501, "models are not made from files over HTTP: hearth import takes them into the store");
   if (from.empty()) throw ApiError(400, "neither 'from' or 'files' was specified");
   if (field(body, "adapters") != nullptr || field(body, "quantize") != nullptr) {
     throw ApiError(501, "adapters and quantizing are not offered over HTTP");
   }
-  ModelEntry entry = context.server.models().find(from, false);
-  std::tie(entry.name, entry.tag) = split_name(name);
-  entry.system = text_or(body, "system", entry.system.c_str());
-  entry.modified = unix_now();
-  if (const Json* parameters = field(body, "parameters")) {
-    if (!parameters->is_object()) throw ApiError(400, "'parameters' must be an object");
-    for (const auto& [key, value] : parameters->items()) entry.parameters[key] = value;
-  }
-  if (const Json* messages = list_field(body, "messages")) {
-    (void)read_messages(*messages);
-    entry.messages = *messages;
-  }
-  context.server.store().put_made(std::move(entry));
-  return progress(bool_or(body, "stream", true), {{{"status", "using existing layer"}}, {{"status", "success"}}});
+  const ModelEntry entry = context.server.models().find(from, false);
+  const auto made =
+      hearth_store::create_model(context.server.store().store(), read_name(name), read_definition(body), entry);
+  if (!made) refuse(made.error());
+  return progress(bool_or(body, "stream", true),
+                  {{{"status", "using existing layer"}}, {{"status", "writing manifest"}}, {{"status", "success"}}});
 }
 
+/// Writes how a pull goes, a line when something changed and four a second in between.
+class PullLines {
+ public:
+  explicit PullLines(StreamWriter& out) : out_(out) {}
+
+  bool tell(const hearth_store::PullState& state) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool is_news = state.status != status_ || state.digest != digest_;
+    if (!is_news && now - last_ < std::chrono::milliseconds(250)) return out_.is_open();
+    status_ = state.status;
+    digest_ = state.digest;
+    last_ = now;
+    if (state.status == "success") return true;
+    Json line = {{"status", state.status}};
+    if (!state.digest.empty()) line["digest"] = state.digest;
+    if (state.total > 0) line["total"] = state.total;
+    if (state.done > 0) line["completed"] = state.done;
+    return out_.write(to_text(line) + "\n");
+  }
+
+ private:
+  StreamWriter& out_;
+  std::string status_, digest_;
+  std::chrono::steady_clock::time_point last_{};
+};
+
 HttpReply pull(Context& context) {
-  const Json body = context.body();
+  const Json body = parse_body(context.request.body);
   const std::string name = name_in(body);
   const bool stream = bool_or(body, "stream", true);
   if (context.server.store().find(name)) {
     return progress(stream, {{{"status", "pulling manifest"}}, {{"status", "success"}}});
   }
-  const std::string why = "pull model manifest: '" + name + "' is not here, and hearth fetches no models";
-  if (!stream) throw ApiError(500, why);
-  return progress(true, {{{"status", "pulling manifest"}}, {{"error", why}}});
+  // An address would let a client send this machine anywhere.
+  if (name.find("://") != std::string::npos) throw ApiError(400, "over HTTP only names are pulled, no addresses");
+  const hearth_store::Store& store = context.server.store().store();
+  if (!stream) {
+    hearth_store::PullOptions options;
+    options.progress = [&](const hearth_store::PullState&) { return context.still_there(); };
+    const auto entry = hearth_store::pull(store, name, options);
+    if (!entry) throw ApiError(500, "pull model manifest: " + entry.error().message);
+    return json_reply({{"status", "success"}});
+  }
+  HttpReply reply;
+  reply.type = kNdjson;
+  reply.stream = [&store, name](StreamWriter& out) {
+    PullLines lines(out);
+    hearth_store::PullOptions options;
+    options.progress = [&](const hearth_store::PullState& state) { return lines.tell(state); };
+    const auto entry = hearth_store::pull(store, name, options);
+    out.write(to_text(entry ? Json({{"status", "success"}})
+                            : Json({{"error", "pull model manifest: " + entry.error().message}})) +
+              "\n");
+  };
+  return reply;
 }
 
 HttpReply blob(Context& context) {

@@ -49,6 +49,18 @@ Json loaded_json(const Models::State& state, const std::vector<ModelEntry>& entr
   return out;
 }
 
+/// Whether it fits this machine; null for what cannot be told.
+Json fit_json(Server& server, const ModelEntry& entry) {
+  const auto fit = server.store().fit(entry, server.models().options().session);
+  if (fit.verdict == hearth_store::Fit::Verdict::kUnknown) return nullptr;
+  return {{"verdict", hearth_store::verdict_name(fit.verdict)},
+          {"context", fit.context},
+          {"kv_type", hearth::kv_type_name(fit.kv_type)},
+          {"bytes", fit.bytes},
+          {"available", fit.available},
+          {"tokens_per_second", fit.tokens_per_second}};
+}
+
 Json model_json(Server& server, const ModelEntry& entry, const std::vector<ModelEntry>& entries,
                 const std::vector<Models::State>& loaded) {
   const ModelFacts facts = server.store().facts(entry);
@@ -65,12 +77,12 @@ Json model_json(Server& server, const ModelEntry& entry, const std::vector<Model
               {"can_think", facts.can_think},
               {"system", entry.system},
               {"sampling", entry.parameters},
-              {"fit", nullptr},
+              {"fit", fit_json(server, entry)},
               {"drafts", drafts_for(server.store(), entries, entry)},
               {"state", progress ? "loading" : "idle"},
               {"progress", progress.value_or(0)}};
   for (const Models::State& state : loaded) {
-    if (state.entry.path != entry.path) continue;
+    if (state.entry.key() != entry.key()) continue;
     out["state"] = "loaded";
     out["loaded"] = loaded_json(state, entries);
   }
@@ -124,6 +136,25 @@ HttpReply state(Context& context) {
                      {"sampling", sampling_json()}});
 }
 
+/// For other programs than the page: what there is, whether it fits, what is loaded.
+HttpReply models_list(Context& context) {
+  Server& server = context.server;
+  const auto loaded = server.models().loaded();
+  Json list = Json::array();
+  for (const ModelEntry& entry : server.store().list()) {
+    bool is_loaded = false;
+    for (const Models::State& state : loaded) is_loaded = is_loaded || state.entry.key() == entry.key();
+    const auto progress = server.models().progress(entry);
+    list.push_back({{"name", entry.short_name()},
+                    {"path", entry.path},
+                    {"size", entry.bytes},
+                    {"fit", fit_json(server, entry)},
+                    {"loaded", is_loaded},
+                    {"progress", progress ? Json(*progress) : Json(nullptr)}});
+  }
+  return json_reply({{"models", std::move(list)}});
+}
+
 std::optional<hearth::KVType> read_kv_type(const Json& body, const char* name) {
   const auto text = text_field(body, name);
   if (!text || text->empty()) return std::nullopt;
@@ -168,6 +199,7 @@ HttpReply unload(Context& context) {
 
 std::span<const Route> page_model_routes() {
   static const Route kRoutes[] = {
+      {"GET", "/hearth/models", models_list},
       {"GET", "/hearth/state", state},
       {"POST", "/hearth/load", load},
       {"POST", "/hearth/unload", unload},

@@ -57,6 +57,11 @@ std::string first_of(const hearth::Tokenizer& tokenizer, std::initializer_list<c
 
 Prompt infill_prompt(const LoadedModel& model, const std::string& before, const std::string& after) {
   const hearth::Tokenizer& tokenizer = model.model.tokenizer();
+  if (model.infills_by_template) {
+    const auto text = model.chat->render_json(Json({{"prompt", before}, {"suffix", after}}).dump());
+    if (!text) throw ApiError(400, "the template does not take these texts: " + text.error().message);
+    return {{*text, {}}};
+  }
   std::string marks[3] = {first_of(tokenizer, {"<|fim_prefix|>", "<fim_prefix>", "<fim-prefix>", "<PRE>", "▁<PRE>",
                                                "<｜fim▁begin｜>", "<|code_prefix|>", "[PREFIX]"}),
                           first_of(tokenizer, {"<|fim_suffix|>", "<fim_suffix>", "<fim-suffix>", "<SUF>", "▁<SUF>",

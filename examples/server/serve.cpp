@@ -185,6 +185,9 @@ hearth::Status fill_store(const ServeSettings& settings, ModelStore& store) {
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) {
       store.add_folder(path);
+    } else if (auto entry = hearth_store::Store::standard().find(path);
+               entry && !std::filesystem::exists(path, error)) {
+      store.add_entry(std::move(*entry));
     } else if (auto status = store.add_file(path); !status) {
       return status;
     }
@@ -201,6 +204,8 @@ hearth::Status fill_store(const ServeSettings& settings, ModelStore& store) {
     store.add_folder(folder);
   }
   if (!settings.models.empty() || !folders.empty()) return {};
+  store.offer_store();
+  if (!store.list().empty()) return {};
   const std::string example = example_model();
   if (example.empty()) {
     return hearth::Error{hearth::ErrorCode::kInvalidArgument, "which models? Name files, or folders with --models"};
@@ -294,14 +299,19 @@ int serve(const ServeSettings& settings, const std::atomic<bool>& stop) {
   if (!options) return say(options.error().message);
   raise_file_limit();
   keep_memory_small();
-  ModelStore store;
+  // Where models are named, the store's others are not offered; what clients make goes into its own folder all the
+  // same.
+  const bool is_named = !settings.models.empty() || !settings.folders.empty();
+  const auto all = hearth_store::Store::standard();
+  ModelStore store(is_named ? hearth_store::Store(all.own()) : all);
   if (auto status = fill_store(settings, store); !status) return say(status.error().message);
   Server server(store, *options);
   if (auto status = server.start(); !status) return say(status.error().message);
   for (const std::string& path : settings.models) {
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) continue;
-    if (auto status = server.preload(std::filesystem::absolute(path, error).string()); !status) {
+    const bool is_file = std::filesystem::exists(path, error);
+    if (auto status = server.preload(is_file ? std::filesystem::absolute(path, error).string() : path); !status) {
       return say(status.error().message);
     }
     if (stop) break;

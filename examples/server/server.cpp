@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "fields.h"
+
 namespace hearth_server {
 namespace {
 
@@ -147,8 +149,32 @@ void Server::log(const HttpRequest& request, int status, size_t bytes, double se
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 
+Json Context::body() const {
+  Json body = parse_body(request.body);
+  const Json* name = field(body, "model");
+  if (name == nullptr || !name->is_string()) return body;
+  auto entry = server.store().find(name->get<std::string>());
+  if (!entry && server.store().is_single()) entry = server.store().first();
+  if (!entry) return body;
+  const Json defaults = server.store().defaults(*entry);
+  for (const auto& [key, value] : defaults.items())
+    if (!body.contains(key)) body[key] = value;
+  return body;
+}
+
+/// What conversations with this name begin with: its messages, and its system text unless there is one.
+static void begin_as_settled(const ModelEntry& entry, Ask& ask) {
+  std::vector<hearth::ChatMessage> messages = read_messages(entry.messages);
+  const bool has_system = !ask.messages.empty() && ask.messages.front().role == "system";
+  if (!entry.system.empty() && !has_system)
+    ask.messages.insert(ask.messages.begin(), {.role = "system", .content = entry.system});
+  const auto at = ask.messages.begin() + (ask.messages.empty() || ask.messages.front().role != "system" ? 0 : 1);
+  ask.messages.insert(at, messages.begin(), messages.end());
+}
+
 std::shared_ptr<Answering> begin(Context& context, Ask ask, bool any_name) {
   Lease lease = context.server.models().use(ask.model, any_name, ask.keep_alive);
+  if (ask.is_chat) begin_as_settled(lease.entry, ask);
   if (ask.model.empty()) ask.model = lease.entry.short_name();
   return std::make_shared<Answering>(std::move(lease), std::move(ask), &context.server.metrics(),
                                      context.request.notes);

@@ -24,7 +24,8 @@ struct Context {
   const StillThere& still_there;
   std::string tail;  ///< of the path, behind a route that ends in "/"
 
-  Json body() const { return parse_body(request.body); }
+  /// The request, and where it says nothing about sampling, what the model's store or its file does.
+  Json body() const;
 };
 
 struct Route {

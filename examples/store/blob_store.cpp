@@ -14,9 +14,9 @@ using hearth::Status;
 namespace {
 
 /// Reads one manifest.
-class Reader {
+class ManifestReader {
  public:
-  Reader(const fs::path& root, Origin origin, const FindBlob& elsewhere)
+  ManifestReader(const fs::path& root, Origin origin, const FindBlob& elsewhere)
       : root_(root), origin_(origin), elsewhere_(elsewhere) {}
 
   Result<Entry> read(const fs::path& file, const ModelName& name) {
@@ -165,7 +165,7 @@ class Reader {
 
 Result<Entry> read_manifest_file(const fs::path& root, Origin origin, const fs::path& file, const ModelName& name,
                                  const FindBlob& elsewhere) {
-  return Reader(root, origin, elsewhere).read(file, name);
+  return ManifestReader(root, origin, elsewhere).read(file, name);
 }
 
 void read_manifests(const fs::path& root, Origin origin, const FindBlob& elsewhere, Listing& out) {

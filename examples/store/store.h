@@ -43,7 +43,8 @@ class Store {
   // Changes, in hearth's own folder alone.
 
   /// Makes `name` stand for the layers of `manifest`, whose blobs must be here or in a store that is read.
-  hearth::Result<Entry> put(const ModelName& name, const Manifest& manifest) const;
+  /// `text`: the manifest as it came; empty: it is written anew.
+  hearth::Result<Entry> put(const ModelName& name, const Manifest& manifest, std::string_view text = {}) const;
   /// A layer from bytes.
   hearth::Result<Layer> add_bytes(const std::string& kind, std::string_view bytes) const;
   /// How a file becomes a blob: as a copy (without taking space where the file system can share it), or, where that is

@@ -86,13 +86,14 @@ Status Store::check_writable() const {
   return {};
 }
 
-Result<Entry> Store::put(const ModelName& name, const Manifest& manifest) const {
+Result<Entry> Store::put(const ModelName& name, const Manifest& manifest, std::string_view text) const {
   if (auto status = check_writable(); !status) return status.error();
   const FindBlob elsewhere = [this](const std::string& digest) { return find_blob(digest); };
   const fs::path folder = fs::path(own_) / "manifests";
   // What it stands for is looked at before the name exists: in a place that no listing sees.
   const fs::path trial = folder / (".trial-" + std::to_string(::getpid()));
-  if (auto status = write_whole(trial, manifest_text(manifest)); !status) return status.error();
+  if (auto status = write_whole(trial, text.empty() ? manifest_text(manifest) : std::string(text)); !status)
+    return status.error();
   auto entry = read_manifest_file(own_, Origin::kOwn, trial, name, elsewhere);
   std::error_code error;
   if (!entry) {

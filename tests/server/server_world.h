@@ -9,6 +9,7 @@
 #include "server.h"
 #include "support/golden.h"
 #include "support/paths.h"
+#include "support/temp_dir.h"
 #include "tests/server/socket_client.h"
 
 namespace hearth_server {
@@ -48,7 +49,8 @@ class ServerTest : public ::testing::Test {
 
  protected:
   static void SetUpTestSuite() {
-    store_ = std::make_unique<ModelStore>();
+    own_ = std::make_unique<hearth::testing::TempDir>();
+    store_ = std::make_unique<ModelStore>(hearth_store::Store(own_->file("models")));
     ASSERT_TRUE(store_->add_file(kSmallWorld));
     server_ = std::make_unique<Server>(*store_, options());
     const auto started = server_->start();
@@ -57,6 +59,7 @@ class ServerTest : public ::testing::Test {
   static void TearDownTestSuite() {
     server_.reset();
     store_.reset();
+    own_.reset();
   }
 
   static int port() { return server_->port(); }
@@ -76,6 +79,7 @@ class ServerTest : public ::testing::Test {
     return body;
   }
 
+  static inline std::unique_ptr<hearth::testing::TempDir> own_;  ///< what clients make goes here
   static inline std::unique_ptr<ModelStore> store_;
   static inline std::unique_ptr<Server> server_;
 };

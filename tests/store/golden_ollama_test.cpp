@@ -10,14 +10,10 @@
 #include "hearth/chat.h"
 #include "hearth/embedder.h"
 #include "store_world.h"
+#include "support/ollama_store.h"
 
 namespace hearth_store {
 namespace {
-
-fs::path given_folder() {
-  if (const char* folder = std::getenv("HEARTH_OLLAMA_STORE"); folder != nullptr && *folder != '\0') return folder;
-  return hearth::testing::golden_dir().parent_path() / "api" / "stores" / "ollama";
-}
 
 std::set<std::string> lines_of(const std::string& text) {
   std::set<std::string> lines;
@@ -29,35 +25,22 @@ std::set<std::string> lines_of(const std::string& text) {
 class GoldenOllamaStore : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    const fs::path folder = given_folder();
-    if (!fs::exists(folder / "expected.json")) return;
-    expected_ = parse_json(hearth::testing::read_file(folder / "expected.json"));
-    dir_ = std::make_unique<hearth::testing::TempDir>();
-    fs::path root = folder / "models";
-    if (fs::exists(folder / "rebuild.py")) {
-      root = dir_->path() / "models";
-      const std::string command = "python3 '" + (folder / "rebuild.py").string() + "' '" + root.string() +
-                                  "' --small-world '" + kSmallWorld + "' --golden '" +
-                                  hearth::testing::golden_dir().string() + "' > '" + dir_->file("log") + "' 2>&1";
-      if (std::system(command.c_str()) != 0) why_ = hearth::testing::read_file(dir_->file("log"));
-    }
-    store_ = std::make_unique<Store>((dir_->path() / "own").string());
-    store_->add(Origin::kOllama, root.string());
+    ollama_ = std::make_unique<hearth::testing::OllamaStore>();
+    store_ = std::make_unique<Store>(ollama_->dir.file("own"));
+    store_->add(Origin::kOllama, ollama_->root);
   }
   static void TearDownTestSuite() {
     store_.reset();
-    dir_.reset();
+    ollama_.reset();
   }
   void SetUp() override {
-    if (!store_) GTEST_SKIP() << "there is no store of Ollama at " << given_folder();
-    ASSERT_EQ("", why_);
+    if (!ollama_->skipped.empty()) GTEST_SKIP() << ollama_->skipped;
+    ASSERT_EQ("", ollama_->failure);
   }
   /// What a message's first question gets, greedily, as Ollama was asked.
   static std::string answer(const Entry& entry, hearth::Model& model, int32_t& n_prompt, int32_t& n_answer);
 
-  static inline Json expected_;
-  static inline std::string why_;
-  static inline std::unique_ptr<hearth::testing::TempDir> dir_;
+  static inline std::unique_ptr<hearth::testing::OllamaStore> ollama_;
   static inline std::unique_ptr<Store> store_;
 };
 
@@ -65,7 +48,7 @@ TEST_F(GoldenOllamaStore, EveryNameIsListed) {
   const Listing listing = store_->list();
   for (const Problem& problem : listing.problems) ADD_FAILURE() << problem.name << ": " << problem.error.message;
   std::vector<std::string> wanted;
-  for (const auto& [name, value] : expected_.items()) wanted.push_back(name);
+  for (const auto& [name, value] : ollama_->expected.items()) wanted.push_back(name);
   std::sort(wanted.begin(), wanted.end());
   std::string joined;
   for (const std::string& name : wanted) joined += (joined.empty() ? "" : " ") + name;
@@ -73,7 +56,7 @@ TEST_F(GoldenOllamaStore, EveryNameIsListed) {
 }
 
 TEST_F(GoldenOllamaStore, NamesMeanWhatOllamaSays) {
-  for (const auto& [name, wanted] : expected_.items()) {
+  for (const auto& [name, wanted] : ollama_->expected.items()) {
     SCOPED_TRACE(name);
     const auto entry = store_->find(lower_case(name));
     ASSERT_TRUE(entry) << entry.error().message;
@@ -123,7 +106,7 @@ std::string GoldenOllamaStore::answer(const Entry& entry, hearth::Model& model, 
 
 TEST_F(GoldenOllamaStore, AnswersAreOllamas) {
   int n_answers = 0;
-  for (const auto& [name, wanted] : expected_.items()) {
+  for (const auto& [name, wanted] : ollama_->expected.items()) {
     if (!wanted.contains("chat")) continue;
     SCOPED_TRACE(name);
     const auto entry = store_->find(name);
@@ -139,7 +122,7 @@ TEST_F(GoldenOllamaStore, AnswersAreOllamas) {
 }
 
 TEST_F(GoldenOllamaStore, AdaptersAndVectorsOpen) {
-  for (const auto& [name, wanted] : expected_.items()) {
+  for (const auto& [name, wanted] : ollama_->expected.items()) {
     SCOPED_TRACE(name);
     const auto entry = store_->find(name);
     ASSERT_TRUE(entry) << entry.error().message;

@@ -1,14 +1,19 @@
-// From /proc/meminfo, the control group (version 2) and RLIMIT_AS.
-#include "available_memory.h"
+// Memory from /proc/meminfo, the control group (version 2) and RLIMIT_AS; speed by measuring.
+#include "machine.h"
 
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <ctime>
 #include <fstream>
 #include <limits>
 #include <string>
 
-namespace hearth_tool {
+#include "files.h"
+#include "hearth/cpu.h"
+#include "hearth/threads.h"
+
+namespace hearth_store {
 namespace {
 
 constexpr uint64_t kUnknown = std::numeric_limits<uint64_t>::max();
@@ -66,4 +71,22 @@ uint64_t available_memory() {
   return least == kUnknown ? 0 : least;
 }
 
-}  // namespace hearth_tool
+double kept_read_speed(const std::string& folder) {
+  if (folder.empty()) return 0;
+  const fs::path path = fs::path(folder) / "read-speed";
+  const int64_t age = std::time(nullptr) - modified_seconds(path);
+  const auto text = age >= 0 && age < 86400 ? read_whole(path, 64) : hearth::Result<std::string>(hearth::Error{});
+  const double speed = text ? std::strtod(text->c_str(), nullptr) : 0;
+  return speed > 1e6 && speed < 1e14 ? speed : 0;
+}
+
+double read_speed(const std::string& folder) {
+  if (const double kept = kept_read_speed(folder); kept > 0) return kept;
+  const auto limits = hearth::measure_machine_limits(hearth::default_thread_count());
+  if (!limits) return 0;
+  const double speed = limits->read_gb_per_s * 1e9;
+  if (!folder.empty()) (void)write_whole(fs::path(folder) / "read-speed", std::to_string(static_cast<int64_t>(speed)));
+  return speed;
+}
+
+}  // namespace hearth_store

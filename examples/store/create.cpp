@@ -1,0 +1,170 @@
+// From definitions to models, and back.
+#include <algorithm>
+#include <cstdlib>
+
+#include "go_template.h"
+#include "hearth/gguf.h"
+#include "modelfile.h"
+
+namespace hearth_store {
+
+using hearth::Error;
+using hearth::ErrorCode;
+using hearth::Result;
+using hearth::Status;
+
+namespace {
+
+fs::path resolved(const std::string& text, const fs::path& folder) {
+  const char* home = std::getenv("HOME");
+  if (text.starts_with("~/") && home != nullptr) return fs::path(home) / text.substr(2);
+  return fs::path(text).is_absolute() ? fs::path(text) : folder / text;
+}
+
+class Creator {
+ public:
+  Creator(const Store& store, const Modelfile& definition, fs::path folder, const ByteProgress& progress)
+      : store_(store), definition_(definition), folder_(std::move(folder)), progress_(progress) {}
+
+  Result<Entry> create(const ModelName& name, const Entry* base) {
+    if (auto status = check(); !status) return status.error();
+    if (auto status = base != nullptr ? take_entry(*base) : take_base(); !status) return status.error();
+    for (const std::string& adapter : definition_.adapters)
+      if (auto status = add_adapter(adapter); !status) return status.error();
+    if (definition_.template_text) replace("template", *definition_.template_text);
+    if (definition_.system) replace("system", *definition_.system);
+    for (const std::string& license : definition_.licenses) add("license", license);
+    if (!definition_.parameters.empty()) {
+      for (const auto& [key, value] : definition_.parameters.items()) parameters_[key] = value;
+      const nlohmann::json sorted = parameters_;  // keys in order, as Ollama writes them
+      replace("params", sorted.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    }
+    if (!definition_.messages.empty()) {
+      replace("messages", definition_.messages.dump(-1, ' ', false, Json::error_handler_t::replace));
+    }
+    adopt();
+    if (!status_) return status_.error();
+    return store_.put(name, manifest_);
+  }
+
+ private:
+  Status check() const {
+    for (const auto& [key, value] : definition_.parameters.items())
+      if (auto status = check_parameter(key, value); !status) return status;
+    if (!definition_.template_text) return {};
+    const auto parsed = GoTemplate::parse(*definition_.template_text);
+    if (!parsed) return parsed.error();
+    const auto jinja = parsed->to_jinja();
+    return jinja ? Status() : Status(jinja.error());
+  }
+
+  Status take_base() {
+    std::error_code error;
+    const fs::path file = resolved(definition_.from, folder_);
+    if (fs::is_regular_file(file, error)) {
+      auto taken = store_.take_file(file, progress_);
+      if (!taken) return taken.error();
+      manifest_ = std::move(*taken);
+      return {};
+    }
+    const auto entry = store_.find(definition_.from);
+    if (!entry) return entry.error();
+    return take_entry(*entry);
+  }
+
+  Status take_entry(const Entry& entry) {
+    manifest_ = entry.manifest;
+    if (manifest_.layers.empty()) {  // a plain file of another program
+      auto taken = store_.take_file(entry.path, progress_, Store::Take::kLink);
+      if (!taken) return taken.error();
+      manifest_ = std::move(*taken);
+    }
+    parameters_ = entry.parameters;
+    for (Layer& layer : manifest_.layers) layer.from = entry.id.text();
+    return {};
+  }
+
+  Status add_adapter(const std::string& text) {
+    const fs::path path = resolved(text, folder_);
+    const auto file = hearth::GgufFile::open(path.string(), {.metadata_only = true});
+    if (!file) return file.error();
+    const auto type = file->get_string("general.type");
+    if (!type || *type != "adapter") return Error{ErrorCode::kFormat, path.string() + ": is no adapter"};
+    auto layer = store_.add_file("adapter", path, progress_);
+    if (!layer) return layer.error();
+    layer->from = path.filename().string();
+    manifest_.layers.push_back(std::move(*layer));
+    return {};
+  }
+
+  /// Small layers of a base in another store become this one's own; weights are found there by their digests.
+  void adopt() const {
+    std::vector<Layer> small = manifest_.layers;
+    small.push_back(manifest_.config);
+    std::error_code error;
+    for (const Layer& layer : small) {
+      const bool is_weights = layer.kind == "model" || layer.kind == "adapter";
+      if (is_weights || layer.digest.empty() || fs::exists(store_.blob_path(layer.digest), error)) continue;
+      const auto text = read_whole(store_.find_blob(layer.digest), kMostManifestBytes);
+      if (text) (void)store_.add_bytes(layer.kind, *text);
+    }
+  }
+
+  void add(const std::string& kind, const std::string& text) {
+    auto layer = store_.add_bytes(kind, text);
+    if (layer) {
+      manifest_.layers.push_back(std::move(*layer));
+    } else {
+      status_ = layer.error();
+    }
+  }
+  void replace(const std::string& kind, const std::string& text) {
+    std::erase_if(manifest_.layers, [&](const Layer& layer) { return layer.kind == kind; });
+    if (!text.empty()) add(kind, text);
+  }
+
+  const Store& store_;
+  const Modelfile& definition_;
+  const fs::path folder_;
+  const ByteProgress& progress_;
+  Manifest manifest_;
+  Json parameters_ = Json::object();
+  Status status_;
+};
+
+/// A text of a definition: quoted where it must be.
+std::string quoted(const std::string& text) {
+  const bool is_plain = text.find_first_of("\"\n\r") == std::string::npos && !text.empty() && text.front() != ' ' &&
+                        text.front() != '\t' && text.back() != ' ' && text.back() != '\t';
+  return is_plain ? text : "\"\"\"" + text + "\"\"\"";
+}
+
+}  // namespace
+
+Result<Entry> create_model(const Store& store, const ModelName& name, const Modelfile& definition,
+                           const fs::path& folder, const ByteProgress& progress) {
+  return Creator(store, definition, folder, progress).create(name, nullptr);
+}
+
+Result<Entry> create_model(const Store& store, const ModelName& name, const Modelfile& definition, const Entry& base,
+                           const ByteProgress& progress) {
+  return Creator(store, definition, {}, progress).create(name, &base);
+}
+
+std::string modelfile_text(const Entry& entry) {
+  std::string text = "FROM " + entry.path + "\n";
+  for (const std::string& adapter : entry.adapters) text += "ADAPTER " + adapter + "\n";
+  if (entry.has_template) text += "TEMPLATE " + quoted(entry.template_text) + "\n";
+  if (!entry.system.empty()) text += "SYSTEM " + quoted(entry.system) + "\n";
+  for (const auto& [name, value] : entry.parameters.items())
+    for (const Json& one : value.is_array() ? value : Json::array({value}))
+      text += "PARAMETER " + name + " " + (one.is_string() ? quoted(one.get<std::string>()) : one.dump()) + "\n";
+  for (const Json& message : entry.messages) {
+    if (!message.is_object()) continue;
+    text += "MESSAGE " + message.value("role", "user") + " " + quoted(message.value("content", "")) + "\n";
+  }
+  if (!entry.license.empty()) text += "LICENSE " + quoted(entry.license) + "\n";
+  return text;
+}
+
+}  // namespace hearth_store
