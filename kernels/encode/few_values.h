@@ -2,6 +2,8 @@
 // NVFP4), and of floats.
 #pragma once
 
+#include <cstddef>
+
 #include "kernels/blocks.h"
 #include "kernels/encode/blocks32.h"
 #include "kernels/encode/fit.h"
@@ -162,7 +164,7 @@ void encode_NVFP4(void* blocks, const float* x, const float* w, int64_t n) {
 }
 
 void encode_F32(void* blocks, const float* x, const float*, int64_t n) {
-  __builtin_memcpy(blocks, x, static_cast<uint64_t>(n) * sizeof(float));
+  __builtin_memcpy(blocks, x, static_cast<size_t>(n) * sizeof(float));
 }
 
 /// What is beyond the largest half becomes the largest half: a file must not hold infinities.

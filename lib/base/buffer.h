@@ -64,7 +64,7 @@ class Layout {
     if (base_) ASAN_UNPOISON_MEMORY_REGION(at, bytes);
     if (base_) ASAN_POISON_MEMORY_REGION(at + bytes, static_cast<size_t>(base_ + used_ - at) - bytes);
 #endif
-    return reinterpret_cast<T*>(at);
+    return static_cast<T*>(static_cast<void*>(at));
   }
   uint64_t used() const {
     return used_;

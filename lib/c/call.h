@@ -148,7 +148,7 @@ inline const ThreadPool* pool_of(const HearthThreadPool* pool) {
 /// Items of a caller's array, whose structs say how large they are.
 template <typename Struct>
 const Struct* item(const Struct* items, size_t i) {
-  return reinterpret_cast<const Struct*>(reinterpret_cast<const char*>(items) + i * items->size);
+  return static_cast<const Struct*>(static_cast<const void*>(reinterpret_cast<const char*>(items) + i * items->size));
 }
 
 }  // namespace hearth::c

@@ -64,7 +64,7 @@ class StringTable {
   int32_t find(std::string_view text) const { return find(text, StringKey(text)); }
   int32_t find(std::string_view text, const StringKey& key) const {
     if (slots_.empty()) return -1;
-    for (size_t i = key.hash & mask_;; i = (i + 1) & mask_) {
+    for (size_t i = static_cast<size_t>(key.hash) & mask_;; i = (i + 1) & mask_) {
       const Slot& slot = slots_[i];
       if (slot.id < 0) return -1;
       if (slot.head == key.head && slot.size == text.size() && same_rest(slot, text)) return slot.id;
@@ -72,7 +72,7 @@ class StringTable {
   }
   /// Brings the row of a coming look-up into the cache.
   void prefetch(const StringKey& key) const {
-    if (!slots_.empty()) __builtin_prefetch(&slots_[key.hash & mask_]);
+    if (!slots_.empty()) __builtin_prefetch(&slots_[static_cast<size_t>(key.hash) & mask_]);
   }
   size_t size() const { return size_; }
   uint64_t memory_bytes() const { return heap_bytes(slots_) + heap_bytes(texts_); }

@@ -54,7 +54,7 @@ class WordCache {
     Token tokens[kMaxTokens];
   };
   static_assert(sizeof(Entry) == 64);
-  size_t index(const StringKey& key) const { return (key.hash >> 20) & (entries_.size() - 1); }
+  size_t index(const StringKey& key) const { return static_cast<size_t>(key.hash >> 20) & (entries_.size() - 1); }
 
   std::vector<Entry> entries_;
 };
