@@ -1,4 +1,5 @@
-// Allocations of the test program that fail on demand, all of them counted. Included by one source of a program.
+// Allocations of the test program that fail on demand, all of them counted: what the operators of failing_operators.h
+// do.
 #pragma once
 
 #include <malloc.h>
@@ -70,28 +71,3 @@ inline void release(void* memory) {
 }
 
 }  // namespace hearth::testing
-
-void* operator new(size_t n) {
-  return hearth::testing::allocate_or_throw(n, 1);
-}
-void* operator new(size_t n, std::align_val_t a) {
-  return hearth::testing::allocate_or_throw(n, static_cast<size_t>(a));
-}
-void* operator new(size_t n, const std::nothrow_t&) noexcept {
-  return hearth::testing::allocate_or_fail(n, 1);
-}
-void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
-  return hearth::testing::allocate_or_fail(n, static_cast<size_t>(a));
-}
-void operator delete(void* p) noexcept {
-  hearth::testing::release(p);
-}
-void operator delete(void* p, size_t) noexcept {
-  hearth::testing::release(p);
-}
-void operator delete(void* p, std::align_val_t) noexcept {
-  hearth::testing::release(p);
-}
-void operator delete(void* p, size_t, std::align_val_t) noexcept {
-  hearth::testing::release(p);
-}

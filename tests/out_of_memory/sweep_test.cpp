@@ -8,6 +8,7 @@
 #include "convert/folder_builder.h"
 #include "hearth/c.h"
 #include "hearth/hearth.h"
+#include "out_of_memory/failing_operators.h"
 #include "support/adapter_file.h"
 #include "support/golden.h"
 #include "support/temp_dir.h"

@@ -14,7 +14,8 @@ const keyed = await startServer('--models', modelFolder, '--api-key', 'secret');
 const bare = await startServer();
 const browser = await startBrowser();
 let failed = 0;
-for (const [name, test] of chosen) {
+// Whether a test passes. A busy machine may take longer than a test waits, so one that fails is run once more.
+async function passes(name, test) {
   const context = await browser.newContext({ locale: 'en', viewport: { width: 1280, height: 800 } });
   context.setDefaultTimeout(15_000);
   const tab = await context.newPage();
@@ -31,13 +32,16 @@ for (const [name, test] of chosen) {
     ]);
     if (faults.length > 0) throw new Error(`errors in the page: ${faults.join('; ')}`);
   } catch (error) {
-    ++failed;
     outcome = `FAILED ${faults.join('; ')}\n    ${String(error.stack ?? error).replaceAll('\n', '\n    ')}`;
     if (process.env.SHOTS) await tab.screenshot({ path: `${process.env.SHOTS}/${name.replace(/\W+/g, '_')}.png` }).catch(() => {});
   }
   console.log(`${((performance.now() - start) / 1000).toFixed(1).padStart(5)} s  ${name}: ${outcome}`);
   await tab.unrouteAll({ behavior: 'ignoreErrors' }); // requests in flight end with the page
   await context.close();
+  return outcome === 'ok';
+}
+for (const [name, test] of chosen) {
+  if (!(await passes(name, test)) && !(await passes(name, test))) ++failed;
 }
 await browser.close();
 server.stop();
