@@ -59,7 +59,7 @@ struct LoadedModel {
   uint64_t bytes = 0;  ///< of memory
   double load_seconds = 0;
   std::shared_ptr<AdapterList> adapters{};
-  std::string draft{};  ///< file of the model that guesses ahead; empty: none
+  std::string draft{};               ///< file of the model that guesses ahead; empty: none
   bool infills_by_template = false;  ///< its store's template takes a prompt and a suffix
 };
 

@@ -79,7 +79,7 @@ void remove_empty_folders(fs::path folder, const fs::path& root) {
 }  // namespace
 
 Status Store::check_writable() const {
-  if (own_.empty()) return Error{ErrorCode::kIo, "there is no folder for models: set HEARTH_MODELS, or HOME"};
+  if (own_.empty()) return Error{ErrorCode::kUnsupported, "there is no folder for models: set HEARTH_MODELS, or HOME"};
   std::error_code error;
   fs::create_directories(fs::path(own_) / "blobs", error);
   if (error) return Error{ErrorCode::kIo, own_ + ": cannot be made: " + error.message()};
