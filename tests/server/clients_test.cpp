@@ -78,7 +78,9 @@ class GoldenClients : public ::testing::TestWithParam<Script> {
     ASSERT_TRUE(server_->start());
   }
 
-  ModelStore store_;
+  // A folder of the test's own: the clients copy and make models, and the user's are none of their business.
+  hearth::testing::TempDir own_;
+  ModelStore store_{hearth_store::Store(own_.file("models"))};
   std::unique_ptr<Server> server_;
 };
 
