@@ -327,9 +327,10 @@ SUMS
   deps
   say "building the tool and the tests of real weights in build-test"
   cmake -S . -B build-test "${cmake_options[@]}" -DCMAKE_BUILD_TYPE=Release -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=ON
-  cmake --build build-test --parallel "$jobs" --target hearth_tool hearth_test_real hearth_test_convert
+  cmake --build build-test --parallel "$jobs" --target hearth_tool hearth_test_real hearth_test_convert hearth_test_learn
   HEARTH_REAL=$folder ./build-test/tests/hearth_test_real </dev/null
   HEARTH_REAL=$folder ./build-test/tests/hearth_test_convert --gtest_filter='GoldenRealModels.*' </dev/null
+  HEARTH_REAL=$folder ./build-test/tests/hearth_test_learn --gtest_filter='Learn.ProgramsPrintWhatThePagesShow' </dev/null
   say "a prompt longer than the sliding window"
   ./build-test/hearth run "$folder/gemma-3-270m-q4_k_m.gguf" -f README.md -c 8192 -n 16 --greedy </dev/null
   say "a conversation until the context is full, and on"
