@@ -20,6 +20,7 @@ std::span<const Command> commands() {
       {"inspect", "Show what a model file holds, and the memory that it will take", setup_inspect},
       {"tokenize", "Show the token ids of a text", setup_tokenize},
       {"logits", "Write the logits for a list of tokens", setup_logits},
+      {"explain", "Show one step: tokens, attention, and what each stage of the sampler leaves", setup_explain},
       {"embed", "Turn lines of text into vectors", setup_embed},
       {"perplexity", "Measure how well a model predicts a text, and how far it is from another model",
        setup_perplexity},

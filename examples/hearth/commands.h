@@ -28,6 +28,7 @@ Action setup_grammar(Options& options);
 Action setup_inspect(Options& options);
 Action setup_tokenize(Options& options);
 Action setup_logits(Options& options);
+Action setup_explain(Options& options);
 Action setup_embed(Options& options);
 Action setup_serve(Options& options);
 Action setup_list(Options& options);

@@ -60,5 +60,6 @@
 #include "hearth/c/speculation.h"
 #include "hearth/c/tokenizer.h"
 #include "hearth/c/tool_use.h"
+#include "hearth/c/trace.h"
 
 #endif

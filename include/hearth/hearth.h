@@ -27,4 +27,5 @@
 #include "hearth/threads.h"
 #include "hearth/tokenizer.h"
 #include "hearth/tool_use.h"
+#include "hearth/trace.h"
 #include "hearth/version.h"

@@ -101,6 +101,7 @@ void attention(const ForwardContext& c, int layer, std::span<const BatchToken> b
            {&w.o});
   }
   position_and_store(c, layer, row, batch);
+  if (c.observe_attention != nullptr) (*c.observe_attention)(c, layer, batch);
   if (rows.empty()) return;
   attend(c, layer, batch);
   if (c.arch->gated_queries) gate_heads(c, shape, rows);

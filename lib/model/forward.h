@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -110,6 +111,12 @@ struct Scratch {
 /// Largest number of rows that enter a product of matrices; the longest is HParams::widest_input.
 int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes);
 
+struct ForwardContext;
+
+/// Called on the thread of decode() in every attention stage, once queries are ready and the batch's keys and values
+/// are in the cache; attention_weights() (paged_attention.h) then says what a token sees.
+using AttentionObserver = std::function<void(const ForwardContext& c, int layer, std::span<const BatchToken> batch)>;
+
 /// Everything that stages need, borrowed from the session for the time of one pass.
 struct ForwardContext {
   const Architecture* arch = nullptr;
@@ -124,9 +131,10 @@ struct ForwardContext {
   kernels::KvType v_type = kernels::KvType::kF16;
   bool causal = true;
   bool page_runs = false;  ///< which attention kernel a token takes depends on the tokens of its page alone
-  const LinearObserver* observe_linear = nullptr;  ///< sees every linear layer; nullptr: none
-  const std::atomic<bool>* cancel = nullptr;       ///< looked at before every layer; may be nullptr
-  AdapterPass* adapters = nullptr;                 ///< of this batch; nullptr: it uses none
+  const LinearObserver* observe_linear = nullptr;        ///< sees every linear layer; nullptr: none
+  const AttentionObserver* observe_attention = nullptr;  ///< sees every attention stage; nullptr: none
+  const std::atomic<bool>* cancel = nullptr;             ///< looked at before every layer; may be nullptr
+  AdapterPass* adapters = nullptr;                       ///< of this batch; nullptr: it uses none
 };
 
 /// Computes a batch whose positions the cache has reserved. Writes rows `first_row`... of scratch->hidden and, where

@@ -94,7 +94,56 @@ class PagedAttention {
     }
   }
 
+  /// See attention_weights().
+  void weights(int t, std::span<float> out, int64_t n_positions) const {
+    std::fill(out.begin(), out.end(), -std::numeric_limits<float>::infinity());
+    for (int task = 0; task < shape_.n_kv_heads * tasks_per_kv_head_; ++task) {
+      Queries q = queries(task);
+      q.tokens = {t, 1, false};
+      write_scores(q, out, n_positions);
+    }
+    for (int head = 0; head < shape_.n_heads; ++head) {
+      softmax_with_sink(out.subspan(static_cast<size_t>(head * n_positions), static_cast<size_t>(n_positions)), head);
+    }
+  }
+
  private:
+  /// out[head, pos] = score of the position: the queries attend to it alone, and the running maximum is what they
+  /// found.
+  void write_scores(const Queries& q, std::span<float> out, int64_t n_positions) const {
+    const AttentionWorkspace& space = c_.scratch->workers[0];
+    const AttentionState state = state_at(space.total, q.count());
+    const BatchToken& token = batch_[static_cast<size_t>(q.tokens.first)];
+    const std::span<const PageRef> table = c_.cache->table(layer_, token.seq);
+    gather(q, space);
+    const auto [begin, end] = page_range(q.tokens);
+    for (int index = begin; index < end; ++index) {
+      const PageRef& ref = table[static_cast<size_t>(index)];
+      for (uint64_t slots = visible(ref, index, token.pos); slots != 0; slots &= slots - 1) {
+        const int64_t pos = int64_t{index} * kPageTokens + std::countr_zero(slots);
+        if (pos >= n_positions) continue;
+        std::fill_n(space.visible, q.count(), slots & (~slots + 1));
+        reset(state, q.count(), shape_.v_dim);
+        attend_visible(q, space, state, c_.cache->page(layer_, ref.page, q.kv_head), index);
+        for (int i = 0; i < q.count(); ++i)
+          out[static_cast<size_t>((q.first_head + i) * n_positions + pos)] = state.max[i];
+      }
+    }
+  }
+
+  void softmax_with_sink(std::span<float> row, int head) const {
+    const FloatArray& sinks = c_.weights->layers[static_cast<size_t>(layer_)].sinks;
+    const bool has_sink = !sinks.empty();
+    float max = has_sink ? sinks[static_cast<size_t>(head)] : -std::numeric_limits<float>::infinity();
+    for (const float score : row) max = std::max(max, score);
+    double sum = has_sink ? std::exp(double{sinks[static_cast<size_t>(head)]} - max) : 0.0;
+    for (float& score : row) {
+      score = std::isinf(score) ? 0.0f : std::exp(score - max);
+      sum += double{score};
+    }
+    for (float& share : row) share = sum > 0 ? static_cast<float>(share / sum) : 0.0f;
+  }
+
   /// Queries of a block: many share the decoding of a page, but every thread should find some tasks. What a query
   /// gets does not depend on its block.
   int block_queries() const {
@@ -245,12 +294,15 @@ class PagedAttention {
       if (index + 1 < end && table[static_cast<size_t>(index + 1)].mask != 0) {
         page.next = c_.cache->page(layer_, table[static_cast<size_t>(index + 1)].page, q.kv_head).k;
       }
-      if (c_.arch->alibi_max_bias > 0) {
-        attend_with_bias(q, space, state, page, index);
-      } else {
-        kernels().attend_page(state, space.q, q.count(), page, kernel_shape_, space.visible, nullptr, space.kernel);
-      }
+      attend_visible(q, space, state, page, index);
     }
+  }
+
+  /// One page, whose slots in space.visible the queries see.
+  void attend_visible(const Queries& q, const AttentionWorkspace& space, const AttentionState& state,
+                      const KvPage& page, int index) const {
+    if (c_.arch->alibi_max_bias > 0) return attend_with_bias(q, space, state, page, index);
+    kernels().attend_page(state, space.q, q.count(), page, kernel_shape_, space.visible, nullptr, space.kernel);
   }
 
   /// Runs many queries over pages [begin, end) at once.
@@ -346,6 +398,11 @@ class PagedAttention {
 
 void attend(const ForwardContext& c, int layer, std::span<const BatchToken> batch) {
   PagedAttention(c, layer, batch).run();
+}
+
+void attention_weights(const ForwardContext& c, int layer, std::span<const BatchToken> batch, int t,
+                       std::span<float> weights, int64_t n_positions) {
+  PagedAttention(c, layer, batch).weights(t, weights, n_positions);
 }
 
 }  // namespace hearth

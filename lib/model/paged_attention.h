@@ -31,4 +31,10 @@ inline kernels::AttentionShape attention_shape(const ForwardContext& c, const La
 /// heads[t] = softmax(q k^T * scale + mask) v over the positions that each token sees; q lies in scratch.qkv.
 void attend(const ForwardContext& c, int layer, std::span<const BatchToken> batch);
 
+/// The shares that the heads of one token (row t of the batch) give to positions: weights[head, pos] of [n_heads,
+/// n_positions], 0 where it sees nothing. A row sums to 1, to less where the layer has sinks. For people to look at:
+/// every position costs what 64 cost in attend().
+void attention_weights(const ForwardContext& c, int layer, std::span<const BatchToken> batch, int t,
+                       std::span<float> weights, int64_t n_positions);
+
 }  // namespace hearth

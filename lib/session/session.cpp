@@ -26,7 +26,8 @@ ForwardContext Session::Impl::context() {
           static_cast<kernels::KvType>(options.v_type),
           m.hp.causal,
           options.reuse_prefixes,
-          observe_linear ? &observe_linear : nullptr};
+          observe_linear ? &observe_linear : nullptr,
+          observe_attention ? &observe_attention : nullptr};
 }
 
 Status Session::Impl::check(std::span<const BatchToken> batch) const {

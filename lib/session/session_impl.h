@@ -44,8 +44,9 @@ struct Session::Impl {
   MatmulScratch matmul_scratch;
   std::vector<RopeTable> ropes;
   AdapterSet adapters;
-  int n_rows = 0;                 ///< rows of logits that the last decode() left
-  LinearObserver observe_linear;  ///< may be empty
+  int n_rows = 0;                       ///< rows of logits that the last decode() left
+  LinearObserver observe_linear;        ///< may be empty
+  AttentionObserver observe_attention;  ///< may be empty
 };
 
 /// The way into a session for other parts of the library and for tests.

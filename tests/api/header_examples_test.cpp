@@ -197,6 +197,13 @@ void session_h(const hearth::Result<hearth::Model>& model) {
   });
 }
 
+int trace_h(hearth::Session& session, const hearth::Result<std::vector<hearth::Token>>& ids) {
+  auto seen = hearth::trace_attention(session, *ids);
+  if (!seen) return fail(seen.error());
+  for (int32_t pos = 0; pos < seen->n_positions; ++pos) show(pos, seen->values[pos]);  // of the first head
+  return seen->n_positions;
+}
+
 bool speculation_h(const hearth::Result<hearth::Model>& model) {
   auto session = hearth::Session::create(*model, {.n_logits = 17});  // room for drafts of 16 tokens
   auto lookup = hearth::Speculator::lookup();
@@ -329,6 +336,10 @@ TEST_F(HeaderExamplesRun, SamplerAndGenerator) {
   EXPECT_EQ(chat_parser_h(*chat_template, "", "Yes."), 4u);
   const std::string tools = R"([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}])";
   EXPECT_TRUE(tool_use_h(model, *chat_template, tools, {{.role = "user", .content = "Hi"}}));
+}
+
+TEST_F(HeaderExamplesRun, Trace) {
+  EXPECT_EQ(trace_h(*session, std::vector<Token>{1, 2, 3}), 3);
 }
 
 TEST_F(HeaderExamplesRun, WithAModel) {

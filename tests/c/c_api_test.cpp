@@ -565,6 +565,32 @@ TEST_F(CInterfaceTest, MeasuresAText) {
   hearth_importance_matrix_free(matrix);
 }
 
+TEST_F(CInterfaceTest, TellsWhatATokenAttendsTo) {
+  const auto ids = encode("Anna has a red kite");
+  auto options = with_defaults(hearth_trace_options_init);
+  EXPECT_EQ(options.layer, -1);
+  options.seq = 1;
+  options.layer = 2;
+  HearthAttentionWeights shape{};
+  shape.size = sizeof shape;
+  float* values = nullptr;
+  ASSERT_EQ(hearth_trace_attention(session_, ids.data(), ids.size(), &options, &shape, &values, &error_), HEARTH_OK)
+      << error_.message;
+  auto session = Session::create(*Model::open(kModel), {.n_ctx = 256, .n_threads = 1});
+  const auto expected = trace_attention(*session, ids, {.layer = 2});
+  ASSERT_TRUE(expected) << expected.error().message;
+  EXPECT_EQ(shape.layer, 2);
+  EXPECT_EQ(shape.n_heads, expected->n_heads);
+  EXPECT_EQ(shape.n_positions, static_cast<int32_t>(ids.size()));
+  for (size_t i = 0; i < expected->values.size(); ++i) ASSERT_EQ(values[i], expected->values[i]) << i;
+  hearth_free(values);
+  options.layer = 99;
+  EXPECT_EQ(hearth_trace_attention(session_, ids.data(), ids.size(), &options, &shape, &values, &error_),
+            HEARTH_INVALID_ARGUMENT);
+  EXPECT_EQ(hearth_trace_attention(session_, ids.data(), ids.size(), nullptr, nullptr, nullptr, &error_),
+            HEARTH_INVALID_ARGUMENT);
+}
+
 TEST(CInterfaceAlone, ListsWhatThereIs) {
   HearthIsaInfo isa{};
   isa.size = sizeof isa;

@@ -172,6 +172,7 @@ const std::map<std::string, std::string>& exceptions() {
       {"Candidates.items", "a function, hearth_candidates_items"},
       {"Embedding.values", "embed() fills one array of all vectors, with n_tokens"},
       {"Embedding.n_tokens", "likewise"},
+      {"AttentionWeights.values", "an out-parameter of hearth_trace_attention"},
       {"ToolGrammar.grammar", "out-parameters of hearth_tool_use_grammar, with after"},
       {"ToolGrammar.after", "likewise"},
       {"PerplexityReport.divergence", "an out-parameter of hearth_measure_perplexity"},

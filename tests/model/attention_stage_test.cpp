@@ -2,8 +2,10 @@
 // gated queries, keys and values of another layer.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <numeric>
 
+#include "lib/model/paged_attention.h"
 #include "support/stage_world.h"
 
 namespace hearth {
@@ -30,11 +32,18 @@ const testing::TinyModel::Tensor& tensor(const FamilyModel& family, int layer, c
   return family.tiny.tensors.at("blk." + std::to_string(layer) + "." + name);
 }
 
-/// Output of one query head of token t over keys and values [n][kv heads * dim].
+/// What is expected of one token.
+struct Outcome {
+  Vec y;
+  std::vector<Vec> shares;  ///< [head][position] of attention
+};
+
+/// Output of one query head of token t over keys and values [n][kv heads * dim]; shares [n] of the values in it.
 Vec attend_head(const Expected& e, size_t head, const Vec& q, const std::vector<Vec>& keys,
-                const std::vector<Vec>& values, size_t t) {
+                const std::vector<Vec>& values, size_t t, Vec& shares) {
   const size_t kv = head / (kHeads / kKvHeads) * kDim;
   Vec out(kDim, 0.0);
+  shares.assign(keys.size(), 0.0);
   double sum = e.sinks.empty() ? 0.0 : std::exp(double{e.sinks[head]});
   for (size_t s = 0; s < keys.size(); ++s) {
     const auto distance = static_cast<int>(t) - static_cast<int>(s);
@@ -42,16 +51,19 @@ Vec attend_head(const Expected& e, size_t head, const Vec& q, const std::vector<
     double score = testing::dot(q.data(), keys[s].data() + kv, kDim) * e.scale;
     if (e.cap > 0) score = e.cap * std::tanh(score / e.cap);
     sum += std::exp(score);
+    shares[s] = std::exp(score);
     for (size_t d = 0; d < kDim; ++d) out[d] += std::exp(score) * values[s][kv + d];
   }
   for (double& value : out) value /= sum;
+  for (double& share : shares) share /= sum;
   return out;
 }
 
-/// y of every token, from inputs h of the layer and of the layer whose keys and values are read.
-std::vector<Vec> oracle(const FamilyModel& family, const Expected& e, const std::vector<Vec>& h,
-                        const std::vector<Vec>& kv_h) {
-  std::vector<Vec> keys, values, outputs;
+/// Of every token, from inputs h of the layer and of the layer whose keys and values are read.
+std::vector<Outcome> oracle(const FamilyModel& family, const Expected& e, const std::vector<Vec>& h,
+                            const std::vector<Vec>& kv_h) {
+  std::vector<Vec> keys, values;
+  std::vector<Outcome> outcomes;
   for (const Vec& row : kv_h) {
     keys.push_back(testing::times(tensor(family, e.kv_layer, "attn_k.weight"), row));
     values.push_back(testing::times(tensor(family, e.kv_layer, "attn_v.weight"), row));
@@ -59,15 +71,17 @@ std::vector<Vec> oracle(const FamilyModel& family, const Expected& e, const std:
   for (size_t t = 0; t < h.size(); ++t) {
     const Vec q = testing::times(tensor(family, e.layer, "attn_q.weight"), h[t]);
     Vec heads;
+    Outcome token{{}, std::vector<Vec>(kHeads)};
     for (size_t head = 0; head < kHeads; ++head) {
       const double* own = q.data() + head * kDim * (e.gated ? 2 : 1);
-      Vec out = attend_head(e, head, Vec(own, own + kDim), keys, values, t);
+      Vec out = attend_head(e, head, Vec(own, own + kDim), keys, values, t, token.shares[head]);
       for (size_t d = 0; d < kDim && e.gated; ++d) out[d] *= testing::sigmoid(own[kDim + d]);
       heads.insert(heads.end(), out.begin(), out.end());
     }
-    outputs.push_back(testing::times(tensor(family, e.layer, "attn_output.weight"), heads));
+    token.y = testing::times(tensor(family, e.layer, "attn_output.weight"), heads);
+    outcomes.push_back(std::move(token));
   }
-  return outputs;
+  return outcomes;
 }
 
 std::vector<BatchToken> tokens_at(int32_t pos, int n) {
@@ -76,11 +90,21 @@ std::vector<BatchToken> tokens_at(int32_t pos, int n) {
   return batch;
 }
 
-/// The stage over n tokens, `step` at a time, is what the oracle says.
+/// What the stage that has just run attended to, as attention_weights() tells: [head, position] of the batch's last.
+std::vector<float> weights_seen(StageWorld& world, int layer, std::span<const BatchToken> batch) {
+  const int64_t n_positions = batch.back().pos + 1;
+  std::vector<float> weights(kHeads * static_cast<size_t>(n_positions), -1.0f);
+  attention_weights(world.c, layer, batch, static_cast<int>(batch.size()) - 1, weights, n_positions);
+  return weights;
+}
+
+/// The stage over n tokens, `step` at a time, is what the oracle says, and so are the weights of the last token of each
+/// step.
 void expect_stage(const Architecture& arch, const FamilyModel& family, const Expected& e, int n, int step) {
   StageWorld world(arch, family.tiny);
   std::vector<Vec> h, kv_h;
   std::vector<std::vector<float>> outputs;
+  std::map<size_t, std::vector<float>> weights;  // by token
   const size_t width = FamilyModel::kWidth;
   for (int at = 0; at < n; at += step) {
     const auto batch = tokens_at(at, std::min(step, n - at));
@@ -97,6 +121,7 @@ void expect_stage(const Architecture& arch, const FamilyModel& family, const Exp
                                                                   90u + static_cast<unsigned>(at));
     h.insert(h.end(), own.begin(), own.end());
     attention(world.c, e.layer, batch, rows);
+    weights[static_cast<size_t>(batch.back().pos)] = weights_seen(world, e.layer, batch);
     for (size_t i = 0; i < batch.size(); ++i) {
       const float* y = world.scratch().y + i * width;
       outputs.emplace_back(y, y + width);
@@ -104,8 +129,14 @@ void expect_stage(const Architecture& arch, const FamilyModel& family, const Exp
   }
   const auto expected = oracle(family, e, h, kv_h);
   for (size_t t = 0; t < expected.size(); ++t) {
-    testing::expect_close(outputs[t].data(), expected[t],
-                          std::string(arch.name) + " token " + std::to_string(t) + " by " + std::to_string(step));
+    const std::string what = std::string(arch.name) + " token " + std::to_string(t) + " by " + std::to_string(step);
+    testing::expect_close(outputs[t].data(), expected[t].y, what);
+    if (weights.count(t) == 0) continue;
+    for (size_t head = 0; head < kHeads; ++head) {
+      Vec shares = expected[t].shares[head];
+      shares.resize(t + 1);  // those after it, which a causal layer does not see, were not computed yet
+      testing::expect_close(weights[t].data() + head * (t + 1), shares, what + ", weights of a head");
+    }
   }
 }
 

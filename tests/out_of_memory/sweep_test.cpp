@@ -114,6 +114,17 @@ void decode() {
   }
 }
 
+void trace() {
+  Session session = make_session();
+  const std::vector<Token> ids = {3, 5, 7, 9};
+  const auto call = [&] {
+    session.cache().clear();
+    return trace_attention(session, ids);
+  };
+  sweep(call, [](const AttentionWeights& seen) { return std::to_string(seen.values.back()); });
+  sweep([&] { return trace_attention(session, ids, {.layer = 99}); }, [](const AttentionWeights&) { return ""; });
+}
+
 void generate() {
   Session session = make_session();
   GenerateOptions options{.max_tokens = 6};
@@ -530,6 +541,7 @@ const Case kCases[] = {
     {"CreateASession", create_a_session},
     {"Adapters", adapters},
     {"Decode", decode},
+    {"Trace", trace},
     {"Generate", generate},
     {"Chat", chat},
     {"CompileAndRender", compile_and_render},

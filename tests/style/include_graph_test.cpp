@@ -38,6 +38,7 @@ const std::map<std::string, std::string> kRoomOfHeader = {
     {"model.h", "model"},
     {"sampler.h", "sample"},
     {"session.h", "session"},
+    {"trace.h", "session"},
     {"generator.h", "session"},
     {"speculation.h", "session"},
     {"embedder.h", "session"},
