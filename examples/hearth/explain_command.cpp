@@ -263,11 +263,9 @@ Action setup_explain(Options& options) {
   values->session.declare(options);
   values->sampling.declare(options);
   options.footer(
-      "The heat line shows how much of each position the last token takes in (softmax of query times key): the mean "
-      "of\n"
-      "all query heads of one layer, the largest share the warmest. Stages stand in the order in which they act; "
-      "those\n"
-      "that are off are left out.");
+      "The heat line shows how much of each position the last token takes in (softmax of query times key): the\n"
+      "mean of all query heads of one layer, the largest share the warmest. Stages stand in the order in which they\n"
+      "act; those that are off are left out. Without -c the context is as long as text and steps.");
   return [values, options] {
     values->has_text = options.given("text");
     return explain(*values);

@@ -25,7 +25,8 @@ TEST(Readme, HoldsTheQuickstartProgram) {
 }
 
 TEST(Readme, AndContributingNameFilesThatExist) {
-  const std::string readme = read_file(source_dir() / "README.md") + read_file(source_dir() / "CONTRIBUTING.md");
+  std::string readme;
+  for (const char* page : {"README.md", "README.zh-TW.md", "CONTRIBUTING.md"}) readme += read_file(source_dir() / page);
   const std::regex path("`((?:include|lib|kernels|examples|tests|cmake|benchmarks)/[A-Za-z0-9_./-]+)`");
   int n_paths = 0;
   for (std::sregex_iterator it(readme.begin(), readme.end(), path), end; it != end; ++it, ++n_paths) {
@@ -36,15 +37,18 @@ TEST(Readme, AndContributingNameFilesThatExist) {
 
 /// The table of families has exactly the architectures that the library opens.
 TEST(Readme, ListsTheModelsThatRun) {
-  const std::string readme = read_file(source_dir() / "README.md");
-  const size_t begin = readme.find("| family |"), end = readme.find("\n\n", begin);
-  ASSERT_NE(begin, std::string::npos);
-  const std::string table = readme.substr(begin, end - begin);
-  std::set<std::string> listed;
-  const std::regex name("`([a-z0-9_-]+)`");
-  for (std::sregex_iterator it(table.begin(), table.end(), name), none; it != none; ++it) listed.insert((*it)[1].str());
-  const std::vector<std::string> known = Model::architectures();
-  EXPECT_EQ(listed, std::set<std::string>(known.begin(), known.end()));
+  for (const char* page : {"README.md", "README.zh-TW.md"}) {
+    const std::string readme = read_file(source_dir() / page);
+    const size_t begin = readme.find("| `general.architecture` |"), end = readme.find("\n\n", begin);
+    ASSERT_NE(begin, std::string::npos) << page;
+    const std::string table = readme.substr(readme.find('\n', begin), end - readme.find('\n', begin));
+    std::set<std::string> listed;
+    const std::regex name("`([a-z0-9_-]+)`");
+    for (std::sregex_iterator it(table.begin(), table.end(), name), none; it != none; ++it)
+      listed.insert((*it)[1].str());
+    const std::vector<std::string> known = Model::architectures();
+    EXPECT_EQ(listed, std::set<std::string>(known.begin(), known.end())) << page;
+  }
 }
 
 }  // namespace
