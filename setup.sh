@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # hearth on a Debian or Ubuntu machine, one step a command. Every step may be repeated.
 set -euo pipefail
+called_from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
@@ -122,37 +123,73 @@ install_tool() {
     esac
     shift
   done
+  case $prefix in /*) ;; *) prefix=$called_from/$prefix ;; esac
   build_documents
   cmake --install build --prefix "$prefix" --component tool
   say "installed: $prefix/bin/hearth"
   case :$PATH: in *:$prefix/bin:*) ;; *) say "note: $prefix/bin is not on your PATH" ;; esac
   if [ "$service" = no ]; then return; fi
-  unit=$(service_folder)/hearth.service
+  unit=${DESTDIR:-}$(service_folder)/hearth.service
   mkdir -p "$(dirname "$unit")"
-  cat >"$unit" <<UNIT
+  service_unit "$prefix/bin/hearth" >"$unit"
+  say "installed: $unit"
+  if [ -n "${DESTDIR:-}" ]; then return; fi  # somebody makes a package
+  service_control daemon-reload
+  service_control enable --now hearth
+}
+
+# service_unit PROGRAM: the unit, for the system or for this user. The system's runs as nobody in particular, with models in
+# /var/lib/hearth, and can change nothing else; a user's sees what the user does.
+service_unit() {
+  local target=default.target
+  if [ "$(id -u)" -eq 0 ]; then target=multi-user.target; fi
+  cat <<UNIT
 [Unit]
 Description=hearth: language models over HTTP
 After=network.target
 
 [Service]
 Type=notify
-ExecStart=$prefix/bin/hearth serve
+ExecStart="$(printf %s "$1" | sed 's/[\\"]/\\&/g; s/[%]/&&/g; s/[$]/&&/g')" serve
 ExecReload=/bin/kill -HUP \$MAINPID
+TimeoutStopSec=40
 Restart=on-failure
+RestartSec=2
+LimitNOFILE=8192
 NoNewPrivileges=yes
+UNIT
+  if [ "$(id -u)" -eq 0 ]; then
+    cat <<UNIT
+DynamicUser=yes
+StateDirectory=hearth
+Environment=HEARTH_MODELS=/var/lib/hearth/models
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+CapabilityBoundingSet=
+SystemCallFilter=@system-service
+SystemCallArchitectures=native
+UNIT
+  fi
+  cat <<UNIT
 
 [Install]
-WantedBy=$(if [ "$(id -u)" -eq 0 ]; then echo multi-user.target; else echo default.target; fi)
+WantedBy=$target
 UNIT
-  say "installed: $unit"
-  service_control daemon-reload
-  service_control enable --now hearth
 }
 
 uninstall_tool() {
   local unit
   unit=$(service_folder)/hearth.service
-  if [ -f "$unit" ] && grep -q 'bin/hearth serve$' "$unit"; then
+  if [ -f "$unit" ] && grep -q 'bin/hearth"* serve$' "$unit"; then
     service_control disable --now hearth
     rm -f "$unit"
     service_control daemon-reload
