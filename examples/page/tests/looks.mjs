@@ -120,6 +120,46 @@ export const tests = {
     assert.equal(await page.locator('.message').count(), 0);
   },
 
+  async 'write, send, stop, edit and branch by keys alone'({ page }) {
+    // The hands never leave the keyboard: whatever has the focus gets the keys.
+    const keys = async (...names) => {
+      for (const name of names) await page.keyboard.press(name);
+    };
+    const focusOn = async (label) => {
+      for (let i = 0; i < 80; ++i) {
+        const name = await page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
+        if (name === label) return;
+        await keys('Tab');
+      }
+      assert.fail(`${label} cannot be reached by Tab`);
+    };
+    await page.locator('#message:focus').waitFor();
+    await keys('Alt+P');
+    await page.locator('.panel .check input').focus(); // "go on behind the end": a long answer, so that there is time
+    await keys('Space', 'Alt+P');
+    await focusOn('Message');
+    await page.keyboard.type('Tell me a story.');
+    await keys('Enter');
+    await page.waitForFunction(() => (document.querySelector('.message.assistant .markdown')?.textContent ?? '').length > 5);
+    await focusOn('Stop');
+    await keys('Enter');
+    await page.locator('.message.assistant .stats', { hasText: 'stopped' }).waitFor();
+    await idle(page);
+    // The last message of one's own is mended, and sent again: another branch, and there is a way back.
+    await focusOn('Message');
+    await keys('ArrowUp');
+    await page.locator('.editor textarea:focus').waitFor();
+    await keys('Control+A');
+    await page.keyboard.type('Tell me another.');
+    await keys('Control+Enter');
+    await page.waitForFunction(() => (document.querySelector('.message.assistant .markdown')?.textContent ?? '').length > 5);
+    await keys('Escape');
+    await page.locator('.message.assistant .stats', { hasText: 'stopped' }).waitFor();
+    await focusOn('Previous branch');
+    await keys('Enter');
+    await page.locator('.message.user', { hasText: 'Tell me a story.' }).waitFor();
+  },
+
   async 'a phone, and text at 200 %'({ page }) {
     await showSample(page);
     for (const [width, height, size] of [[360, 700, '100%'], [1280, 800, '200%'], [640, 400, '100%'], [320, 640, '100%']]) {
