@@ -20,7 +20,7 @@ struct ServeCommand {
   hearth_server::ServeSettings settings;
   SessionSettings session;
   std::vector<std::string> more_models;
-  int32_t port = 0, parallel = 0, max_queue = 256, max_loaded = 0;
+  int32_t port = 0, parallel = 0, max_queue = 256, max_loaded = 0, max_upload = 256;
   DraftSettings drafts;
   std::string flash_attention, gpu_layers;
   bool batch_invariant = false;
@@ -42,11 +42,13 @@ int ServeCommand::run(const Options&) {
   settings.max_draft = drafts.max_draft;
   settings.max_queue = max_queue;
   settings.max_loaded = max_loaded;
+  settings.max_upload = max_upload;
   for (const std::string& text : session.adapters.loras) settings.loras.push_back(split_scale(text));
   if (!session.adapters.control_vectors.empty()) return fail_usage("serve: --control-vector is not offered here");
   settings.models.insert(settings.models.end(), more_models.begin(), more_models.end());
   if (parallel < 0 || parallel > 256) return fail_usage("--parallel must be between 1 and 256");
   if (max_queue < 1 || max_queue > 100000) return fail_usage("--max-queue must be between 1 and 100000");
+  if (max_upload < 0 || max_upload > 100000) return fail_usage("--max-upload must be between 0 and 100000");
   if (!gpu_layers.empty() && gpu_layers != "0") show_warning("-ngl: there is no GPU here; every layer runs on the CPU");
   catch_interrupts();
   return hearth_server::serve(settings, *interrupt_flag());
@@ -68,6 +70,8 @@ Action setup_serve(Options& options) {
   options.add("--np,--parallel", command->parallel, "Answers written at once (0: 4); each has the context of -c");
   options.add("--max-queue", command->max_queue, "Requests of a model that may wait; more are refused");
   options.add("--max-loaded", command->max_loaded, "Models in memory at once (0: 3)");
+  options.add("--max-upload", command->max_upload,
+              "Gigabytes of a file that clients upload (/api/blobs); 0: they may not");
   options.add("--batch-invariant", command->batch_invariant,
               "Answers do not depend on what is answered beside them, to the last bit (slower)");
   options.add("--keep-alive", s.keep_alive, "Unload a model after so long without requests, as 5m, 1h, -1 (never)");

@@ -20,13 +20,22 @@ namespace hearth_server {
 
 using LogNotes = std::vector<std::pair<std::string, std::string>>;
 
+/// Takes a body that is not kept in memory, piece by piece.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  /// False: no more of it is wanted, and the answer says why.
+  virtual bool add(std::string_view bytes) = 0;
+};
+
 struct HttpRequest {
   std::string method;                                        ///< "GET", ...
   std::string path;                                          ///< percent-decoded, without the query
   std::string query;                                         ///< as written, without "?"
   std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case, values trimmed
   std::string body;
-  std::string peer;  ///< address of the client, for logs
+  std::shared_ptr<BodySink> sink;  ///< given: the body went there instead
+  std::string peer;                ///< address of the client, for logs
   /// What those who answer want to have in the log beside the rest: names and JSON values.
   std::shared_ptr<LogNotes> notes = std::make_shared<LogNotes>();
 
@@ -63,16 +72,17 @@ std::string percent_decode(std::string_view text, bool plus_is_space = false);
 std::string query_value(std::string_view query, std::string_view name);
 
 struct HttpLimits {
-  size_t max_head = 64 << 10;     ///< bytes of request line and headers
-  size_t max_body = 32 << 20;     ///< bytes
-  size_t max_bodies = 256 << 20;  ///< bytes of all bodies that are being received or answered
-  double head_seconds = 20;       ///< from its first byte to its last
-  double body_seconds = 10;       ///< for a short body, ...
-  double body_rate = 64 << 10;    ///< ... and bytes per second that a longer one comes with at least
-  double stall_seconds = 60;      ///< a reader that takes nothing for so long is left
-  double idle_seconds = 120;      ///< between two requests of a connection
-  size_t max_connections = 4000;  ///< more wait to be accepted
-  size_t max_threads = 512;       ///< workers: requests being answered at once
+  size_t max_head = 64 << 10;                 ///< bytes of request line and headers
+  size_t max_body = 32 << 20;                 ///< bytes
+  size_t max_bodies = 256 << 20;              ///< bytes of all bodies that are being received or answered
+  uint64_t max_upload = uint64_t{256} << 30;  ///< bytes of a body that goes to a sink
+  double head_seconds = 20;                   ///< from its first byte to its last
+  double body_seconds = 10;                   ///< for a short body, ...
+  double body_rate = 64 << 10;                ///< ... and bytes per second that a longer one comes with at least
+  double stall_seconds = 60;                  ///< a reader that takes nothing for so long is left
+  double idle_seconds = 120;                  ///< between two requests of a connection
+  size_t max_connections = 4000;              ///< more wait to be accepted
+  size_t max_threads = 512;                   ///< workers: requests being answered at once
 };
 
 /// Tells whether the client of the request that this thread answers is still there.
@@ -83,6 +93,12 @@ class HttpServer {
   struct Handlers {
     /// Looks at a request before its body is read; true: `reply` is the answer, and the body is not wanted.
     std::function<bool(const HttpRequest&, HttpReply& reply)> refuse;
+    /// Whether a request without a body is answered in a moment, without waiting and without computing. Such requests
+    /// are answered by the thread that waits for connections; while others are being answered, they get a small share
+    /// of one processor and wait for the rest (milliseconds), so that many of them do not slow an answer down.
+    std::function<bool(std::string_view method, std::string_view path)> is_small;
+    /// Where the body of a request goes; null: into memory. Must not throw.
+    std::function<std::shared_ptr<BodySink>(const HttpRequest&)> sink;
     /// Answers a request. Must not throw.
     std::function<HttpReply(HttpRequest&, const StillThere&)> answer;
     /// After an answer was sent: for the log. `bytes` of its body.

@@ -101,6 +101,39 @@ bool Connection::has_head(size_t from) const {
   return in_.find("\n\r\n", from) != std::string::npos || in_.find("\n\n", from) != std::string::npos;
 }
 
+std::pair<std::string_view, std::string_view> Connection::bare_request() const {
+  const std::string_view rest = std::string_view(in_).substr(at_);
+  const size_t end = std::min(rest.find("\n\r\n"), rest.find("\n\n"));
+  if (end == std::string_view::npos) return {};
+  const std::string head = lower(rest.substr(0, end));
+  for (const char* name : {"\ncontent-length", "\ntransfer-encoding", "\nexpect"})
+    if (head.find(name) != std::string::npos) return {};
+  const size_t first = rest.find(' '), second = rest.find_first_of(" ?\r\n", first + 1);
+  if (first >= end || second >= end) return {};
+  return {rest.substr(0, first), rest.substr(first + 1, second - first - 1)};
+}
+
+bool Connection::flush() {
+  collecting_ = false;
+  while (!out_.empty() && !broken_) {
+    const ssize_t n = ::send(fd_, out_.data(), out_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0) {
+      out_.erase(0, static_cast<size_t>(n));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return false;
+    } else if (errno != EINTR) {
+      broken_ = true;
+    }
+  }
+  return true;
+}
+
+bool Connection::finish_flush() {
+  const std::string rest = std::move(out_);
+  out_.clear();
+  return send_all(rest);
+}
+
 bool Connection::take_in() {
   char buffer[16 << 10];
   const ssize_t n = ::recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
@@ -138,7 +171,7 @@ Connection::Read Connection::read_head(HttpRequest& request) {
   const auto deadline =
       begun ? head_begun_ + (in_seconds(limits_.head_seconds) - Clock::now()) : in_seconds(limits_.head_seconds);
   head_begun_ = {};
-  fault_status_ = 0, body_bytes_ = 0, chunked_ = false;
+  fault_status_ = 0, body_bytes_ = 0, body_taken_ = 0, chunked_ = false, body_left_ = false;
   request.peer = peer_;
   std::string line;
   do {  // empty lines before a request are borne
@@ -220,51 +253,70 @@ Connection::Read Connection::parse_framing(const HttpRequest& request) {
 
 Connection::Read Connection::read_body(HttpRequest& request) {
   if (!has_body()) return Read::kRequest;
-  if (body_bytes_ > limits_.max_body) {
-    return fault(413, "the body has " + std::to_string(body_bytes_) + " bytes, but " +
-                          std::to_string(limits_.max_body) + " are the limit");
+  const uint64_t limit = request.sink ? limits_.max_upload : limits_.max_body;
+  if (body_bytes_ > limit) {
+    return fault(
+        413, "the body has " + std::to_string(body_bytes_) + " bytes, but " + std::to_string(limit) + " are the limit");
   }
   if (lower(request.header_or_empty("expect")) == "100-continue" && !send_all("HTTP/1.1 100 Continue\r\n\r\n")) {
     return Read::kClosed;
   }
-  const double n_bytes = static_cast<double>(chunked_ ? limits_.max_body : body_bytes_);
-  const auto deadline = in_seconds(limits_.body_seconds + n_bytes / limits_.body_rate);
-  return chunked_ ? read_chunks(request, deadline) : read_length(request, deadline);
+  body_begun_ = Clock::now();
+  return chunked_ ? read_chunks(request) : read_length(request);
 }
 
-Connection::Read Connection::read_length(HttpRequest& request, Clock::time_point deadline) {
-  while (request.body.size() < body_bytes_) {
-    if (!has_input() && !fill(deadline)) return fault(408, "the body did not come in time");
-    const size_t n = std::min(body_bytes_ - request.body.size(), in_.size() - at_);
+/// When the next bytes are too late. What goes to a sink may be very long: there, what has come gives time for more.
+Clock::time_point Connection::body_deadline(const HttpRequest& request) const {
+  const uint64_t n_bytes = request.sink ? body_taken_ : chunked_ ? limits_.max_body : body_bytes_;
+  const double seconds = limits_.body_seconds + static_cast<double>(n_bytes) / limits_.body_rate;
+  return body_begun_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+/// Takes `n` bytes that have come. kRequest: go on, unless has_unread_body().
+Connection::Read Connection::take_body(HttpRequest& request, size_t n) {
+  const std::string_view bytes = std::string_view(in_).substr(at_, n);
+  if (request.sink) {
+    body_left_ = !request.sink->add(bytes);
+  } else {
     if (!reserve(n)) return fault(503, kTooManyBodies);
-    request.body.append(in_, at_, n);
-    at_ += n;
+    request.body.append(bytes);
+  }
+  at_ += n, body_taken_ += n;
+  return Read::kRequest;
+}
+
+Connection::Read Connection::read_length(HttpRequest& request) {
+  while (body_taken_ < body_bytes_ && !body_left_) {
+    if (!has_input() && !fill(body_deadline(request))) return fault(408, "the body did not come in time");
+    const size_t n = static_cast<size_t>(std::min<uint64_t>(body_bytes_ - body_taken_, in_.size() - at_));
+    if (const Read read = take_body(request, n); read != Read::kRequest) return read;
   }
   return Read::kRequest;
 }
 
-Connection::Read Connection::read_chunks(HttpRequest& request, Clock::time_point deadline) {
+Connection::Read Connection::read_chunks(HttpRequest& request) {
   std::string line;
+  const uint64_t limit = request.sink ? limits_.max_upload : limits_.max_body;
   for (;;) {
-    if (!read_line(line, 1 << 10, deadline)) return fault(400, "the body is cut off");
+    if (!read_line(line, 1 << 10, body_deadline(request))) return fault(400, "the body is cut off");
     size_t n = 0;
     const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), n, 16);
     if (error != std::errc() || end == line.data()) return fault(400, "the length of a chunk is no number");
-    if (n > limits_.max_body || request.body.size() + n > limits_.max_body) {
-      return fault(413, "the body is longer than " + std::to_string(limits_.max_body) + " bytes");
+    if (n > limit || body_taken_ + n > limit) {
+      return fault(413, "the body is longer than " + std::to_string(limit) + " bytes");
     }
     if (n == 0) break;
-    if (!reserve(n)) return fault(503, kTooManyBodies);
     for (size_t left = n; left > 0;) {
-      if (!has_input() && !fill(deadline)) return fault(408, "the body did not come in time");
+      if (!has_input() && !fill(body_deadline(request))) return fault(408, "the body did not come in time");
       const size_t part = std::min(left, in_.size() - at_);
-      request.body.append(in_, at_, part);
-      at_ += part, left -= part;
+      if (const Read read = take_body(request, part); read != Read::kRequest || body_left_) return read;
+      left -= part;
     }
-    if (!read_line(line, 2, deadline) || !line.empty()) return fault(400, "a chunk is longer than it says");
+    if (!read_line(line, 2, body_deadline(request)) || !line.empty())
+      return fault(400, "a chunk is longer than it says");
   }
   for (int i = 0; i < 64; ++i) {  // trailers, which mean nothing here
-    if (!read_line(line, 8 << 10, deadline)) return fault(400, "the body is cut off");
+    if (!read_line(line, 8 << 10, body_deadline(request))) return fault(400, "the body is cut off");
     if (line.empty()) return Read::kRequest;
   }
   return fault(431, "the body has too many trailers");
@@ -273,6 +325,7 @@ Connection::Read Connection::read_chunks(HttpRequest& request, Clock::time_point
 // --- writing -----------------------------------------------------------------------------------------------------
 
 bool Connection::send_all(std::string_view data) {
+  if (collecting_) return out_.append(data), !broken_;
   while (!data.empty() && !broken_) {
     const ssize_t n = ::send(fd_, data.data(), data.size(), MSG_NOSIGNAL);
     if (n > 0) {

@@ -36,6 +36,8 @@ class Connection final : public StreamWriter {
   /// Reads the body that the head promised.
   Read read_body(HttpRequest& request);
   bool has_body() const { return chunked_ || body_bytes_ > 0; }
+  /// A part of the body was not read: its sink wanted no more.
+  bool has_unread_body() const { return body_left_; }
   /// The body is not needed any more.
   void release_body();
   /// The body was announced with "Expect: 100-continue", or is wanted all the same.
@@ -54,11 +56,21 @@ class Connection final : public StreamWriter {
   bool has_input() const { return at_ < in_.size(); }
   /// The head of the next request has come, too (its end at `from` or behind it).
   bool has_head(size_t from = 0) const;
+  /// Method and path of the next request, whose head has come, if it has no body; empty otherwise.
+  std::pair<std::string_view, std::string_view> bare_request() const;
+  /// From now on what is sent is kept, until flush().
+  void begin_collect() { collecting_ = true; }
+  bool is_collecting() const { return collecting_; }
+  /// Sends what was kept, as far as that goes without waiting; false: some is left. finish_flush() waits for it.
+  bool flush();
+  bool finish_flush();
   /// Nobody reads from now on but take_in().
   void begin_wait();
   int fd() const { return fd_; }
   const std::string& peer() const { return peer_; }
   Clock::time_point idle_since = Clock::now();
+  bool asks_small = false;  ///< its last request was a small one
+  bool is_ending = false;   ///< nothing follows what was kept
 
  private:
   Read fault(int status, std::string message);
@@ -67,8 +79,10 @@ class Connection final : public StreamWriter {
   Read parse_request_line(const std::string& line, HttpRequest& request);
   Read parse_headers(HttpRequest& request, Clock::time_point deadline, size_t used);
   Read parse_framing(const HttpRequest& request);
-  Read read_chunks(HttpRequest& request, Clock::time_point deadline);
-  Read read_length(HttpRequest& request, Clock::time_point deadline);
+  Read read_chunks(HttpRequest& request);
+  Read read_length(HttpRequest& request);
+  Clock::time_point body_deadline(const HttpRequest& request) const;
+  Read take_body(HttpRequest& request, size_t n);
   bool send_all(std::string_view data);
   bool reserve(size_t n);
 
@@ -76,12 +90,16 @@ class Connection final : public StreamWriter {
   BodyBudget& budget_;
   int fd_;
   std::string peer_;
-  std::string in_;  ///< received; [0, at_) is used up
+  std::string out_;  ///< kept by begin_collect()
+  std::string in_;   ///< received; [0, at_) is used up
   size_t at_ = 0;
   Clock::time_point head_begun_{};  ///< when its first byte came; none: no byte has
-  size_t body_bytes_ = 0;
+  uint64_t body_bytes_ = 0;         ///< that the head promised
+  uint64_t body_taken_ = 0;         ///< that have come
+  Clock::time_point body_begun_{};
   size_t reserved_ = 0;  ///< of the budget
-  bool chunked_ = false, keep_alive_ = true, http_1_0_ = false, broken_ = false, chunking_ = false;
+  bool chunked_ = false, keep_alive_ = true, http_1_0_ = false, broken_ = false, chunking_ = false, body_left_ = false,
+       collecting_ = false;
   int fault_status_ = 0;
   std::string fault_message_;
   size_t sent_ = 0;

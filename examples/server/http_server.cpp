@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,6 +50,13 @@ std::string address_text(const sockaddr_storage& address) {
   return text;
 }
 
+/// Processor time of the calling thread.
+double thread_cpu_seconds() {
+  timespec t{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
 int port_of(int fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
@@ -67,6 +75,10 @@ struct HttpServer::Impl {
   void make_room();
   void close_overdue();
   void receive(int fd);
+  bool is_small(const Connection& connection) const;
+  void answer_small(int fd);
+  void answer_waiting();
+  void begin_rest();
   void hand_over(int fd);
   void serve(const std::shared_ptr<Connection>& connection);
   bool answer_one(Connection& connection);
@@ -83,6 +95,14 @@ struct HttpServer::Impl {
   int pipe_fds[2] = {-1, -1};
   std::thread thread;
   std::atomic<bool> stopping{false}, ended{false};
+  std::atomic<bool> has_waiting{false};  ///< small requests have come that wait for a turn
+
+  // Of the loop's thread alone.
+  Clock::time_point rest_until{};  ///< small requests wait until then
+  bool is_resting = false;
+  Clock::time_point last_look{};  ///< at idle connections
+  double small_cpu = 0;           ///< processor time of the thread when the last rest began
+  size_t n_answered = 0;          ///< small requests since
 
   mutable std::mutex mutex;                                 ///< of what follows
   std::map<int, std::shared_ptr<Connection>> idle, active;  ///< by socket
@@ -185,21 +205,29 @@ void HttpServer::Impl::loop() {
   while (!stopping) {
     std::vector<pollfd> entries{{pipe_fds[0], POLLIN, 0}};
     size_t n_listening = 0;
+    is_resting = Clock::now() < rest_until || has_waiting;
     {
       const std::lock_guard lock(mutex);
       if (idle.size() + active.size() < limits.max_connections) n_listening = listeners.size();
       for (size_t i = 0; i < n_listening; ++i) entries.push_back({listeners[i], POLLIN, 0});
-      for (const auto& [fd, connection] : idle) entries.push_back({fd, POLLIN, 0});
+      for (const auto& [fd, connection] : idle)
+        if (!is_resting || !connection->asks_small) entries.push_back({fd, POLLIN, 0});
     }
-    if (::poll(entries.data(), static_cast<nfds_t>(entries.size()), 1000) < 0 && errno != EINTR) break;
+    const auto left = is_resting ? rest_until - Clock::now() : std::chrono::seconds(1);
+    const auto left_ns = std::max<int64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(left).count(), 0);
+    const timespec timeout{static_cast<time_t>(left_ns / 1000000000), static_cast<long>(left_ns % 1000000000)};
+    if (::ppoll(entries.data(), static_cast<nfds_t>(entries.size()), &timeout, nullptr) < 0 && errno != EINTR) break;
     char drained[256];
-    while (::read(pipe_fds[0], drained, sizeof drained) > 0) {
-    }
+    if (entries[0].revents != 0)
+      while (::read(pipe_fds[0], drained, sizeof drained) > 0) {
+      }
+    if (is_resting && Clock::now() >= rest_until) is_resting = has_waiting = false, answer_waiting();
     for (size_t i = 1; i < entries.size() && !stopping; ++i) {
       if (entries[i].revents == 0) continue;
       i <= n_listening ? accept_from(entries[i].fd) : receive(entries[i].fd);
     }
-    close_overdue();
+    if (n_answered > 0) begin_rest();
+    if (Clock::now() - last_look > std::chrono::milliseconds(100)) last_look = Clock::now(), close_overdue();
   }
   const std::lock_guard lock(mutex);
   idle.clear();
@@ -248,12 +276,71 @@ void HttpServer::Impl::close_overdue() {
 
 /// Gives a connection to a worker once there is something for it to do, so that slow senders hold none.
 void HttpServer::Impl::receive(int fd) {
+  bool is_next_small = false;
   {
     const std::lock_guard lock(mutex);
     const auto found = idle.find(fd);
     if (found == idle.end() || !found->second->take_in()) return;
+    found->second->asks_small = is_small(*found->second);
+    is_next_small = found->second->asks_small;
   }
-  hand_over(fd);
+  if (!is_next_small) return hand_over(fd);
+  is_resting ? void(has_waiting = true) : answer_small(fd);
+}
+
+bool HttpServer::Impl::is_small(const Connection& connection) const {
+  if (!handlers.is_small || !connection.has_head()) return false;
+  const auto [method, path] = connection.bare_request();
+  return !path.empty() && handlers.is_small(method, path);
+}
+
+/// Answers small requests of a connection, a few at a time; whatever would make this thread wait is left to a worker.
+void HttpServer::Impl::answer_small(int fd) {
+  constexpr int kAtATime = 64;
+  std::shared_ptr<Connection> connection;
+  {
+    const std::lock_guard lock(mutex);
+    const auto found = idle.find(fd);
+    if (found == idle.end()) return;
+    connection = found->second;
+  }
+  connection->begin_collect();
+  for (int i = 0; i < kAtATime && !connection->is_ending && is_small(*connection); ++i, ++n_answered)
+    connection->is_ending = !answer_one(*connection);
+  const bool is_sent = connection->flush();
+  connection->asks_small = is_small(*connection);
+  if (!is_sent || connection->is_ending || (connection->has_head() && !connection->asks_small)) return hand_over(fd);
+  if (connection->asks_small) {
+    has_waiting = true;
+  } else {
+    connection->asks_small = true;
+    connection->begin_wait();
+  }
+}
+
+/// Small requests that have come during a rest.
+void HttpServer::Impl::answer_waiting() {
+  std::vector<int> waiting;
+  {
+    const std::lock_guard lock(mutex);
+    for (const auto& [fd, connection] : idle)
+      if (connection->asks_small && connection->has_head()) waiting.push_back(fd);
+  }
+  for (const int fd : waiting) answer_small(fd);
+}
+
+/// While somebody waits for an answer that takes long, small requests get a thirtieth of a processor.
+void HttpServer::Impl::begin_rest() {
+  constexpr double kShare = 1.0 / 30, kLongest = 0.02;
+  const double cpu = thread_cpu_seconds(), spent = cpu - small_cpu;
+  small_cpu = cpu;
+  n_answered = 0;
+  {
+    const std::lock_guard lock(mutex);
+    if (active.empty()) return;
+  }
+  const double rest = std::min(spent / kShare, kLongest);
+  rest_until = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(rest));
 }
 
 void HttpServer::Impl::hand_over(int fd) {
@@ -278,16 +365,26 @@ void HttpServer::Impl::put_back(std::shared_ptr<Connection> connection) {
   {
     const std::lock_guard lock(mutex);
     active.erase(connection->fd());
-    connection->begin_wait();
+    connection->asks_small = connection->has_head();
+    if (connection->asks_small) {
+      has_waiting = true;
+    } else {
+      connection->begin_wait();
+    }
     if (!stopping) idle.emplace(connection->fd(), std::move(connection));
   }
   wake();
 }
 
 void HttpServer::Impl::serve(const std::shared_ptr<Connection>& connection) {
+  const bool goes_on = connection->finish_flush();
+  if (!goes_on || connection->is_ending) {
+    if (goes_on) connection->linger();
+    return forget(*connection);
+  }
   do {
     if (!answer_one(*connection)) return forget(*connection);
-  } while (connection->has_head());
+  } while (connection->has_head() && !is_small(*connection));
   put_back(connection);
 }
 
@@ -302,21 +399,26 @@ bool HttpServer::Impl::answer_one(Connection& connection) {
   if (read == Connection::Read::kRequest && handlers.refuse(request, reply)) {
     last = last || connection.has_body();
   } else {
-    if (read == Connection::Read::kRequest) read = connection.read_body(request);
+    if (read == Connection::Read::kRequest) {
+      if (handlers.sink) request.sink = handlers.sink(request);
+      read = connection.read_body(request);
+    }
     if (read == Connection::Read::kClosed) return false;
     if (read == Connection::Read::kFault) {
       reply = handlers.fault(request, connection.fault_status(), connection.fault_message());
       last = true;
     } else {
+      last = last || connection.has_unread_body();
       reply = handlers.answer(request, [&connection] { return connection.is_open(); });
     }
   }
   std::string().swap(request.body);  // an answer may take long
+  request.sink.reset();
   connection.release_body();
   const bool live = connection.send(request, reply, last);
   handlers.log(request, reply.status, connection.sent_bytes(),
                std::chrono::duration<double>(Clock::now() - start).count());
-  if (!live) connection.linger();
+  if (!live && !connection.is_collecting()) connection.linger();
   return live;
 }
 

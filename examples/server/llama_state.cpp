@@ -218,8 +218,8 @@ Json settings_json(const Ask& ask, const LoadedModel& model) {
 
 std::span<const Route> llama_state_routes() {
   static const Route kRoutes[] = {
-      {"GET", "/health", health},
-      {"GET", "/v1/health", health},
+      {"GET", "/health", health, nullptr, true},
+      {"GET", "/v1/health", health, nullptr, true},
       {"GET", "/props", props},
       {"POST", "/props", not_offered},
       {"GET", "/slots", slots},

@@ -48,6 +48,8 @@ class ModelStore {
   void add_folder(const std::string& path);
   /// One file was given and no folder: it answers to any name where the protocol does not look.
   bool is_single() const { return !has_folders_ && files_.size() == 1; }
+  /// Whether a listing looks at the disk.
+  bool reads_folders() const { return has_folders_; }
   /// From now on the store's models are offered, too.
   void offer_store() { has_folders_ = true; }
 

@@ -9,15 +9,10 @@
 #include "fields.h"
 #include "hearth/version.h"
 #include "ollama.h"
+#include "ollama_work.h"
 
 namespace hearth_server {
 namespace {
-
-std::string name_in(const Json& body) {
-  const std::string name = text_or(body, "model", text_or(body, "name").c_str());
-  if (name.empty()) throw ApiError(400, "model is required");
-  return name;
-}
 
 Json details_json(const ModelEntry& entry, const ModelFacts& facts) {
   const std::string family = facts.architecture.empty() ? "unknown" : facts.architecture;
@@ -120,7 +115,7 @@ Json tensors_json(const hearth::GgufFile& file) {
 
 HttpReply show(Context& context) {
   const Json body = context.body();
-  const ModelEntry entry = context.server.models().find(name_in(body), false);
+  const ModelEntry entry = context.server.models().find(model_name_in(body), false);
   const ModelFacts facts = context.server.store().facts(entry);
   const auto file = hearth::GgufFile::open(entry.path, {.metadata_only = true});
   if (!file) throw ApiError(500, "the file of this model cannot be read");
@@ -145,156 +140,50 @@ HttpReply show(Context& context) {
   return json_reply(out);
 }
 
-/// What the store refuses, as an answer.
-[[noreturn]] void refuse(const hearth::Error& error) {
-  switch (error.code) {
-    case hearth::ErrorCode::kNotFound: throw ApiError(404, error.message, "model_not_found");
-    case hearth::ErrorCode::kUnsupported: throw ApiError(403, error.message);
-    case hearth::ErrorCode::kInvalidArgument:
-    case hearth::ErrorCode::kFormat: throw ApiError(400, error.message);
-    default: throw ApiError(500, error.message);
-  }
-}
-
-hearth_store::ModelName read_name(const std::string& text) {
-  auto name = hearth_store::ModelName::parse(text);
-  if (!name) refuse(name.error());
-  return std::move(*name);
-}
-
 HttpReply copy(Context& context) {
   const Json body = context.body();
   const std::string to = text_or(body, "destination");
   if (to.empty()) throw ApiError(400, "destination is required");
   hearth_store::Modelfile same;
   const ModelEntry entry = context.server.models().find(text_or(body, "source"), false);
-  const auto copied = hearth_store::create_model(context.server.store().store(), read_name(to), same, entry);
-  if (!copied) refuse(copied.error());
+  const auto copied = hearth_store::create_model(context.server.store().store(), read_model_name(to), same, entry);
+  if (!copied) throw store_error(copied.error());
   return HttpReply();
 }
 
 HttpReply remove(Context& context) {
-  const std::string name = name_in(context.body());
+  const std::string name = model_name_in(context.body());
   const ModelEntry entry = context.server.models().find(name, false);
   context.server.models().unload(entry);
   const auto removed = context.server.store().store().remove(name);
   if (!removed && removed.error().code == hearth::ErrorCode::kNotFound) {
     throw ApiError(403, "'" + name + "' is a file of its owner's, and is not deleted over HTTP");
   }
-  if (!removed) refuse(removed.error());
+  if (!removed) throw store_error(removed.error());
   return HttpReply();
 }
 
-HttpReply progress(bool stream, const std::vector<Json>& lines) {
-  if (!stream) return json_reply(lines.back());
-  HttpReply reply;
-  reply.type = kNdjson;
-  std::string text;
-  for (const Json& line : lines) text += to_text(line) + "\n";
-  reply.stream = [text](StreamWriter& out) { out.write(text); };
-  return reply;
-}
-
-/// What a request says of the new model besides its base.
-hearth_store::Modelfile read_definition(const Json& body) {
-  hearth_store::Modelfile definition;
-  if (field(body, "system") != nullptr) definition.system = text_or(body, "system");
-  if (field(body, "template") != nullptr) definition.template_text = text_or(body, "template");
-  for (const std::string& license : texts_field(body, "license")) definition.licenses.push_back(license);
-  if (const Json* parameters = field(body, "parameters")) {
-    if (!parameters->is_object()) throw ApiError(400, "'parameters' must be an object");
-    definition.parameters = *parameters;
-  }
-  if (const Json* messages = list_field(body, "messages")) {
-    for (const hearth::ChatMessage& message : read_messages(*messages))
-      definition.messages.push_back({{"role", message.role}, {"content", message.content}});
-  }
-  return definition;
-}
-
-/// Variants: another model with a system text, parameters, messages, a template. They go into the store.
-HttpReply create(Context& context) {
-  const Json body = parse_body(context.request.body);
-  const std::string name = name_in(body), from = text_or(body, "from");
-  if (field(body, "files") != nullptr)
-    throw ApiError(501, "models are not made from files over HTTP: hearth import takes them into the store");
-  if (from.empty()) throw ApiError(400, "neither 'from' or 'files' was specified");
-  if (field(body, "adapters") != nullptr || field(body, "quantize") != nullptr) {
-    throw ApiError(501, "adapters and quantizing are not offered over HTTP");
-  }
-  const ModelEntry entry = context.server.models().find(from, false);
-  const auto made =
-      hearth_store::create_model(context.server.store().store(), read_name(name), read_definition(body), entry);
-  if (!made) refuse(made.error());
-  return progress(bool_or(body, "stream", true),
-                  {{{"status", "using existing layer"}}, {{"status", "writing manifest"}}, {{"status", "success"}}});
-}
-
-/// Writes how a pull goes, a line when something changed and four a second in between.
-class PullLines {
- public:
-  explicit PullLines(StreamWriter& out) : out_(out) {}
-
-  bool tell(const hearth_store::PullState& state) {
-    const auto now = std::chrono::steady_clock::now();
-    const bool is_news = state.status != status_ || state.digest != digest_;
-    if (!is_news && now - last_ < std::chrono::milliseconds(250)) return out_.is_open();
-    status_ = state.status;
-    digest_ = state.digest;
-    last_ = now;
-    if (state.status == "success") return true;
-    Json line = {{"status", state.status}};
-    if (!state.digest.empty()) line["digest"] = state.digest;
-    if (state.total > 0) line["total"] = state.total;
-    if (state.done > 0) line["completed"] = state.done;
-    return out_.write(to_text(line) + "\n");
-  }
-
- private:
-  StreamWriter& out_;
-  std::string status_, digest_;
-  std::chrono::steady_clock::time_point last_{};
-};
-
 HttpReply pull(Context& context) {
   const Json body = parse_body(context.request.body);
-  const std::string name = name_in(body);
+  const std::string name = model_name_in(body);
   const bool stream = bool_or(body, "stream", true);
   if (context.server.store().find(name)) {
-    return progress(stream, {{{"status", "pulling manifest"}}, {{"status", "success"}}});
+    return status_lines(stream, {{{"status", "pulling manifest"}}, {{"status", "success"}}});
   }
   // An address would let a client send this machine anywhere.
   if (name.find("://") != std::string::npos) throw ApiError(400, "over HTTP only names are pulled, no addresses");
   const hearth_store::Store& store = context.server.store().store();
-  if (!stream) {
+  return work_reply(context, stream, [&store, name](const TellWork& tell) -> hearth::Status {
     hearth_store::PullOptions options;
-    options.progress = [&](const hearth_store::PullState&) { return context.still_there(); };
+    options.progress = [&](const hearth_store::PullState& state) {
+      return state.status == "success" || tell(state.status, state.digest, state.done, state.total);
+    };
     const auto entry = hearth_store::pull(store, name, options);
-    if (!entry) throw ApiError(500, "pull model manifest: " + entry.error().message);
-    return json_reply({{"status", "success"}});
-  }
-  HttpReply reply;
-  reply.type = kNdjson;
-  reply.stream = [&store, name](StreamWriter& out) {
-    PullLines lines(out);
-    hearth_store::PullOptions options;
-    options.progress = [&](const hearth_store::PullState& state) { return lines.tell(state); };
-    const auto entry = hearth_store::pull(store, name, options);
-    out.write(to_text(entry ? Json({{"status", "success"}})
-                            : Json({{"error", "pull model manifest: " + entry.error().message}})) +
-              "\n");
-  };
-  return reply;
-}
-
-HttpReply blob(Context& context) {
-  const std::string& digest = context.tail;
-  const bool ok = digest.size() == 71 && digest.rfind("sha256:", 0) == 0 &&
-                  std::all_of(digest.begin() + 7, digest.end(), [](unsigned char c) { return std::isxdigit(c); });
-  if (!ok) throw ApiError(400, "invalid digest format");
-  if (context.request.method == "POST")
-    throw ApiError(501, "models are not uploaded over HTTP: put them in a folder of --models");
-  throw ApiError(404, "blob not found");
+    // Whatever the reason is, it is none of the request's.
+    return entry
+               ? hearth::Status()
+               : hearth::Status(hearth::Error{hearth::ErrorCode::kIo, "pull model manifest: " + entry.error().message});
+  });
 }
 
 HttpReply accounts(Context&) {
@@ -336,7 +225,7 @@ HttpReply embed_new(Context& context) {
 HttpReply embed_old(Context& context) {
   const Json body = context.body();
   const std::string prompt = text_or(body, "prompt");
-  const Lease lease = context.server.models().use(name_in(body), false);
+  const Lease lease = context.server.models().use(model_name_in(body), false);
   EmbedAsk ask{.inputs = {{{prompt, {}}}}, .normalize = false, .truncate = true};
   Json vector = Json::array();
   if (!prompt.empty()) vector = embed(*lease, ask).values.front();
@@ -347,11 +236,18 @@ HttpReply embed_old(Context& context) {
 
 std::span<const Route> ollama_model_routes() {
   static const Route kRoutes[] = {
-      {"GET", "/api/version", version},       {"GET", "/api/tags", tags},         {"GET", "/api/ps", ps},
-      {"GET", "/api/status", status},         {"POST", "/api/show", show},        {"POST", "/api/copy", copy},
-      {"DELETE", "/api/delete", remove},      {"POST", "/api/create", create},    {"POST", "/api/pull", pull},
-      {"GET", "/api/blobs/", blob},           {"POST", "/api/blobs/", blob},      {"POST", "/api/push", accounts},
-      {"POST", "/api/me", accounts},          {"POST", "/api/signout", accounts}, {"POST", "/api/embed", embed_new},
+      {"GET", "/api/version", version, nullptr, true},
+      {"GET", "/api/tags", tags},
+      {"GET", "/api/ps", ps},
+      {"GET", "/api/status", status},
+      {"POST", "/api/show", show},
+      {"POST", "/api/copy", copy},
+      {"DELETE", "/api/delete", remove},
+      {"POST", "/api/pull", pull},
+      {"POST", "/api/push", accounts},
+      {"POST", "/api/me", accounts},
+      {"POST", "/api/signout", accounts},
+      {"POST", "/api/embed", embed_new},
       {"POST", "/api/embeddings", embed_old},
   };
   return kRoutes;

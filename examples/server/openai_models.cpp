@@ -89,7 +89,7 @@ HttpReply embeddings(Context& context) {
 
 std::span<const Route> openai_embedding_routes() {
   static const Route kRoutes[] = {
-      {"GET", "/v1/models", list_models},
+      {"GET", "/v1/models", list_models, nullptr, true},
       {"GET", "/models", list_models},
       {"GET", "/v1/models/", one_model},
       {"POST", "/v1/embeddings", embeddings},

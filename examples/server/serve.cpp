@@ -157,6 +157,7 @@ hearth::Result<ServerOptions> make_options(const ServeSettings& settings) {
   options.access.cors = settings.cors;
   for (const std::string& origin : split(environment("OLLAMA_ORIGINS"), ',')) options.access.cors.push_back(origin);
   options.has_metrics = settings.metrics;
+  options.limits.max_upload = static_cast<uint64_t>(settings.max_upload) << 30;
   if (settings.log_level == "none") {
     options.log = LogLevel::kNone;
   } else if (settings.log_level == "error") {
@@ -207,8 +208,14 @@ hearth::Status fill_store(const ServeSettings& settings, ModelStore& store) {
   store.offer_store();
   if (!store.list().empty()) return {};
   const std::string example = example_model();
-  if (example.empty()) {
+  if (example.empty() && store.store().own().empty()) {
     return hearth::Error{hearth::ErrorCode::kInvalidArgument, "which models? Name files, or folders with --models"};
+  }
+  if (example.empty()) {  // a service may be there before its first model
+    std::fprintf(stderr,
+                 "hearth: there is no model yet: hearth pull and hearth import bring some, which are offered "
+                 "at once\n");
+    return {};
   }
   std::fprintf(stderr, "hearth: no model was named: serving the little one of the examples, %s\n", example.c_str());
   return store.add_file(example);

@@ -11,9 +11,9 @@ namespace {
 
 /// Every table of routes.
 std::vector<std::span<const Route>> all_routes() {
-  return {openai_routes(),      openai_embedding_routes(), ollama_routes(),    ollama_model_routes(), llama_routes(),
-          llama_state_routes(), lmstudio_routes(),         anthropic_routes(), responses_routes(),    page_routes(),
-          page_model_routes()};
+  return {openai_routes(), openai_embedding_routes(), ollama_routes(),   ollama_model_routes(), ollama_create_routes(),
+          llama_routes(),  llama_state_routes(),      lmstudio_routes(), anthropic_routes(),    responses_routes(),
+          page_routes(),   page_model_routes()};
 }
 
 bool fits(const Route& route, const std::string& path) {
@@ -54,6 +54,8 @@ Server::~Server() {
 hearth::Status Server::start() {
   HttpServer::Handlers handlers;
   handlers.refuse = [this](const HttpRequest& request, HttpReply& reply) { return refuse(request, reply); };
+  handlers.is_small = [this](std::string_view method, std::string_view path) { return is_small(method, path); };
+  handlers.sink = [this](const HttpRequest& request) { return sink(request); };
   handlers.answer = [this](HttpRequest& request, const StillThere& still_there) {
     return answer(request, still_there);
   };
@@ -108,6 +110,24 @@ bool Server::refuse(const HttpRequest& request, HttpReply& reply) const {
   }
   access_.add_headers(request, reply);
   return true;
+}
+
+bool Server::is_small(std::string_view method, std::string_view path) const {
+  if (method != "GET" && method != "HEAD") return false;
+  for (const auto& table : all_routes())
+    for (const Route& route : table)
+      if (route.small && path == route.path) return path != "/v1/models" || !store_.reads_folders();
+  return false;
+}
+
+std::shared_ptr<BodySink> Server::sink(const HttpRequest& request) {
+  try {
+    std::string tail;
+    const Route& route = find_route(request, tail);
+    return route.sink != nullptr ? route.sink(*this, request, tail) : nullptr;
+  } catch (const std::exception&) {
+    return nullptr;  // whatever is wrong, the answer will say so
+  }
 }
 
 HttpReply Server::dispatch(HttpRequest& request, const StillThere& still_there) {

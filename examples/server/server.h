@@ -32,6 +32,9 @@ struct Route {
   const char* method;
   const char* path;  ///< one that ends in "/" takes all that begin so
   HttpReply (*handler)(Context& context);
+  /// Given: the body goes to what this makes (`tail` as above) and not into memory.
+  std::shared_ptr<BodySink> (*sink)(Server& server, const HttpRequest& request, const std::string& tail) = nullptr;
+  bool small = false;  ///< answered in microseconds: HttpServer::Handlers::is_small
 };
 
 // The routes of each protocol, in a file of its own.
@@ -39,6 +42,7 @@ std::span<const Route> openai_routes();
 std::span<const Route> openai_embedding_routes();
 std::span<const Route> ollama_routes();
 std::span<const Route> ollama_model_routes();
+std::span<const Route> ollama_create_routes();
 std::span<const Route> llama_routes();
 std::span<const Route> llama_state_routes();
 std::span<const Route> lmstudio_routes();
@@ -93,6 +97,8 @@ class Server {
 
  private:
   bool refuse(const HttpRequest& request, HttpReply& reply) const;
+  bool is_small(std::string_view method, std::string_view path) const;
+  std::shared_ptr<BodySink> sink(const HttpRequest& request);
   HttpReply dispatch(HttpRequest& request, const StillThere& still_there);
   void log(const HttpRequest& request, int status, size_t bytes, double seconds);
 

@@ -27,7 +27,7 @@ class Creator {
       : store_(store), definition_(definition), folder_(std::move(folder)), progress_(progress) {}
 
   Result<Entry> create(const ModelName& name, const Entry* base) {
-    if (auto status = check(); !status) return status.error();
+    if (auto status = check_definition(definition_); !status) return status.error();
     if (auto status = base != nullptr ? take_entry(*base) : take_base(); !status) return status.error();
     for (const std::string& adapter : definition_.adapters)
       if (auto status = add_adapter(adapter); !status) return status.error();
@@ -48,16 +48,6 @@ class Creator {
   }
 
  private:
-  Status check() const {
-    for (const auto& [key, value] : definition_.parameters.items())
-      if (auto status = check_parameter(key, value); !status) return status;
-    if (!definition_.template_text) return {};
-    const auto parsed = GoTemplate::parse(*definition_.template_text);
-    if (!parsed) return parsed.error();
-    const auto jinja = parsed->to_jinja();
-    return jinja ? Status() : Status(jinja.error());
-  }
-
   Status take_base() {
     std::error_code error;
     const fs::path file = resolved(definition_.from, folder_);
@@ -80,6 +70,7 @@ class Creator {
       manifest_ = std::move(*taken);
     }
     parameters_ = entry.parameters;
+    if (entry.id.model.empty()) return {};
     for (Layer& layer : manifest_.layers) layer.from = entry.id.text();
     return {};
   }
@@ -140,6 +131,16 @@ std::string quoted(const std::string& text) {
 }
 
 }  // namespace
+
+Status check_definition(const Modelfile& definition) {
+  for (const auto& [key, value] : definition.parameters.items())
+    if (auto status = check_parameter(key, value); !status) return status;
+  if (!definition.template_text) return {};
+  const auto parsed = GoTemplate::parse(*definition.template_text);
+  if (!parsed) return parsed.error();
+  const auto jinja = parsed->to_jinja();
+  return jinja ? Status() : Status(jinja.error());
+}
 
 Result<Entry> create_model(const Store& store, const ModelName& name, const Modelfile& definition,
                            const fs::path& folder, const ByteProgress& progress) {

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -56,7 +57,7 @@ Result<std::string> read_whole(const fs::path& path, uint64_t limit) {
 Status write_whole(const fs::path& path, std::string_view bytes) {
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
-  const fs::path beside = path.string() + ".new-" + std::to_string(::getpid());
+  const fs::path beside = path.string() + ".new-" + unique_text();
   const int file = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) return io_error(beside, "cannot be written");
   bool ok = true;
@@ -87,6 +88,54 @@ int64_t modified_seconds(const fs::path& path) {
   if (error) return 0;
   const auto system = std::chrono::file_clock::to_sys(time);
   return std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
+}
+
+std::string unique_text() {
+  static std::atomic<uint64_t> n{0};
+  return std::to_string(::getpid()) + "-" + std::to_string(++n);
+}
+
+namespace {
+
+/// Removes folders of work whose owners live no more: nobody holds their locks. One that has just been made may not be
+/// locked yet.
+void remove_abandoned(const fs::path& work) {
+  const auto a_minute_ago = fs::file_time_type::clock::now() - std::chrono::minutes(1);
+  std::error_code error;
+  for (fs::directory_iterator it(work, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (fs::last_write_time(it->path(), ignored) > a_minute_ago || ignored) continue;
+    const int file = ::open((it->path() / ".lock").c_str(), O_RDWR | O_CLOEXEC);
+    const bool is_held = file >= 0 && ::flock(file, LOCK_EX | LOCK_NB) != 0;
+    if (!is_held) fs::remove_all(it->path(), ignored);
+    if (file >= 0) ::close(file);
+  }
+}
+
+}  // namespace
+
+WorkFolder::WorkFolder(const fs::path& root) : path_(root / "work" / unique_text()) {
+  remove_abandoned(root / "work");
+  std::error_code error;
+  fs::remove_all(path_, error);  // of a process that had this number
+  fs::create_directories(path_, error);
+  lock_ = ::open((path_ / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_ < 0) {
+    error_ = error ? error.value() : errno;
+  } else {
+    ::flock(lock_, LOCK_EX | LOCK_NB);
+  }
+}
+
+WorkFolder::~WorkFolder() {
+  std::error_code error;
+  fs::remove_all(path_, error);
+  if (lock_ >= 0) ::close(lock_);
+}
+
+Status WorkFolder::check() const {
+  if (lock_ >= 0) return {};
+  return Error{ErrorCode::kIo, path_.string() + ": cannot be made: " + std::strerror(error_)};
 }
 
 StoreLock::StoreLock(const fs::path& root) {

@@ -23,6 +23,27 @@ void flush_folder(const fs::path& folder);
 /// Seconds since 1970; 0 when it is not known.
 int64_t modified_seconds(const fs::path& path);
 
+/// What no other thread or process puts into the name of a file that it writes beside another.
+std::string unique_text();
+
+/// A folder of a store for what is not finished: under `root`/work, empty at first, removed at the end. Those whose
+/// process was killed are removed by the next one.
+class WorkFolder {
+ public:
+  explicit WorkFolder(const fs::path& root);
+  ~WorkFolder();
+  WorkFolder(const WorkFolder&) = delete;
+
+  /// kIo: it could not be made.
+  hearth::Status check() const;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  int lock_ = -1;
+  int error_ = 0;  ///< errno
+};
+
 /// Held while a store is changed, by one process at a time.
 class StoreLock {
  public:

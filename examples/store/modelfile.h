@@ -33,12 +33,16 @@ hearth::Result<Json> parameter_value(const std::string& name, const std::string&
 /// The same for a value that is JSON already: a number where one is due, a list of texts for "stop".
 hearth::Status check_parameter(const std::string& name, const Json& value);
 
+/// What is wrong with a definition by itself: its parameters, its template.
+hearth::Status check_definition(const Modelfile& definition);
+
 /// Makes `name` a model of the definition: the layers of the base, replaced where the definition says something else;
 /// parameters are merged by name. Relative paths begin at `folder`.
 hearth::Result<Entry> create_model(const Store& store, const ModelName& name, const Modelfile& definition,
                                    const fs::path& folder, const ByteProgress& progress = {});
 
-/// The same from a base that was found already, whatever `definition.from` says.
+/// The same from a base that was found already, whatever `definition.from` says; one that has no name yet is its layers
+/// alone.
 hearth::Result<Entry> create_model(const Store& store, const ModelName& name, const Modelfile& definition,
                                    const Entry& base, const ByteProgress& progress = {});
 

@@ -59,6 +59,8 @@ class Store {
                                      Take take = Take::kCopy) const;
   /// The same under a name.
   hearth::Result<Entry> import(const fs::path& path, const ModelName& name, const ByteProgress& progress = {}) const;
+  /// kUnsupported: there is no folder of its own; kIo: it cannot be made.
+  hearth::Status check_writable() const;
   /// Another name for the same model.
   hearth::Result<Entry> copy(std::string_view from, std::string_view to, const ByteProgress& progress = {}) const;
   /// Forgets a name, and the files that no other name needs. kUnsupported: it lies in another program's store.
@@ -75,7 +77,6 @@ class Store {
     Origin origin;
     std::string folder;
   };
-  hearth::Status check_writable() const;
   void drop_unused(const Manifest& manifest) const;
 
   std::string own_;

@@ -91,7 +91,7 @@ Result<Entry> Store::put(const ModelName& name, const Manifest& manifest, std::s
   const FindBlob elsewhere = [this](const std::string& digest) { return find_blob(digest); };
   const fs::path folder = fs::path(own_) / "manifests";
   // What it stands for is looked at before the name exists: in a place that no listing sees.
-  const fs::path trial = folder / (".trial-" + std::to_string(::getpid()));
+  const fs::path trial = folder / (".trial-" + unique_text());
   if (auto status = write_whole(trial, text.empty() ? manifest_text(manifest) : std::string(text)); !status)
     return status.error();
   auto entry = read_manifest_file(own_, Origin::kOwn, trial, name, elsewhere);
@@ -133,7 +133,7 @@ Result<Layer> Store::add_file(const std::string& kind, const fs::path& path, con
   if (auto status = check_writable(); !status) return status.error();
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return Error{ErrorCode::kNotFound, path.string() + ": there is no such file"};
-  const fs::path beside = fs::path(own_) / "blobs" / ("new-" + std::to_string(::getpid()) + ".partial");
+  const fs::path beside = fs::path(own_) / "blobs" / ("new-" + unique_text() + ".partial");
   fs::remove(beside, error);
   const bool linked = take == Take::kLink && ::link(path.c_str(), beside.c_str()) == 0;
   auto digest = linked ? sha256_of_file(beside.string(), progress) : copy_and_digest(path, beside, progress);
@@ -149,6 +149,7 @@ Result<Layer> Store::add_file(const std::string& kind, const fs::path& path, con
   }
   fs::rename(beside, blob_path(layer.digest), error);
   if (error) return Error{ErrorCode::kIo, blob_path(layer.digest).string() + ": " + error.message()};
+  fs::remove(beside, error);  // of two links to one file a rename leaves both
   flush_folder(fs::path(own_) / "blobs");
   note_checked(blob_path(layer.digest), layer.digest);
   return layer;

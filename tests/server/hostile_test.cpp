@@ -127,6 +127,44 @@ TEST_F(Hostile, ChunkedAndPipelinedRequests) {
   EXPECT_EQ("list", client.receive().json()["object"]);
 }
 
+TEST_F(Hostile, SmallRequestsAreAllAnsweredInTurn) {
+  // Beside an answer that is written they wait for their turns; none is lost, and the order stays.
+  Client writer(port());
+  writer.send(
+      request_text("POST", "/v1/chat/completions",
+                   chat("Tell me a story", {{"max_tokens", 400}, {"stream", true}, {"ignore_eos", true}}).dump()));
+  EXPECT_EQ(200, writer.receive_head().status);
+  std::string batch;
+  for (int i = 0; i < 200; ++i) {
+    batch += request_text("GET", i % 3 == 0 ? "/health" : i % 3 == 1 ? "/v1/models" : "/api/version?x=1");
+    if (i % 50 == 49)
+      batch += request_text("POST", "/tokenize", R"({"content": "a"})") + request_text("GET", "/nothing");
+  }
+  Client many(port()), single(port());
+  many.send(batch);
+  for (int i = 0; i < 200; ++i) {
+    const Json answer = many.receive().json();
+    EXPECT_TRUE(answer.contains(i % 3 == 0 ? "status" : i % 3 == 1 ? "data" : "version")) << i << answer;
+    if (i % 50 != 49) continue;
+    EXPECT_TRUE(many.receive().json().contains("tokens")) << i;
+    EXPECT_EQ(404, many.receive().status) << i;
+    single.send(request_text("HEAD", "/health"));
+    EXPECT_EQ(200, single.receive_head().status);
+    single.send(request_text("GET", "/health", "a body", "Connection: keep-alive\r\n"));  // no small one
+    EXPECT_EQ(200, single.receive().status);
+  }
+  // Nobody reads: what does not fit into the socket waits without the thread that all others need.
+  Client deaf(port());
+  std::string much;
+  for (int i = 0; i < 400; ++i) much += request_text("GET", "/v1/models");
+  for (int i = 0; i < 40; ++i) ::send(deaf.fd(), much.data(), much.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  EXPECT_TRUE(lives(port()));
+  Client last(port());
+  last.send(request_text("GET", "/health", "", "Connection: close\r\n"));
+  EXPECT_EQ(200, last.receive().status);
+  EXPECT_TRUE(last.is_closed());
+}
+
 TEST_F(Hostile, AClientThatLeavesEndsItsAnswer) {
   const Json body =
       chat("Tell me a long story about a fox.", {{"max_tokens", 400}, {"temperature", 1}, {"ignore_eos", true}});
