@@ -211,6 +211,22 @@ TEST(Learn, WhatAPageNamesExists) {
   EXPECT_GT(n_names, 5);
 }
 
+// Every question is answered with a place in the code.
+TEST(Learn, QuestionsLinkIntoTheCode) {
+  static const std::regex promise(R"(\[`\w+` in `[\w./]+`\]\()");
+  std::string question;
+  int n = 0, n_links = 1;
+  for (const std::string& line : lines_of(read_file(kLearn / "questions.md") + "## \n")) {
+    n_links += std::regex_search(line, promise) ? 1 : 0;
+    if (!line.starts_with("## ")) continue;
+    EXPECT_GT(n_links, 0) << question;
+    question = line;
+    n_links = 0;
+    ++n;
+  }
+  EXPECT_GT(n, 15);
+}
+
 // Files that a page names in passing (`panel.h`, `lib/model/forward.cpp`) are beside it, in the repository, or headers.
 TEST(Learn, FilesThatAPageNamesExist) {
   static const std::regex file(R"(`([\w./-]+\.(cpp|h|md|jsonl|svg))`)");
@@ -254,9 +270,14 @@ std::string skeleton(const std::string& page) {
     if (!inside && line.starts_with("#")) bones += line.substr(0, line.find(' ')) + "\n";
     if (!inside && line.starts_with("|")) bones += figures_of(line) + "\n";
   }
+  std::vector<std::string> targets;
   for (const auto& [text, target] : links_of(page)) {
-    if (target.ends_with(".svg")) bones += target + "\n";
+    targets.push_back(target);
+    const size_t language = target.find(".zh-TW.");
+    if (language != std::string::npos) targets.back().erase(language, 6);
   }
+  std::sort(targets.begin(), targets.end());
+  for (const std::string& target : targets) bones += target + "\n";
   return bones;
 }
 
