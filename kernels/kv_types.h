@@ -65,6 +65,18 @@ struct KvTypeKernels {
   /// Reads it back: the floats that the stored elements stand for, exactly.
   void (*load_key)(float* k, const void* keys, int slot, int64_t k_dim);
   void (*load_value)(float* v, const void* values, int slot, int64_t v_dim);
+  /// Turns pairs of elements of all keys of a page: (a, b) -> (a cos - b sin, a sin + b cos), where cos_sin[n_rot] has
+  /// the angle of each pair, and pairs are (i, i + n_rot / 2) with `halves`, otherwise (2i, 2i + 1). nullptr for types
+  /// of blocks, whose keys are read, turned and written one by one.
+  void (*turn_keys)(void* keys, const float* cos_sin, int64_t n_rot, bool halves);
 };
+
+/// The two elements of a pair.
+struct KvPair {
+  int64_t a, b;
+};
+static inline constexpr KvPair kv_pair(int64_t i, int64_t n_rot, bool halves) {
+  return halves ? KvPair{i, i + n_rot / 2} : KvPair{2 * i, 2 * i + 1};
+}
 
 }  // namespace hearth::kernels

@@ -48,6 +48,18 @@ struct PlainKv {
     for_each_vector(v_dim,
                     [=](int64_t d, int64_t n) { store_up_to(v + d, value_up_to(values, v_dim, slot, d, n), n); });
   }
+  static void turn_keys(void* keys, const float* cos_sin, int64_t n_rot, bool halves) {
+    for (int64_t i = 0; i < n_rot / 2; ++i) {
+      const auto [a, b] = kv_pair(i, n_rot, halves);
+      const Floats c = splat(cos_sin[2 * i]), s = splat(cos_sin[2 * i + 1]);
+      Stored *row_a = static_cast<Stored*>(keys) + a * kPageTokens, *row_b = row_a + (b - a) * kPageTokens;
+      for (int64_t t = 0; t < kPageTokens; t += kLanes) {
+        const Floats x = Elements::load(row_a + t), y = Elements::load(row_b + t);
+        Elements::store_up_to(row_a + t, sub(mul(x, c), mul(y, s)), kLanes);
+        Elements::store_up_to(row_b + t, add(mul(x, s), mul(y, c)), kLanes);
+      }
+    }
+  }
 };
 
 using KvF32 = PlainKv<F32Elements>;
@@ -57,7 +69,10 @@ using KvBF16 = PlainKv<BF16Elements>;
 inline void overlay_kv_types(KvTypeKernels* rows) {
 #define HEARTH_KV_TYPE(Name, name, block_size, block_bytes)                                                  \
   rows[static_cast<int>(KvType::k##Name)] = {Kv##Name::store_key, Kv##Name::store_value, Kv##Name::load_key, \
-                                             Kv##Name::load_value};
+                                             Kv##Name::load_value, Kv##Name::turn_keys};
+#define HEARTH_KV_BLOCK_TYPE(Name, name, block_size, block_bytes)                                            \
+  rows[static_cast<int>(KvType::k##Name)] = {Kv##Name::store_key, Kv##Name::store_value, Kv##Name::load_key, \
+                                             Kv##Name::load_value, nullptr};
 #include "kernels/kv_types.inc"
 #undef HEARTH_KV_TYPE
 }

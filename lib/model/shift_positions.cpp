@@ -10,9 +10,9 @@ namespace {
 using kernels::kernels;
 using kernels::KvPage;
 
-std::vector<ShiftedHead> stored_heads(const HParams& hp) {
+std::vector<ShiftedHead> stored_heads(const HParams& hp, int n_layers) {
   std::vector<ShiftedHead> heads;
-  for (int l = 0; l < hp.n_layers; ++l) {
+  for (int l = 0; l < n_layers; ++l) {
     const LayerShape& shape = hp.layers[static_cast<size_t>(l)];
     if (shape.recurrent || shape.kv_layer != l) continue;
     for (int h = 0; h < shape.n_kv_heads; ++h) heads.push_back({l, h});
@@ -25,11 +25,18 @@ void shift_head(const ForwardContext& c, const ShiftedHead& head, std::span<cons
   const LayerShape& shape = c.hp->layers[static_cast<size_t>(head.layer)];
   const ::hearth::kernels::AttentionShape types = attention_shape(c, shape);
   const auto rotate = c.arch->rope == RopeLayout::kPairs ? kernels().rope_pairs : kernels().rope_halves;
-  for (const SlotMove& move : moves) {
+  const auto turn_page = kernels().kv_types[static_cast<int>(types.k_type)].turn_keys;
+  for (size_t i = 0; i < moves.size(); ++i) {
+    const SlotMove& move = moves[i];
     const KvPage from = c.cache->page(head.layer, move.from_page, head.kv_head);
     const KvPage to = c.cache->page(head.layer, move.to_page, head.kv_head);
     const bool stays = move.from_page == move.to_page && move.from_slot == move.to_slot;
     if (!stays) copy_value(types.v_type, to.v, move.to_slot, from.v, move.from_slot, types.v_dim);
+    if (stays && shape.rope >= 0 && turn_page != nullptr) {  // all that the page holds stays where it is
+      turn_page(to.k, cs, c.ropes[static_cast<size_t>(shape.rope)].n_rot, c.arch->rope != RopeLayout::kPairs);
+      while (i + 1 < moves.size() && moves[i + 1].from_page == move.from_page) ++i;
+      continue;
+    }
     if (shape.rope < 0) {
       if (stays) continue;
       copy_key(types.k_type, to.k, move.to_slot, from.k, move.from_slot, types.k_dim);
@@ -46,7 +53,7 @@ void shift_head(const ForwardContext& c, const ShiftedHead& head, std::span<cons
 }  // namespace
 
 ShiftPlan plan_shift(const ForwardContext& c, int32_t delta) {
-  ShiftPlan plan{{}, stored_heads(*c.hp)};
+  ShiftPlan plan{{}, stored_heads(*c.hp, static_cast<int>(c.cache->layout.layers.size()))};
   for (const RopeTable& rope : c.ropes) {
     RopeTable turn = rope;
     turn.magnitude = 1.0f;

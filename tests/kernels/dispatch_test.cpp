@@ -108,6 +108,8 @@ std::string empty_entries(const kernels::KernelTable& t) {
 #undef HEARTH_CHECK
   for (const kernels::KvTypeKernels& type : t.kv_types) {
     check(type.store_key && type.store_value && type.load_key && type.load_value, "a KV type");
+    const bool is_plain = kernels::kKvTypeInfos[&type - t.kv_types].block_size == 1;
+    check((type.turn_keys != nullptr) == is_plain, "turn_keys of a KV type");
   }
   const int n_floats = static_cast<int>(kernels::PanelKind::kFloat);
   for (int kind = 0; kind < kernels::kPanelKinds; ++kind) {
