@@ -25,7 +25,7 @@ RopeParams with_options(RopeParams p, const RopeOptions& o) {
 
 RopeOptions local_options(const RopeOptions& options) {
   RopeOptions local;
-  if (options.scaling == RopeScalingType::kNone) local.scaling = RopeScalingType::kNone;
+  if (options.scaling == RopeScalingType::kNone) local.yarn_ext_factor = 0;
   return local;
 }
 
