@@ -127,7 +127,12 @@ int64_t Scheduler::reserve_for(const Request& request) const {
 bool Scheduler::begin(Request& request) {
   if (slots_.n_idle() < request.asked.n) return false;
   const int64_t reserve = reserve_for(request);
-  const auto place = slots_.take(request.asked.prompt, reserve, request.asked.reuse_prefix, request.adapters);
+  const EngineRequest& asked = request.asked;
+  std::optional<Slots::Place> place;
+  if (asked.reuse_prefix && asked.generate.reuse_stretches > 0) {
+    place = slots_.take_changed(session_, asked.prompt, reserve, asked.generate.reuse_stretches, request.adapters);
+  }
+  if (!place) place = slots_.take(asked.prompt, reserve, asked.reuse_prefix, request.adapters);
   if (!place) return false;
   request.choices[0].seq = place->seq;
   for (size_t i = 1; i < request.choices.size(); ++i) {
@@ -141,9 +146,10 @@ bool Scheduler::begin(Request& request) {
     return true;
   }
   request.begun = Clock::now();
-  request.cached = request.computed = place->cached;
+  request.computed = place->cached;
+  request.cached = place->kept;
   request.cut = place->branch;
-  stats_.cached_tokens += static_cast<uint64_t>(place->cached);
+  stats_.cached_tokens += static_cast<uint64_t>(place->kept);
   return true;
 }
 
@@ -218,11 +224,20 @@ int32_t Scheduler::part_of(const Request& request, int32_t most) const {
   return keeps_ends_ ? until(n - n % KVCache::kPageTokens) : most;
 }
 
+/// Passes over tokens of a prompt that its sequence holds behind a gap. The last one it never does.
+void Scheduler::skip_held(Request& request) {
+  const SeqId seq = request.choices[0].seq;
+  while (session_.cache().contains(seq, request.computed)) {
+    slots_.computed(seq, {&request.asked.prompt[static_cast<size_t>(request.computed++)], 1});
+  }
+}
+
 void Scheduler::add_prompts() {
   std::vector<Request*> requests;
   std::vector<int32_t> left;
   for (const auto& request : active_) {
     if (!request->in_prompt()) continue;
+    skip_held(*request);
     requests.push_back(request.get());
     left.push_back(request->prompt_left());
   }
@@ -231,11 +246,15 @@ void Scheduler::add_prompts() {
   const auto shares = share_out(left, pace_.prompt_tokens(n_answers, session_.options().n_batch));
   for (size_t i = 0; i < requests.size(); ++i) {
     Request& request = *requests[i];
-    const int32_t n = part_of(request, shares[i]);
+    const SeqId seq = request.choices[0].seq;
+    const int32_t most = part_of(request, shares[i]);
+    int32_t n = 0;
+    for (; n < most && !session_.cache().contains(seq, request.computed + n); ++n) {
+      const int32_t pos = request.computed + n;
+      batch_.push_back({request.asked.prompt[static_cast<size_t>(pos)], pos, seq, false});
+    }
     if (n == 0) continue;
     parts_.push_back({&request, n});
-    for (int32_t pos = request.computed; pos < request.computed + n; ++pos)
-      batch_.push_back({request.asked.prompt[static_cast<size_t>(pos)], pos, request.choices[0].seq, false});
     if (n < left[i]) continue;
     batch_.back().logits = true;
     rows_.push_back({&request, 0});

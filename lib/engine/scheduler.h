@@ -60,6 +60,7 @@ class Scheduler {
   Status fill();
   void add_answer(Request& request, size_t choice);
   int32_t part_of(const Request& request, int32_t most) const;
+  void skip_held(Request& request);
   void add_prompts();
   bool may_draft(const Request& request) const {
     return speculator_ && request.asked.drafts && request.asked.n_alternatives <= 0;

@@ -32,7 +32,8 @@ int64_t Slots::growth(SeqId seq) const {
   if (!entry.taken || group == nullptr) return 0;
   if (entry.will_share > 0) return pages_for(entry.reserved) - entry.will_share / kPage;
   int64_t n = 0;
-  for (int64_t i = cache_->length(seq) / kPage; i < pages_for(entry.reserved); ++i) n += group->needs_page(seq, i);
+  const int64_t first = std::min(cache_->length(seq), static_cast<int32_t>(entry.held.size()));  // or a gap
+  for (int64_t i = first / kPage; i < pages_for(entry.reserved); ++i) n += group->needs_page(seq, i);
   return n;
 }
 
@@ -43,11 +44,11 @@ int64_t Slots::promised() const {
 }
 
 /// The sequence that begins most like the prompt, of which at least the last token is to be computed.
-SeqId Slots::best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common) const {
+SeqId Slots::best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common, bool approximate) const {
   SeqId best = -1;
   n_common = 0;
   for (size_t i = 0; i < entries_.size(); ++i) {
-    if (entries_[i].key != key) continue;
+    if (entries_[i].key != key || (entries_[i].approximate && !approximate)) continue;
     const auto& held = entries_[i].held;
     const auto differs = std::mismatch(held.begin(), held.end(), prompt.begin(), prompt.end() - 1).first;
     const auto n = static_cast<int32_t>(differs - held.begin());
@@ -143,8 +144,30 @@ std::optional<Slots::Place> Slots::take(std::span<const Token> prompt, int64_t r
   entry.held.assign(prompt.begin(), prompt.begin() + n_common);
   entry.key = key;
   entry.n_known = 0;
+  entry.approximate = false;
   hold(seq, reserve);
-  if (make_room(source)) return Place{seq, n_common, cache.branch(seq)};
+  if (make_room(source)) return Place{seq, n_common, n_common, cache.branch(seq)};
+  release(seq);
+  return std::nullopt;
+}
+
+std::optional<Slots::Place> Slots::take_changed(Session& session, std::span<const Token> prompt, int64_t reserve,
+                                                int32_t min_stretch, uint64_t key) {
+  int32_t n_common = 0;
+  const SeqId seq = best_source(prompt, key, n_common, true);
+  if (seq < 0 || at(seq).taken || std::ssize(at(seq).held) < n_common + min_stretch) return std::nullopt;
+  if (cached(prompt, key) > n_common || !may_fit(pages_for(reserve) - n_common / kPage - 1)) return std::nullopt;
+  const Result<int32_t> kept = session.reuse_changed(seq, prompt, min_stretch);
+  if (!kept) return forget(seq), std::nullopt;
+  Entry& entry = at(seq);
+  entry.approximate = entry.approximate || *kept > n_common;
+  n_common = 0;
+  while (cache_->contains(seq, n_common)) ++n_common;
+  entry.held.assign(prompt.begin(), prompt.begin() + n_common);
+  entry.n_known = 0;
+  hold(seq, reserve);
+  if (make_room(-1)) return Place{seq, n_common, *kept, 0};
+  forget(seq);
   release(seq);
   return std::nullopt;
 }
@@ -165,6 +188,7 @@ Status Slots::branch(SeqId from, SeqId to) {
   if (Status status = cache_->copy(from, to); !status) return status;
   at(to).held = at(from).held;
   at(to).key = at(from).key;
+  at(to).approximate = at(from).approximate;
   at(to).n_known = at(from).n_known;
   return {};
 }
@@ -187,6 +211,7 @@ void Slots::settle(SeqId seq, bool keep_state) {
   KVCache::Impl& cache = KVCacheInternals::of(*cache_);
   const int32_t n = cache.length(seq);
   entry.held.resize(std::min(entry.held.size(), static_cast<size_t>(n)));
+  if (entry.approximate) return;
   if (n / kPage > entry.n_known) cache.remember(seq, 0, n, entry.key, keep_state);
   entry.n_known = n / kPage;
 }
@@ -203,6 +228,7 @@ void Slots::forget(SeqId seq) {
   (void)cache_->remove(seq, 0);
   at(seq).held.clear();
   at(seq).n_known = 0;
+  at(seq).approximate = false;
 }
 
 int32_t Slots::n_idle() const {

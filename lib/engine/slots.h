@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "hearth/kv_cache.h"
+#include "hearth/session.h"
 
 namespace hearth {
 
@@ -20,7 +21,8 @@ class Slots {
 
   struct Place {
     SeqId seq = -1;
-    int32_t cached = 0;  ///< tokens of the prompt that it holds already: fewer than all
+    int32_t cached = 0;  ///< tokens that the prompt begins with and that it holds already: fewer than all
+    int32_t kept = 0;    ///< all that it holds of the prompt
     int32_t branch = 0;  ///< a part of the prompt should end here (KVCache::Impl::branch); 0: anywhere
   };
   /// Tokens of a prompt that take() would find, at least.
@@ -29,6 +31,11 @@ class Slots {
   /// common with the prompt, if that was computed under the same `key` (of adapters). Nothing when places or pages are
   /// short.
   std::optional<Place> take(std::span<const Token> prompt, int64_t reserve, bool reuse, uint64_t key = 0);
+  /// The same for a prompt of which something in the middle may have changed: an idle sequence becomes it and keeps
+  /// unchanged stretches of at least min_stretch tokens (Session::reuse_changed). What it holds is an approximation
+  /// from then on, which only take_changed() hands on. Nothing also where take() finds as much.
+  std::optional<Place> take_changed(Session& session, std::span<const Token> prompt, int64_t reserve,
+                                    int32_t min_stretch, uint64_t key = 0);
   /// A sequence that will share the first n_shared positions of another (see branch) and take pages up to `reserve`.
   std::optional<SeqId> take_branch(int32_t n_shared, int64_t reserve);
   /// The sequence becomes what `from` is.
@@ -52,6 +59,7 @@ class Slots {
     std::vector<Token> held;
     uint64_t key = 0;     ///< of the adapters that `held` was computed with
     int32_t n_known = 0;  ///< pages that settle() has made known
+    bool approximate = false;
     bool taken = false;
     int64_t reserved = 0;
     int32_t will_share = 0;  ///< > 0: branch() is still to come
@@ -59,7 +67,7 @@ class Slots {
   };
 
   bool can_share(SeqId from, int32_t n) const;
-  SeqId best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common) const;
+  SeqId best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common, bool approximate = false) const;
   SeqId oldest_idle(SeqId but = -1) const;
   SeqId place_for(SeqId source, int32_t n_common) const;
   bool may_fit(int64_t n_pages) const;

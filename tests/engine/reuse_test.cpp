@@ -150,6 +150,47 @@ TEST_P(EngineReuse, TurnsOfALoopComputeOnlyWhatIsNew) {
   EXPECT_EQ(ask(e, {.prompt = text, .generate = generate(20)}).ids, alone(text, 20));
 }
 
+/// A message was dropped from the middle. What is kept behind it goes to those alone who ask for approximations.
+TEST_P(EngineReuse, TextsChangedInTheMiddleKeepWhatStays) {
+  Engine e = engine({.session = {.n_ctx = 2048, .n_seqs = 2}});
+  const auto text = [](bool whole, int n_own) {
+    std::vector<Token> ids = prompt(200, whole ? 70 : 0, 5);
+    for (const auto& more : {prompt(0, 300, 8), prompt(0, n_own, 9)}) ids.insert(ids.end(), more.begin(), more.end());
+    return ids;
+  };
+  ask(e, {.prompt = text(true, 5), .generate = generate(10)});
+  GenerateOptions changed = generate(20);
+  changed.reuse_stretches = 64;
+  const Answer answer = ask(e, {.prompt = text(false, 20), .generate = changed});
+  EXPECT_EQ(answer.ids.size(), 20u);
+  const bool keeps = !recurrent() && !slides() && std::string(GetParam()) != "gpt-oss";
+  if (keeps) {
+    EXPECT_GE(answer.cached, 500);
+    hearth::SessionOptions options{.n_ctx = 1024, .n_threads = 1, .batch_invariant = true};
+    options.k_type = options.v_type = hearth::KVType::kF32;
+    auto session = hearth::Session::create(*model_, options);
+    ASSERT_TRUE(session);
+    ASSERT_TRUE(session->generate(std::span<const Token>(text(true, 5)), generate(10)));
+    changed.continue_cache = true;
+    const auto same = session->generate(std::span<const Token>(text(false, 20)), changed);
+    ASSERT_TRUE(same);
+    EXPECT_EQ(answer.ids, same->ids);
+  }
+  const Answer exact = ask(e, {.prompt = text(false, 30), .generate = generate(20)});
+  if (keeps) {
+    EXPECT_LE(exact.cached, 200);
+  }
+  EXPECT_EQ(exact.ids, alone(text(false, 30), 20));
+  std::vector<hearth::Ticket> tickets;
+  for (const int n_own : {21, 22, 23}) {
+    auto ticket = e.submit({.prompt = text(false, n_own), .generate = changed});
+    ASSERT_TRUE(ticket);
+    tickets.push_back(std::move(*ticket));
+  }
+  for (auto& ticket : tickets) EXPECT_EQ(wait(ticket).ids.size(), 20u);
+  EXPECT_EQ(ask(e, {.prompt = text(false, 40), .generate = generate(20)}).ids, alone(text(false, 40), 20));
+}
+
 TEST_P(EngineReuse, DraftsChangeNoAnswer) {
   for (const bool by_model : {false, true}) {
     hearth::EngineDrafts drafts{.options = {.max_draft = 7, .adaptive = false}};
