@@ -18,12 +18,16 @@ void DraftSettings::declare(Options& options) {
   options.add("--draft,--draft-model,--md", model,
               "Smaller model of the same vocabulary (GGUF) that guesses the next tokens");
   options.add("--lookup", lookup, "Guess the next tokens by what followed in the text where it was like this before");
+  options.add("--mtp", mtp, "Guess the next tokens with the model's own layer for that (multi-token prediction)");
   options.add("--draft-max", max_draft, "Tokens guessed at once at most; fewer where guesses are often wrong");
 }
 
 Status DraftSettings::prepare(hearth::SessionOptions& session) const {
   if (!wanted()) return {};
-  if (lookup && !model.empty()) return Error{ErrorCode::kInvalidArgument, "give --draft or --lookup, not both"};
+  if (int{lookup} + int{mtp} + int{!model.empty()} > 1) {
+    return Error{ErrorCode::kInvalidArgument, "give one of --draft, --lookup and --mtp"};
+  }
+  session.mtp = mtp;
   constexpr int32_t kMost = hearth::KVCache::kRollbackTokens - 1;
   if (max_draft < 1 || max_draft > kMost) {
     return Error{ErrorCode::kInvalidArgument, "--draft-max must be between 1 and " + std::to_string(kMost)};
@@ -33,16 +37,18 @@ Status DraftSettings::prepare(hearth::SessionOptions& session) const {
   return {};
 }
 
-Result<std::unique_ptr<Speculator>> DraftSettings::create(const hearth::Session& session) const {
+Result<std::unique_ptr<Speculator>> DraftSettings::create(hearth::Session& session) const {
   if (!wanted()) return std::unique_ptr<Speculator>();
   const auto make = [&]() -> Result<Speculator> {
     if (lookup) return Speculator::lookup({}, {.max_draft = max_draft});
+    if (mtp) return Speculator::mtp(session, {.max_draft = max_draft});
     const auto opened = load_model(model);
     if (!opened) return opened.error();
     return Speculator::draft_model(session, *opened, {.max_draft = max_draft});
   };
   auto made = make();
-  if (!made) return Error{made.error().code, (lookup ? "--lookup" : "--draft " + model) + ": " + made.error().message};
+  const std::string flag = lookup ? "--lookup" : mtp ? "--mtp" : "--draft " + model;
+  if (!made) return Error{made.error().code, flag + ": " + made.error().message};
   return std::make_unique<Speculator>(std::move(*made));
 }
 

@@ -99,6 +99,7 @@ Json describe_model(const hearth::ModelInfo& m) {
     model["experts"] = m.n_experts;
     model["experts_used"] = m.n_experts_used;
   }
+  if (m.has_mtp) model["mtp"] = true;
   return model;
 }
 

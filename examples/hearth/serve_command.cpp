@@ -39,6 +39,7 @@ int ServeCommand::run(const Options&) {
   if (auto status = drafts.prepare(unused); !status) return fail_usage("serve: " + status.error().message);
   settings.draft = drafts.model;
   settings.lookup = drafts.lookup;
+  settings.mtp = drafts.mtp;
   settings.max_draft = drafts.max_draft;
   settings.max_queue = max_queue;
   settings.max_loaded = max_loaded;
@@ -47,6 +48,7 @@ int ServeCommand::run(const Options&) {
   if (!session.adapters.control_vectors.empty()) return fail_usage("serve: --control-vector is not offered here");
   settings.models.insert(settings.models.end(), more_models.begin(), more_models.end());
   if (parallel < 0 || parallel > 256) return fail_usage("--parallel must be between 1 and 256");
+  if (settings.reuse_stretches < 0) return fail_usage("--cache-reuse must not be negative");
   if (max_queue < 1 || max_queue > 100000) return fail_usage("--max-queue must be between 1 and 100000");
   if (max_upload < 0 || max_upload > 100000) return fail_usage("--max-upload must be between 0 and 100000");
   if (!gpu_layers.empty() && gpu_layers != "0") show_warning("-ngl: there is no GPU here; every layer runs on the CPU");
@@ -68,6 +70,10 @@ Action setup_serve(Options& options) {
   command->session.declare(options);
   command->drafts.declare(options);
   options.add("--np,--parallel", command->parallel, "Answers written at once (0: 4); each has the context of -c");
+  options.add(
+      "--cache-reuse", s.reuse_stretches,
+      "Of a prompt that changed in the middle keep unchanged stretches of so many tokens or more, an approximation "
+      "(0: never)");
   options.add("--max-queue", command->max_queue, "Requests of a model that may wait; more are refused");
   options.add("--max-loaded", command->max_loaded, "Models in memory at once (0: 3)");
   options.add("--max-upload", command->max_upload,

@@ -137,6 +137,7 @@ hearth::EngineRequest Answering::request_for(const std::vector<Token>& prompt) c
   request.n_alternatives = std::max(ask_.n_top, 0);
   request.n = ask_.n;
   request.reuse_prefix = ask_.reuse_prefix;
+  request.generate.reuse_stretches = ask_.reuse_stretches.value_or(lease_->reuse_stretches);
   request.report_prompt = ask_.report_prompt;
   if (!lease_->adapters->entries.empty()) request.adapters = chosen_adapters(*lease_->adapters, ask_);
   return request;

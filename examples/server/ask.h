@@ -54,6 +54,7 @@ struct Ask {
   int32_t n = 1;
   int32_t n_top = -1;  ///< alternatives to tell of each token; 0: only its own probability; -1: nothing
   bool reuse_prefix = true;
+  std::optional<int32_t> reuse_stretches{};  ///< GenerateOptions::reuse_stretches; nothing: as the server was told
   bool stream = false;
   bool report_prompt = false;  ///< of a stream: tell how far the prompt is
   bool count_only = false;     ///< only the number of tokens in the prompt is wanted

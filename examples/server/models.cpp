@@ -252,6 +252,10 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
   const std::string draft = wanted.value_or(options_.draft);
   const bool lookup = !wanted && options_.lookup;
   if (model->info().causal && (lookup || !draft.empty())) options.drafts = open_drafts(draft);
+  if (!wanted && options_.mtp && model->info().has_mtp) {
+    options.drafts = open_drafts({});
+    options.drafts->mtp = options.session.mtp = true;
+  }
   auto engine = hearth::Engine::create(*model, options);
   if (!engine) throw api_error(engine.error());
   auto plan = model->plan(options.session);
@@ -260,9 +264,10 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
   std::optional<hearth::ChatTemplate> usable;
   const bool infills = chat && choice.is_go && choice.can("insert");
   if (chat) usable = std::move(*chat);
-  return std::make_shared<LoadedModel>(LoadedModel{
-      std::move(*model), std::move(*engine), std::move(usable), std::move(facts), entry.path, n_ctx,
-      plan ? plan->total() : entry.bytes, seconds_between(start, Clock::now()), std::move(adapters), draft, infills});
+  return std::make_shared<LoadedModel>(
+      LoadedModel{std::move(*model), std::move(*engine), std::move(usable), std::move(facts), entry.path, n_ctx,
+                  plan ? plan->total() : entry.bytes, seconds_between(start, Clock::now()), std::move(adapters), draft,
+                  infills, options_.reuse_stretches});
 }
 
 /// Unloads what nobody has used for its time.

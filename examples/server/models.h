@@ -24,7 +24,9 @@ struct ModelsOptions {
   std::vector<std::pair<std::string, float>> loras{};  ///< files of adapters for every model, and how much of each
   std::string draft{};                                 ///< file of a smaller model that guesses ahead
   bool lookup = false;                                 ///< guess by what stands in the text
+  bool mtp = false;                                    ///< guess with the layer of models that have one for that
   int32_t max_draft = 16;                              ///< tokens guessed at once
+  int32_t reuse_stretches = 0;                         ///< of requests that say nothing (GenerateOptions)
   double keep_alive = 300;                             ///< seconds; < 0: for ever
   int32_t max_loaded = 3;                              ///< models at once; idle ones make room
 };
@@ -61,6 +63,7 @@ struct LoadedModel {
   std::shared_ptr<AdapterList> adapters{};
   std::string draft{};               ///< file of the model that guesses ahead; empty: none
   bool infills_by_template = false;  ///< its store's template takes a prompt and a suffix
+  int32_t reuse_stretches = 0;       ///< of requests that say nothing (GenerateOptions)
 };
 
 /// Memory that can be had without swapping, as Linux tells it; 0: unknown.

@@ -23,8 +23,9 @@ void read_common(const Json& body, Ask& ask) {
   ask.generate.max_tokens = static_cast<int32_t>(std::clamp<int64_t>(n, -1, INT32_MAX));
   ask.n = static_cast<int32_t>(std::clamp<int64_t>(int_field(body, "n").value_or(1), 0, INT32_MAX));
   ask.reuse_prefix = bool_or(body, "cache_prompt", true);
-  ask.generate.reuse_stretches =
-      static_cast<int32_t>(std::clamp<int64_t>(int_field(body, "n_cache_reuse").value_or(0), 0, INT32_MAX));
+  if (const auto least = int_field(body, "n_cache_reuse")) {
+    ask.reuse_stretches = static_cast<int32_t>(std::clamp<int64_t>(*least, 0, INT32_MAX));
+  }
   if (const auto ttl = number_field(body, "ttl")) ask.keep_alive = *ttl;
   if (const Json* alive = field(body, "keep_alive")) ask.keep_alive = read_duration(*alive, "keep_alive");
 }

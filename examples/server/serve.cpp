@@ -132,6 +132,8 @@ hearth::Status fill_models(const ServeSettings& settings, ServerOptions& options
   models.loras = settings.loras;
   models.draft = settings.draft;
   models.lookup = settings.lookup;
+  models.mtp = settings.mtp;
+  models.reuse_stretches = settings.reuse_stretches;
   models.max_draft = settings.max_draft;
   models.max_loaded = settings.max_loaded > 0 ? settings.max_loaded : environment_int("OLLAMA_MAX_LOADED_MODELS", 3);
   std::string text = settings.keep_alive.empty() ? environment("OLLAMA_KEEP_ALIVE") : settings.keep_alive;

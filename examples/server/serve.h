@@ -21,9 +21,11 @@ struct ServeSettings {
   std::vector<std::pair<std::string, float>> loras;  ///< files of adapters, and how much of each
   std::string draft;                                 ///< a smaller model that guesses ahead
   bool lookup = false;                               ///< guess by what stands in the text
+  bool mtp = false;                                  ///< guess with the layer of models that have one for that
   int32_t max_draft = 16;
-  int max_loaded = 0;      ///< 0: OLLAMA_MAX_LOADED_MODELS, or 3
-  std::string keep_alive;  ///< empty: OLLAMA_KEEP_ALIVE, or 5m
+  int32_t reuse_stretches = 0;  ///< of requests that say nothing (GenerateOptions::reuse_stretches)
+  int max_loaded = 0;           ///< 0: OLLAMA_MAX_LOADED_MODELS, or 3
+  std::string keep_alive;       ///< empty: OLLAMA_KEEP_ALIVE, or 5m
   std::string api_key, api_key_file;
   std::vector<std::string> cors;
   bool metrics = false;

@@ -30,6 +30,7 @@ struct EngineDrafts {
   /// A smaller model of the same vocabulary, in a session beside the engine's. Off: what stands in the text itself.
   std::optional<Model> model{};
   LookupOptions lookup{};  ///< without a model
+  bool mtp = false;        ///< without a model: the engine's own guesses (Speculator::mtp); SessionOptions::mtp is set
   SpeculationOptions options{};
 };
 
@@ -50,8 +51,9 @@ struct EngineOptions {
 /// What is asked for.
 struct EngineRequest {
   std::vector<Token> prompt;  ///< special tokens included; not empty
-  /// How the answer is made. on_prompt and on_token are not called: events take their place. `cancel` is looked at
-  /// between steps. An own_sampler is used from the engine's thread and must outlive the ticket; it needs n = 1.
+  /// How the answer is made. on_prompt and on_token are not called: events take their place. reuse_stretches lets a
+  /// prompt become of what an earlier request with it has left, changed in the middle. `cancel` is looked at between
+  /// steps. An own_sampler is used from the engine's thread and must outlive the ticket; it needs n = 1.
   GenerateOptions generate{};
   int32_t n = 1;         ///< answers; they share the pages of the prompt, and take seeds counted up from the sampler's
   int32_t priority = 0;  ///< higher ones begin earlier; ten seconds of waiting count as one step of it

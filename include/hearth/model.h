@@ -56,6 +56,7 @@ struct ModelInfo {
   bool causal = true;      ///< false: tokens see those after them, so that text cannot be generated one by one
   bool has_logits = true;  ///< false: an encoder (embeddings only)
   Pooling pooling = Pooling::kNone;
+  bool has_mtp = false;  ///< the file has a layer that predicts further tokens (SessionOptions::mtp)
 };
 
 /// Bounds of the bytes that a run takes, known before load: what is resident stays below total().

@@ -71,6 +71,10 @@ struct SessionOptions {
   int32_t n_kept_prefixes = -1;
   const ThreadPool* pool = nullptr;  ///< a host's own pool, which must outlive the session; then n_threads is ignored
   std::vector<AdapterScale> adapters{};  ///< that every sequence begins with; several add up
+  /// Keeps what the model's own layer for multi-token prediction (MTP) needs, so that Speculator::mtp() can draft with
+  /// it: one more layer of keys and values, and the last hidden states of every sequence. The last layer of a prompt is
+  /// then computed for all its tokens. kUnsupported for a model without (ModelInfo::has_mtp).
+  bool mtp = false;
 };
 
 /// How prefill() computes a prompt.

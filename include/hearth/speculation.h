@@ -37,6 +37,7 @@ struct DraftRequest {
                                     ///< heads of the model itself; empty: not known
   std::vector<Token> tokens{};      ///< out: what is proposed; may stay empty
   int32_t confidence = 0;           ///< out, 0..3: how often drafts are right is counted for each value by itself
+  int32_t n_pending = 0;            ///< tokens at the end of the text that the session has not computed yet
 };
 
 /// Where drafts come from: a second model, the text itself, a head of the model. A host may bring its own.
@@ -114,6 +115,10 @@ class Speculator {
   /// takes memory beside it. kInvalidArgument says how the vocabularies differ; errors of Session::create.
   static Result<Speculator> draft_model(const Session& target, const Model& draft,
                                         const SpeculationOptions& options = {});
+  /// The model's own layer for multi-token prediction guesses (DeepSeek-AI 2024, DeepSeek-V3, section 2.2): from the
+  /// hidden states that the session keeps of what it computed, and then from its own. The session must have
+  /// SessionOptions::mtp (otherwise kInvalidArgument) and outlive the speculator; it may be moved.
+  static Result<Speculator> mtp(Session& target, const SpeculationOptions& options = {});
   Speculator(Speculator&&) noexcept;
   Speculator& operator=(Speculator&&) noexcept;
   ~Speculator();

@@ -25,6 +25,7 @@ Result<EngineDrafts> engine_drafts(const HearthEngineDrafts* drafts) {
   if (!options) return options.error();
   made.lookup = *lookup;
   made.options = *options;
+  made.mtp = full->mtp;
   return made;
 }
 

@@ -87,6 +87,7 @@ void hearth_model_info(const HearthModel* model, HearthModelInfo* out) {
   full.causal = i.causal;
   full.has_logits = i.has_logits;
   full.pooling = static_cast<int32_t>(i.pooling);
+  full.has_mtp = i.has_mtp;
   fill(out, full);
 }
 const HearthGgufFile* hearth_model_file(const HearthModel* model) {

@@ -69,6 +69,7 @@ HearthSessionOptions to_c(const SessionOptions& options) {
   full.exact_products = options.exact_products;
   full.reuse_prefixes = options.reuse_prefixes;
   full.n_kept_prefixes = options.n_kept_prefixes;
+  full.mtp = options.mtp;
   return full;
 }
 
@@ -113,6 +114,7 @@ Result<SessionOptions> to_cpp(const HearthSessionOptions* options, const Session
   made.rope = *rope;
   made.reuse_prefixes = full->reuse_prefixes;
   made.n_kept_prefixes = full->n_kept_prefixes;
+  made.mtp = full->mtp;
   made.pool = pool_of(full->pool);
   made.adapters = std::move(*adapters);
   return made;

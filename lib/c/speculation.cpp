@@ -37,6 +37,7 @@ class HostDraftSource : public DraftSource {
       to.n_hidden = from.hidden.size();
       to.tokens = room[i].data();
       to.confidence = from.confidence;
+      to.n_pending = from.n_pending;
       list.push_back(&to);
     }
     const HearthCode code = source_.propose(source_.user, list.data(), list.size());
@@ -166,6 +167,15 @@ HearthCode hearth_speculator_draft_model(const HearthSession* target, const Hear
     const auto how = to_cpp(options);
     if (!how) return how.error();
     return hand_out_handle(hearth::Speculator::draft_model(target->session, draft->model, *how), out);
+  });
+}
+HearthCode hearth_speculator_mtp(HearthSession* target, const HearthSpeculationOptions* options, HearthSpeculator** out,
+                                 HearthError* error) {
+  return call(error, [&]() -> hearth::Status {
+    if (auto s = needs({{target, "target"}, {out, "out"}}); !s) return s;
+    const auto how = to_cpp(options);
+    if (!how) return how.error();
+    return hand_out_handle(hearth::Speculator::mtp(target->session, *how), out);
   });
 }
 void hearth_speculator_free(HearthSpeculator* speculator) {

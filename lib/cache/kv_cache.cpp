@@ -144,7 +144,7 @@ void KVCache::Impl::begin() {
   std::fill_n(end_, options.n_seqs, 0);
 }
 
-Status KVCache::Impl::reserve(std::span<const BatchToken> batch) {
+Status KVCache::Impl::hold(std::span<const BatchToken> batch) {
   for (Sequences& group : groups) {
     std::fill_n(last_, options.n_seqs, -1);
     for (const BatchToken& token : batch) {  // its first token sees farthest back
@@ -155,6 +155,11 @@ Status KVCache::Impl::reserve(std::span<const BatchToken> batch) {
       if (!group.hold(token.seq, token.pos, token.id)) return no_room(batch.size(), options.n_ctx);
     }
   }
+  return {};
+}
+
+Status KVCache::Impl::reserve(std::span<const BatchToken> batch) {
+  if (Status status = hold(batch); !status) return status;
   std::fill_n(last_, options.n_seqs, -1);
   for (const BatchToken& token : batch) {
     if (states.floats() > 0 && last_[token.seq] < 0) states.advance(token.seq, token.pos);

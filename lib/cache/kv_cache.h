@@ -39,6 +39,8 @@ struct KVCache::Impl {
   /// Makes room for these tokens, copying shared pages that they write to, and marks their positions as held. On
   /// kContextFull undo() must follow.
   Status reserve(std::span<const BatchToken> batch);
+  /// The same for layers with attention alone, to be taken back: states stay as they are.
+  Status hold(std::span<const BatchToken> batch);
   void commit();
   /// Everything is again as begin() found it.
   void undo();

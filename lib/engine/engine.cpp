@@ -45,9 +45,10 @@ int32_t rows_for(const EngineOptions& options) {
   return n_seqs + std::min(n_seqs, kDrafting) * longest;
 }
 
-Result<std::optional<Speculator>> make_speculator(const Session& session, const std::optional<EngineDrafts>& drafts) {
+Result<std::optional<Speculator>> make_speculator(Session& session, const std::optional<EngineDrafts>& drafts) {
   if (!drafts) return std::optional<Speculator>();
   Result<Speculator> made = drafts->model ? Speculator::draft_model(session, *drafts->model, drafts->options)
+                            : drafts->mtp ? Speculator::mtp(session, drafts->options)
                                           : Speculator::lookup(drafts->lookup, drafts->options);
   if (!made) return made.error();
   return std::optional<Speculator>(std::move(*made));
@@ -224,6 +225,7 @@ Result<Engine> Engine::create(const Model& model, const EngineOptions& options) 
       session.n_logits = std::max(session.n_logits, rows_for(options));
       if (session.n_ctx > 0) session.n_logits = std::min(session.n_logits, std::max(session.n_ctx, session.n_seqs));
       session.reuse_prefixes = true;
+      session.mtp = session.mtp || (options.drafts && options.drafts->mtp && !options.drafts->model);
       Result<Session> made = Session::create(model, session);
       if (!made) return made.error();
       session = made->options();

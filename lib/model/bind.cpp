@@ -261,6 +261,37 @@ void pass_over_others(Binder& bind, const HParams& hp) {
   for (int i = hp.n_layers; i < hp.n_layers + hp.n_extra_layers; ++i) bind.pass_over("blk." + std::to_string(i) + ".");
 }
 
+/// The first layer that predicts further tokens, shaped like the last with attention. Of a file that lacks a part of it
+/// the model runs without.
+void bind_mtp(Weights& weights, const GgufFile& file, const Architecture& arch, HParams& hp) {
+  const std::string blk = "blk." + std::to_string(hp.n_layers) + ".";
+  if (hp.n_extra_layers == 0 || !file.tensor(blk + "nextn.eh_proj.weight")) return;
+  LayerShape shape =
+      *std::find_if(hp.layers.rbegin(), hp.layers.rend(), [](const LayerShape& l) { return !l.recurrent; });
+  shape.kv_layer = hp.n_layers;
+  Binder bind(file);
+  LayerWeights layer;
+  MtpWeights mtp;
+  bind_layer({bind, arch, hp, shape, hp.n_layers, blk, hp.d_model}, layer);
+  const int64_t d = hp.d_model;
+  bind.norm(mtp.embedding_norm, blk + "nextn.enorm", d);
+  bind.norm(mtp.hidden_norm, blk + "nextn.hnorm", d);
+  bind.linear(mtp.projection, blk + "nextn.eh_proj", 2 * d, d);
+  bind.linear(mtp.embedding, blk + "nextn.embed_tokens", d, hp.n_vocab, false);
+  bind.norm(mtp.output_norm, blk + "nextn.shared_head_norm", d, false);
+  bind.linear(mtp.output, blk + "nextn.shared_head_head", d, hp.n_vocab, false);
+  if (!bind.complete()) return;
+  if (!mtp.embedding) mtp.embedding = weights.token_embedding;
+  if (!mtp.output_norm) mtp.output_norm = weights.output_norm;
+  if (!mtp.output) mtp.output = weights.output;
+  weights.layers.push_back(std::move(layer));
+  weights.mtp = std::move(mtp);
+  weights.copied_bytes += bind.copied_bytes();
+  hp.layers.push_back(shape);
+  hp.widest_input = std::max(hp.widest_input, bind.widest_input());
+  hp.has_mtp = true;
+}
+
 /// Sizes that only tensors tell, checked before anything is allocated by them.
 Status read_tensor_sizes(const GgufFile& file, const Architecture& arch, HParams& hp) {
   const GgufTensor* embedding = file.tensor("token_embd.weight");
@@ -298,6 +329,7 @@ Result<Weights> bind_weights(const GgufFile& file, const Architecture& arch, HPa
   weights.linear_tensors = bind.take_linear_tensors();
   weights.copied_bytes = bind.copied_bytes();
   hp.widest_input = bind.widest_input();
+  bind_mtp(weights, file, arch, hp);
   return weights;
 }
 

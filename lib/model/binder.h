@@ -44,6 +44,8 @@ class Binder {
   void grid(FloatArray& out, const std::string& name, int64_t cols, int64_t rows);
 
   void fail(ErrorCode code, std::string message);
+  /// Whether all that was asked for was there.
+  bool complete() const { return ok_; }
   /// The first failure; or the first tensor with elements that nobody took.
   Status finish();
   /// Columns of the widest matrix that a product may meet.

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "lib/model/mtp.h"
+
 namespace hearth {
 namespace {
 
@@ -35,17 +37,6 @@ void embed(const ForwardContext& c, std::span<const BatchToken> batch) {
   }
 }
 
-/// cos and sin of every token's position, once for all layers.
-void position_angles(const ForwardContext& c, std::span<const BatchToken> batch) {
-  for (size_t i = 0; i < c.ropes.size(); ++i) {
-    const RopeTable& rope = c.ropes[i];
-    for_rows(c, static_cast<int>(batch.size()), rope.n_rot * 8, [&](int t) {
-      const int32_t pos = batch[static_cast<size_t>(t)].pos;
-      rope_cos_sin(c.scratch->cos_sin[i] + int64_t{t} * rope.n_rot, rope, {&pos, 1});
-    });
-  }
-}
-
 /// Adds a stage's output y to x and prepares h, the input of the next stage: x += post(y), h = next(x). Where the
 /// architecture normalizes after adding: x = h = post(x + y).
 void residual(const ForwardContext& c, const Norm& post, const Norm& next, int n) {
@@ -67,12 +58,22 @@ void feed_forward_stage(const ForwardContext& c, int l, int n) {
   feed_forward(c, l, n);
 }
 
-/// One transformer block. The last layer keeps only `rows` after its attention.
-void block(const ForwardContext& c, int l, std::span<const BatchToken> batch, std::span<const int32_t> rows) {
+}  // namespace
+
+void position_angles(const ForwardContext& c, std::span<const BatchToken> batch) {
+  for (size_t i = 0; i < c.ropes.size(); ++i) {
+    const RopeTable& rope = c.ropes[i];
+    for_rows(c, static_cast<int>(batch.size()), rope.n_rot * 8, [&](int t) {
+      const int32_t pos = batch[static_cast<size_t>(t)].pos;
+      rope_cos_sin(c.scratch->cos_sin[i] + int64_t{t} * rope.n_rot, rope, {&pos, 1});
+    });
+  }
+}
+
+void block(const ForwardContext& c, int l, std::span<const BatchToken> batch, std::span<const int32_t> rows,
+           const Norm& next) {
   const LayerWeights& w = c.weights->layers[static_cast<size_t>(l)];
   const int n = static_cast<int>(rows.size());
-  const bool last = l + 1 == c.hp->n_layers;
-  const Norm& next = last ? c.weights->output_norm : c.weights->layers[static_cast<size_t>(l) + 1].attn_norm;
 
   if (c.hp->layers[static_cast<size_t>(l)].recurrent) {
     delta_net(c, l, batch, rows);  // y = GatedDeltaNet(h)
@@ -91,18 +92,15 @@ void block(const ForwardContext& c, int l, std::span<const BatchToken> batch, st
   norm_rows(c, c.scratch->h, c.scratch->x, next, n, c.hp->d_model);
 }
 
-/// logits = h W_out^T, scaled and capped.
-void output_logits(const ForwardContext& c, float* logits, int n) {
+void output_logits(const ForwardContext& c, const Linear& output, float* logits, int n) {
   const int64_t n_vocab = c.hp->n_vocab;
-  linear(c, {c.scratch->h, c.hp->d_model, n}, {{&c.weights->output, logits, n_vocab}});
+  linear(c, {c.scratch->h, c.hp->d_model, n}, {{&output, logits, n_vocab}});
   if (c.hp->logit_scale == 1.0f && c.hp->final_soft_cap == 0.0f) return;
   for_rows(c, n, n_vocab, [&](int t) {
-    if (c.hp->logit_scale != 1.0f) kernels().scale(logits + t * n_vocab, c.hp->logit_scale, n_vocab);
-    if (c.hp->final_soft_cap > 0.0f) kernels().soft_cap(logits + t * n_vocab, c.hp->final_soft_cap, n_vocab);
+    if (c.hp->logit_scale != 1.0f) kernels::kernels().scale(logits + t * n_vocab, c.hp->logit_scale, n_vocab);
+    if (c.hp->final_soft_cap > 0.0f) kernels::kernels().soft_cap(logits + t * n_vocab, c.hp->final_soft_cap, n_vocab);
   });
 }
-
-}  // namespace
 
 void keep_rows(const ForwardContext& c, float* data, int64_t width, std::span<const int32_t> rows) {
   if (c.adapters != nullptr) c.adapters->keep(rows);
@@ -121,6 +119,7 @@ int forward(const ForwardContext& c, std::span<const BatchToken> batch, int firs
     if (batch[static_cast<size_t>(t)].logits) s.rows[n_rows++] = t;
   }
   std::iota(s.all_rows, s.all_rows + n, 0);
+  const bool ahead = s.mtp.pairs != nullptr;
 
   embed(c, batch);
   position_angles(c, batch);
@@ -129,12 +128,20 @@ int forward(const ForwardContext& c, std::span<const BatchToken> batch, int firs
   const std::span<const int32_t> all(s.all_rows, batch.size()), wanted(s.rows, static_cast<size_t>(n_rows));
   for (int l = 0; l < c.hp->n_layers; ++l) {
     if (c.cancel && c.cancel->load(std::memory_order_relaxed)) return -1;
-    block(c, l, batch, l + 1 == c.hp->n_layers ? wanted : all);
+    const bool last = l + 1 == c.hp->n_layers;
+    const Norm& next = last ? c.weights->output_norm : c.weights->layers[static_cast<size_t>(l) + 1].attn_norm;
+    block(c, l, batch, last && !ahead ? wanted : all, next);
   }
-  if (n_rows == 0) return 0;
+  if (ahead) {
+    mtp_pair(c, batch);
+    keep_rows(c, s.h, c.hp->d_model, wanted);
+  }
   std::memcpy(s.hidden + int64_t{first_row} * c.hp->d_model, s.h,
               static_cast<size_t>(n_rows) * static_cast<size_t>(c.hp->d_model) * sizeof(float));
-  if (want_logits) output_logits(c, s.logits + int64_t{first_row} * c.hp->n_vocab, n_rows);
+  if (want_logits && n_rows > 0) {
+    output_logits(c, c.weights->output, s.logits + int64_t{first_row} * c.hp->n_vocab, n_rows);
+  }
+  if (ahead) mtp_store(c, batch);
   return n_rows;
 }
 

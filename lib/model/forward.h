@@ -30,6 +30,7 @@ struct ScratchSizes {
   int64_t n_ctx = 1;
   int n_threads = 1;
   bool logits = true;  ///< false: hidden states only
+  bool mtp = false;    ///< the layer that predicts further tokens is computed besides
 };
 
 /// A few neighboring tokens of one sequence: with the heads of a group, the queries of one attention task.
@@ -57,6 +58,18 @@ struct AttentionWorkspace {
   int32_t* first = nullptr;     ///< [kRunMaxQueries] range of slots seen
   int32_t* end = nullptr;
   float* kernel = nullptr;  ///< attend_scratch_floats, attend_run_scratch_bytes
+};
+
+/// What the layer that predicts further tokens works with (mtp.h).
+struct MtpScratch {
+  static constexpr int kTexts = 8;  ///< rows that one prediction leaves
+  static constexpr int kHeld = 32;  ///< hidden states that are kept of a sequence
+  float* pairs = nullptr;           ///< [n_batch, embedding | hidden state]; nullptr: there is no such layer
+  float* held = nullptr;            ///< [n_seqs, kHeld, d_model], that of position p at p % kHeld
+  int32_t* held_pos = nullptr;      ///< [n_seqs, kHeld] -1: none
+  Token* held_id = nullptr;         ///< [n_seqs, kHeld] of the token at that position
+  float* hidden = nullptr;          ///< [kTexts, d_model] what was predicted from, normed
+  float* logits = nullptr;          ///< [kTexts, n_vocab]
 };
 
 /// Work memory of a session, cut from one block. Everything that forward() writes lies here or in the KV cache.
@@ -103,6 +116,7 @@ struct Scratch {
   int32_t* all_rows = nullptr;  ///< [n_batch] 0, 1, 2, ...
   float* hidden = nullptr;      ///< [n_logits, d_model]
   float* logits = nullptr;      ///< [n_logits, n_vocab]
+  MtpScratch mtp;
 
   /// Cuts the arrays; with a counting Layout only the sizes matter.
   static Scratch lay_out(Layout& layout, const Architecture& arch, const HParams& hp, const ScratchSizes& sizes);
@@ -141,6 +155,15 @@ struct ForwardContext {
 /// `want_logits`, scratch->logits for the tokens that ask for them. Returns how many rows;
 /// -1 when cancelled before the last layer.
 int forward(const ForwardContext& c, std::span<const BatchToken> batch, int first_row, bool want_logits);
+
+/// One transformer block: x += Attention(norm(x)), x += FFN(norm(x)), then h = next(x); h = norm(x) on entry. After its
+/// attention only `rows` of the batch are kept.
+void block(const ForwardContext& c, int layer, std::span<const BatchToken> batch, std::span<const int32_t> rows,
+           const Norm& next);
+/// cos and sin of every token's position, once for all layers.
+void position_angles(const ForwardContext& c, std::span<const BatchToken> batch);
+/// logits = h W_out^T, scaled and capped; rows of h [n, d_model] in scratch memory.
+void output_logits(const ForwardContext& c, const Linear& output, float* logits, int n);
 
 // --- stages, in the order of a block --------------------------------------------------------------------------------
 

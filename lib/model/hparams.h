@@ -85,9 +85,9 @@ struct RecurrentParams {
 };
 
 struct HParams {
-  int n_layers =
-      0;  ///< that compute; layers that predict further tokens stand behind them in the file and are left out
-  int n_extra_layers = 0;  ///< those
+  int n_layers = 0;        ///< that compute; layers that predict further tokens stand behind them in the file
+  int n_extra_layers = 0;  ///< those; all but the first are left out, and the first where the file lacks a part of it
+  bool has_mtp = false;    ///< layers[n_layers] is that layer (mtp.h); known when the weights are bound
   int d_model = 0;
   int n_vocab = 0;
   int n_ctx_train = 0;

@@ -57,6 +57,7 @@ ModelInfo describe(const GgufFile& file, const Architecture& arch, const HParams
   }
   const LayerShape& first = hp.layers.front();
   info.n_layers = hp.n_layers;
+  info.has_mtp = hp.has_mtp;
   info.d_model = hp.d_model;
   info.d_ff = first.d_ff;
   info.n_heads = first.n_heads;

@@ -83,6 +83,16 @@ void lay_out_layer_embeddings(Scratch& s, Layout& layout, const HParams& hp, int
   s.layer_embedding_gates = layout.take<float>(n * hp.d_layer_embedding);
 }
 
+void lay_out_mtp(MtpScratch& s, Layout& layout, const HParams& hp, const ScratchSizes& sizes) {
+  const int64_t held = int64_t{sizes.n_seqs} * MtpScratch::kHeld;
+  s.pairs = layout.take<float>(int64_t{sizes.n_batch} * 2 * hp.d_model);
+  s.held = layout.take<float>(held * hp.d_model);
+  s.held_pos = layout.take<int32_t>(held);
+  s.held_id = layout.take<Token>(held);
+  s.hidden = layout.take<float>(int64_t{MtpScratch::kTexts} * hp.d_model);
+  s.logits = layout.take<float>(int64_t{MtpScratch::kTexts} * hp.n_vocab);
+}
+
 }  // namespace
 
 int64_t matmul_rows(const HParams& hp, const ScratchSizes& sizes) {
@@ -124,6 +134,7 @@ Scratch Scratch::lay_out(Layout& layout, const Architecture& arch, const HParams
   s.all_rows = layout.take<int32_t>(n);
   s.hidden = layout.take<float>(int64_t{sizes.n_logits} * hp.d_model);
   s.logits = layout.take<float>(sizes.logits ? int64_t{sizes.n_logits} * hp.n_vocab : 0);
+  if (sizes.mtp) lay_out_mtp(s.mtp, layout, hp, sizes);
   return s;
 }
 

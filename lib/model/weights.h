@@ -73,6 +73,15 @@ struct RecurrentWeights {
   Linear out;          ///< [d_model, n_v_heads * v_dim]
 };
 
+/// What stands around the layer that predicts further tokens (mtp.h).
+struct MtpWeights {
+  Norm embedding_norm, hidden_norm;
+  Linear projection;  ///< [d_model, embedding | hidden state]
+  Linear embedding;   ///< [n_vocab, d_model]; the model's where the layer has none of its own
+  Norm output_norm;   ///< likewise
+  Linear output;      ///< likewise
+};
+
 struct LayerWeights {
   Norm attn_norm, attn_post_norm;
   Linear q, k, v;  ///< no k: the keys and values of another layer are used; no v: values are the projected keys
@@ -115,7 +124,8 @@ struct Weights {
   Matrix layer_embedding;   ///< [n_vocab, n_layers * d_layer_embedding]
   Linear layer_projection;  ///< [n_layers * d_layer_embedding, d_model]
   Norm layer_projection_norm;
-  std::vector<LayerWeights> layers;
+  std::vector<LayerWeights> layers;  ///< [n_layers], or one more: that of mtp
+  MtpWeights mtp;
   Norm output_norm;
   Linear output;             ///< [n_vocab, d_model]; the embedding where tied
   Linear rank, rank_output;  ///< head of a reranker: output(tanh(rank h)), or output(h)

@@ -55,6 +55,7 @@ Result<std::unique_ptr<ModelDraft>> ModelDraft::create(const Session& target, co
   options.reuse_prefixes = false;
   options.n_kept_prefixes = 0;
   options.hidden_only = false;
+  options.mtp = false;
   Result<Session> session = SessionInternals::create(draft, options, SessionInternals::threads(target));
   if (!session) return session.error();
   return std::unique_ptr<ModelDraft>(

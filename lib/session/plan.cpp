@@ -47,6 +47,9 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
     if (static_cast<int>(type) < kernels::kKvTypeCount) continue;
     return out_of_range(name, static_cast<int64_t>(type), 0, kernels::kKvTypeCount - 1);
   }
+  if (o.mtp && !hp.has_mtp) {
+    return Error{ErrorCode::kUnsupported, "mtp: the model has no layer that predicts further tokens"};
+  }
   if (o.pool) o.n_threads = o.pool->n_threads;
   if (o.n_threads == 0) o.n_threads = default_thread_count();
   if (o.n_threads < 1 || o.n_threads > kMaxThreads) return out_of_range("n_threads", o.n_threads, 1, kMaxThreads);
@@ -68,7 +71,7 @@ std::string warning_of(const HParams& hp, const SessionOptions& o, int wanted_th
   return text;
 }
 
-std::vector<CacheLayer> cache_layers(const HParams& hp) {
+std::vector<CacheLayer> cache_layers(const HParams& hp, const SessionOptions& options) {
   std::vector<CacheLayer> layers;
   layers.reserve(hp.layers.size());
   bool shared = false;  // a layer that attends to an earlier one's needs them until then
@@ -88,6 +91,10 @@ std::vector<CacheLayer> cache_layers(const HParams& hp) {
     }
     layers.push_back({layer.n_kv_heads, layer.k_dim, layer.v_dim, layer.window, source < i ? source : -1, 0});
   }
+  if (options.mtp) {
+    const LayerShape& layer = hp.layers.back();
+    layers.push_back({layer.n_kv_heads, layer.k_dim, layer.v_dim, layer.window, -1, 0});
+  }
   return layers;
 }
 
@@ -96,13 +103,13 @@ CacheOptions cache_options(const SessionOptions& o) {
 }
 
 ScratchSizes scratch_sizes(const HParams& hp, const SessionOptions& o) {
-  return {o.n_batch, o.n_logits, o.n_seqs, o.n_ctx, o.n_threads, makes_logits(hp, o)};
+  return {o.n_batch, o.n_logits, o.n_seqs, o.n_ctx, o.n_threads, makes_logits(hp, o), o.mtp};
 }
 
 MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options) {
   MemoryPlan plan;
   plan.weights_bytes = model.file.file_bytes();
-  plan.kv_cache_bytes = KVCache::Impl::bytes_needed(cache_layers(model.hp), cache_options(options));
+  plan.kv_cache_bytes = KVCache::Impl::bytes_needed(cache_layers(model.hp, options), cache_options(options));
   Layout layout(nullptr);
   Scratch::lay_out(layout, *model.arch, model.hp, scratch_sizes(model.hp, options));
   plan.scratch_bytes = layout.used();

@@ -21,7 +21,7 @@ MemoryPlan plan_memory(const Model::Impl& model, const SessionOptions& options);
 std::string warning_of(const HParams& hp, const SessionOptions& options, int wanted_threads);
 
 /// What the cache keeps of each layer.
-std::vector<CacheLayer> cache_layers(const HParams& hp);
+std::vector<CacheLayer> cache_layers(const HParams& hp, const SessionOptions& options);
 CacheOptions cache_options(const SessionOptions& options);
 ScratchSizes scratch_sizes(const HParams& hp, const SessionOptions& options);
 

@@ -84,7 +84,8 @@ Result<Session> SessionInternals::create(const Model& model, const SessionOption
     impl->plan = plan_memory(m, *options);
     impl->warning = warning_of(m.hp, *options, wanted_threads);
 
-    Result<std::unique_ptr<KVCache::Impl>> cache = KVCache::Impl::create(cache_layers(m.hp), cache_options(*options));
+    Result<std::unique_ptr<KVCache::Impl>> cache =
+        KVCache::Impl::create(cache_layers(m.hp, *options), cache_options(*options));
     if (!cache) return cache.error();
     impl->cache.emplace(std::move(*cache));
 
@@ -96,6 +97,7 @@ Result<Session> SessionInternals::create(const Model& model, const SessionOption
     impl->memory = std::move(*memory);
     Layout layout(impl->memory.data());
     impl->scratch = Scratch::lay_out(layout, *m.arch, m.hp, sizes);
+    if (sizes.mtp) std::fill_n(impl->scratch.mtp.held_pos, int64_t{sizes.n_seqs} * MtpScratch::kHeld, -1);
     impl->matmul_scratch.bind(impl->scratch.matmul, matmul_rows(m.hp, sizes), m.hp.widest_input, sizes.n_threads);
 
     for (const RopeParams& rope : m.hp.ropes) {

@@ -10,6 +10,7 @@
 #include "lib/session/draft_pace.h"
 #include "lib/session/lookup_draft.h"
 #include "lib/session/model_draft.h"
+#include "lib/session/mtp_draft.h"
 
 namespace hearth {
 namespace {
@@ -117,6 +118,7 @@ DraftRequest Speculator::Impl::make_request(const Session& session, const Specul
   Text& known = at(text.seq);
   DraftRequest request{
       .seq = text.seq, .text = known.ids, .n = most, .generator = text.generator, .confidence = DraftPace::kGuess};
+  request.n_pending = static_cast<int32_t>(known.ids.size()) - text.forgotten - session.cache().length(text.seq);
   if (known.row >= 0) request.hidden = session.hidden(static_cast<size_t>(known.row));
   const size_t n_new = known.ids.size() - std::min(known.n_proposed, known.ids.size());
   if (most > 0) {
@@ -348,6 +350,14 @@ Result<Speculator> Speculator::draft_model(const Session& target, const Model& d
                                            const SpeculationOptions& options) {
   return guard([&]() -> Result<Speculator> {
     Result<std::unique_ptr<ModelDraft>> source = ModelDraft::create(target, draft);
+    if (!source) return source.error();
+    return create(std::move(*source), options);
+  });
+}
+
+Result<Speculator> Speculator::mtp(Session& target, const SpeculationOptions& options) {
+  return guard([&]() -> Result<Speculator> {
+    Result<std::unique_ptr<MtpDraft>> source = MtpDraft::create(target);
     if (!source) return source.error();
     return create(std::move(*source), options);
   });

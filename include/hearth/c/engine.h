@@ -15,6 +15,7 @@ typedef struct HearthEngineDrafts {
   const HearthModel* model;          /* NULL: what stands in the text itself */
   const HearthLookupOptions* lookup; /* NULL: the defaults */
   const HearthSpeculationOptions* options;
+  bool mtp;
 } HearthEngineDrafts;
 
 typedef struct HearthEngineOptions {

@@ -47,6 +47,7 @@ typedef struct HearthModelInfo {
   bool causal;
   bool has_logits;
   int32_t pooling;
+  bool has_mtp;
 } HearthModelInfo;
 
 typedef struct HearthMemoryPlan {

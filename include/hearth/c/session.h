@@ -51,6 +51,7 @@ typedef struct HearthSessionOptions {
   const HearthAdapterScale* adapters;
   size_t n_adapters;
   int32_t n_kept_prefixes;
+  bool mtp;
 } HearthSessionOptions;
 HEARTH_API void hearth_session_options_init(HearthSessionOptions* options);
 

@@ -20,6 +20,7 @@ typedef struct HearthDraftRequest {
   int32_t* tokens;    /* out: room for n */
   size_t n_tokens;    /* out */
   int32_t confidence; /* out */
+  int32_t n_pending;
 } HearthDraftRequest;
 
 /* A host's own source of drafts. propose() may return an error, which ends the decoding. */
@@ -82,6 +83,9 @@ HEARTH_API HearthCode hearth_speculator_lookup(const HearthLookupOptions* lookup
 HEARTH_API HearthCode hearth_speculator_draft_model(const HearthSession* target, const HearthModel* draft,
                                                     const HearthSpeculationOptions* options, HearthSpeculator** out,
                                                     HearthError* error);
+/* The session must outlive the speculator. */
+HEARTH_API HearthCode hearth_speculator_mtp(HearthSession* target, const HearthSpeculationOptions* options,
+                                            HearthSpeculator** out, HearthError* error);
 HEARTH_API void hearth_speculator_free(HearthSpeculator* speculator);
 HEARTH_API HearthCode hearth_speculator_begin(HearthSpeculator* speculator, const HearthSpeculativeText* text,
                                               HearthError* error);
