@@ -35,5 +35,8 @@ Fit find_fit(const std::string& path, hearth::SessionOptions options, uint64_t a
 
 /// Bytes of weights that a token reads: all matrices once, of experts those that are used.
 uint64_t bytes_per_token(const hearth::GgufFile& file);
+/// Expected time of a token at the beginning of a text; `speed`: bytes a second that memory is read with. Types that
+/// take long to decode are slower than reading them.
+double seconds_per_token(const hearth::GgufFile& file, double speed);
 
 }  // namespace hearth_store
