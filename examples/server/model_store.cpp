@@ -59,16 +59,41 @@ std::vector<ModelEntry> ModelStore::list() const {
   return entries;
 }
 
-std::optional<ModelEntry> ModelStore::find(const std::string& name) const {
+std::shared_ptr<const std::vector<ModelEntry>> ModelStore::recent() const {
+  const auto now = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    if (recent_ && now - recent_since_ < std::chrono::seconds(1)) return recent_;
+  }
+  auto entries = std::make_shared<const std::vector<ModelEntry>>(list());
+  const std::lock_guard lock(mutex_);
+  if (now < recent_since_) return entries;  // something was changed meanwhile
+  recent_since_ = now;
+  return recent_ = std::move(entries);
+}
+
+void ModelStore::forget_listing() const {
+  const std::lock_guard lock(mutex_);
+  recent_ = nullptr;
+  recent_since_ = std::chrono::steady_clock::now();
+}
+
+std::optional<ModelEntry> ModelStore::find_in(const std::vector<ModelEntry>& entries, const std::string& name) const {
   const auto [base, tag] = split_name(name);
-  std::optional<ModelEntry> alike;
-  for (ModelEntry& entry : list()) {
-    if (entry.name == base && entry.tag == tag) return std::move(entry);
+  const ModelEntry* alike = nullptr;
+  for (const ModelEntry& entry : entries) {
+    if (entry.name == base && entry.tag == tag) return entry;
     const bool same = lower_case(entry.full_name()) == lower_case(base + ":" + tag) || entry.path == name ||
                       fs::path(entry.path).filename().string() == name;
-    if (same && !alike) alike = std::move(entry);
+    if (same && alike == nullptr) alike = &entry;
   }
-  if (alike) return alike;
+  return alike != nullptr ? std::optional<ModelEntry>(*alike) : std::nullopt;
+}
+
+std::optional<ModelEntry> ModelStore::find(const std::string& name) const {
+  // What was there a moment ago may have been changed by others, but is looked at when it is opened.
+  if (auto entry = find_in(*recent(), name); entry && fs::exists(entry->path)) return entry;
+  if (auto entry = find_in(list(), name)) return entry;
   auto entry = store_.find(name);  // other spellings: with a host, of the hub, without a tag
   if (entry) return ModelEntry(std::move(*entry));
   return std::nullopt;

@@ -1,9 +1,11 @@
 // Which models there are: files that were named, and those of a store (examples/store).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <future>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -54,6 +56,11 @@ class ModelStore {
   void offer_store() { has_folders_ = true; }
 
   std::vector<ModelEntry> list() const;
+  /// The same as it was within the last second, unless forget_listing() was called since: what other programs have
+  /// changed meanwhile may be missing.
+  std::shared_ptr<const std::vector<ModelEntry>> recent() const;
+  /// Something was changed.
+  void forget_listing() const;
   /// By name, with or without tag; upper and lower case are the same where nothing else tells two apart.
   std::optional<ModelEntry> find(const std::string& name) const;
   /// The first; nothing when there is none.
@@ -77,7 +84,11 @@ class ModelStore {
   hearth_store::Store store_;
   bool has_folders_ = false;
   std::vector<ModelEntry> files_;
+  std::optional<ModelEntry> find_in(const std::vector<ModelEntry>& entries, const std::string& name) const;
+
   mutable std::mutex mutex_;  ///< of what follows
+  mutable std::shared_ptr<const std::vector<ModelEntry>> recent_;
+  mutable std::chrono::steady_clock::time_point recent_since_{};
   mutable std::map<std::string, ModelFacts> facts_;
   mutable std::map<std::string, hearth_store::Fit> fits_;
   mutable std::shared_future<double> speed_;

@@ -142,27 +142,29 @@ HttpReply create(Context& context) {
                     quantize = text_or(body, "quantize", text_or(body, "quantization").c_str());
   const auto files = read_files(body, "files");
   if (from.empty() && files.empty()) throw ApiError(400, "neither 'from' or 'files' was specified");
-  const hearth_store::Store& store = context.server.store().store();
+  const ModelStore& models = context.server.store();
+  const hearth_store::Store& store = models.store();
   hearth_store::Entry base;
   if (!from.empty()) base = context.server.models().find(from, false);
   const auto definition = read_definition(body, store);
   if (const auto status = check_blobs(store, from.empty() ? files : decltype(files)(), quantize); !status)
     throw store_error(status.error());
-  return work_reply(context, bool_or(body, "stream", true), [=, &store](const TellWork& tell) -> hearth::Status {
+  return work_reply(context, bool_or(body, "stream", true), [=, &models](const TellWork& tell) -> hearth::Status {
     hearth_store::Entry made = base;
     const auto step = [&](const std::string& what, uint64_t done, uint64_t total) {
       return tell(what, "", done, total);
     };
     if (base.path.empty() || !quantize.empty()) {
-      auto manifest = base.path.empty() ? model_of_blobs(store, files, quantize, step)
-                                        : quantized_model(store, base, quantize, step);
+      auto manifest = base.path.empty() ? model_of_blobs(models.store(), files, quantize, step)
+                                        : quantized_model(models.store(), base, quantize, step);
       if (!manifest) return manifest.error();
       made.manifest = std::move(*manifest);
     } else {
       tell("using existing layer", base.weights_digest.empty() ? "" : "sha256:" + base.weights_digest, 0, 0);
     }
     tell("writing manifest", "", 0, 0);
-    const auto entry = create_model(store, name, definition, made);
+    const auto entry = create_model(models.store(), name, definition, made);
+    models.forget_listing();
     return entry ? hearth::Status() : hearth::Status(entry.error());
   });
 }

@@ -148,6 +148,7 @@ HttpReply copy(Context& context) {
   const ModelEntry entry = context.server.models().find(text_or(body, "source"), false);
   const auto copied = hearth_store::create_model(context.server.store().store(), read_model_name(to), same, entry);
   if (!copied) throw store_error(copied.error());
+  context.server.store().forget_listing();
   return HttpReply();
 }
 
@@ -156,6 +157,7 @@ HttpReply remove(Context& context) {
   const ModelEntry entry = context.server.models().find(name, false);
   context.server.models().unload(entry);
   const auto removed = context.server.store().store().remove(name);
+  context.server.store().forget_listing();
   if (!removed && removed.error().code == hearth::ErrorCode::kNotFound) {
     throw ApiError(403, "'" + name + "' is a file of its owner's, and is not deleted over HTTP");
   }
@@ -172,13 +174,14 @@ HttpReply pull(Context& context) {
   }
   // An address would let a client send this machine anywhere.
   if (name.find("://") != std::string::npos) throw ApiError(400, "over HTTP only names are pulled, no addresses");
-  const hearth_store::Store& store = context.server.store().store();
-  return work_reply(context, stream, [&store, name](const TellWork& tell) -> hearth::Status {
+  const ModelStore& models = context.server.store();
+  return work_reply(context, stream, [&models, name](const TellWork& tell) -> hearth::Status {
     hearth_store::PullOptions options;
     options.progress = [&](const hearth_store::PullState& state) {
       return state.status == "success" || tell(state.status, state.digest, state.done, state.total);
     };
-    const auto entry = hearth_store::pull(store, name, options);
+    const auto entry = hearth_store::pull(models.store(), name, options);
+    models.forget_listing();
     // Whatever the reason is, it is none of the request's.
     return entry
                ? hearth::Status()

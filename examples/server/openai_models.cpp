@@ -24,7 +24,7 @@ Json model_json(const ModelStore& store, const ModelEntry& entry) {
 
 HttpReply list_models(Context& context) {
   Json data = Json::array();
-  for (const ModelEntry& entry : context.server.store().list())
+  for (const ModelEntry& entry : *context.server.store().recent())
     data.push_back(model_json(context.server.store(), entry));
   return json_reply({{"object", "list"}, {"data", std::move(data)}});
 }
