@@ -30,6 +30,8 @@ constexpr NameRule kCommonNames[] = {
     {"layers.%.mlp.experts.@.gate_proj", "blk.%.ffn_gate_exps"},
     {"layers.%.mlp.experts.@.up_proj", "blk.%.ffn_up_exps"},
     {"layers.%.mlp.experts.@.down_proj", "blk.%.ffn_down_exps"},
+    {"layers.%.mlp.experts.gate_up_proj", "blk.%.ffn_gate_up_exps.weight"},  // stacked; halves become two tensors
+    {"layers.%.mlp.experts.down_proj", "blk.%.ffn_down_exps.weight"},
     {"layers.%.block_sparse_moe.gate", "blk.%.ffn_gate_inp"},
     {"layers.%.block_sparse_moe.experts.@.w1", "blk.%.ffn_gate_exps"},
     {"layers.%.block_sparse_moe.experts.@.w3", "blk.%.ffn_up_exps"},

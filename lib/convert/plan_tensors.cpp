@@ -20,6 +20,8 @@ class Planner {
   Planner(const Family& family, const Architecture& arch, const ConfigSizes& sizes, const ConvertOptions& options)
       : family_(family), arch_(arch), sizes_(sizes), options_(options) {}
 
+  /// Which way round stacked experts are; before the first add().
+  void look_at_stacks(const Safetensors& input);
   Status add(const SafeTensor& tensor);
   void add_factors(const char* name, const std::vector<float>& values);
   Result<ConversionPlan> finish();
@@ -27,6 +29,7 @@ class Planner {
  private:
   Status shape(const SafeTensor& tensor, PlannedTensor& planned) const;
   Status add_expert(const SafeTensor& tensor, const NewName& name);
+  Status add_stack(const SafeTensor& tensor, const NewName& name);
   void warn(std::string line) {
     if (plan_.warnings.size() < kMostWarnings) plan_.warnings.push_back(std::move(line));
   }
@@ -37,7 +40,17 @@ class Planner {
   const ConvertOptions& options_;
   ConversionPlan plan_;
   std::map<std::string, std::map<int64_t, const SafeTensor*>> experts_;
+  bool stacks_transposed_ = false;
 };
+
+bool is_gate_up(std::string_view name) {
+  return name.ends_with(".ffn_gate_up_exps.weight");
+}
+
+/// All experts of a layer in one array.
+bool is_stack(const SafeTensor& tensor, const NewName& name) {
+  return tensor.shape.size() == 3 && (is_gate_up(name.name) || name.name.ends_with("_exps.weight"));
+}
 
 Error wrong_array(const SafeTensor& tensor, const std::string& what, ErrorCode code = ErrorCode::kFormat) {
   return Error{code, "tensor " + quote(tensor.name) + " " + what};
@@ -64,6 +77,41 @@ Status Planner::add_expert(const SafeTensor& tensor, const NewName& name) {
   return {};
 }
 
+/// Arrays that are as wide as the model both ways do not tell; the other array of a layer does.
+void Planner::look_at_stacks(const Safetensors& input) {
+  for (const SafeTensor& tensor : input.tensors()) {
+    const auto name = rename_tensor(family_, tensor.name);
+    if (!name || !is_stack(tensor, *name)) continue;
+    const bool first = tensor.shape[1] == sizes_.d_model, second = tensor.shape[2] == sizes_.d_model;
+    if (first == second) continue;
+    stacks_transposed_ = is_gate_up(name->name) ? first : second;
+    return;
+  }
+}
+
+/// Gates, then what they gate, are two tensors of GGUF.
+Status Planner::add_stack(const SafeTensor& tensor, const NewName& name) {
+  if (tensor.float_type() == nullptr) return wrong_array(tensor, "is of type " + tensor.dtype, ErrorCode::kUnsupported);
+  const int64_t n_rows = tensor.shape[stacks_transposed_ ? 2 : 1], n_columns = tensor.shape[stacks_transposed_ ? 1 : 2];
+  const int n_parts = is_gate_up(name.name) ? 2 : 1;
+  const int64_t width = n_parts == 2 ? n_columns : n_rows;
+  if (width != sizes_.d_model || n_rows % n_parts != 0 || tensor.n_elements == 0) {
+    return wrong_array(tensor, "has not the shape of stacked experts");
+  }
+  for (int part = 0; part < n_parts; ++part) {
+    PlannedTensor planned;
+    planned.name = name.name;
+    if (n_parts == 2) planned.name.replace(name.name.find("gate_up"), 7, part == 0 ? "gate" : "up");
+    planned.layer = name.layer;
+    planned.sources = {&tensor};
+    planned.stacked = {tensor.shape[0], n_rows, n_columns, part * (n_rows / n_parts), stacks_transposed_};
+    planned.dims = {n_columns, n_rows / n_parts, tensor.shape[0]};
+    planned.type = options_.type.value_or(tensor.type());
+    plan_.tensors.push_back(std::move(planned));
+  }
+  return {};
+}
+
 Status Planner::add(const SafeTensor& tensor) {
   if (is_of_another_modality(tensor.name)) {
     if (plan_.warnings.empty()) warn("parts for pictures or sound are left out");
@@ -78,6 +126,7 @@ Status Planner::add(const SafeTensor& tensor) {
     return {};
   }
   if (name->expert >= 0) return add_expert(tensor, *name);
+  if (is_stack(tensor, *name)) return add_stack(tensor, *name);
   PlannedTensor planned;
   planned.name = name->name;
   planned.layer = name->layer;
@@ -149,6 +198,7 @@ Result<ConversionPlan> plan_tensors(const Family& family, const Architecture& ar
                                     const RopeScalingKeys& rope, const Safetensors& input,
                                     const ConvertOptions& options) {
   Planner planner(family, arch, sizes, options);
+  planner.look_at_stacks(input);
   for (const SafeTensor& tensor : input.tensors()) {
     if (Status s = planner.add(tensor); !s) return s.error();
   }

@@ -13,6 +13,16 @@
 
 namespace hearth {
 
+/// A part of every expert's matrix in an array of stacked experts. [expert][row][column], or, where the array is meant
+/// to be multiplied from the left, [expert][column][row].
+struct StackedPart {
+  int64_t n_experts = 0;  ///< 0: the source is no such array
+  int64_t n_rows = 0;     ///< of an expert in the array
+  int64_t n_columns = 0;
+  int64_t first_row = 0;  ///< of the part
+  bool transposed = false;
+};
+
 struct PlannedTensor {
   std::string name;
   TensorType type = TensorType::kF32;
@@ -21,6 +31,7 @@ struct PlannedTensor {
   std::vector<float> values;               ///< instead of sources
   int64_t n_paired_heads = 0;              ///< > 0: rows of each head go from halves to neighboring pairs
   int64_t n_skipped_rows = 0;              ///< at the front of the source
+  StackedPart stacked;
   bool plus_one = false;
   float factor = 1.0f;  ///< on every value of the sources
   int64_t layer = -1;

@@ -45,6 +45,7 @@ class TensorStream {
 
  private:
   Status write_source(const PlannedTensor& tensor, const SafeTensor& source);
+  Status write_stacked(const PlannedTensor& tensor, const SafeTensor& source);
   Status convert(const PlannedTensor& tensor, const SafeTensor& source, uint64_t row_bytes);
   void reorder(const PlannedTensor& tensor, uint64_t row_bytes, int64_t head_rows);
   Status advance(uint64_t bytes);
@@ -114,10 +115,43 @@ Status TensorStream::write_source(const PlannedTensor& tensor, const SafeTensor&
   return {};
 }
 
+/// Of each expert the rows of the part; an expert that lies the other way round is turned as a whole.
+Status TensorStream::write_stacked(const PlannedTensor& tensor, const SafeTensor& source) {
+  const StackedPart& part = tensor.stacked;
+  const auto size = static_cast<size_t>(bytes_of(source.type()));
+  const auto n_columns = static_cast<size_t>(part.n_columns), n_rows = static_cast<size_t>(tensor.dims[1]);
+  const auto first_row = static_cast<size_t>(part.first_row), all_rows = static_cast<size_t>(part.n_rows);
+  const uint64_t expert_bytes = source.size_bytes / static_cast<uint64_t>(part.n_experts);
+  if (expert_bytes > SIZE_MAX / 2) {
+    return Error{ErrorCode::kOutOfMemory, "tensor " + quote(source.name) + " is too large here"};
+  }
+  for (int64_t expert = 0; expert < part.n_experts; ++expert) {
+    const uint64_t begin = static_cast<uint64_t>(expert) * expert_bytes;
+    read_.resize(part.transposed ? static_cast<size_t>(expert_bytes) : n_rows * n_columns * size);
+    const uint64_t first = part.transposed ? 0 : first_row * n_columns * size;
+    if (Status s = input_.read(source, begin + first, read_); !s) return s;
+    if (part.transposed) {
+      reordered_.resize(n_rows * n_columns * size);
+      for (size_t row = 0; row < n_rows; ++row) {
+        for (size_t column = 0; column < n_columns; ++column) {
+          std::memcpy(reordered_.data() + (row * n_columns + column) * size,
+                      read_.data() + (column * all_rows + first_row + row) * size, size);
+        }
+      }
+      read_.swap(reordered_);
+    }
+    const uint64_t n_done = read_.size();
+    if (Status s = convert(tensor, source, 0); !s) return s;
+    if (Status s = advance(n_done); !s) return s;
+  }
+  return {};
+}
+
 Status TensorStream::write(const PlannedTensor& tensor) {
   if (!tensor.values.empty()) return out_.write_data(std::as_bytes(std::span(tensor.values)));
   for (const SafeTensor* source : tensor.sources) {
-    if (Status s = write_source(tensor, *source); !s) return s;
+    const bool stacked = tensor.stacked.n_experts > 0;
+    if (Status s = stacked ? write_stacked(tensor, *source) : write_source(tensor, *source); !s) return s;
   }
   return {};
 }
@@ -138,7 +172,11 @@ Status write_tensors(GgufWriter& out, const ConversionPlan& plan, const Safetens
   uint64_t total = 0;
   for (const PlannedTensor& tensor : plan.tensors) {
     if (Status s = out.add_tensor(tensor.name, tensor.type, tensor.dims); !s) return s;
-    for (const SafeTensor* source : tensor.sources) total += source->size_bytes;
+    for (const SafeTensor* source : tensor.sources) {
+      total += tensor.stacked.n_experts > 0 ? source->size_bytes / static_cast<uint64_t>(tensor.stacked.n_rows) *
+                                                  static_cast<uint64_t>(tensor.dims[1])
+                                            : source->size_bytes;
+    }
   }
   if (options.checksums) {
     if (Status s = out.add_checksums(); !s) return s;
