@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "lib/cache/kv_cache.h"
+#include "lib/session/write_text.h"
 
 namespace hearth {
 namespace {
@@ -44,11 +45,11 @@ int64_t Slots::promised() const {
 }
 
 /// The sequence that begins most like the prompt, of which at least the last token is to be computed.
-SeqId Slots::best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common, bool approximate) const {
+SeqId Slots::best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common) const {
   SeqId best = -1;
   n_common = 0;
   for (size_t i = 0; i < entries_.size(); ++i) {
-    if (entries_[i].key != key || (entries_[i].approximate && !approximate)) continue;
+    if (entries_[i].key != key || entries_[i].approximate) continue;
     const auto& held = entries_[i].held;
     const auto differs = std::mismatch(held.begin(), held.end(), prompt.begin(), prompt.end() - 1).first;
     const auto n = static_cast<int32_t>(differs - held.begin());
@@ -153,20 +154,31 @@ std::optional<Slots::Place> Slots::take(std::span<const Token> prompt, int64_t r
 
 std::optional<Slots::Place> Slots::take_changed(Session& session, std::span<const Token> prompt, int64_t reserve,
                                                 int32_t min_stretch, uint64_t key) {
-  int32_t n_common = 0;
-  const SeqId seq = best_source(prompt, key, n_common, true);
-  if (seq < 0 || at(seq).taken || std::ssize(at(seq).held) < n_common + min_stretch) return std::nullopt;
-  if (cached(prompt, key) > n_common || !may_fit(pages_for(reserve) - n_common / kPage - 1)) return std::nullopt;
+  const KVCache::Impl& cache = KVCacheInternals::of(*cache_);
+  if (cache.states.floats() > 0) return std::nullopt;
+  SeqId seq = -1;
+  int32_t most = cached(prompt, key);  // which take() finds
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].taken || entries_[i].key != key || entries_[i].held.empty()) continue;
+    const bool whole = std::all_of(cache.groups.begin(), cache.groups.end(),
+                                   [i](const Sequences& group) { return group.dropped(static_cast<SeqId>(i)) == 0; });
+    if (!whole) continue;
+    const int32_t n = kept_of(entries_[i].held, prompt, min_stretch);
+    if (n > most) most = n, seq = static_cast<SeqId>(i);
+  }
+  if (seq < 0 || !may_fit(pages_for(reserve) - most / kPage - 1)) return std::nullopt;
+  const auto differs = std::mismatch(at(seq).held.begin(), at(seq).held.end(), prompt.begin(), prompt.end()).first;
+  const auto n_common = static_cast<int32_t>(differs - at(seq).held.begin());
   const Result<int32_t> kept = session.reuse_changed(seq, prompt, min_stretch);
   if (!kept) return forget(seq), std::nullopt;
   Entry& entry = at(seq);
   entry.approximate = entry.approximate || *kept > n_common;
-  n_common = 0;
-  while (cache_->contains(seq, n_common)) ++n_common;
-  entry.held.assign(prompt.begin(), prompt.begin() + n_common);
+  int32_t first_gap = 0;
+  while (cache_->contains(seq, first_gap)) ++first_gap;
+  entry.held.assign(prompt.begin(), prompt.begin() + first_gap);
   entry.n_known = 0;
   hold(seq, reserve);
-  if (make_room(-1)) return Place{seq, n_common, *kept, 0};
+  if (make_room(-1)) return Place{seq, first_gap, *kept, 0};
   forget(seq);
   release(seq);
   return std::nullopt;

@@ -67,7 +67,7 @@ class Slots {
   };
 
   bool can_share(SeqId from, int32_t n) const;
-  SeqId best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common, bool approximate = false) const;
+  SeqId best_source(std::span<const Token> prompt, uint64_t key, int32_t& n_common) const;
   SeqId oldest_idle(SeqId but = -1) const;
   SeqId place_for(SeqId source, int32_t n_common) const;
   bool may_fit(int64_t n_pages) const;

@@ -87,7 +87,18 @@ Result<int32_t> move_stretches(Session& session, SeqId seq, std::span<const Stre
   return kept;
 }
 
+int32_t common_prefix(std::span<const Token> a, std::span<const Token> b) {
+  return static_cast<int32_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+}
+
 }  // namespace
+
+int32_t kept_of(std::span<const Token> old_text, std::span<const Token> tokens, int32_t min_stretch) {
+  const auto text = tokens.first(tokens.size() - 1);
+  int32_t kept = common_prefix(old_text, text);
+  for (const Stretch& s : unchanged_stretches(old_text, text, kept, min_stretch)) kept += s.n;
+  return kept;
+}
 
 Result<int32_t> Session::reuse_changed(SeqId seq, std::span<const Token> tokens, int32_t min_stretch) {
   return guard([&]() -> Result<int32_t> {
@@ -95,8 +106,7 @@ Result<int32_t> Session::reuse_changed(SeqId seq, std::span<const Token> tokens,
     if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "reuse_changed: no tokens"};
     const std::vector<Token> old_text = cached_tokens(cache(), seq);
     const auto text = tokens.first(tokens.size() - 1);
-    const auto differs = std::mismatch(old_text.begin(), old_text.end(), text.begin(), text.end()).first;
-    const auto n_common = static_cast<int32_t>(differs - old_text.begin());
+    const int32_t n_common = common_prefix(old_text, text);
     if (seq < 0 || seq >= options().n_seqs || !may_keep_stretches(*this, *impl_, seq)) {
       return keep_common(*this, seq, old_text, tokens);
     }

@@ -14,12 +14,25 @@ const Model& tiny_model() {
   return model;
 }
 
-Session make_session(const SessionOptions& more = {}) {
+/// The last of its layers predicts further tokens.
+const Model& model_with_mtp() {
+  static const std::vector<std::byte> bytes = [] {
+    TinyModel made({.n_layers = 3});
+    made.set_int("llama.nextn_predict_layers", 1);
+    made.add("blk.2.nextn.eh_proj.weight", {96, 48});
+    for (const char* norm : {"enorm", "hnorm"}) made.add(std::string("blk.2.nextn.") + norm + ".weight", {48}, 1.0f);
+    return made.gguf();
+  }();
+  static const Model model = *Model::from_memory(bytes);
+  return model;
+}
+
+Session make_session(const SessionOptions& more = {}, const Model& model = tiny_model()) {
   SessionOptions options = more;
   options.n_ctx = 512;
   options.n_threads = 1;
   options.batch_invariant = true;
-  return *Session::create(tiny_model(), options);
+  return *Session::create(model, options);
 }
 
 std::vector<Token> prompt(int n, int who) {
@@ -57,6 +70,12 @@ TEST(OutOfMemoryOfDrafts, IsAnError) {
   options.grammar = *Grammar::from_gbnf("root ::= [a-z ]+");
   sweep_drafts(session, options, [&] { return Speculator::draft_model(session, tiny_model(), drafts); });
   sweep([] { return Speculator::lookup({.min_match = 0}); }, [](const Speculator&) { return std::string(); });
+}
+
+TEST(OutOfMemoryOfPredictions, IsAnError) {
+  Session session = make_session({.n_logits = 16, .mtp = true}, model_with_mtp());
+  GenerateOptions options{.max_tokens = 12, .sampler = {.greedy = true}, .ignore_end = true};
+  sweep_drafts(session, options, [&] { return Speculator::mtp(session, {.max_draft = 5, .adaptive = false}); });
 }
 
 TEST(OutOfMemoryOfPrefixes, IsAnError) {
