@@ -312,6 +312,21 @@ TEST_F(Tool, BenchReportsEveryTest) {
   EXPECT_EQ(report["runs"][0]["tests"][5]["sequences"], 3);
 }
 
+TEST_F(Tool, BenchCountsWhatIsComputed) {
+  // small-world: of each layer q, k and v, then the output of attention and the feed-forward network.
+  constexpr double kQkv = 256.0 * (256 + 128 + 128), kRest = 256.0 * 256 + 3 * 256.0 * 512, kOutput = 1925.0 * 256;
+  const std::string file = source_dir() + "/examples/models/small-world-q8_0.gguf";
+  const Json tests =
+      run_json({"bench", file, "-p", "32", "-n", "4", "-t", "1", "-r", "1", "--json"})["runs"][0]["tests"];
+  const auto macs = [&](size_t i) {
+    return tests[i]["gmac_per_second"].get<double>() * 1e9 * tests[i]["seconds"][0].get<double>();
+  };
+  const double prompt = 32 * (6 * kQkv + 5 * kRest) + kRest + kOutput;  // one token of the prompt has logits
+  EXPECT_NEAR(prompt, macs(0), 1e-6 * prompt);
+  const double text = 4 * (6 * (kQkv + kRest) + kOutput);
+  EXPECT_NEAR(text, macs(1), 1e-6 * text);
+}
+
 TEST_F(Tool, IsaCanBeForced) {
   EXPECT_EQ(run_json({"bench", model_, "-p", "8", "-n", "0", "-r", "1", "--isa", "scalar", "--json"})["isa"], "scalar");
 }
