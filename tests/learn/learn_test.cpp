@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -244,6 +245,45 @@ TEST(Learn, FilesThatAPageNamesExist) {
       EXPECT_TRUE(has(entry.path().parent_path()) || has(kSource) || has(kSource / "include" / "hearth") ||
                   has(kSource / "examples" / "first_programs"))
           << entry.path() << " names " << name;
+    }
+  }
+  EXPECT_GT(n, 10);
+}
+
+/// Every line of code that a reader of the lessons may be sent to.
+std::string code_of_the_repository() {
+  std::string code;
+  for (const fs::path& folder : {kSource / "include", kSource / "lib", kSource / "kernels", kSource / "examples"}) {
+    for (auto it = fs::recursive_directory_iterator(folder); it != fs::recursive_directory_iterator(); ++it) {
+      if (it->path().filename() == "node_modules") it.disable_recursion_pending();
+      const std::string kind = it->path().extension().string();
+      if (it->is_regular_file() && (kind == ".h" || kind == ".cpp")) code += read_file(it->path());
+    }
+  }
+  return code;
+}
+
+// Functions and members that a page names in passing (`ask()`, `ModelOptions::prefetch`): each part is a word of the
+// code.
+TEST(Learn, FunctionsThatAPageNamesExist) {
+  static const std::regex named(R"(`((?:\w+(?:::|\.|->))*\w+)\([^`]*\)`|`(\w+(?:::\w+)+)`)"), word(R"(\w+)");
+  const std::string code = code_of_the_repository();
+  const std::set<std::string> words = [&] {
+    std::set<std::string> all;
+    for (auto it = std::sregex_iterator(code.begin(), code.end(), word); it != std::sregex_iterator(); ++it) {
+      all.insert(it->str());
+    }
+    return all;
+  }();
+  int n = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(kLearn)) {
+    if (entry.path().extension() != ".md") continue;
+    const std::string page = read_file(entry.path());
+    for (auto it = std::sregex_iterator(page.begin(), page.end(), named); it != std::sregex_iterator(); ++it, ++n) {
+      const std::string name = (*it)[1].str() + (*it)[2].str();
+      for (auto part = std::sregex_iterator(name.begin(), name.end(), word); part != std::sregex_iterator(); ++part) {
+        EXPECT_TRUE(words.contains(part->str())) << entry.path() << " names " << name;
+      }
     }
   }
   EXPECT_GT(n, 10);
