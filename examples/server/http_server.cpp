@@ -329,9 +329,9 @@ void HttpServer::Impl::answer_waiting() {
   for (const int fd : waiting) answer_small(fd);
 }
 
-/// While somebody waits for an answer that takes long, small requests get a thirtieth of a processor.
+/// While somebody waits for an answer that takes long, small requests get a sixtieth of a processor.
 void HttpServer::Impl::begin_rest() {
-  constexpr double kShare = 1.0 / 30, kLongest = 0.02;
+  constexpr double kShare = 1.0 / 60, kLongest = 0.03;
   const double cpu = thread_cpu_seconds(), spent = cpu - small_cpu;
   small_cpu = cpu;
   n_answered = 0;
