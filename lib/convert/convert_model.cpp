@@ -136,10 +136,14 @@ Result<ConvertReport> ModelConversion::write(const Safetensors& input, const Con
 }
 
 Result<ConvertReport> ModelConversion::run(const std::string& file) {
-  if (Status s = read_config(); !s) return s.error();
+  Status s;
+  if (file.empty()) s = read_config();
+  if (!s) return s.error();
   const Result<Safetensors> input =
       file.empty() ? Safetensors::open_folder(folder_, "model") : Safetensors::open_file(file);
   if (!input) return input.error();
+  if (!file.empty()) s = read_config();  // a wrong name is said before what lies beside it
+  if (!s) return s.error();
   const Result<RopeScalingKeys> rope = read_rope_scaling(config_, sizes_);
   if (!rope) return with_folder(rope.error());
   const Result<ConversionPlan> plan = plan_tensors(*family_, *arch_, sizes_, *rope, *input, options_);

@@ -30,8 +30,8 @@ constexpr struct {
      Needs::kNothing, "tekken"},
     {R"~([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)~",
      Needs::kNothing, "gpt-4o"},
-    {"digits", Needs::kNothing, "smollm"},  // single digits, then the expression of GPT-2
-    {"", Needs::kNothing, "gpt-2"},         // that alone
+    {"single digits", Needs::kNothing, "smollm"},  // then the expression of GPT-2
+    {"", Needs::kNothing, "gpt-2"},                // that alone
 };
 
 /// Steps of a kind inside a step or a sequence of them.
@@ -58,7 +58,9 @@ Pipeline read_pipeline(json::Value root) {
     const std::string_view type = step["type"].text();
     if (type == "ByteLevel") p.byte_level = true;
     if (type == "WhitespaceSplit") p.joins_spaces = true;
-    if (type == "Digits") p.expression = "digits";
+    if (type == "Digits") {
+      p.expression = step["individual_digits"].boolean().value_or(false) ? "single digits" : "groups of digits";
+    }
     if (type == "Split" && !step["pattern"]["Regex"].text().empty()) p.expression = step["pattern"]["Regex"].text();
     if (type == "Metaspace") {
       const std::string_view scheme = step["prepend_scheme"].text();

@@ -158,6 +158,23 @@ TEST_F(ConvertDamage, CancelledAndOnAFullDisk) {
   expect_refused("cannot write");
 }
 
+TEST_F(ConvertDamage, AFolderThatChangesMeanwhile) {
+  const std::string whole = read_file(dir.file("model.safetensors"));
+  bool touched = false;
+  expect_refused("changed", {.on_progress = [&](uint64_t, uint64_t) {
+                   if (!touched) dir.write("model.safetensors", whole + "more");
+                   touched = true;
+                   return true;
+                 }});
+  dir.write("model.safetensors", whole);
+  touched = false;
+  expect_refused("model.safetensors", {.on_progress = [&](uint64_t, uint64_t) {
+                   if (!touched) std::filesystem::resize_file(dir.file("model.safetensors"), whole.size() / 2);
+                   touched = true;
+                   return true;
+                 }});
+}
+
 TEST(ConvertTokenizers, SentencePieceModels) {
   const auto field = [](int number, const std::string& bytes) {
     return std::string{static_cast<char>(number << 3 | 2), static_cast<char>(bytes.size())} + bytes;
@@ -200,6 +217,26 @@ TEST(ConvertTokenizers, SentencePieceFromTokenizerJson) {
   EXPECT_EQ(v->add_space_prefix, true);
   EXPECT_EQ(v->add_bos, true);
   EXPECT_EQ(v->add_eos, false);
+}
+
+/// SmolLM's: digits one by one, and nothing before or after a text.
+TEST(ConvertTokenizers, DigitsOneByOne) {
+  const auto read = [](const std::string& digits) {
+    return read_tokenizer_json(
+        "{\"added_tokens\":[{\"id\":2,\"content\":\"<|im_start|>\",\"special\":true}],\"normalizer\":null,"
+        "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"" +
+            digits +
+            "},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}]},"
+            "\"post_processor\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1}}}",
+        "");
+  };
+  const auto v = read(",\"individual_digits\":true");
+  ASSERT_TRUE(v) << v.error().message;
+  EXPECT_EQ(v->pre, "smollm");
+  EXPECT_EQ(v->types, (std::vector<int32_t>{1, 1, 3}));
+  EXPECT_FALSE(v->add_bos.value_or(false));
+  EXPECT_FALSE(read(",\"individual_digits\":false")) << "no pipeline of GGUF keeps groups of digits whole so";
+  EXPECT_FALSE(read(""));
 }
 
 TEST(ConvertTokenizers, WhatCannotBeIsRefused) {
