@@ -47,6 +47,31 @@ inline __attribute__((always_inline)) void spread(T* p, int64_t n_cols, Vector v
   for (int i = 0; i < n; ++i) p[i * n_cols] = values[i];
 }
 
+/// The sums of two superblocks from block 8 super on as words in pairs, and what a unit of them is worth; n blocks.
+inline __attribute__((always_inline)) void store_superblocks(const ActGroup& group, int c, int64_t super, __m512 sum,
+                                                             int n) {
+  const int64_t n_cols = group.n_cols;
+  const __m512 counting = _mm512_maskz_mov_ps(static_cast<__mmask16>((1u << n) - 1u), sum);
+  __m512 largest = _mm512_abs_ps(counting);
+  largest = _mm512_max_ps(largest, _mm512_shuffle_f32x4(largest, largest, 0xb1));
+  largest = _mm512_max_ps(largest, _mm512_shuffle_ps(largest, largest, 0x4e));
+  largest = _mm512_max_ps(largest, _mm512_shuffle_ps(largest, largest, 0xb1));  // of each superblock in its eight lanes
+  const __mmask16 counts = _mm512_cmp_ps_mask(largest, _mm512_set1_ps(1e-30f), _CMP_GE_OQ);
+  const __m512 inverse = _mm512_maskz_div_ps(counts, _mm512_set1_ps(32767.0f), largest);
+  const __m512i words = _mm512_cvtps_epi32(_mm512_mul_ps(counting, inverse));
+  // Both words of each 64 bits in the lower 32 of them.
+  const __m512i pairs = _mm512_mask_blend_epi16(0xaaaaaaaau, words, _mm512_srli_epi64(words, 16));
+  const __m256i dwords = _mm512_cvtepi64_epi32(pairs);
+  alignas(32) int32_t values[8];
+  _mm256_store_si256(static_cast<__m256i*>(static_cast<void*>(values)), dwords);
+  alignas(64) float units[16];
+  _mm512_store_ps(units, _mm512_mul_ps(largest, _mm512_set1_ps(1.0f / 32767.0f)));
+  for (int i = 0; 8 * i < n; ++i) {
+    for (int j = 0; j < 4; ++j) group.sum256[((super + i) * 4 + j) * n_cols + c] = values[4 * i + j];
+    group.d256[(super + i) * n_cols + c] = units[8 * i];
+  }
+}
+
 /// The planes of n <= 16 blocks from their scales and the sums of their halves: sum[0] of blocks 0..7, sum[1] of 8..15.
 inline __attribute__((always_inline)) void store_planes(const ActGroup& group, int c, int64_t b, __m512 d,
                                                         const __m512i sum[2], int n) {
@@ -59,8 +84,10 @@ inline __attribute__((always_inline)) void store_planes(const ActGroup& group, i
   const __m512i whole =
       _mm512_add_epi32(_mm512_permutex2var_epi32(sum[0], even, sum[1]), _mm512_permutex2var_epi32(sum[0], odd, sum[1]));
   static_assert(kCodeOffset == 128);
+  const __m512 sum32 = _mm512_mul_ps(d, _mm512_cvtepi32_ps(whole));
   spread(group.d + at, n_cols, d, n);
-  spread(group.sum32 + at, n_cols, _mm512_mul_ps(d, _mm512_cvtepi32_ps(whole)), n);
+  spread(group.sum32 + at, n_cols, sum32, n);
+  store_superblocks(group, c, b / 8, sum32, n);
   spread(group.init32 + at, n_cols, _mm512_sub_epi32(magic, _mm512_slli_epi32(whole, 7)), n);
 #pragma GCC unroll 2
   for (int i = 0; i < 2; ++i) {

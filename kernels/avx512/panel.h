@@ -2,6 +2,9 @@
 // four consecutive columns to a lane, so that vpdpbusd multiplies 16 rows by a broadcast of four activations.
 // Block b of 32 columns, at b * kBlockStride: codes [8][2 groups][16 rows][4], then for each half of 16 columns
 // (only the first is used by kinds with one scale per 32) floats [3][2 groups][16 rows]: scale, scale * kMagic, min.
+// Superblocks with a minimum per 32 (Q4_K, Q5_K) have instead of those floats, in blocks 0 to 3, the integer minimums
+// of blocks 2i and 2i + 1 as a pair of words, and in block 4 what a unit of them is worth. At kHeaderAt: whether they
+// do.
 //
 // An integer accumulator starts at the bits of kMagic: as long as the sum stays below 2^22 in magnitude, its bits
 // are those of the float kMagic + sum, so that scale * accumulator - scale * kMagic converts and scales in one
@@ -29,7 +32,18 @@ constexpr int64_t kCodeBytes = 1024;
 constexpr int64_t kPlaneBytes = 128;
 constexpr int64_t kHalfBytes = 3 * kPlaneBytes;
 constexpr int64_t kBlockStride = kCodeBytes + 2 * kHalfBytes;
-static_assert(kBlockStride * kPanelBlocks <= kPanelBytes);
+constexpr int64_t kHeaderAt = kPanelBytes - 64;
+static_assert(kBlockStride * kPanelBlocks <= kHeaderAt);
+/// Where a superblock keeps its minimums: [4][2 groups][16 rows] pairs, a block apart, and behind them their unit.
+constexpr int64_t kMinPlane = kCodeBytes + 2 * kPlaneBytes;
+constexpr int64_t kMinUnit = 4 * kBlockStride + kMinPlane;
+
+inline __attribute__((always_inline)) void store_header(void* panel, bool super_mins) {
+  static_cast<char*>(panel)[kHeaderAt] = super_mins;
+}
+inline __attribute__((always_inline)) bool has_super_mins(const void* panel) {
+  return static_cast<const char*>(panel)[kHeaderAt] != 0;
+}
 
 /// Where group `g` of a block begins its codes; step s of 8 is 128 bytes further each.
 inline __attribute__((always_inline)) char* codes_at(void* panel, int64_t block, int g) {
@@ -37,7 +51,8 @@ inline __attribute__((always_inline)) char* codes_at(void* panel, int64_t block,
 }
 
 /// Decoders hand 16 rows of up to eight blocks to a writer: scales (and minimums) of a block, then its codes step by
-/// step, then finish(block), blocks in order. This one writes the panel.
+/// step, then finish(block), blocks in order; for integer minimums min_pair() of four pairs of blocks and min_unit().
+/// This one writes the panel.
 struct PanelWriter {
   char* codes;  ///< block 0
 
@@ -49,26 +64,51 @@ struct PanelWriter {
   inline __attribute__((always_inline)) void min(int block, int half, __m512 value) {
     _mm512_store_ps(codes + block * kBlockStride + kCodeBytes + half * kHalfBytes + 2 * kPlaneBytes, value);
   }
+  inline __attribute__((always_inline)) void min_pair(int pair, __m512i words) {
+    _mm512_store_si512(codes + pair * kBlockStride + kMinPlane, words);
+  }
+  inline __attribute__((always_inline)) void min_unit(__m512 unit) { _mm512_store_ps(codes + kMinUnit, unit); }
   inline __attribute__((always_inline)) void code(int block, int step, __m512i value) {
     _mm512_store_si512(codes + block * kBlockStride + step * 128, value);
   }
   inline __attribute__((always_inline)) void finish(int /*block*/) {}
 };
 
+/// The float that the bits of an integer sum are, without kMagic: for sums that another scale has used already.
+inline __attribute__((always_inline)) __m512 sum_to_float(__m512i bits) {
+  return _mm512_sub_ps(_mm512_castsi512_ps(bits), _mm512_set1_ps(kMagic));
+}
+
+/// total - unit * d * dot: what integer minimums take off.
+inline __attribute__((always_inline)) __m512 take_off_mins(__m512 total, __m512i dot, __m512 unit, __m512 d) {
+  return _mm512_fnmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), d), unit, total);
+}
+
 /// This one multiplies by a single column at once, with the very operations of the panel's loop (matmul.cpp).
 template <int kHalves, bool kMin>
 struct DotWriter {
   __m512 total;
-  const int8_t* q;      ///< codes of the column from block 0 on
-  const float* d;       ///< scales
-  const float* sums;    ///< sum32 or sum16
-  const int32_t* init;  ///< init32 or init16
+  const int8_t* q;        ///< codes of the column from block 0 on
+  const float* d;         ///< scales
+  const float* sums;      ///< sum32 or sum16
+  const int32_t* init;    ///< init32 or init16
+  const int32_t* sum256;  ///< of the superblock
+  const float* d256;
   __m512i dot[8][kHalves];
   __m512 scales[8][kHalves];
   __m512 mins[8][kHalves];
+  __m512i min_dot;
 
   inline __attribute__((always_inline)) void scale(int block, int half, __m512 value) { scales[block][half] = value; }
   inline __attribute__((always_inline)) void min(int block, int half, __m512 value) { mins[block][half] = value; }
+  inline __attribute__((always_inline)) void min_pair(int pair, __m512i words) {
+    min_dot = _mm512_dpwssd_epi32(pair == 0 ? _mm512_setzero_si512() : min_dot, words, _mm512_set1_epi32(sum256[pair]));
+  }
+  inline __attribute__((always_inline)) void min_unit(__m512 unit) { mins[0][0] = unit; }
+  /// After the last block of a superblock with integer minimums.
+  inline __attribute__((always_inline)) void finish_mins() {
+    total = take_off_mins(total, min_dot, mins[0][0], _mm512_set1_ps(*d256));
+  }
   inline __attribute__((always_inline)) void code(int block, int step, __m512i value) {
     const int half = (kHalves == 1) ? 0 : step / 4;
     if (step % (8 / kHalves) == 0) dot[block][half] = _mm512_set1_epi32(init[block * kHalves + half]);
@@ -77,15 +117,17 @@ struct DotWriter {
     dot[block][half] = _mm512_dpbusd_epi32(dot[block][half], value, _mm512_set1_epi32(four));
   }
   inline __attribute__((always_inline)) void finish(int block) {
+    const __m512 factor = scales[block][0];
+    const __m512 magic = _mm512_mul_ps(factor, _mm512_set1_ps(kMagic));
+    __m512 scaled = _mm512_fmsub_ps(_mm512_castsi512_ps(dot[block][0]), factor, magic);
+    if (kHalves == 2) {
+      scaled = _mm512_fmadd_ps(sum_to_float(dot[block][kHalves - 1]), scales[block][kHalves - 1], scaled);
+    }
+    total = _mm512_fmadd_ps(scaled, _mm512_set1_ps(d[block]), total);
+    if (!kMin) return;
 #pragma GCC unroll 2
     for (int half = 0; half < kHalves; ++half) {
-      const __m512 factor = scales[block][half];
-      const __m512 magic = _mm512_mul_ps(factor, _mm512_set1_ps(kMagic));
-      const __m512 scaled = _mm512_fmsub_ps(_mm512_castsi512_ps(dot[block][half]), factor, magic);
-      total = _mm512_fmadd_ps(scaled, _mm512_set1_ps(d[block]), total);
-      if (kMin) {
-        total = _mm512_fnmadd_ps(mins[block][half], _mm512_set1_ps(sums[block * kHalves + half]), total);
-      }
+      total = _mm512_fnmadd_ps(mins[block][half], _mm512_set1_ps(sums[block * kHalves + half]), total);
     }
   }
 };
@@ -214,12 +256,18 @@ inline __attribute__((always_inline)) __m512i and_or(__m512i value, __m512i mask
   return _mm512_ternarylogic_epi32(value, mask, bits, 0xea);
 }
 
-// A Decoder has: kBytes of its block, kBlocks of 32 in it (1 to 8), kHalves and kMin as multiply_cols, and
-// run(writer, rows, at), which decodes one block at byte `at` of 16 rows and prefetches meanwhile.
+// A Decoder has: kBytes of its block, kBlocks of 32 in it (1 to 8), kHalves and kMin (float minimums) as multiply_cols,
+// kSuperMins where its minimums are integers of a superblock, and run(writer, rows, at), which decodes one block at
+// byte `at` of 16 rows and prefetches meanwhile.
+template <typename Decoder>
+constexpr bool kHasSuperMins = requires {
+  Decoder::kSuperMins;
+};
 
 /// Decodes n columns of a tile into a panel.
 template <typename Decoder>
 inline __attribute__((always_inline)) void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
+  store_header(panel, kHasSuperMins<Decoder>);
   for (int g = 0; g < 2; ++g) {
     Rows rows(tile, 16 * g, 1);
     rows.ahead = nullptr;
@@ -255,9 +303,16 @@ inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile
       writer.d = x.d;
       writer.sums = (Decoder::kHalves == 1) ? x.sum32 : x.sum16;
       writer.init = (Decoder::kHalves == 1) ? x.init32 : x.init16;
+      writer.sum256 = x.sum256;
+      writer.d256 = x.d256;
       const int64_t n = (left < kChunk) ? left : kChunk;
       for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b, at += Decoder::kBytes) {
         Decoder::run(writer, rows, at);
+        if constexpr (kHasSuperMins<Decoder>) {
+          writer.finish_mins();
+          writer.sum256 += 4;
+          ++writer.d256;
+        }
         writer.q += 32 * Decoder::kBlocks;
         writer.d += Decoder::kBlocks;
         writer.sums += Decoder::kBlocks * Decoder::kHalves;

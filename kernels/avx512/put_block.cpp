@@ -6,6 +6,7 @@ namespace hearth::kernels::avx512 {
 
 void put_block(void* panel, PanelKind /*kind*/, int64_t block, int row, const Unpacked& values) {
   static_assert(kCodeOffset == 0x80);
+  store_header(panel, false);
   char* codes = codes_at(panel, block, row / 16) + row % 16 * 4;
   for (int step = 0; step < 8; ++step) {
     for (int i = 0; i < 4; ++i) codes[step * 128 + i] = static_cast<char>(values.code[4 * step + i] ^ 0x80);

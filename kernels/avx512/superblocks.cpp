@@ -24,7 +24,7 @@ inline __attribute__((always_inline)) void give_headers(Writer& writer, const Ro
   __m512i h[4];
   transpose_16_bytes(h, rows, at);
   const __m512 d = low_halves(h[0]);
-  const __m512 dmin = low_halves(_mm512_srli_epi32(h[0], 16));
+  writer.min_unit(low_halves(_mm512_srli_epi32(h[0], 16)));
   const __m512i six = _mm512_set1_epi8(63);
   const __m512i four = _mm512_set1_epi8(15);
   const __m512i upper = _mm512_set1_epi8(48);
@@ -33,9 +33,15 @@ inline __attribute__((always_inline)) void give_headers(Writer& writer, const Ro
   const __m512i mins[2] = {_mm512_and_si512(h[2], six), and_or(_mm512_srli_epi32(h[2], 2), upper,
                                                                _mm512_and_si512(_mm512_srli_epi32(h[3], 4), four))};
 #pragma GCC unroll 8
-  for (int j = 0; j < 8; ++j) {
-    writer.scale(j, 0, _mm512_mul_ps(d, byte_to_float(scales[j / 4], j % 4)));
-    writer.min(j, 0, _mm512_mul_ps(dmin, byte_to_float(mins[j / 4], j % 4)));
+  for (int j = 0; j < 8; ++j) writer.scale(j, 0, _mm512_mul_ps(d, byte_to_float(scales[j / 4], j % 4)));
+  // Bytes 0 and 1, then 2 and 3 of every dword as words.
+  const __m128i low = _mm_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1);
+  const __m512i low_pair = _mm512_broadcast_i32x4(low);
+  const __m512i high_pair = _mm512_broadcast_i32x4(_mm_add_epi8(low, _mm_set1_epi16(2)));
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    writer.min_pair(2 * i, _mm512_shuffle_epi8(mins[i], low_pair));
+    writer.min_pair(2 * i + 1, _mm512_shuffle_epi8(mins[i], high_pair));
   }
 }
 
@@ -51,7 +57,8 @@ inline __attribute__((always_inline)) __m512i bits_at(__m512i v) {
 struct DecodeQ4K {
   static constexpr int kBlocks = 8;
   static constexpr int kHalves = 1;
-  static constexpr bool kMin = true;
+  static constexpr bool kMin = false;
+  static constexpr bool kSuperMins = true;
   static constexpr int64_t kBytes = sizeof(BlockQ4_K);
 
   template <typename Writer>
@@ -78,7 +85,8 @@ struct DecodeQ4K {
 struct DecodeQ5K {
   static constexpr int kBlocks = 8;
   static constexpr int kHalves = 1;
-  static constexpr bool kMin = true;
+  static constexpr bool kMin = false;
+  static constexpr bool kSuperMins = true;
   static constexpr int64_t kBytes = sizeof(BlockQ5_K);
 
   /// Sub-blocks 2 kPair and 2 kPair + 1.

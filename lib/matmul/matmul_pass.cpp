@@ -42,6 +42,12 @@ int64_t round_up(int64_t value, int64_t unit) {
   return (value + unit - 1) / unit * unit;
 }
 
+/// Inlined, since GCC takes calls of a function that does nothing else for calls without effect.
+template <bool kToWrite>
+inline __attribute__((always_inline)) void fetch_ahead(const void* at, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char*>(at) + i, kToWrite);
+}
+
 template <typename T>
 T* as(std::byte* memory) {
   return static_cast<T*>(static_cast<void*>(memory));
@@ -132,6 +138,7 @@ void MatmulPass::make_groups() {
       const int left = segment.first_token + segment.n_tokens - token;
       const int n = (left + segment.n_groups - g - 1) / (segment.n_groups - g);
       groups_[n_groups_++] = {token, n, chunk_stride_};
+      if (planes_[n].q == nullptr) planes_[n] = kernels::act_group_at(acts_, kChunk, n);
       chunk_stride_ += kernels::act_group_bytes(kChunk, n);
       token += n;
     }
@@ -139,14 +146,26 @@ void MatmulPass::make_groups() {
 }
 
 kernels::ActGroup MatmulPass::acts_of(const PassGroup& group, int64_t chunk) const {
-  return kernels::act_group_at(acts_ + chunk * chunk_stride_ + group.offset, kChunk, group.n_tokens);
+  kernels::ActGroup acts = planes_[group.n_tokens];
+  const int64_t bytes = chunk * chunk_stride_ + group.offset, dwords = bytes / 4;
+  acts.q += bytes;
+  for (float** plane : {&acts.d, &acts.sum16, &acts.sum32, &acts.d256}) *plane += dwords;
+  for (int32_t** plane : {&acts.init16, &acts.init32, &acts.sum256}) *plane += dwords;
+  return acts;
 }
 
 void MatmulPass::pack_group(const PassGroup& group) const {
+  const PassToken* tokens = tokens_ + group.first_token;
   for (int64_t k = 0; k < k_; k += kChunk) {
     const kernels::ActGroup acts = acts_of(group, k / kChunk);
+    const bool last_chunk = k + kChunk >= k_;
     for (int c = 0; c < group.n_tokens; ++c) {
-      kernels_.matmul.pack_acts(acts, c, tokens_[group.first_token + c].x + k, std::min(kChunk, k_ - k));
+      // Pieces of some lines each, from many rows and to as many places: no pattern that a processor would see.
+      const bool last = c + 1 == group.n_tokens;
+      if (!last || !last_chunk) fetch_ahead<false>(last ? tokens->x + k + kChunk : tokens[c + 1].x + k, kChunk * 4);
+      const int64_t share = kernels::act_group_bytes(kChunk, group.n_tokens) / group.n_tokens;
+      if (!last_chunk) fetch_ahead<true>(acts.q + chunk_stride_ + c * share, share);
+      kernels_.matmul.pack_acts(acts, c, tokens[c].x + k, std::min(kChunk, k_ - k));
     }
   }
 }

@@ -99,6 +99,8 @@ class MatmulPass {
   PassSegment* segments_;
   PassGroup* groups_;
   std::byte* acts_;
+  /// By number of columns: where a group's planes would lie at the very beginning; q is null until a group needs it.
+  kernels::ActGroup planes_[kernels::kGroupCols + 1] = {};
 };
 
 }  // namespace hearth
