@@ -48,7 +48,8 @@ bool special_in(const Json& json) {
   return json.value("parse_special", json["text"] == "world-chat.txt");
 }
 
-/// Sums are float32 in the recorded file: agreement is within 3e-6 of each tensor's largest sum.
+/// Both sides sum squares of activations that were computed in floats, the recorded one in floats as well: 1e-5 of each
+/// tensor's largest sum is rounding.
 void expect_sums(const ImportanceMatrix& ours, const ImportanceMatrix& wanted, const std::string& name) {
   ASSERT_EQ(ours.entries().size(), wanted.entries().size()) << name;
   for (const auto& entry : wanted.entries()) {
@@ -96,10 +97,10 @@ void expect_row(const PerplexityReport& ours, const Json& exact, const std::stri
   expect_near(d.kld.value, exact["kld_mean"], 1e-3, what + " kld");
   expect_near(d.kld.error, exact["kld_error"], 1e-3, what + " kld_error");
   EXPECT_NEAR(d.ln_ratio.value, exact["ln_ppl_ratio"], 1e-4) << what;
-  expect_near(d.ln_ratio.error, exact["ln_ppl_ratio_error"], 1e-2, what + " ln_ppl_ratio_error");
+  expect_near(d.ln_ratio.error, exact["ln_ppl_ratio_error"], 1e-3, what + " ln_ppl_ratio_error");
   EXPECT_NEAR(d.correlation, exact["correlation"], 1e-3) << what;
   expect_near(d.dp_rms.value, exact["dp_rms"], 1e-3, what + " dp_rms");
-  expect_near(d.dp_rms.error, exact["dp_rms_error"], 5e-3, what + " dp_rms_error");
+  expect_near(d.dp_rms.error, exact["dp_rms_error"], 1e-3, what + " dp_rms_error");
   EXPECT_NEAR(d.same_top.value, exact["same_top"], 1.5 / static_cast<double>(ours.n_scored)) << what;
   EXPECT_NEAR(d.dp.value, exact["dp_mean"], 1e-6) << what;
   for (const Percentile& p : d.kld_percentiles) {
@@ -108,7 +109,7 @@ void expect_row(const PerplexityReport& ours, const Json& exact, const std::stri
                             : p.percent == 99.9 ? "kld_99.9"
                                                 : "kld_" + std::to_string(static_cast<int>(p.percent));
     if (!exact.contains(key)) continue;
-    EXPECT_NEAR(p.value, exact[key], 5e-3 * exact[key].get<double>() + 1e-6) << what << " " << key;
+    EXPECT_NEAR(p.value, exact[key], 1e-3 * exact[key].get<double>() + 1e-6) << what << " " << key;
   }
 }
 
