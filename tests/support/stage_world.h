@@ -51,7 +51,7 @@ class StageWorld {
   void make_session(const SessionOptions& wanted) {
     const auto options = resolve_options(hp_, wanted);
     EXPECT_TRUE(options) << options.error().message;
-    auto cache = KVCache::Impl::create(cache_layers(hp_), cache_options(*options));
+    auto cache = KVCache::Impl::create(cache_layers(hp_, *options), cache_options(*options));
     auto parallel = Parallel::create(2);
     EXPECT_TRUE(cache && parallel);
     cache_ = std::move(*cache);
