@@ -49,6 +49,7 @@ Result<std::vector<hearth::AdapterScale>> AdapterSettings::load(const hearth::Mo
 }
 
 Status AdapterSettings::load(const hearth::Model& model, hearth::SessionOptions& session) const {
+  if (loras.empty() && control_vectors.empty()) return {};
   auto loaded = load(model);
   if (!loaded) return loaded.error();
   session.adapters = std::move(*loaded);

@@ -91,10 +91,12 @@ int embed(const EmbedOptions& o) {
   if (auto checked = settings.resolve(); !checked) return fail_usage(checked.error().message);
   const auto pooling = parse_pooling(o.pooling);
   if (!pooling) return fail_usage(pooling.error().message);
-  const auto model = load_model(o.model);
+  NamedModel named;
+  const auto model = load_model(o.model, &named);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
-  const auto adapters = o.adapters.load(*model);
-  if (!adapters) return fail(adapters.error());
+  hearth::SessionOptions chosen;
+  if (auto status = load_adapters(named, *model, chosen); !status) return fail(status.error());
+  if (auto status = o.adapters.load(*model, chosen); !status) return fail(status.error());
   auto embedder = Embedder::create(*model, {.pooling = *pooling,
                                             .normalize = !o.no_normalize,
                                             .dimensions = o.dimensions,
@@ -102,7 +104,7 @@ int embed(const EmbedOptions& o) {
                                             .batch_tokens = o.batch_tokens,
                                             .n_threads = o.n_threads,
                                             .exact_products = o.exact,
-                                            .adapters = *adapters});
+                                            .adapters = chosen.adapters});
   if (!embedder) return fail(embedder.error());
   const auto lines = o.has_text ? Result<std::vector<std::string>>({o.text}) : read_lines(o.file);
   if (!lines) return fail(lines.error());

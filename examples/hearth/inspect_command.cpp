@@ -125,6 +125,7 @@ Json describe_plan(const MemoryPlan& plan, const hearth::SessionOptions& options
           {"kv_cache_bytes", plan.kv_cache_bytes},
           {"scratch_bytes", plan.scratch_bytes},
           {"tables_bytes", plan.tables_bytes},
+          {"adapter_bytes", plan.adapter_bytes},
           {"process_bytes", plan.process_bytes},
           {"total_bytes", plan.total()}};
 }
@@ -185,8 +186,9 @@ void print_tensors(const GgufFile& file) {
 
 void print_plan(const Json& plan) {
   print("memory plan for a context of " + plan["context"].dump() + "\n");
-  for (const char* part : {"weights", "kv_cache", "scratch", "tables", "process", "total"}) {
+  for (const char* part : {"weights", "kv_cache", "scratch", "tables", "adapter", "process", "total"}) {
     const uint64_t bytes = plan[std::string(part) + "_bytes"];
+    if (bytes == 0 && std::string_view(part) == "adapter") continue;
     char line[120];
     std::snprintf(line, sizeof(line), "  %-10s %16s bytes  %10s\n", part,
                   format_count(static_cast<int64_t>(bytes)).c_str(), format_bytes(bytes).c_str());
@@ -200,9 +202,11 @@ void print_plan(const Json& plan) {
 }
 
 /// Fills report["plan"] for the context that is asked for, or that a run would choose by itself.
-hearth::Status add_plan(Json& report, const InspectOptions& o, const hearth::Model& model) {
+hearth::Status add_plan(Json& report, const InspectOptions& o, const hearth::Model& model, const NamedModel& named) {
   auto options = o.session.resolve();
   if (!options) return options.error();
+  if (auto status = load_adapters(named, model, *options); !status) return status;
+  if (auto status = o.session.adapters.load(model, *options); !status) return status;
   options->n_seqs = o.n_seqs;
   choose_context(model, *options);
   const auto plan = model.plan(*options);
@@ -261,10 +265,10 @@ void print_report(const Json& report, const GgufFile& file, const InspectOptions
 }
 
 int inspect(const InspectOptions& o) {
-  const auto path = model_path(o.model);
-  if (!path) return fail(path.error());
-  const auto model = hearth::Model::open(*path);
-  const auto file = model ? hearth::Result<GgufFile>(model->file()) : GgufFile::open(*path);
+  const auto named = find_model(o.model);
+  if (!named) return fail(named.error());
+  const auto model = hearth::Model::open(named->path);
+  const auto file = model ? hearth::Result<GgufFile>(model->file()) : GgufFile::open(named->path);
   if (!file) return fail(file.error());
   Json report = {{"file", describe_file(*file)}};
   if (model) {
@@ -282,9 +286,9 @@ int inspect(const InspectOptions& o) {
   }
   if (o.plan && !model) return fail(model.error());
   if (o.plan) {
-    if (auto status = add_plan(report, o, *model); !status) return fail_usage(status.error().message);
+    if (auto status = add_plan(report, o, *model, *named); !status) return fail_usage(status.error().message);
   }
-  if (o.fit) add_fit(report, o, *path);
+  if (o.fit) add_fit(report, o, named->path);
   if (o.json) {
     print_json(report);
   } else {

@@ -99,8 +99,11 @@ int logits(const LogitsOptions& o) {
   auto session_options = o.session.resolve();
   if (!session_options) return fail_usage(session_options.error().message);
   if (o.batch < 0) return fail_usage("logits: --batch must not be negative");
-  const auto model = load_model(o.model);
+  NamedModel named;
+  const auto model = load_model(o.model, &named);
   if (!model) return interrupted() ? fail_interrupted() : fail(model.error());
+  if (auto status = load_adapters(named, *model, *session_options); !status) return fail(status.error());
+  if (auto status = o.session.adapters.load(*model, *session_options); !status) return fail(status.error());
   const auto tokens = wanted_tokens(o, model->tokenizer());
   if (!tokens) return fail(tokens.error());
   if (auto status = check_tokens(*tokens, model->info().n_vocab); !status) return fail(status.error());
@@ -118,7 +121,6 @@ int logits(const LogitsOptions& o) {
   const int32_t batch_tokens = model->info().causal ? std::min(wanted, n_tokens) : n_tokens;
   session_options->n_batch = batch_tokens;
   session_options->n_logits = batch_tokens;
-  if (auto status = o.session.adapters.load(*model, *session_options); !status) return fail(status.error());
   auto session = Session::create(*model, *session_options);
   if (!session) return fail_session(session.error());
   show_warning(session->warning());

@@ -38,7 +38,7 @@ struct AdapterSettings {
   void declare(Options& options);
   /// Loads them; errors name the file.
   hearth::Result<std::vector<hearth::AdapterScale>> load(const hearth::Model& model) const;
-  /// The same, into session.adapters.
+  /// The same, into session.adapters; without flags those stay, which belong to a name.
   hearth::Status load(const hearth::Model& model, hearth::SessionOptions& session) const;
 };
 

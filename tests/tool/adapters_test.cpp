@@ -1,4 +1,4 @@
-// hearth merge, and embed with adapters.
+// hearth merge, and commands with adapters: of flags, and of names.
 #include <nlohmann/json.hpp>
 
 #include "hearth/merge.h"
@@ -63,6 +63,49 @@ TEST_F(AdapterTool, EmbedTakesAdapters) {
   const auto wanted = nlohmann::json::parse(merged.out)["embeddings"][0].get<std::vector<double>>();
   ASSERT_EQ(wanted.size(), with.size());
   for (size_t i = 0; i < with.size(); ++i) EXPECT_NEAR(wanted[i], with[i], 1e-4);
+}
+
+/// What a name brings acts wherever the flag would; flags override it.
+TEST_F(AdapterTool, NamesBringAdapters) {
+  ::setenv("HEARTH_MODELS", path("models").c_str(), 1);
+  write(path("Modelfile"), "FROM " + path("model.gguf") + "\nADAPTER " + path("one.gguf") + "\n");
+  ASSERT_EQ(run_tool({"create", "tuned", "-f", path("Modelfile")}).exit_code, 0);
+  const std::vector<std::vector<std::string>> commands = {
+      {"run", "", "a text", "-n", "8", "--greedy", "--ignore-eos", "-t", "1"},
+      {"logits", "", "-p", "a text", "--top", "5", "-t", "1"},
+      {"embed", "", "a text", "-t", "1"}};
+  for (const auto& command : commands) {
+    const auto said = [&](const std::string& model, const std::vector<std::string>& more) {
+      std::vector<std::string> args = command;
+      args[1] = model;
+      args.insert(args.end(), more.begin(), more.end());
+      const ToolResult result = run_tool(args);
+      EXPECT_EQ(result.exit_code, 0) << command[0] << ": " << result.err;
+      return result.out;
+    };
+    const std::string base = said(path("model.gguf"), {}),
+                      tuned = said(path("model.gguf"), {"--lora", path("one.gguf")});
+    EXPECT_NE(base, tuned) << command[0];
+    EXPECT_EQ(said("tuned", {}), tuned) << command[0];
+    EXPECT_EQ(said("tuned", {"--lora", path("two.gguf")}), said(path("model.gguf"), {"--lora", path("two.gguf")}))
+        << command[0];
+  }
+  ::unsetenv("HEARTH_MODELS");
+}
+
+TEST_F(AdapterTool, PlansCountAdapters) {
+  const auto plan_of = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> args = {"inspect", path("model.gguf"), "--plan", "-c", "64", "--json"};
+    args.insert(args.end(), more.begin(), more.end());
+    const ToolResult result = run_tool(args);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return nlohmann::json::parse(result.out)["plan"];
+  };
+  const auto base = plan_of({}), with = plan_of({"--lora", path("one.gguf")});
+  const uint64_t adapter = with["adapter_bytes"];
+  EXPECT_EQ(base["adapter_bytes"], 0);
+  EXPECT_GE(adapter, std::filesystem::file_size(path("one.gguf")));
+  EXPECT_EQ(with["total_bytes"].get<uint64_t>(), base["total_bytes"].get<uint64_t>() + adapter);
 }
 
 }  // namespace
