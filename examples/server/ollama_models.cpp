@@ -174,6 +174,7 @@ HttpReply pull(Context& context) {
   }
   // An address would let a client send this machine anywhere.
   if (name.find("://") != std::string::npos) throw ApiError(400, "over HTTP only names are pulled, no addresses");
+  (void)read_model_name(name);
   const ModelStore& models = context.server.store();
   return work_reply(context, stream, [&models, name](const TellWork& tell) -> hearth::Status {
     hearth_store::PullOptions options;

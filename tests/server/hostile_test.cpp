@@ -127,6 +127,12 @@ TEST_F(Hostile, ChunkedAndPipelinedRequests) {
   EXPECT_EQ("list", client.receive().json()["object"]);
 }
 
+TEST_F(Hostile, NamesThatAreNoneAreNotPulled) {
+  for (const char* name : {"<|im_end|>", "sm]all", "../../etc/passwd", "http://127.0.0.1/x", ""})
+    for (const bool stream : {false, true})
+      EXPECT_EQ(400, post("/api/pull", {{"model", name}, {"stream", stream}}).status) << name;
+}
+
 TEST_F(Hostile, SmallRequestsAreAllAnsweredInTurn) {
   // Beside an answer that is written they wait for their turns; none is lost, and the order stays.
   Client writer(port());
