@@ -331,7 +331,11 @@ TEST(Learn, TranslationsAreInStep) {
   for (const fs::path& page : translated) {
     const fs::path translation = page.parent_path() / (page.stem().string() + ".zh-TW.md");
     ASSERT_TRUE(fs::exists(translation)) << translation;
-    EXPECT_EQ(skeleton(read_file(page)), skeleton(read_file(translation))) << translation;
+    const auto bones = lines_of(skeleton(read_file(page))), others = lines_of(skeleton(read_file(translation)));
+    const auto [at, other] = std::mismatch(bones.begin(), bones.end(), others.begin(), others.end());
+    EXPECT_TRUE(at == bones.end() && other == others.end())
+        << translation << "\nthe first that differs: " << (at == bones.end() ? "(the end)" : *at)
+        << "\nin the translation:       " << (other == others.end() ? "(the end)" : *other);
   }
 }
 
