@@ -72,14 +72,21 @@ if(NOT HEARTH_C)
 endif()
 # Of grammars only what runs for every byte of the vocabulary; it is compiled apart from the rest of its folder.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/grammar/automaton.cpp ${PROJECT_SOURCE_DIR}/lib/grammar/mask.cpp
-  ${PROJECT_SOURCE_DIR}/lib/grammar/dfa.cpp   PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>" SKIP_UNITY_BUILD_INCLUSION ON)
+  ${PROJECT_SOURCE_DIR}/lib/grammar/dfa.cpp PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>" SKIP_UNITY_BUILD_INCLUSION ON)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/base/cpu_topology.cpp ${PROJECT_SOURCE_DIR}/lib/base/quote.cpp
+  PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-Os>")
 # Of the tokenizer what reads a vocabulary's rules, once for a model.
 set(tokenizer_setup ${lib_sources})
 list(FILTER tokenizer_setup INCLUDE REGEX
   "/lib/tokenizer/(clean_spaces|decode|pre_rules|rule_parser|special_ids|special_tokens|string_table|tokenizer)\\.cpp$")
 list(REMOVE_ITEM lib_sources ${tokenizer_setup})
 hearth_part(tokenizer_setup -Os ${tokenizer_setup})
-set(parts_of_lib hearth_tokenizer_setup)
+# Of the sampler what the loops over the vocabulary are called from.
+set(sample_setup ${lib_sources})
+list(FILTER sample_setup INCLUDE REGEX "/lib/sample/(chain|options|recommended)\\.cpp$")
+list(REMOVE_ITEM lib_sources ${sample_setup})
+hearth_part(sample_setup -Os ${sample_setup})
+set(parts_of_lib hearth_tokenizer_setup hearth_sample_setup)
 foreach(folder_and_level IN LISTS levels_of_lib)
   string(REPLACE ":" ";" pair ${folder_and_level})
   list(GET pair 0 folder)
@@ -102,7 +109,8 @@ hearth_part(reference -O2 ${reference_sources})
 # Kernels allocate nothing and call nobody; lib/ has exceptions, which lib/base/guard.h keeps inside.
 target_compile_options(hearth_kernels PRIVATE -fno-exceptions)
 target_compile_options(hearth_reference PRIVATE -fno-exceptions)
-# Encoders: vectors within one file. Those for any processor are there to be right, and small.
+# Encoders: vectors within one file. What they inline beyond their lanes makes them larger, not faster.
+set(encoder_flags -O2 -Wno-psabi $<$<CXX_COMPILER_ID:GNU>:--param=max-inline-insns-single=30>)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/encode/any_processor.cpp PROPERTIES
   COMPILE_OPTIONS "-Os;-Wno-psabi" SKIP_UNITY_BUILD_INCLUSION ON)
 
@@ -150,7 +158,7 @@ function(hearth_isa_row name)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/${name}/*.cpp)
   add_library(hearth_${name} OBJECT ${sources})
   # Beside the products of matrices, loops that wait for memory or run once a row: unrolled further they are larger, not faster.
-  list(FILTER sources INCLUDE REGEX "/(attention|attention_run|encode|floats|pack_acts|vector_ops)\\.cpp$")
+  list(FILTER sources INCLUDE REGEX "/(attention|attention_run|floats|pack_acts|vector_ops)\\.cpp$")
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>")
   target_compile_options(hearth_${name} PRIVATE $<${HEARTH_OPTIMIZE_ANYWAY}:-O3> -fno-exceptions ${row_FLAGS})
   target_link_libraries(hearth_${name} PRIVATE hearth_flags hearth_warnings)
@@ -169,7 +177,7 @@ function(hearth_isa_row name)
   set(isas_inc "${isas_inc}HEARTH_ISA(${name}, ${row_BASE}, \"${needs}\")\n" PARENT_SCOPE)
   set(encoders ${PROJECT_SOURCE_DIR}/kernels/${name}/encode.cpp)
   if(EXISTS ${encoders})  # its width is a macro, which no other file shall see
-    set_source_files_properties(${encoders} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    set_source_files_properties(${encoders} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON COMPILE_OPTIONS "$<$<CONFIG:Release>:${encoder_flags}>")
     set(encoder_sets_inc "${encoder_sets_inc}HEARTH_ENCODERS(${name}, \"${needs}\")\n" PARENT_SCOPE)
   endif()
 endfunction()
@@ -182,13 +190,21 @@ include(cmake/HearthIsas.cmake)
 if("avx2" IN_LIST HEARTH_BUILT_ISAS OR "avx512" IN_LIST HEARTH_BUILT_ISAS)
   file(GLOB x86_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/x86/*.cpp)
   add_library(hearth_x86 OBJECT ${x86_sources})
-  target_compile_options(hearth_x86 PRIVATE -O2 ${avx2_flags} -Wno-psabi -fno-exceptions)
+  target_compile_options(hearth_x86 PRIVATE ${encoder_flags} ${avx2_flags} -fno-exceptions)
   target_link_libraries(hearth_x86 PRIVATE hearth_flags hearth_warnings)
   set_target_properties(hearth_x86 PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)
   target_sources(hearth PRIVATE $<TARGET_OBJECTS:hearth_x86>)
   set(HEARTH_ISA_TARGETS ${HEARTH_ISA_TARGETS} hearth_x86)
   list(JOIN avx2_needs " " needs)
   set(encoder_sets_inc "HEARTH_ENCODERS(x86, \"${needs}\")\n${encoder_sets_inc}")
+endif()
+# Where the sets of this processor have their own, what serves any processor is there to be right, and small.
+if("avx2" IN_LIST HEARTH_BUILT_ISAS)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/encode/any_processor.cpp PROPERTIES
+    COMPILE_OPTIONS "-Os;-fno-inline-functions-called-once;-Wno-psabi" COMPILE_DEFINITIONS HEARTH_ENCODE_COMPACT=1)
+endif()
+if("avx2" IN_LIST HEARTH_BUILT_ISAS OR "neon" IN_LIST HEARTH_BUILT_ISAS)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/reference/kv_blocks.cpp PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-Os>")
 endif()
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/isas.inc CONTENT "${isas_inc}" @ONLY)
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/encoder_sets.inc CONTENT "${encoder_sets_inc}" @ONLY)

@@ -80,10 +80,9 @@ inline int nearest_table_code(float x) {
 constexpr int kKvShareCount = 2;
 constexpr float kKvShares[kKvShareCount] = {1.0f, 0.95f};
 
-template <KvType kType>
-inline float first_kv_scale(float low, float high) {
-  const KvLevels& levels = kKvLevels<kType>;
-  if (kv_block_spec(kType).minimums) return (high - low) / static_cast<float>(levels.n - 1);
+template <bool kMinimums>
+inline float first_kv_scale(const KvLevels& levels, float low, float high) {
+  if (kMinimums) return (high - low) / static_cast<float>(levels.n - 1);
   return (high > -low ? high : low) / levels.value[0];
 }
 
@@ -134,50 +133,50 @@ inline uint32_t pack_fifth_bits(const uint8_t* code, bool by_pairs) {
   return bits;
 }
 
-template <KvType kType>
-inline void put_key_codes(void* keys, const KvBlockPlaces& places, int64_t b, int slot, const uint8_t* code) {
-  constexpr KvBlockSpec kSpec = kv_block_spec(kType);
-  constexpr int kWords = kSpec.bits == 8 ? 8 : 4;
+/// Codes of that many bits, of a block of a position.
+template <int kBits>
+[[gnu::noinline]] void put_key_codes(void* keys, const KvBlockPlaces& places, int64_t b, int slot,
+                                     const uint8_t* code) {
+  constexpr int kWords = kBits == 8 ? 8 : 4;
   for (int w = 0; w < kWords; ++w) {
     const uint8_t* c = code + w * (kKvBlock / kWords);
     const uint32_t word =
-        kSpec.bits == 8 ? c[0] | uint32_t{c[2]} << 8 | uint32_t{c[1]} << 16 | uint32_t{c[3]} << 24 : pack_nibbles(c);
+        kBits == 8 ? c[0] | uint32_t{c[2]} << 8 | uint32_t{c[1]} << 16 | uint32_t{c[3]} << 24 : pack_nibbles(c);
     put_kv(keys, 4 * ((b * kWords + w) * kPageTokens + slot), word);
   }
-  if (kSpec.bits == 5) put_kv(keys, places.fifth + 4 * (b * kPageTokens + slot), pack_fifth_bits(code, true));
+  if (kBits == 5) put_kv(keys, places.fifth + 4 * (b * kPageTokens + slot), pack_fifth_bits(code, true));
 }
 
-template <KvType kType>
-inline void put_value_codes(void* values, const KvBlockPlaces& places, int64_t b, int slot, const uint8_t* code) {
-  constexpr KvBlockSpec kSpec = kv_block_spec(kType);
+template <int kBits>
+[[gnu::noinline]] void put_value_codes(void* values, const KvBlockPlaces& places, int64_t b, int slot,
+                                       const uint8_t* code) {
   const int64_t at = slot * places.blocks + b;
   uint8_t bytes[kKvBlock];
-  constexpr int kBytes = kSpec.bits == 8 ? kKvBlock : kKvBlock / 2;
+  constexpr int kBytes = kBits == 8 ? kKvBlock : kKvBlock / 2;
   for (int j = 0; j < kBytes; ++j) {
-    bytes[j] = static_cast<uint8_t>(kSpec.bits == 8 ? code[j] ^ 0x80u
-                                                    : (code[j] & 15u) | (code[j + kKvBlock - kBytes] & 15u) << 4);
+    bytes[j] =
+        static_cast<uint8_t>(kBits == 8 ? code[j] ^ 0x80u : (code[j] & 15u) | (code[j + kKvBlock - kBytes] & 15u) << 4);
   }
   std::memcpy(static_cast<std::byte*>(values) + kBytes * at, bytes, kBytes);
-  if (kSpec.bits == 5) put_kv(values, places.fifth + 4 * at, pack_fifth_bits(code, false));
+  if (kBits == 5) put_kv(values, places.fifth + 4 * at, pack_fifth_bits(code, false));
 }
 
-/// What the codes of a block of keys stand for, less minimum and scale, as signed bytes [32].
-template <KvType kType>
-inline void get_key_codes(uint8_t* level, const void* keys, const KvBlockPlaces& places, int64_t b, int slot) {
-  constexpr KvBlockSpec kSpec = kv_block_spec(kType);
-  constexpr int kWords = kSpec.bits == 8 ? 8 : 4;
-  const uint32_t fifth =
-      kSpec.bits == 5 ? get_kv<uint32_t>(keys, places.fifth + 4 * (b * kPageTokens + slot)) : uint32_t{0};
+/// What the codes of a block of keys stand for, less minimum and scale, as signed bytes [32]. Codes of 4 bits stand for
+/// table[code], others for code - offset.
+template <int kBits>
+[[gnu::noinline]] void get_key_codes(uint8_t* level, const void* keys, const KvBlockPlaces& places, int64_t b, int slot,
+                                     int offset, const KvCodeTable& table) {
+  constexpr int kWords = kBits == 8 ? 8 : 4;
+  const uint32_t fifth = kBits == 5 ? get_kv<uint32_t>(keys, places.fifth + 4 * (b * kPageTokens + slot)) : uint32_t{0};
   for (int w = 0; w < kWords; ++w) {
     const auto word = get_kv<uint32_t>(keys, 4 * ((b * kWords + w) * kPageTokens + slot));
     uint8_t* out = level + w * (kKvBlock / kWords);
     for (int e = 0; e < kKvBlock / kWords; ++e) {
       const int place = w * (kKvBlock / kWords) + e;
       uint32_t code =
-          kSpec.bits == 8 ? word >> (16 * (e % 2) + 8 * (e / 2)) & 255u : word >> (4 * (e / 2) + 16 * (e % 2)) & 15u;
-      if (kSpec.bits == 5) code |= (fifth >> (place / 2 + 16 * (place % 2)) & 1u) << 4;
-      const int value =
-          kSpec.codes == KvCodes::kTable ? kv_code_table(kType).value[code] : static_cast<int>(code) - kSpec.offset;
+          kBits == 8 ? word >> (16 * (e % 2) + 8 * (e / 2)) & 255u : word >> (4 * (e / 2) + 16 * (e % 2)) & 15u;
+      if (kBits == 5) code |= (fifth >> (place / 2 + 16 * (place % 2)) & 1u) << 4;
+      const int value = kBits == 4 ? table.value[code] : static_cast<int>(code) - offset;
       out[e] = static_cast<uint8_t>(value);
     }
   }

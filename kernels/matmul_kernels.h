@@ -17,11 +17,11 @@ namespace hearth::kernels {
 
 /// Activations are quantized in blocks of this number of elements, each with its own scale; also the unit of panels.
 inline constexpr int kActBlock = 32;
-/// pack_acts tries several trial scales for a block: its largest magnitude as 127 steps, or as a few less. All are whole
-/// numbers, so that the largest value of a block is exact under each of them (2% less error power than with fractions);
-/// the last lies further off, for blocks in which few values are large. The one with the smallest squared error stays,
-/// and the scale is then fitted to the codes by least squares: a fifth less error power than rounding to the first, for
-/// about two cycles per element. Steps and relative area of a step:
+/// pack_acts tries several trial scales for a block: its largest magnitude as 127 steps, or as a few less. All are
+/// whole numbers, so that the largest value of a block is exact under each of them (2% less error power than with
+/// fractions); the last lies further off, for blocks in which few values are large. The one with the smallest squared
+/// error stays, and the scale is then fitted to the codes by least squares: a fifth less error power than rounding to
+/// the first, for about two cycles per element. Steps and relative area of a step:
 inline constexpr int kActTrials = 8;
 alignas(32) static constexpr float kActTrialSteps[kActTrials] = {127.0f, 126.0f, 125.0f, 124.0f,
                                                                  123.0f, 122.0f, 121.0f, 119.0f};

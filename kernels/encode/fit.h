@@ -8,13 +8,6 @@
 #include "kernels/encode/levels.h"
 #include "kernels/encode/part.h"
 
-// The loops over elements, whose number is a multiple of four.
-#if defined(__clang__)
-#define HEARTH_UNROLLED _Pragma("unroll 4")
-#else
-#define HEARTH_UNROLLED _Pragma("GCC unroll 4")
-#endif
-
 namespace hearth::kernels {
 namespace {
 
@@ -53,7 +46,7 @@ template <bool kEven, typename Levels>
 inline ScaleTrial try_scales_of(const Part& p, const Levels& levels, Lanes inverse_scale) {
   Lanes xq{}, qq{};
   const int n = p.n_floats();
-  HEARTH_UNROLLED for (int i = 0; i < n; i += kSides) {
+  for (int i = 0; i < n; i += kSides) {
     const Lanes x = spread(p.x + i);
     const Lanes q = levels.nearest(x * inverse_scale);
     xq += (kEven ? x : spread(p.wx + i)) * q;
@@ -123,7 +116,7 @@ inline Lanes try_pairs_of(const Part& p, const Levels& levels, Lanes scale, Lane
   const Lanes inverse_scale = inverse(scale);
   Lanes error{};
   const int n = p.n_floats();
-  HEARTH_UNROLLED for (int i = 0; i < n; i += kSides) {
+  for (int i = 0; i < n; i += kSides) {
     const Lanes x = spread(p.x + i) - min;
     const Lanes difference = x - scale * levels.nearest(x * inverse_scale);
     error += kEven ? difference * difference : spread(p.w + i) * difference * difference;
@@ -141,7 +134,7 @@ inline Lanes try_errors_of(const Part& p, const Levels& levels, Lanes scale) {
   const Lanes inverse_scale = inverse(scale);
   Lanes error{};
   const int n = p.n_floats();
-  HEARTH_UNROLLED for (int i = 0; i < n; i += kSides) {
+  for (int i = 0; i < n; i += kSides) {
     const Lanes x = spread(p.x + i);
     const Lanes difference = x - scale * levels.nearest(x * inverse_scale);
     error += kEven ? difference * difference : spread(p.w + i) * difference * difference;
@@ -200,7 +193,7 @@ inline CodeSums sum_codes(const Part& p, float hi, Lanes inverse_scale, Lanes mi
   CodeSums sums;
   const WholeLevels levels{0.0f, hi};
   const int n = p.n_floats();
-  HEARTH_UNROLLED for (int i = 0; i < n; i += kSides) {
+  for (int i = 0; i < n; i += kSides) {
     const Lanes x = spread(p.x + i);
     const Lanes q = levels.nearest((x - min) * inverse_scale);
     const Lanes wq = kEven ? q : spread(p.w + i) * q;

@@ -13,6 +13,11 @@
 #if !defined(HEARTH_ENCODE_SIDES)
 #define HEARTH_ENCODE_SIDES 1
 #endif
+#if defined(HEARTH_ENCODE_COMPACT)  // where lanes are no registers, each operation is a function
+#define HEARTH_LANES_INLINE
+#else
+#define HEARTH_LANES_INLINE [[gnu::always_inline]]
+#endif
 
 namespace hearth::kernels {
 namespace {
@@ -25,12 +30,12 @@ using Float8 = float __attribute__((vector_size(32)));
 using Lanes = float __attribute__((vector_size(4 * kLanes)));
 using IntLanes = int32_t __attribute__((vector_size(4 * kLanes)));
 
-[[gnu::always_inline]] inline Lanes fill(float v) {
+HEARTH_LANES_INLINE inline Lanes fill(float v) {
   return v - Lanes{};
 }
 
 /// Where the mask is set a, else b.
-[[gnu::always_inline]] inline Lanes select(IntLanes mask, Lanes a, Lanes b) {
+HEARTH_LANES_INLINE inline Lanes select(IntLanes mask, Lanes a, Lanes b) {
 #if defined(__AVX512F__) && HEARTH_ENCODE_SIDES == 2
   return mask ? a : b;
 #else
@@ -39,7 +44,7 @@ using IntLanes = int32_t __attribute__((vector_size(4 * kLanes)));
 }
 
 /// v within [lo, hi]; lo where v is not a number.
-[[gnu::always_inline]] inline Lanes clamp(Lanes v, Lanes lo, Lanes hi) {
+HEARTH_LANES_INLINE inline Lanes clamp(Lanes v, Lanes lo, Lanes hi) {
 #if defined(__AVX512F__) && HEARTH_ENCODE_SIDES == 2
   return _mm512_min_ps(_mm512_max_ps(v, lo), hi);
 #elif defined(__AVX__) && HEARTH_ENCODE_SIDES == 1  // compilers make two instructions of a lower bound of zero
@@ -51,32 +56,32 @@ using IntLanes = int32_t __attribute__((vector_size(4 * kLanes)));
 }
 
 /// Nearest whole number, ties to even; |v| < 2^22. (Adding 1.5 * 2^23 leaves no bits for a fraction.)
-[[gnu::always_inline]] inline Lanes round_lanes(Lanes v) {
+HEARTH_LANES_INLINE inline Lanes round_lanes(Lanes v) {
   return (v + 12582912.0f) - 12582912.0f;
 }
 
 /// 1 / s, and 0 where s is 0.
-[[gnu::always_inline]] inline Lanes inverse(Lanes s) {
+HEARTH_LANES_INLINE inline Lanes inverse(Lanes s) {
   return select(s != 0.0f, 1.0f / s, Lanes{});
 }
 
 /// The floats at p, of any alignment.
-[[gnu::always_inline]] inline Lanes load_lanes(const float* p) {
+HEARTH_LANES_INLINE inline Lanes load_lanes(const float* p) {
   Lanes v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
-[[gnu::always_inline]] inline void store_lanes(float* p, Lanes v) {
+HEARTH_LANES_INLINE inline void store_lanes(float* p, Lanes v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
-[[gnu::always_inline]] inline Lanes magnitude(Lanes v) {
+HEARTH_LANES_INLINE inline Lanes magnitude(Lanes v) {
   return reinterpret_cast<Lanes>(reinterpret_cast<IntLanes>(v) & 0x7fffffff);
 }
 
 /// Lane l is lane at[l] of v.
-[[gnu::always_inline]] inline Lanes permute(Lanes v, IntLanes at) {
+HEARTH_LANES_INLINE inline Lanes permute(Lanes v, IntLanes at) {
 #if defined(__AVX512F__) && HEARTH_ENCODE_SIDES == 2
   return _mm512_permutexvar_ps(reinterpret_cast<__m512i>(at), v);
 #elif defined(__AVX2__) && HEARTH_ENCODE_SIDES == 1
@@ -91,23 +96,23 @@ using IntLanes = int32_t __attribute__((vector_size(4 * kLanes)));
 #if HEARTH_ENCODE_SIDES == 1
 
 /// A number of each side, in all lanes of the side.
-[[gnu::always_inline]] inline Lanes spread(const float* of_sides) {
+HEARTH_LANES_INLINE inline Lanes spread(const float* of_sides) {
   return fill(*of_sides);
 }
 
 /// A number of each candidate, for all sides.
-[[gnu::always_inline]] inline Lanes for_sides(Float8 v) {
+HEARTH_LANES_INLINE inline Lanes for_sides(Float8 v) {
   return v;
 }
 
 /// Eight elements of each side: those of the next side lie `stride` floats on.
-[[gnu::always_inline]] inline Lanes zip_sides(const float* p, int) {
+HEARTH_LANES_INLINE inline Lanes zip_sides(const float* p, int) {
   return load_lanes(p);
 }
 
 /// Lane l is the lane `by` candidates on, counted round.
 template <int by>
-[[gnu::always_inline]] inline Lanes rotate(Lanes v) {
+HEARTH_LANES_INLINE inline Lanes rotate(Lanes v) {
 #if defined(__clang__)
   return __builtin_shufflevector(v, v, by, (1 + by) % 8, (2 + by) % 8, (3 + by) % 8, (4 + by) % 8, (5 + by) % 8,
                                  (6 + by) % 8, (7 + by) % 8);
@@ -118,18 +123,18 @@ template <int by>
 
 #else
 
-[[gnu::always_inline]] inline Lanes spread(const float* of_sides) {
+HEARTH_LANES_INLINE inline Lanes spread(const float* of_sides) {
   using Pairs = double __attribute__((vector_size(64)));
   double p;
   __builtin_memcpy(&p, of_sides, sizeof p);
   return reinterpret_cast<Lanes>(Pairs{p, p, p, p, p, p, p, p});
 }
 
-[[gnu::always_inline]] inline Lanes for_sides(Float8 v) {
+HEARTH_LANES_INLINE inline Lanes for_sides(Float8 v) {
   return Lanes{v[0], v[0], v[1], v[1], v[2], v[2], v[3], v[3], v[4], v[4], v[5], v[5], v[6], v[6], v[7], v[7]};
 }
 
-[[gnu::always_inline]] inline Lanes zip_sides(const float* p, int stride) {
+HEARTH_LANES_INLINE inline Lanes zip_sides(const float* p, int stride) {
   Lanes a{}, b{};
   __builtin_memcpy(&a, p, sizeof(Float8));
   __builtin_memcpy(&b, p + stride, sizeof(Float8));
@@ -141,7 +146,7 @@ template <int by>
 }
 
 template <int by>
-[[gnu::always_inline]] inline Lanes rotate(Lanes v) {
+HEARTH_LANES_INLINE inline Lanes rotate(Lanes v) {
   IntLanes at{};
   for (int l = 0; l < kLanes; ++l) at[l] = (l + by * kSides) % kLanes;
   return permute(v, at);
@@ -150,34 +155,34 @@ template <int by>
 #endif
 
 /// The sum of each side's lanes, in a fixed order, in all of them.
-[[gnu::always_inline]] inline Lanes sum_of_sides(Lanes v) {
+HEARTH_LANES_INLINE inline Lanes sum_of_sides(Lanes v) {
   v += rotate<4>(v);
   v += rotate<2>(v);
   return v + rotate<1>(v);
 }
 
 /// The least of each side's lanes, in all of them.
-[[gnu::always_inline]] inline Lanes least_of_sides(Lanes v) {
+HEARTH_LANES_INLINE inline Lanes least_of_sides(Lanes v) {
   const auto lesser = [](Lanes a, Lanes b) { return select(a < b, a, b); };
   v = lesser(v, rotate<4>(v));
   v = lesser(v, rotate<2>(v));
   return lesser(v, rotate<1>(v));
 }
 
-[[gnu::always_inline]] inline Lanes largest_of_sides(Lanes v) {
+HEARTH_LANES_INLINE inline Lanes largest_of_sides(Lanes v) {
   return -least_of_sides(-v);
 }
 
 /// Adds what the sides have, one after the other.
-[[gnu::always_inline]] inline void add_sides(float& to, Lanes v) {
+HEARTH_LANES_INLINE inline void add_sides(float& to, Lanes v) {
   for (int side = 0; side < kSides; ++side) to += v[side];
 }
 
-[[gnu::always_inline]] inline void store_sides(float* to, Lanes v) {
+HEARTH_LANES_INLINE inline void store_sides(float* to, Lanes v) {
   for (int side = 0; side < kSides; ++side) to[side] = v[side];
 }
 
-[[gnu::always_inline]] inline bool any_lane(IntLanes mask) {
+HEARTH_LANES_INLINE inline bool any_lane(IntLanes mask) {
 #if defined(__AVX512F__) && HEARTH_ENCODE_SIDES == 2
   return _mm512_test_epi32_mask(reinterpret_cast<__m512i>(mask), reinterpret_cast<__m512i>(mask)) != 0;
 #elif defined(__AVX__) && HEARTH_ENCODE_SIDES == 1
@@ -194,7 +199,7 @@ struct Cheapest {
   Lanes cost;   ///< the least, in all lanes of the side
   IntLanes at;  ///< its lane
 
-  [[gnu::always_inline]] explicit Cheapest(Lanes costs) {
+  HEARTH_LANES_INLINE explicit Cheapest(Lanes costs) {
     costs = select(costs < __builtin_inff(), costs, fill(__builtin_inff()));
     cost = least_of_sides(costs);
     const IntLanes mask = costs == cost;
@@ -214,7 +219,7 @@ struct Cheapest {
 #endif
   }
   /// What the candidate has, in all lanes of its side.
-  [[gnu::always_inline]] Lanes of(Lanes v) const {
+  HEARTH_LANES_INLINE Lanes of(Lanes v) const {
     return permute(v, at);
   }
 };
@@ -222,18 +227,18 @@ struct Cheapest {
 /// Eight codes as bytes.
 using Bytes = uint8_t __attribute__((vector_size(8)));
 
-[[gnu::always_inline]] inline Bytes load_bytes(const uint8_t* p) {
+HEARTH_LANES_INLINE inline Bytes load_bytes(const uint8_t* p) {
   Bytes v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
-[[gnu::always_inline]] inline void store_bytes(uint8_t* p, Bytes v) {
+HEARTH_LANES_INLINE inline void store_bytes(uint8_t* p, Bytes v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
 /// Eight codes of each side; those of the next side go `stride` bytes on.
-[[gnu::always_inline]] inline void store_codes(uint8_t* code, int stride, IntLanes v) {
+HEARTH_LANES_INLINE inline void store_codes(uint8_t* code, int stride, IntLanes v) {
   using SideBytes = uint8_t __attribute__((vector_size(8 * kSides)));
   const SideBytes bytes = __builtin_convertvector(v, SideBytes);
   if constexpr (kSides == 1) {

@@ -9,7 +9,7 @@ namespace {
 /// Whole numbers from lo to hi.
 struct WholeLevels {
   float lo, hi;
-  [[gnu::always_inline]] Lanes nearest(Lanes v) const { return round_lanes(clamp(v, fill(lo), fill(hi))); }
+  HEARTH_LANES_INLINE Lanes nearest(Lanes v) const { return round_lanes(clamp(v, fill(lo), fill(hi))); }
   /// The levels of largest magnitude on either side.
   float lowest() const { return lo; }
   float highest() const { return hi; }
@@ -22,7 +22,7 @@ struct Iq4Levels {
   static constexpr float middle(int k) { return 0.5f * (kValues[k] + kValues[k + 1]); }
 #if HEARTH_ENCODE_SIDES == 2 && !defined(__clang__)
   // Lanes of a register as tables: a binary search among the 15 boundaries, node k leading to 2k and 2k + 1.
-  [[gnu::always_inline]] Lanes nearest(Lanes v) const {
+  HEARTH_LANES_INLINE Lanes nearest(Lanes v) const {
     constexpr Lanes kTree = {0,         middle(7),  middle(3),  middle(11), middle(1), middle(5),
                              middle(9), middle(13), middle(0),  middle(2),  middle(4), middle(6),
                              middle(8), middle(10), middle(12), middle(14)};
@@ -37,7 +37,7 @@ struct Iq4Levels {
   }
 #elif defined(__AVX2__) && HEARTH_ENCODE_SIDES == 1 && !defined(__clang__)
   // Lanes of a register as a table: a binary search among the 15 boundaries.
-  [[gnu::always_inline]] Lanes nearest(Lanes v) const {
+  HEARTH_LANES_INLINE Lanes nearest(Lanes v) const {
     IntLanes k = (v > middle(7)) & 8;
     k |= (v > select(k != 0, fill(middle(11)), fill(middle(3)))) & 4;
     k |= (v > __builtin_shuffle(Lanes{middle(1), middle(5), middle(9), middle(13)}, k >> 2)) & 2;
@@ -50,7 +50,7 @@ struct Iq4Levels {
     return select(k > 7, high, low);
   }
 #else
-  [[gnu::always_inline]] Lanes nearest(Lanes v) const {
+  HEARTH_LANES_INLINE Lanes nearest(Lanes v) const {
     Lanes level = fill(kValues[0]);
     for (int k = 1; k < 16; ++k) level = v > 0.5f * (kValues[k - 1] + kValues[k]) ? fill(kValues[k]) : level;
     return level;
@@ -81,7 +81,7 @@ struct Iq4Levels {
 /// The eight magnitudes of a 4-bit float E2M1, times two.
 struct Fp4Levels {
   static constexpr float kMagnitudes[8] = {0, 1, 2, 3, 4, 6, 8, 12};
-  [[gnu::always_inline]] Lanes nearest(Lanes v) const {
+  HEARTH_LANES_INLINE Lanes nearest(Lanes v) const {
     const Lanes size = v > 0.0f ? v : -v;
     Lanes level{};
     for (int k = 1; k < 8; ++k) {

@@ -100,7 +100,7 @@ BlockCodes encode(const float* elements, int64_t left) {
     codes.scale = nearest_half((range.high > -range.low ? range.high : -range.low) / 127.0f);
     choose_codes<kType>(codes, block);
   } else {
-    const float first = first_kv_scale<kType>(range.low, range.high);
+    const float first = first_kv_scale<kSpec.minimums>(kKvLevels<kType>, range.low, range.high);
     float least = 0;
     for (int i = 0; i < kKvShareCount; ++i) {
       BlockCodes tried;
@@ -124,21 +124,18 @@ void store(void* page, int slot, const float* x, int64_t dim, bool is_key) {
   const KvBlockPlaces places = kv_block_places(kv_block_spec(kType), dim);
   for (int64_t b = 0; b < places.blocks; ++b) {
     const BlockCodes block = encode<kType>(x + b * kKvBlock, dim - b * kKvBlock);
-    is_key ? put_key_codes<kType>(page, places, b, slot, block.code)
-           : put_value_codes<kType>(page, places, b, slot, block.code);
+    is_key ? put_key_codes<kv_block_spec(kType).bits>(page, places, b, slot, block.code)
+           : put_value_codes<kv_block_spec(kType).bits>(page, places, b, slot, block.code);
     put_kv_scales<kType>(page, places, b, slot, block.scale, block.minimum);
   }
 }
 
 void store(KvType type, void* page, int slot, const float* x, int64_t dim, bool is_key) {
-  switch (type) {
-    case KvType::kQ5_1: return store<KvType::kQ5_1>(page, slot, x, dim, is_key);
-    case KvType::kQ5_0: return store<KvType::kQ5_0>(page, slot, x, dim, is_key);
-    case KvType::kQ4_1: return store<KvType::kQ4_1>(page, slot, x, dim, is_key);
-    case KvType::kQ4_0: return store<KvType::kQ4_0>(page, slot, x, dim, is_key);
-    case KvType::kIQ4_NL: return store<KvType::kIQ4_NL>(page, slot, x, dim, is_key);
-    default: return store<KvType::kQ8_0>(page, slot, x, dim, is_key);
-  }
+#define HEARTH_KV_TYPE(Name, name, block_size, block_bytes)
+#define HEARTH_KV_BLOCK_TYPE(Name, name, block_size, block_bytes) \
+  if (type == KvType::k##Name) store<KvType::k##Name>(page, slot, x, dim, is_key);
+#include "kernels/kv_types.inc"
+#undef HEARTH_KV_TYPE
 }
 
 /// Bit of the fifth-bit word of keys, and half the bit of a nibble.

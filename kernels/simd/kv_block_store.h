@@ -27,11 +27,13 @@ inline float sum_block(const BlockRow& x) {
   return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
 }
 
-template <KvType kType>
+/// Types that differ in the number of their levels alone share one.
+template <bool kMinimums, bool kTable, bool kBytes>
 class BlockEncoder {
  public:
   /// Up to 32 elements; what pads them counts as 0.
-  BlockEncoder(const float* x, int64_t n) : n_(n < kKvBlock ? n : kKvBlock) {
+  [[gnu::noinline]] BlockEncoder(const KvLevels& levels, const float* x, int64_t n)
+      : levels_(levels), n_(n < kKvBlock ? n : kKvBlock) {
     for (int v = 0; v < kBlockVectors; ++v) {
       const int64_t left = n_ - v * kLanes;
       x_[v] = left >= kLanes ? load(x + v * kLanes) : left > 0 ? load_n(x + v * kLanes, left) : zero();
@@ -43,17 +45,13 @@ class BlockEncoder {
 
   uint16_t scale = 0, minimum = 0;
   /// Codes from 0 on; those of what pads the block are 0.
-  void codes(uint8_t (&out)[kKvBlock]) const {
+  [[gnu::noinline]] void codes(uint8_t (&out)[kKvBlock]) const {
     alignas(64) int32_t code[kKvBlock];
     for (int v = 0; v < kBlockVectors; ++v) store_ints(code + v * kLanes, to_ints(mul(code_[v], valid_[v])));
     for (int i = 0; i < kKvBlock; ++i) out[i] = static_cast<uint8_t>(code[i]);
   }
 
  private:
-  static constexpr KvBlockSpec kSpec = kv_block_spec(kType);
-  static constexpr int kLast = (1 << kSpec.bits) - 1;
-  static constexpr bool kTable = kSpec.codes == KvCodes::kTable;
-
   static Mask lanes_below(int64_t n) { return lanes_of_bits((uint64_t{1} << n) - 1); }
 
   /// Nearest integers within 0..last, 0 for NaN.
@@ -65,12 +63,12 @@ class BlockEncoder {
 
   /// The nearest codes for a scale and a minimum, and what they stand for less both.
   void choose(BlockRow& code, BlockRow& level, uint16_t scale_bits, uint16_t minimum_bits) const {
-    constexpr KvLevels kLevels = kKvLevels<kType>;
     const float step = half_to_float(scale_bits);
     const Floats inverse = splat(step != 0.0f ? 1.0f / step : 0.0f), least = splat(half_to_float(minimum_bits));
     for (int v = 0; v < kBlockVectors; ++v) {
       const Floats x = mul(sub(x_[v], least), inverse);
       if constexpr (kTable) {
+        constexpr KvLevels kLevels = kKvLevels<KvType::kIQ4_NL>;
         code[v] = zero();
         level[v] = splat(kLevels.value[0]);
         for (int i = 0; i + 1 < kLevels.n; ++i) {  // how many bounds between levels lie below
@@ -79,14 +77,14 @@ class BlockEncoder {
           level[v] = select(above, splat(kLevels.value[i + 1]), level[v]);
         }
       } else {
-        code[v] = nearest(sub(x, splat(kLevels.value[0])), static_cast<float>(kLast));
-        level[v] = sub(code[v], splat(static_cast<float>(kSpec.offset)));
+        code[v] = nearest(sub(x, splat(levels_.value[0])), static_cast<float>(levels_.n - 1));
+        level[v] = add(code[v], splat(levels_.value[0]));
       }
     }
   }
 
   void find_range(float& low, float& high) const {
-    const float start = kSpec.minimums && first_ - first_ == 0.0f ? first_ : 0.0f;
+    const float start = kMinimums && first_ - first_ == 0.0f ? first_ : 0.0f;
     Floats least = splat(start), most = least;
     for (int v = 0; v < kBlockVectors; ++v) {
       if (n_ <= v * kLanes) break;
@@ -107,11 +105,11 @@ class BlockEncoder {
     fit.sum_ll = sum_block(product);
     for (int v = 0; v < kBlockVectors; ++v) product[v] = mul(x_[v], level[v]);
     fit.sum_xl = sum_block(product);
-    if constexpr (kSpec.minimums) {
+    if constexpr (kMinimums) {
       fit.sum_l = sum_block(level);
       fit.sum_x = sum_block(x_);
     }
-    refine_scale<kSpec.minimums>(fit, scale_bits, minimum_bits);
+    refine_scale<kMinimums>(fit, scale_bits, minimum_bits);
   }
 
   /// Of all elements; the levels are lost.
@@ -127,16 +125,16 @@ class BlockEncoder {
   void encode() {
     float low, high;
     find_range(low, high);
-    if constexpr (kSpec.bits == 8) {
+    if constexpr (kBytes) {
       scale = nearest_half((high > -low ? high : -low) / 127.0f);
       BlockRow level;
       choose(code_, level, scale, 0);
     } else {
-      const float first = first_kv_scale<kType>(low, high);
+      const float first = first_kv_scale<kMinimums>(levels_, low, high);
       float best = 0;
       for (int i = 0; i < kKvShareCount; ++i) {
         BlockRow code, level;
-        uint16_t s = nearest_half(first * kKvShares[i]), m = kSpec.minimums ? nearest_half(low) : uint16_t{0};
+        uint16_t s = nearest_half(first * kKvShares[i]), m = kMinimums ? nearest_half(low) : uint16_t{0};
         choose(code, level, s, m);
         refine(level, s, m);
         choose(code, level, s, m);
@@ -149,6 +147,7 @@ class BlockEncoder {
   }
 
   BlockRow x_, valid_, code_;
+  const KvLevels& levels_;
   float first_;
   int64_t n_;
 };
@@ -157,32 +156,34 @@ class BlockEncoder {
 template <KvType kType>
 struct BlockKv {
   static constexpr KvBlockSpec kSpec = kv_block_spec(kType);
+  using Encoder = BlockEncoder<kSpec.minimums, kSpec.codes == KvCodes::kTable, kSpec.bits == 8>;
 
   static void store_key(void* keys, int slot, const float* k, int64_t k_dim) {
     const KvBlockPlaces places = kv_block_places(kSpec, k_dim);
     for (int64_t b = 0; b < places.blocks; ++b) {
-      const BlockEncoder<kType> block(k + b * kKvBlock, k_dim - b * kKvBlock);
+      const Encoder block(kKvLevels<kType>, k + b * kKvBlock, k_dim - b * kKvBlock);
       uint8_t code[kKvBlock];
       block.codes(code);
-      put_key_codes<kType>(keys, places, b, slot, code);
+      put_key_codes<kSpec.bits>(keys, places, b, slot, code);
       put_kv_scales<kType>(keys, places, b, slot, block.scale, block.minimum);
     }
   }
   static void store_value(void* values, int slot, const float* v, int64_t v_dim) {
     const KvBlockPlaces places = kv_block_places(kSpec, v_dim);
     for (int64_t b = 0; b < places.blocks; ++b) {
-      const BlockEncoder<kType> block(v + b * kKvBlock, v_dim - b * kKvBlock);
+      const Encoder block(kKvLevels<kType>, v + b * kKvBlock, v_dim - b * kKvBlock);
       uint8_t code[kKvBlock];
       block.codes(code);
-      put_value_codes<kType>(values, places, b, slot, code);
+      put_value_codes<kSpec.bits>(values, places, b, slot, code);
       put_kv_scales<kType>(values, places, b, slot, block.scale, block.minimum);
     }
   }
   static void load_key(float* k, const void* keys, int slot, int64_t k_dim) {
     const BlockPage page(kType, keys, k_dim);
+    const KvCodeTable numbers = kv_code_table(kType);
     for (int64_t b = 0; b < page.places.blocks; ++b) {
       uint8_t code[kKvBlock];
-      get_key_codes<kType>(code, keys, page.places, b, slot);
+      get_key_codes<kSpec.bits>(code, keys, page.places, b, slot, kSpec.offset, numbers);
       Floats x[kBlockVectors];
       for (int v = 0; v < kBlockVectors; ++v) x[v] = load_bytes(code + v * kLanes);
       put_out(k, page, x, b, slot, k_dim);

@@ -5,7 +5,7 @@ using namespace hearth::c;
 
 static_assert(HEARTH_KV_CACHE_PAGE_TOKENS == hearth::KVCache::kPageTokens);
 static_assert(HEARTH_KV_CACHE_ROLLBACK_TOKENS == hearth::KVCache::kRollbackTokens);
-static_assert(HEARTH_KV_TYPE_IQ4_NL == static_cast<int>(hearth::KVType::kIQ4_NL));
+static_assert(HEARTH_KV_TYPE_IQ4_NL == static_cast<int>(kLastKVType));  // every type has its twin
 
 namespace hearth::c {
 
@@ -23,7 +23,7 @@ HearthCode with_cache(HearthKVCache* cache, HearthError* error, const Body& body
   });
 }
 bool is_kv_type(int32_t type) {
-  return type >= 0 && type <= static_cast<int32_t>(KVType::kIQ4_NL);
+  return type >= 0 && type <= static_cast<int32_t>(kLastKVType);
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ bool is_kv_type(int32_t type) {
 extern "C" {
 
 int32_t hearth_list_kv_types(size_t i) {
-  return i <= HEARTH_KV_TYPE_IQ4_NL ? static_cast<int32_t>(i) : -1;
+  return i <= static_cast<size_t>(kLastKVType) ? static_cast<int32_t>(i) : -1;
 }
 const char* hearth_kv_type_name(int32_t type) {
   return is_kv_type(type) ? hearth::kv_type_name(static_cast<hearth::KVType>(type)) : "unknown";

@@ -1,9 +1,12 @@
 // Structs of options, messages and events as C++ has them, for the files of lib/c that share them.
 #pragma once
 
+#include "kernels/kv_types.h"
 #include "lib/c/call.h"
 
 namespace hearth::c {
+
+inline constexpr auto kLastKVType = static_cast<KVType>(kernels::kKvTypeCount - 1);
 
 Result<SamplerOptions> to_cpp(const HearthSamplerOptions* options);
 Result<GenerateOptions> to_cpp(const HearthGenerateOptions* options, const GenerateOptions& if_null = {});

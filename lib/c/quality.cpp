@@ -10,8 +10,8 @@ Result<MeasureOptions> measure_options(const HearthMeasureOptions* options) {
   const auto full = complete(options, hearth_measure_options_init);
   if (!full) return full.error();
   MeasureOptions made;
-  if (auto s = set_enum(made.k_type, full->k_type, KVType::kIQ4_NL, "k_type"); !s) return s.error();
-  if (auto s = set_enum(made.v_type, full->v_type, KVType::kIQ4_NL, "v_type"); !s) return s.error();
+  if (auto s = set_enum(made.k_type, full->k_type, kLastKVType, "k_type"); !s) return s.error();
+  if (auto s = set_enum(made.v_type, full->v_type, kLastKVType, "v_type"); !s) return s.error();
   made.chunk_size = full->chunk_size;
   made.max_chunks = full->max_chunks;
   made.parse_special = full->parse_special;

@@ -97,8 +97,8 @@ Result<SessionOptions> to_cpp(const HearthSessionOptions* options, const Session
   const auto full = complete(options, hearth_session_options_init);
   if (!full) return full.error();
   SessionOptions made;
-  if (auto s = set_enum(made.k_type, full->k_type, KVType::kIQ4_NL, "k_type"); !s) return s.error();
-  if (auto s = set_enum(made.v_type, full->v_type, KVType::kIQ4_NL, "v_type"); !s) return s.error();
+  if (auto s = set_enum(made.k_type, full->k_type, kLastKVType, "k_type"); !s) return s.error();
+  if (auto s = set_enum(made.v_type, full->v_type, kLastKVType, "v_type"); !s) return s.error();
   const auto rope = rope_options(full->rope);
   if (!rope) return rope.error();
   auto adapters = to_cpp(full->adapters, full->n_adapters);
