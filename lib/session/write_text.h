@@ -22,8 +22,8 @@ std::vector<Token> cached_tokens(const KVCache& cache, SeqId seq);
 /// tokens that is.
 Result<int32_t> keep_common(Session& session, SeqId seq, std::span<const Token> cached, std::span<const Token> prompt);
 
-/// Tokens of `text` that Session::reuse_changed() would keep of an old text at best, where it keeps what stands behind a
-/// change.
+/// Tokens of `text` that Session::reuse_changed() would keep of an old text at best, where it keeps what stands behind
+/// a change.
 int32_t kept_of(std::span<const Token> old_text, std::span<const Token> text, int32_t min_stretch);
 
 /// Computes a prompt in sequence 0, but for what is known of it; with `continues` also for what the sequence holds. How
