@@ -109,8 +109,9 @@ hearth_part(reference -O2 ${reference_sources})
 # Kernels allocate nothing and call nobody; lib/ has exceptions, which lib/base/guard.h keeps inside.
 target_compile_options(hearth_kernels PRIVATE -fno-exceptions)
 target_compile_options(hearth_reference PRIVATE -fno-exceptions)
-# Encoders: vectors within one file. What they inline beyond their lanes makes them larger, not faster.
-set(encoder_flags -O2 -Wno-psabi $<$<CXX_COMPILER_ID:GNU>:--param=max-inline-insns-single=30>)
+# Encoders: vectors within one file. What those of 256 bits inline beyond their lanes makes them larger, not faster.
+set(encoder_flags -O2 -Wno-psabi)
+set(encoder_flags_x86 ${encoder_flags} $<$<CXX_COMPILER_ID:GNU>:--param=max-inline-insns-single=30>)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/encode/any_processor.cpp PROPERTIES
   COMPILE_OPTIONS "-Os;-Wno-psabi" SKIP_UNITY_BUILD_INCLUSION ON)
 
@@ -190,7 +191,7 @@ include(cmake/HearthIsas.cmake)
 if("avx2" IN_LIST HEARTH_BUILT_ISAS OR "avx512" IN_LIST HEARTH_BUILT_ISAS)
   file(GLOB x86_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/x86/*.cpp)
   add_library(hearth_x86 OBJECT ${x86_sources})
-  target_compile_options(hearth_x86 PRIVATE ${encoder_flags} ${avx2_flags} -fno-exceptions)
+  target_compile_options(hearth_x86 PRIVATE ${encoder_flags_x86} ${avx2_flags} -fno-exceptions)
   target_link_libraries(hearth_x86 PRIVATE hearth_flags hearth_warnings)
   set_target_properties(hearth_x86 PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)
   target_sources(hearth PRIVATE $<TARGET_OBJECTS:hearth_x86>)
