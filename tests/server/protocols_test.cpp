@@ -203,7 +203,12 @@ TEST(ServerLog, TellsTokensInEveryProtocol) {
 
 TEST_F(Protocols, MetricsTellWhatHappened) {
   post("/v1/chat/completions", chat(kSum));
-  const std::string text = ask("GET", "/metrics").body;
+  std::string text;
+  for (int i = 0; i < 500; ++i) {  // a request is counted when its answer has ended, which its client may know first
+    text = ask("GET", "/metrics").body;
+    if (text.find("hearth_requests_total{status=\"200\"} ") != std::string::npos) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   for (const char* line : {"# HELP hearth_requests_total ", "hearth_requests_total{status=\"200\"} ",
                            "hearth_first_token_seconds_bucket{le=\"+Inf\"} ", "hearth_between_tokens_seconds_count ",
                            "hearth_queue_seconds_sum ", "hearth_request_seconds_bucket{le=\"0.001\"} ",
