@@ -8,7 +8,7 @@ file(GLOB reference_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/refe
 # -fno-semantic-interposition: calls within the library stay direct although it is position-independent.
 add_library(hearth_flags INTERFACE)
 target_compile_options(hearth_flags INTERFACE -fno-asynchronous-unwind-tables -fno-rtti -ffp-contract=off
-  -fvisibility-inlines-hidden -fno-semantic-interposition -Wconversion -Wno-sign-conversion)
+  -fvisibility-inlines-hidden $<$<NOT:$<PLATFORM_ID:WASI>>:-fno-semantic-interposition> -Wconversion -Wno-sign-conversion)
 if(HEARTH_HIDDEN AND NOT BUILD_SHARED_LIBS)
   target_compile_options(hearth_flags INTERFACE -fvisibility=hidden)
   target_compile_definitions(hearth_flags INTERFACE HEARTH_API=)
