@@ -26,9 +26,10 @@ Result<AlignedBuffer> AlignedBuffer::allocate(uint64_t bytes, const char* what) 
   if (bytes >= (4u << 20)) madvise(memory, static_cast<size_t>(bytes), MADV_HUGEPAGE);
 #endif
 #else
-  void* memory = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
+  const auto size = static_cast<size_t>(bytes);
+  void* memory = ::operator new (size, std::align_val_t{kAlignment}, std::nothrow);
   if (!memory) return error;
-  std::memset(memory, 0, bytes);
+  std::memset(memory, 0, size);
 #endif
   buffer.data_ = static_cast<std::byte*>(memory);
   buffer.size_ = bytes;

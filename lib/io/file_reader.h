@@ -30,10 +30,10 @@ class FileReader {
 
  private:
   FileReader() = default;
-  int fd_ = -1;
+  [[maybe_unused]] int fd_ = -1;  // a build without files opens none
   std::string path_;
   uint64_t size_ = 0;
-  int64_t changed_seconds_ = 0, changed_nanoseconds_ = 0;
+  [[maybe_unused]] int64_t changed_seconds_ = 0, changed_nanoseconds_ = 0;
 };
 
 }  // namespace hearth
