@@ -29,14 +29,14 @@ class Thrown {
  public:
   /// In a catch block: the first exception is kept.
   void keep() {
-    if (!any_.exchange(true)) what_ = std::current_exception();
+    if (any_.exchange(1) == 0) what_ = std::current_exception();
   }
   void hand_on() const {
     if (what_) std::rethrow_exception(what_);
   }
 
  private:
-  std::atomic<bool> any_{false};
+  std::atomic<int> any_{0};  // a whole word: some processors exchange nothing smaller without libatomic
   std::exception_ptr what_;
 };
 #endif
