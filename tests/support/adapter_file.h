@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/half.h"
 #include "support/tiny_model.h"
 
 namespace hearth::testing {
@@ -72,11 +73,8 @@ class AdapterFile {
       tensor.type = type;
       for (const float value : tensor.values) {
         uint32_t bits = 0;
-        const auto half = static_cast<_Float16>(value);
         if (type == 1) {
-          uint16_t raw = 0;
-          std::memcpy(&raw, &half, sizeof(raw));
-          bits = raw;
+          bits = kernels::float_to_half(value);
         } else {
           std::memcpy(&bits, &value, sizeof(bits));
           bits >>= 16;
