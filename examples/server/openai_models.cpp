@@ -1,6 +1,7 @@
 // GET /v1/models, POST /v1/embeddings.
 #include <cstring>
 
+#include "../store/base64.h"
 #include "embeddings.h"
 #include "fields.h"
 #include "openai.h"
@@ -37,21 +38,13 @@ HttpReply one_model(Context& context) {
 }
 
 std::string base64(const std::vector<float>& values) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string bytes;
   for (const float value : values) {
     uint32_t bits = 0;
     std::memcpy(&bits, &value, sizeof bits);
     for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(bits >> shift & 0xff);
   }
-  std::string out;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k)
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (size_t k = 0; k < 4; ++k) out += i + k <= bytes.size() ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
+  return hearth_store::base64(bytes);
 }
 
 HttpReply embeddings(Context& context) {
