@@ -7,6 +7,7 @@
 #   PROCESSORS regex       of CMAKE_SYSTEM_PROCESSOR; without it the folder is compiled everywhere
 #   FLAGS flags            with which the folder is compiled, besides those of the library
 #   VECTORS folder         whose simd.h kernels/simd/ is compiled with in this folder (default: its own)
+#   WITH files             of other folders that are compiled with it as they are
 #   EMULATED_NEEDS features, EMULATED_FLAGS flags   instead of the above when HEARTH_EMULATE_ISAS is on)
 # Nothing else in the build or in kernels/ names the sets.
 set(x86 "x86_64|AMD64|amd64")
@@ -38,3 +39,7 @@ hearth_isa_row(neon BASE scalar PROCESSORS ${arm64} FLAGS -O3)
 hearth_isa_row(neon_dotprod BASE neon PROCESSORS ${arm64} VECTORS neon NEEDS DOTPROD FLAGS -O3 -march=armv8.2-a+dotprod)
 hearth_isa_row(neon_i8mm BASE neon_dotprod PROCESSORS ${arm64} VECTORS neon NEEDS DOTPROD I8MM
   FLAGS -O3 -march=armv8.2-a+dotprod+i8mm)
+
+# WebAssembly has registers of 128 bits and most instructions of NEON, whose files are compiled for it.
+hearth_isa_row(wasm BASE portable PROCESSORS wasm32 VECTORS neon FLAGS -O3 -msimd128
+  WITH neon/attention.cpp neon/attention_run.cpp neon/floats.cpp neon/pack_acts.cpp neon/vector_ops.cpp)

@@ -1,18 +1,20 @@
 # WebAssembly for browsers and Node, by Debian's clang-19, lld-19, libc++-19-dev-wasm32, libclang-rt-19-dev-wasm32 and wasi-libc.
-# The C++ library there has neither exceptions nor threads.
+# The C++ library there has neither exceptions, of which examples/web has what memory that runs out needs, nor threads.
 set(CMAKE_SYSTEM_NAME WASI)
 set(CMAKE_SYSTEM_PROCESSOR wasm32)
 set(CMAKE_CXX_COMPILER clang++-19)
 set(CMAKE_CXX_COMPILER_TARGET wasm32-wasi)
+set(CMAKE_ASM_COMPILER clang-19)
+set(CMAKE_ASM_COMPILER_TARGET wasm32-wasi)
 set(CMAKE_AR llvm-ar-19 CACHE FILEPATH "")
 set(CMAKE_RANLIB llvm-ranlib-19 CACHE FILEPATH "")
 # What such a system has not. (Options of the library, which come before they are declared.)
-foreach(off THREADS FILES EXCEPTIONS MAKERS C)
+foreach(off THREADS FILES MAKERS C)
   set(HEARTH_${off} OFF CACHE BOOL "not on this target")
 endforeach()
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(cxx /usr/lib/llvm-19)
-set(CMAKE_CXX_FLAGS_INIT "-msimd128 -fno-exceptions -nostdinc++ -isystem ${cxx}/include/wasm32-wasi/c++/v1 -isystem /usr/include/wasm32-wasi")
+set(CMAKE_CXX_FLAGS_INIT "-msimd128 -fwasm-exceptions -DHEARTH_ONLY_MEMORY_THROWS=1 -nostdinc++ -isystem ${cxx}/include/wasm32-wasi/c++/v1 -isystem /usr/include/wasm32-wasi")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-nostdlib++ -L${cxx}/lib/wasm32-wasi -lc++ -lc++abi")
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE NEVER)

@@ -2,9 +2,9 @@
 // rows side by side, and loops that the compiler cannot leave rolled.
 #pragma once
 
-#include <arm_neon.h>
-
 #include <cstdint>
+
+#include "kernels/arm/words.h"
 
 /// Kernels are inlined whatever their size: their registers are assigned as a whole.
 #define HEARTH_INLINE inline __attribute__((always_inline))
@@ -48,11 +48,6 @@ HEARTH_INLINE uint8x16_t bits_at(uint8x16_t v) {
   } else {
     return vandq_u8(v, vdupq_n_u8(kMask));
   }
-}
-
-/// Every byte shifted right by `bits`, or left where that is negative.
-HEARTH_INLINE uint8x16_t down(uint8x16_t v, int bits) {
-  return vshlq_u8(v, vdupq_n_s8(static_cast<int8_t>(-bits)));
 }
 
 /// 0xff in the bytes whose bit of 16 is set, where bit i belongs to byte i.

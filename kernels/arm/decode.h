@@ -19,6 +19,11 @@
 namespace hearth::kernels {
 namespace {
 
+/// kUnroll of superblocks that need `blocks` of them written out, and differ in shifts of bytes (down()) besides.
+constexpr int shift_unroll(int blocks) {
+  return kShiftsAreConstant ? 8 : blocks;
+}
+
 /// Block base + kPart of a decoder's: base is a multiple of its kUnroll, kPart below that, which shifts want as a
 /// constant.
 template <int kPart>
@@ -26,6 +31,19 @@ struct BlockIndex {
   int base;
   constexpr operator int() const { return base + kPart; }
 };
+
+/// f.template operator()<n>() for a number of columns.
+template <typename F>
+HEARTH_INLINE void with_columns(int n, const F& f) {
+  switch (n) {
+    case 1: return f.template operator()<1>();
+    case 2: return f.template operator()<2>();
+    case 3: return f.template operator()<3>();
+    case 4: return f.template operator()<4>();
+    case 5: return f.template operator()<5>();
+    default: return f.template operator()<6>();
+  }
+}
 
 /// Calls f(BlockIndex) for a decoder's blocks, kUnroll of them in a turn of a loop.
 template <typename Decoder, typename F>

@@ -262,7 +262,7 @@ struct DecodeQ2_0 : RowDecoder<BlockQ2_0, 2, 1> {
   }
 };
 
-struct DecodeTQ2_0 : RowDecoder<BlockTQ2_0, 8, 1> {
+struct DecodeTQ2_0 : RowDecoder<BlockTQ2_0, 8, 1, shift_unroll(1)> {
   static HEARTH_INLINE void begin(State& state, FourRows rows) { set_one(state, rows); }
   static HEARTH_INLINE void codes(int8x16_t (&w)[2], const State& state, int r, int j) {
 #pragma GCC unroll 2

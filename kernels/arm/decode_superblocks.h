@@ -70,7 +70,7 @@ struct DecodeQ4_K : Superblocks<BlockQ4_K, 8, true, 2> {
   }
 };
 
-struct DecodeQ5_K : Superblocks<BlockQ5_K, 8, true, 2> {
+struct DecodeQ5_K : Superblocks<BlockQ5_K, 8, true, shift_unroll(2)> {
   static HEARTH_INLINE void begin(State& state, FourRows rows) {
     set_rows(state, rows);
     take_header(state, rows);
@@ -79,14 +79,14 @@ struct DecodeQ5_K : Superblocks<BlockQ5_K, 8, true, 2> {
   static HEARTH_INLINE void codes(int8x16_t (&w)[2], const State& state, int r, BlockIndex<j> at) {
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
-      const uint8x16_t raw = load_16(state.row[r] + 48 + 16 * at.base + 16 * half);
+      const uint8x16_t raw = load_16(state.row[r] + 48 + 16 * (at - j % 2) + 16 * half);
       const uint8x16_t high = down(load_16(state.row[r] + 16 + 16 * half), at - 4);
       w[half] = as_signed(vorrq_u8(bits_at<4 * (j % 2), 0, 4>(raw), vandq_u8(high, vdupq_n_u8(16))));
     }
   }
 };
 
-struct DecodeQ6_K : Superblocks<BlockQ6_K, 16, false, 1> {
+struct DecodeQ6_K : Superblocks<BlockQ6_K, 16, false, shift_unroll(1)> {
   static HEARTH_INLINE void begin(State& state, FourRows rows) {
     set_rows(state, rows);
     uint32x4_t scales[4];
@@ -108,7 +108,7 @@ struct DecodeQ6_K : Superblocks<BlockQ6_K, 16, false, 1> {
   }
 };
 
-struct DecodeQ3_K : Superblocks<BlockQ3_K, 16, false, 1> {
+struct DecodeQ3_K : Superblocks<BlockQ3_K, 16, false, shift_unroll(1)> {
   static HEARTH_INLINE void begin(State& state, FourRows rows) {
     set_rows(state, rows);
     uint32x4_t tail[4];  // the last two bytes of qs, then 12 of scales, then d
@@ -141,7 +141,7 @@ struct DecodeQ3_K : Superblocks<BlockQ3_K, 16, false, 1> {
   }
 };
 
-struct DecodeQ2_K : Superblocks<BlockQ2_K, 16, true, 1> {
+struct DecodeQ2_K : Superblocks<BlockQ2_K, 16, true, shift_unroll(1)> {
   static HEARTH_INLINE void begin(State& state, FourRows rows) {
     set_rows(state, rows);
     uint32x4_t bytes[4];

@@ -41,7 +41,8 @@ inline void decode_floats(void* panel, const WeightTile& tile, int64_t n) {
   }
 }
 
-constexpr int kVectors = 4;  // of rows at once: 24 sums, 4 vectors of weights and an element of x in 32 registers
+// Of rows at once: in 32 registers 24 sums, 4 vectors of weights and an element of x.
+constexpr int kVectors = kVectorRegisters / 8;
 
 /// 16 rows times kCols columns.
 template <int kCols>

@@ -68,14 +68,8 @@ __attribute__((noinline)) void multiply_cols(float* acc, const char* panel, cons
 template <int kHalves, bool kMin>
 HEARTH_INLINE void multiply(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
   const char* p = static_cast<const char*>(panel);
-  switch (x.n_cols) {
-    case 1: multiply_cols<1, kHalves, kMin>(acc, p, x, nb, first); break;
-    case 2: multiply_cols<2, kHalves, kMin>(acc, p, x, nb, first); break;
-    case 3: multiply_cols<3, kHalves, kMin>(acc, p, x, nb, first); break;
-    case 4: multiply_cols<4, kHalves, kMin>(acc, p, x, nb, first); break;
-    case 5: multiply_cols<5, kHalves, kMin>(acc, p, x, nb, first); break;
-    default: multiply_cols<6, kHalves, kMin>(acc, p, x, nb, first); break;
-  }
+  with_columns(x.n_cols,
+               [&]<int kCols>() HEARTH_INLINE_LAMBDA { multiply_cols<kCols, kHalves, kMin>(acc, p, x, nb, first); });
 }
 
 }  // namespace

@@ -1,15 +1,14 @@
-// The vocabulary of vectors that kernels/simd/ is written in, for Advanced SIMD (NEON) of 64-bit ARM: 4 lanes.
+// The vocabulary of vectors that kernels/simd/ is written in, in those of arm/words.h: 4 lanes.
 #pragma once
 
-#include <arm_neon.h>
-
 #include <cstdint>
+
+#include "kernels/arm/words.h"
 
 namespace hearth::kernels {
 namespace {
 
 constexpr int kLanes = 4;
-constexpr int kVectorRegisters = 32;
 using Floats = float32x4_t;
 using Ints = int32x4_t;
 using Mask = uint32x4_t;  ///< all bits of a lane, or none
@@ -72,10 +71,10 @@ inline Floats fnma(Floats a, Floats b, Floats c) {
 }
 /// The second operand when either is NaN.
 inline Floats max(Floats a, Floats b) {
-  return vbslq_f32(vcgtq_f32(a, b), a, b);
+  return larger(a, b);
 }
 inline Floats min(Floats a, Floats b) {
-  return vbslq_f32(vcltq_f32(a, b), a, b);
+  return smaller(a, b);
 }
 inline Floats abs(Floats a) {
   return vabsq_f32(a);
@@ -213,8 +212,7 @@ inline void store_ints(int32_t* p, Ints x) {
 }
 /// sum + a.low b.low + a.high b.high
 inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
-  const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
-  return vaddq_s32(sum, vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
+  return vaddq_s32(sum, dot_words(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b)));
 }
 /// Nearest integers, ties to even.
 inline Ints to_ints(Floats x) {

@@ -1,11 +1,20 @@
-// Thread count detection from Linux's /sys and /proc: what the kernel documents in
+// Thread count detection from what Windows tells, and from Linux's /sys and /proc: what the kernel documents in
 // Documentation/admin-guide/cputopology.rst, cgroup-v2.rst and cgroup-v1/cpu (scheduler/sched-bwc.rst).
 #include "lib/base/cpu_topology.h"
 
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#else
 #include <sched.h>
 #include <unistd.h>
+#endif
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -192,6 +201,26 @@ int count_usable_cores(const std::string& root, const std::vector<int>& cpus) {
   return std::clamp(static_cast<int>(distinct), 1, std::max(limit, 1));
 }
 
+#if defined(_WIN32)
+
+/// One of each core: Windows says itself which belong together.
+std::vector<int> allowed_cpus() {
+  DWORD_PTR ours = 0, of_system = 0;
+  DWORD bytes = 0;
+  if (!GetProcessAffinityMask(GetCurrentProcess(), &ours, &of_system)) return {0};
+  GetLogicalProcessorInformation(nullptr, &bytes);
+  std::vector<SYSTEM_LOGICAL_PROCESSOR_INFORMATION> rows(bytes / sizeof(SYSTEM_LOGICAL_PROCESSOR_INFORMATION));
+  if (!GetLogicalProcessorInformation(rows.data(), &bytes)) return {0};
+  std::vector<int> cpus;
+  for (const auto& row : rows) {
+    const uint64_t usable = row.ProcessorMask & ours;
+    if (row.Relationship == RelationProcessorCore && usable != 0) cpus.push_back(std::countr_zero(usable));
+  }
+  return cpus;
+}
+
+#else
+
 std::vector<int> allowed_cpus() {
   std::vector<int> cpus;
 #if defined(__linux__)
@@ -209,6 +238,8 @@ std::vector<int> allowed_cpus() {
   }
   return cpus;
 }
+
+#endif
 
 int default_thread_count() {
   return guard_or(1, [] { return count_usable_cores("", allowed_cpus()); });

@@ -18,7 +18,7 @@ Error no_memory() {
 
 }  // namespace
 
-#if defined(__cpp_exceptions)
+#if defined(__cpp_exceptions) && !defined(HEARTH_ONLY_MEMORY_THROWS)
 
 namespace {
 

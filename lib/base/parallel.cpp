@@ -11,7 +11,6 @@
 #include "lib/base/parallel.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #include <atomic>
@@ -20,6 +19,7 @@
 #include <string>
 
 #include "lib/base/host_pool.h"
+#include "lib/base/signals.h"
 #include "lib/base/spin_wait.h"
 
 #if defined(HEARTH_OPENMP)
@@ -36,8 +36,10 @@ constexpr uint32_t kClosed = 0xffffffffu;  // no task can be claimed
 std::atomic<uint32_t> n_forks{0};
 
 uint32_t count_forks() {
+#if !defined(_WIN32)
   static const int registered = pthread_atfork(nullptr, nullptr, [] { n_forks.fetch_add(1); });
   (void)registered;
+#endif
   return n_forks.load(std::memory_order_relaxed);
 }
 
@@ -92,9 +94,7 @@ struct Parallel::Impl {
 Status Parallel::Impl::start() {
   workers.reset(new (std::nothrow) Worker[static_cast<size_t>(n_threads)]);
   if (!workers) return Error{ErrorCode::kOutOfMemory, "no memory for " + std::to_string(n_threads) + " threads"};
-  sigset_t all, old;
-  sigfillset(&all);
-  const bool masked = pthread_sigmask(SIG_SETMASK, &all, &old) == 0;
+  const BlockedSignals blocked;
   for (int i = 1; i < n_threads; ++i) {
     Worker& worker = workers[static_cast<size_t>(i)];
     worker.pool = this;
@@ -102,7 +102,6 @@ Status Parallel::Impl::start() {
     if (pthread_create(&worker.thread, nullptr, thread_main, &worker) != 0) break;
     n_started = i;
   }
-  if (masked) pthread_sigmask(SIG_SETMASK, &old, nullptr);
   n_threads = n_started + 1;
   return {};
 }

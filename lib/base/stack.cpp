@@ -3,7 +3,13 @@
 
 #include <algorithm>
 
-#if defined(__linux__) || defined(__APPLE__)
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#elif defined(__linux__) || defined(__APPLE__)
 #include <pthread.h>
 #endif
 
@@ -31,6 +37,10 @@ Bounds bounds_of_thread() {
 #elif defined(__APPLE__)
   const auto high = reinterpret_cast<uintptr_t>(pthread_get_stackaddr_np(pthread_self()));
   return {high - pthread_get_stacksize_np(pthread_self()), high};
+#elif defined(_WIN32)
+  ULONG_PTR low = 0, high = 0;
+  GetCurrentThreadStackLimits(&low, &high);
+  return {low, high};
 #else
   return {};
 #endif

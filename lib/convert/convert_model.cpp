@@ -1,6 +1,4 @@
 // convert_model: folder in, file out.
-#include <sys/stat.h>
-
 #include "hearth/convert.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
@@ -8,6 +6,7 @@
 #include "lib/convert/safetensors.h"
 #include "lib/convert/tensor_plan.h"
 #include "lib/convert/vocabulary.h"
+#include "lib/io/system.h"
 
 namespace hearth {
 namespace {
@@ -15,8 +14,8 @@ namespace {
 constexpr uint32_t kQuantizationVersion = 2;
 
 bool is_folder(const std::string& path) {
-  struct stat info {};
-  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+  sys::FileInfo info;
+  return sys::describe(path, &info) && info.is_folder;
 }
 
 std::string without_slash(std::string path) {

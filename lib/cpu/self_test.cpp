@@ -41,7 +41,7 @@ void report_check(std::vector<KernelCheck>& checks, const KernelTable& isa, cons
 }
 
 Aligned allocate_aligned(int64_t bytes) {
-  return Aligned(std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64)));
+  return Aligned(::operator new (static_cast<size_t>(bytes), std::align_val_t{64}, std::nothrow));
 }
 
 std::vector<float> sample_floats(size_t n, uint32_t seed, float sigma) {

@@ -1,8 +1,8 @@
 // Checks of kernels against the reference: the parts that hearth::self_test() puts together.
 #pragma once
 
-#include <cstdlib>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "hearth/cpu.h"
@@ -24,7 +24,7 @@ std::vector<float> sample_floats(size_t n, uint32_t seed, float sigma);
 
 /// Memory for kernels, aligned as they ask for it; null when there is none.
 struct Free {
-  void operator()(void* p) const { std::free(p); }
+  void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
 };
 using Aligned = std::unique_ptr<void, Free>;
 Aligned allocate_aligned(int64_t bytes);

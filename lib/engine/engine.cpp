@@ -2,7 +2,6 @@
 #include "hearth/engine.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -11,6 +10,7 @@
 #include <string>
 
 #include "lib/base/guard.h"
+#include "lib/base/signals.h"
 #include "lib/engine/scheduler.h"
 #include "lib/engine/ticket_impl.h"
 
@@ -104,11 +104,8 @@ Engine::Impl::~Impl() {
 
 /// Every signal is blocked in the thread, so that a host's handlers run on its own threads.
 Status Engine::Impl::start() {
-  sigset_t all, old;
-  sigfillset(&all);
-  const bool masked = pthread_sigmask(SIG_SETMASK, &all, &old) == 0;
+  const BlockedSignals blocked;
   const int failure = pthread_create(&thread, nullptr, thread_main, this);
-  if (masked) pthread_sigmask(SIG_SETMASK, &old, nullptr);
   if (failure != 0) return Error{ErrorCode::kIo, "cannot start the engine's thread: error " + std::to_string(failure)};
   started = true;
   return {};

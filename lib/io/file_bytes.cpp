@@ -1,11 +1,5 @@
-// Mapping and reading of whole files (POSIX).
-#define _FILE_OFFSET_BITS 64
+// Mapping and reading of whole files.
 #include "lib/io/file_bytes.h"
-
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,12 +9,12 @@
 #include <utility>
 
 #include "lib/io/os_error.h"
+#include "lib/io/system.h"
 
 namespace hearth {
 namespace {
 
 constexpr std::align_val_t kHeapAlignment{64};
-constexpr size_t kMaxReadBytes = size_t{1} << 30;  // Linux reads at most 2 GiB - 4 KiB in one call
 
 /// Closes a descriptor at the end of the scope.
 class Descriptor {
@@ -29,7 +23,7 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) sys::close(fd_);
   }
   int get() const { return fd_; }
 
@@ -44,11 +38,6 @@ std::byte* allocate(size_t size) {
 
 Error no_memory(const std::string& path, size_t size) {
   return Error{ErrorCode::kOutOfMemory, path + ": no memory for the file's " + std::to_string(size) + " bytes"};
-}
-
-size_t page_bytes() {
-  const long size = ::sysconf(_SC_PAGESIZE);
-  return size > 0 ? static_cast<size_t>(size) : 4096;
 }
 
 }  // namespace
@@ -71,24 +60,23 @@ Result<int> open_regular(const std::string& path, size_t* size) {
   if (path.find('\0') != std::string::npos) {
     return Error{ErrorCode::kInvalidArgument, "a path must not contain a NUL character"};
   }
-  // O_NONBLOCK: opening a pipe must not wait for a writer; it has no effect on regular files.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int fd = sys::open_to_read(path);
   if (fd < 0) return os_error(path, "cannot open", errno);
-  struct stat info {};
+  sys::FileInfo info;
   Error error;
-  if (::fstat(fd, &info) != 0) {
+  if (!sys::describe(fd, &info)) {
     error = os_error(path, "cannot stat", errno);
-  } else if (S_ISDIR(info.st_mode)) {
+  } else if (info.is_folder) {
     error = os_error(path, "cannot open as a file", EISDIR);
-  } else if (!S_ISREG(info.st_mode)) {
+  } else if (!info.is_regular) {
     error = Error{ErrorCode::kIo, path + ": is not a regular file"};
-  } else if (static_cast<uint64_t>(info.st_size) > SIZE_MAX / 2) {
+  } else if (info.bytes > SIZE_MAX / 2) {
     error = no_memory(path, SIZE_MAX);
   } else {
-    *size = static_cast<size_t>(info.st_size);
+    *size = static_cast<size_t>(info.bytes);
     return fd;
   }
-  ::close(fd);
+  sys::close(fd);
   return error;
 }
 
@@ -100,8 +88,8 @@ Result<FileBytes> FileBytes::open(const std::string& path, bool use_mmap) {
   if (!fd) return fd.error();
   const Descriptor file(*fd);
   if (use_mmap && size > 0) {
-    void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-    if (mapped != MAP_FAILED) return FileBytes(Kind::kMapped, static_cast<const std::byte*>(mapped), size);
+    const std::byte* mapped = sys::map(file.get(), size);
+    if (mapped != nullptr) return FileBytes(Kind::kMapped, mapped, size);
   }
   return read_all(file.get(), path, size);
 }
@@ -121,8 +109,7 @@ Result<FileBytes> FileBytes::read_all(int fd, const std::string& path, size_t si
   FileBytes file(Kind::kHeap, memory, size);
   size_t done = 0;
   while (done < size) {
-    const ssize_t got = ::read(fd, memory + done, std::min(size - done, kMaxReadBytes));
-    if (got < 0 && errno == EINTR) continue;
+    const int64_t got = sys::read(fd, memory + done, size - done);
     if (got < 0) return os_error(path, "cannot read at offset " + std::to_string(done), errno);
     if (got == 0) {
       return Error{ErrorCode::kIo, path + ": shrank to " + std::to_string(done) + " bytes while it was read"};
@@ -152,15 +139,14 @@ FileBytes::~FileBytes() {
 }
 
 void FileBytes::release() {
-  std::byte* data = const_cast<std::byte*>(data_);
-  if (kind_ == Kind::kMapped) ::munmap(data, size_);
-  if (kind_ == Kind::kHeap) ::operator delete(data, kHeapAlignment);
+  if (kind_ == Kind::kMapped) sys::unmap(data_, size_);
+  if (kind_ == Kind::kHeap) ::operator delete(const_cast<std::byte*>(data_), kHeapAlignment);
   kind_ = Kind::kBorrowed;
 }
 
 unsigned touch_pages(std::span<const std::byte> bytes) {
   unsigned sum = 0;
-  const size_t step = page_bytes();
+  const size_t step = sys::page_bytes();
   const volatile std::byte* data = bytes.data();
   for (size_t i = 0; i < bytes.size(); i += step) sum += static_cast<unsigned>(data[i]);
   if (!bytes.empty()) sum += static_cast<unsigned>(data[bytes.size() - 1]);

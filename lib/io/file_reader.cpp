@@ -1,16 +1,11 @@
-// Positioned reads (POSIX).
-#define _FILE_OFFSET_BITS 64
+// Positioned reads.
 #include "lib/io/file_reader.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "lib/io/os_error.h"
+#include "lib/io/system.h"
 
 namespace hearth {
 
@@ -20,22 +15,20 @@ Result<FileReader> FileReader::open(const std::string& path) {
   }
   FileReader file;
   file.path_ = path;
-  file.fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  file.fd_ = sys::open_to_read(path);
   if (file.fd_ < 0) return os_error(path, "cannot open", errno);
-  struct stat info {};
-  if (::fstat(file.fd_, &info) != 0) return os_error(path, "cannot stat", errno);
-  if (!S_ISREG(info.st_mode)) return Error{ErrorCode::kIo, path + ": is not a regular file"};
-  file.size_ = static_cast<uint64_t>(info.st_size);
-  file.changed_seconds_ = info.st_mtim.tv_sec;
-  file.changed_nanoseconds_ = info.st_mtim.tv_nsec;
+  sys::FileInfo info;
+  if (!sys::describe(file.fd_, &info)) return os_error(path, "cannot stat", errno);
+  if (!info.is_regular) return Error{ErrorCode::kIo, path + ": is not a regular file"};
+  file.size_ = info.bytes;
+  file.changed_seconds_ = info.changed_seconds;
+  file.changed_nanoseconds_ = info.changed_nanoseconds;
   return file;
 }
 
 Status FileReader::read_at(uint64_t offset, std::span<std::byte> bytes) const {
-  constexpr size_t kMaxBytes = size_t{1} << 30;  // Linux reads at most 2 GiB - 4 KiB in one call
   while (!bytes.empty()) {
-    const ssize_t got = ::pread(fd_, bytes.data(), std::min(bytes.size(), kMaxBytes), static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
+    const int64_t got = sys::read_at(fd_, bytes.data(), bytes.size(), offset);
     if (got < 0) return os_error(path_, "cannot read at offset " + std::to_string(offset), errno);
     if (got == 0) {
       return Error{ErrorCode::kIo, path_ + ": shrank to " + std::to_string(offset) + " bytes while it was read"};
@@ -47,10 +40,10 @@ Status FileReader::read_at(uint64_t offset, std::span<std::byte> bytes) const {
 }
 
 Status FileReader::check_unchanged() const {
-  struct stat info {};
-  if (::fstat(fd_, &info) != 0) return os_error(path_, "cannot stat", errno);
-  if (static_cast<uint64_t>(info.st_size) == size_ && info.st_mtim.tv_sec == changed_seconds_ &&
-      info.st_mtim.tv_nsec == changed_nanoseconds_) {
+  sys::FileInfo info;
+  if (!sys::describe(fd_, &info)) return os_error(path_, "cannot stat", errno);
+  if (info.bytes == size_ && info.changed_seconds == changed_seconds_ &&
+      info.changed_nanoseconds == changed_nanoseconds_) {
     return {};
   }
   return Error{ErrorCode::kIo, path_ + ": changed while it was read"};
@@ -70,7 +63,7 @@ FileReader& FileReader::operator=(FileReader&& other) noexcept {
 }
 
 FileReader::~FileReader() {
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ >= 0) sys::close(fd_);
 }
 
 }  // namespace hearth

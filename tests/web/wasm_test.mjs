@@ -19,10 +19,10 @@ assert.equal(call.allocate(0xffffff00) >>> 0, 0, 'memory that there is not');
 
 const model = fs.readFileSync(path.join(root, 'examples/models/small-world-q8_0.gguf'));
 await hearth.open(model, {n_ctx: 256});
-// What every other target writes.
-const story = hearth.generate('Tell me a story', {maxTokens: 24, temperature: 0});
-const expected = fs.readFileSync(path.join(root, 'tests/data/story.txt'), 'utf8');
-assert.equal(story, expected);
+assert.equal(hearth.text(call.active_isa()), 'wasm');
+// What every instruction set writes: nowhere are two tokens nearly as likely.
+const story = hearth.generate('Once upon a time', {maxTokens: 24, temperature: 0});
+assert.equal(story, ' there was a brave duck called Oreo. The home of Oreo was near the hill. One snowy Friday, Oreo met a');
 assert.equal(hearth.say('What is 27 + 45?', undefined, {fresh: true, temperature: 0}), '27 + 45 = 72');
 let pieces = 0;
 hearth.generate('Once upon a time', {onText: () => ++pieces < 3});
