@@ -3,7 +3,7 @@
 #pragma once
 
 #if defined(__wasm__)
-#include "kernels/wasm/neon_words.h"
+#include "kernels/arm/wasm_words.h"
 #else
 #include <arm_neon.h>
 #endif
