@@ -1,10 +1,13 @@
 // Fork-join over small tasks on our own POSIX threads, on a host's pool, or on OpenMP.
 //
-// One 64-bit ticket says everything a worker must know: the number of the fork and the next task. A task is
-// claimed by compare-and-swap, so a worker that wakes late can never take a task of another fork. The ticket is
-// closed while the description of a fork is written. Waiting is brief spinning (less when it keeps failing), then
-// sleep on a condition variable: an idle session burns nothing, and when a neighbor has taken a core the sleeping
-// caller leaves its own to the worker that is behind.
+// One 64-bit ticket says everything a worker must know: the number of the fork and how its tasks are given out. A fork
+// of no more tasks than threads is dealt: task i is that of worker i, who takes it at its own seat, a cache line that
+// nobody else writes but the caller, when it has nothing left to do and that worker has not come yet. So threads need
+// not queue for one line, which with many of them takes longer than some products. More tasks are drawn from the
+// ticket's counter by compare-and-swap. Either way a worker that wakes late can never take a task of another fork.
+// Workers report at their seats, which the caller reads: nobody waits for another's report. Waiting is brief spinning
+// (less when it keeps failing), then sleep on a condition variable: an idle session burns nothing, and when a neighbor
+// has taken a core the sleeping caller leaves its own to the worker that is behind.
 //
 // The OpenMP backend (CMake option HEARTH_OPENMP) is for hosts that use OpenMP themselves. It is off by default:
 // an OpenMP runtime may end the process when it cannot start its threads, and its threads are shared with the host.
@@ -30,7 +33,8 @@ namespace hearth {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-constexpr uint32_t kClosed = 0xffffffffu;  // no task can be claimed
+constexpr uint32_t kDealt = 0x80000000u;  // plus the number of tasks: each belongs to a worker; none can be drawn
+constexpr uint32_t kClosed = kDealt;      // nothing to take
 
 /// Counts in how many generations of forked children this process is: threads stay in the parent.
 std::atomic<uint32_t> n_forks{0};
@@ -46,28 +50,41 @@ uint32_t count_forks() {
 constexpr uint64_t make_ticket(uint32_t fork, uint32_t next) {
   return (uint64_t{fork} << 32) | next;
 }
+constexpr uint32_t fork_of(uint64_t ticket) {
+  return static_cast<uint32_t>(ticket >> 32);
+}
 
 }  // namespace
 
 struct Parallel::Impl {
-  struct Worker {
+  /// A worker's place.
+  struct alignas(64) Seat {
+    std::atomic<uint32_t> taken{0};  ///< the fork whose dealt task was taken last
+    std::atomic<uint64_t> done{0};   ///< a fork, and how many of its tasks this worker has done
     Impl* pool = nullptr;
     int index = 0;
     pthread_t thread{};
+
+    /// True once for a fork that is still what the ticket says after the seat was read: it ends only once all dealt
+    /// seats are taken, so the exchange fails when it has ended since.
+    bool take(const std::atomic<uint64_t>& ticket, uint64_t opened) {
+      uint32_t last = taken.load();
+      const uint32_t fork = fork_of(opened);
+      return last != fork && ticket.load() == opened && taken.compare_exchange_strong(last, fork);
+    }
   };
 
   int n_threads = 1;
   const ThreadPool* host = nullptr;
-  std::unique_ptr<Worker[]> workers;
+  std::unique_ptr<Seat[]> seats;
   int n_started = 0;
   const uint32_t forks_at_start = count_forks();
 
   alignas(64) std::atomic<uint64_t> ticket{make_ticket(0, kClosed)};
   std::atomic<const TaskRef*> task{nullptr};
-  std::atomic<uint32_t> n_tasks{0};
+  std::atomic<uint32_t> n_tasks{0};  ///< of a fork whose tasks are drawn
   std::atomic<bool> stop{false};
-  alignas(64) std::atomic<uint32_t> n_done{0};
-  std::atomic<int> n_sleeping{0};
+  alignas(64) std::atomic<int> n_sleeping{0};
   std::atomic<bool> caller_sleeps{false};
   SpinWait caller_wait;
 
@@ -79,11 +96,12 @@ struct Parallel::Impl {
   /// Whether this is a forked child, in which the workers do not exist and the locks may be held for ever.
   bool is_inherited() const { return n_forks.load(std::memory_order_relaxed) != forks_at_start; }
   Status start();
-  void open_fork(uint32_t count, const TaskRef& ref);
-  void work(int worker);
-  void finish(uint32_t count);
-  void join(uint32_t count);
-  uint32_t wait_for_fork(uint32_t seen, SpinWait& wait);
+  uint64_t open_fork(uint32_t count, const TaskRef& ref);
+  uint32_t draw(int worker);
+  void work(int worker, uint64_t opened);
+  uint32_t n_done(uint32_t fork) const;
+  void join(uint32_t fork, uint32_t count);
+  uint64_t wait_for_fork(uint32_t seen, SpinWait& wait);
   void worker_loop(int worker);
   void run_all(int count, const TaskRef& ref);
   static void* thread_main(void* worker);
@@ -92,14 +110,14 @@ struct Parallel::Impl {
 /// Starts the workers with every signal blocked, so that a host's handlers run on its own threads. When the system has
 /// no more threads to give, those that it gave do the work.
 Status Parallel::Impl::start() {
-  workers.reset(new (std::nothrow) Worker[static_cast<size_t>(n_threads)]);
-  if (!workers) return Error{ErrorCode::kOutOfMemory, "no memory for " + std::to_string(n_threads) + " threads"};
+  seats.reset(new (std::nothrow) Seat[static_cast<size_t>(n_threads)]);
+  if (!seats) return Error{ErrorCode::kOutOfMemory, "no memory for " + std::to_string(n_threads) + " threads"};
   const BlockedSignals blocked;
   for (int i = 1; i < n_threads; ++i) {
-    Worker& worker = workers[static_cast<size_t>(i)];
-    worker.pool = this;
-    worker.index = i;
-    if (pthread_create(&worker.thread, nullptr, thread_main, &worker) != 0) break;
+    Seat& seat = seats[static_cast<size_t>(i)];
+    seat.pool = this;
+    seat.index = i;
+    if (pthread_create(&seat.thread, nullptr, thread_main, &seat) != 0) break;
     n_started = i;
   }
   n_threads = n_started + 1;
@@ -111,53 +129,74 @@ Parallel::Impl::~Impl() {
   stop.store(true);
   const TaskRef nothing([](int, int) {});
   if (n_started > 0) open_fork(0, nothing);
-  for (int i = 1; i <= n_started; ++i) pthread_join(workers[static_cast<size_t>(i)].thread, nullptr);
+  for (int i = 1; i <= n_started; ++i) pthread_join(seats[static_cast<size_t>(i)].thread, nullptr);
   pthread_cond_destroy(&forked);
   pthread_cond_destroy(&joined);
   pthread_mutex_destroy(&mutex);
 }
 
 /// Publishes a fork and wakes sleepers. The previous fork is complete.
-void Parallel::Impl::open_fork(uint32_t count, const TaskRef& ref) {
-  const uint32_t fork = static_cast<uint32_t>(ticket.load(std::memory_order_relaxed) >> 32) + 1;
-  ticket.store(make_ticket(fork - 1, kClosed));  // stale claims fail from here on
+uint64_t Parallel::Impl::open_fork(uint32_t count, const TaskRef& ref) {
+  const uint32_t fork = fork_of(ticket.load(std::memory_order_relaxed)) + 1;
+  const bool dealt = count <= static_cast<uint32_t>(n_threads);
+  if (!dealt) ticket.store(make_ticket(fork - 1, kClosed));  // stale draws fail from here on
   task.store(&ref);
-  n_tasks.store(count);
-  n_done.store(0);
-  ticket.store(make_ticket(fork, 0));
-  if (n_sleeping.load() == 0) return;
+  if (!dealt) n_tasks.store(count);
+  const uint64_t opened = make_ticket(fork, dealt ? kDealt | count : 0);
+  ticket.store(opened);
+  if (n_sleeping.load() == 0) return opened;
   pthread_mutex_lock(&mutex);
   pthread_cond_broadcast(&forked);
   pthread_mutex_unlock(&mutex);
+  return opened;
 }
 
-/// Claims and runs tasks until the fork has none left.
-void Parallel::Impl::work(int worker) {
-  uint32_t mine = 0;
-  for (;;) {
+/// Draws and runs tasks until the fork has none left; returns their number.
+uint32_t Parallel::Impl::draw(int worker) {
+  for (uint32_t mine = 0;;) {
     uint64_t t = ticket.load(std::memory_order_acquire);
-    const uint32_t next = static_cast<uint32_t>(t);
+    const auto next = static_cast<uint32_t>(t);
     const TaskRef* ref = task.load(std::memory_order_acquire);
-    if (next == kClosed || next >= n_tasks.load(std::memory_order_acquire)) break;
+    if (next >= n_tasks.load(std::memory_order_acquire)) return mine;
     if (!ticket.compare_exchange_weak(t, t + 1)) continue;
     (*ref)(static_cast<int>(next), worker);
     ++mine;
   }
-  if (mine > 0) finish(mine);
 }
 
-/// Reports tasks as done; the last one wakes the caller.
-void Parallel::Impl::finish(uint32_t count) {
-  const uint32_t total = n_tasks.load(std::memory_order_acquire);  // cannot change before all are done
-  if (n_done.fetch_add(count) + count < total || !caller_sleeps.load()) return;
+/// A worker's share of the fork that it saw opened, and its report.
+void Parallel::Impl::work(int worker, uint64_t opened) {
+  Seat& seat = seats[static_cast<size_t>(worker)];
+  const auto low = static_cast<uint32_t>(opened);
+  uint32_t mine = 0;
+  if ((low & kDealt) == 0) {
+    mine = draw(worker);
+  } else if (static_cast<uint32_t>(worker) < (low & ~kDealt) && seat.take(ticket, opened)) {
+    (*task.load())(worker, worker);  // the fork stays open, and so its task, until this one has reported
+    mine = 1;
+  }
+  if (mine == 0) return;
+  // What was drawn may be of a later fork than the one seen, but of one: it cannot end before this report.
+  seat.done.store(make_ticket(fork_of(ticket.load()), mine));
+  if (!caller_sleeps.load()) return;
   pthread_mutex_lock(&mutex);
   pthread_cond_signal(&joined);
   pthread_mutex_unlock(&mutex);
 }
 
+/// Tasks of the fork that workers have reported.
+uint32_t Parallel::Impl::n_done(uint32_t fork) const {
+  uint32_t sum = 0;
+  for (int i = 1; i <= n_started; ++i) {
+    const uint64_t done = seats[static_cast<size_t>(i)].done.load();
+    if (fork_of(done) == fork) sum += static_cast<uint32_t>(done);
+  }
+  return sum;
+}
+
 /// The caller's wait for the tasks that others still run.
-void Parallel::Impl::join(uint32_t count) {
-  const auto all_done = [&] { return n_done.load() >= count; };
+void Parallel::Impl::join(uint32_t fork, uint32_t count) {
+  const auto all_done = [&] { return n_done(fork) >= count; };
   if (caller_wait.spin_until(all_done)) return;
   pthread_mutex_lock(&mutex);
   caller_sleeps.store(true);
@@ -166,35 +205,35 @@ void Parallel::Impl::join(uint32_t count) {
   pthread_mutex_unlock(&mutex);
 }
 
-/// Returns the number of a fork other than `seen`.
-uint32_t Parallel::Impl::wait_for_fork(uint32_t seen, SpinWait& wait) {
-  uint32_t fork = seen;
+/// Returns the ticket of a fork other than `seen`.
+uint64_t Parallel::Impl::wait_for_fork(uint32_t seen, SpinWait& wait) {
+  uint64_t opened = 0;
   const auto changed = [&] {
-    const uint64_t t = ticket.load();
-    fork = static_cast<uint32_t>(t >> 32);
-    return fork != seen;
+    opened = ticket.load();
+    return fork_of(opened) != seen;
   };
-  if (wait.spin_until(changed)) return fork;
+  if (wait.spin_until(changed)) return opened;
   pthread_mutex_lock(&mutex);
   n_sleeping.fetch_add(1);
   while (!changed()) pthread_cond_wait(&forked, &mutex);
   n_sleeping.fetch_sub(1);
   pthread_mutex_unlock(&mutex);
-  return fork;
+  return opened;
 }
 
 void Parallel::Impl::worker_loop(int worker) {
   SpinWait wait;
   uint32_t seen = 0;
   for (;;) {
-    seen = wait_for_fork(seen, wait);
+    const uint64_t opened = wait_for_fork(seen, wait);
     if (stop.load()) return;
-    work(worker);
+    seen = fork_of(opened);
+    work(worker, opened);
   }
 }
 
 void* Parallel::Impl::thread_main(void* worker) {
-  const Worker* self = static_cast<const Worker*>(worker);
+  const Seat* self = static_cast<const Seat*>(worker);
   self->pool->worker_loop(self->index);
   return nullptr;
 }
@@ -206,9 +245,19 @@ void Parallel::Impl::run_all(int count, const TaskRef& ref) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads)
   for (int i = 0; i < count; ++i) ref(i, omp_get_thread_num());
 #else
-  open_fork(static_cast<uint32_t>(count), ref);
-  work(0);
-  join(static_cast<uint32_t>(count));
+  const uint64_t opened = open_fork(static_cast<uint32_t>(count), ref);
+  uint32_t mine = 0;
+  if (count > n_threads) {
+    mine = draw(0);
+  } else {
+    ref(0, 0);
+    for (int i = mine = 1; i < count; ++i) {  // of those that have not come yet
+      if (!seats[static_cast<size_t>(i)].take(ticket, opened)) continue;
+      ref(i, 0);
+      ++mine;
+    }
+  }
+  join(fork_of(opened), static_cast<uint32_t>(count) - mine);
 #endif
 }
 

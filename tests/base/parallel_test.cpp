@@ -113,6 +113,30 @@ TEST(Parallel, AHostsPoolMayRunItsTasksOneAfterTheOther) {
   EXPECT_EQ(total, 45);
 }
 
+TEST(Parallel, FewTasksAreDoneOnceEachWhoeverComesLate) {
+  const auto parallel = make(8);                          // more than this machine may have cores: some are always late
+  for (int n_tasks = 1; n_tasks <= 9; ++n_tasks) {        // dealt, and with the last drawn
+    std::vector<int> runs(static_cast<size_t>(n_tasks));  // not atomic: each is one thread's, and the join orders them
+    for (int round = 0; round < 2000; ++round) {
+      parallel->run(n_tasks, [&](int task, int worker) {
+        if (worker < 0 || worker >= 8) return;
+        ++runs[static_cast<size_t>(task)];
+      });
+    }
+    for (int count : runs) EXPECT_EQ(count, 2000);
+  }
+}
+
+TEST(Parallel, TheCallerDoesTheTasksOfThoseThatSleep) {
+  const auto parallel = make(4);
+  for (int round = 0; round < 20; ++round) {
+    usleep(2000);  // the others sleep by now
+    std::atomic<int> total{0};
+    parallel->run(4, [&](int, int) { total.fetch_add(1); });
+    EXPECT_EQ(total.load(), 4);
+  }
+}
+
 TEST(Parallel, RefusesImpossibleCounts) {
   for (int n : {0, -3, 1 << 20}) {
     const auto parallel = Parallel::create(n);
