@@ -144,6 +144,10 @@ void FileBytes::release() {
   kind_ = Kind::kBorrowed;
 }
 
+bool map_cached_pages(std::span<const std::byte> bytes) {
+  return bytes.empty() || sys::map_cached(bytes.data(), bytes.size());
+}
+
 unsigned touch_pages(std::span<const std::byte> bytes) {
   unsigned sum = 0;
   const size_t step = sys::page_bytes();

@@ -46,6 +46,9 @@ int64_t process_id();
 /// A whole file, read only; nullptr where the system does not map it.
 const std::byte* map(int fd, size_t bytes);
 void unmap(const std::byte* mapped, size_t bytes);
+/// Enters pages of a mapping into the page table. False, and stops, where one has to come from a disk or the system
+/// cannot.
+bool map_cached(const std::byte* mapped, size_t bytes);
 size_t page_bytes();
 
 }  // namespace hearth::sys

@@ -158,6 +158,9 @@ const std::byte* map(int fd, size_t /*bytes*/) {
 void unmap(const std::byte* mapped, size_t /*bytes*/) {
   UnmapViewOfFile(mapped);
 }
+bool map_cached(const std::byte*, size_t) {
+  return false;
+}
 size_t page_bytes() {
   SYSTEM_INFO info;
   GetSystemInfo(&info);

@@ -58,6 +58,9 @@ void FileBytes::release() {
 unsigned touch_pages(std::span<const std::byte>) {
   return 0;
 }
+bool map_cached_pages(std::span<const std::byte>) {
+  return false;
+}
 
 Result<FileReader> FileReader::open(const std::string& path) {
   return no_files(path);

@@ -95,6 +95,15 @@ bool touch_weights(const GgufFile& file, const LoadProgress& progress) {
   return true;
 }
 
+/// Lets the first use of weights that are in memory already find them there.
+void map_cached_weights(const GgufFile& file) {
+  for (const GgufTensor& tensor : file.tensors()) {
+    if (tensor.data == nullptr) return;
+    const std::span bytes(static_cast<const std::byte*>(tensor.data), static_cast<size_t>(tensor.size_bytes));
+    if (!map_cached_pages(bytes)) return;
+  }
+}
+
 /// kFormat names the first damaged tensor.
 Status check_weights(const GgufFile& file, const LoadProgress& progress) {
   uint64_t done = 0;
@@ -149,6 +158,7 @@ struct ModelBuilder {
     if (options.check_tensors) {
       if (Status sound = check_weights(impl->file, options.progress); !sound) return sound.error();
     }
+    if (impl->file.is_mapped()) map_cached_weights(impl->file);
     if (options.prefetch && !touch_weights(impl->file, options.progress)) return cancelled;
     if (options.progress && !options.progress(total, total)) return cancelled;
     return Model(std::make_shared<const Model::Impl>(std::move(*impl)));

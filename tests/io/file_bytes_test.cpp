@@ -2,6 +2,9 @@
 #include "lib/io/file_bytes.h"
 
 #include <gtest/gtest.h>
+#if defined(__linux__)
+#include <sys/resource.h>
+#endif
 #include <sys/stat.h>
 
 #include <cstdint>
@@ -95,6 +98,35 @@ TEST(FileBytes, TouchingAcceptsAnyRange) {
   ASSERT_TRUE(file);
   touch_pages(file->bytes().subspan(1));
   EXPECT_EQ(touch_pages({}), 0u);
+}
+
+#if defined(__linux__)
+long minor_faults() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt;
+}
+
+TEST(FileBytes, PagesInMemoryAreMappedInOneGo) {
+  const TempDir dir;
+  const std::string path = dir.write("f", std::string(size_t{64} << 20, 'x'));  // written just now: in memory
+  const auto faults = [&](bool in_one_go) {
+    const auto file = FileBytes::open(path, true);
+    EXPECT_TRUE(file) << file.error().message;
+    if (in_one_go && !map_cached_pages(file->bytes().subspan(1))) return -1L;
+    const long before = minor_faults();
+    touch_pages(file->bytes());
+    return minor_faults() - before;
+  };
+  const long without = faults(false), with = faults(true);
+  if (with < 0) GTEST_SKIP() << "the system has no call for it, or no room to keep the file in memory";
+  if (without < 20) GTEST_SKIP() << "this system maps files in large pages: " << without << " faults";
+  EXPECT_LT(with, without / 4) << "of " << without;
+}
+#endif
+
+TEST(FileBytes, MappingNoPages) {
+  map_cached_pages({});
 }
 
 }  // namespace
