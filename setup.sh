@@ -26,7 +26,7 @@ usage: ./setup.sh STEP
   compilers [CLANG]  the library and the tool with clang (or clang-19 ...), with libstdc++ and libc++, warnings as errors
   aarch64         the library for 64-bit ARM by a cross compiler, and its kernels and golden models under qemu
   wasm            the module of examples/web for browsers, and its tests under Node
-  ports           32-bit ARM and RISC-V by cross compilers, tests under qemu; memory that runs out on 64-bit ARM
+  ports           32-bit ARM and RISC-V by cross compilers, tests under qemu; memory that runs out on 64-bit ARM and in WebAssembly
   format          lay the source out as .clang-format has it (clang-format 14)
 
 environment:
@@ -393,17 +393,23 @@ fuzz() {
 # cross_build TARGET PROGRAM...: the library and some programs for another processor, in build-TARGET: GoogleTest for
 # it first, from Debian's sources.
 cross_build() {
-  local target=$1 folder=build-$1 toolchain=$PWD/cmake/toolchains/$1.cmake program
+  local target=$1 folder=build-$1 toolchain=$PWD/cmake/toolchains/$1.cmake of_gtest=() examples=OFF
   shift
+  if [ "$target" = wasm ]; then  # has neither threads nor files; exceptions are those of examples/web
+    of_gtest=(-Dgtest_disable_pthreads=ON -DCMAKE_CXX_FLAGS="-DGTEST_HAS_EXCEPTIONS=0 -DGTEST_HAS_FILE_SYSTEM=0
+      -DGTEST_HAS_STREAM_REDIRECTION=0 -DGTEST_HAS_DEATH_TEST=0")
+    examples=ON
+  fi
   if [ ! -f "$folder/gtest/root/lib/cmake/GTest/GTestConfig.cmake" ]; then
     say "building GoogleTest for $target"
     cmake -S /usr/src/googletest -B "$folder/gtest" "${cmake_options[@]}" -DCMAKE_TOOLCHAIN_FILE="$toolchain" \
-      -DCMAKE_BUILD_TYPE=Release -DBUILD_GMOCK=OFF -DCMAKE_INSTALL_PREFIX="$PWD/$folder/gtest/root" -DCMAKE_INSTALL_LIBDIR=lib
+      -DCMAKE_BUILD_TYPE=Release -DBUILD_GMOCK=OFF -DCMAKE_INSTALL_PREFIX="$PWD/$folder/gtest/root" -DCMAKE_INSTALL_LIBDIR=lib \
+      "${of_gtest[@]}"
     cmake --build "$folder/gtest" --parallel "$jobs" --target install
   fi
   say "building the library and tests for $target in $folder"
   cmake -S . -B "$folder" "${cmake_options[@]}" -DCMAKE_TOOLCHAIN_FILE="$toolchain" -DCMAKE_BUILD_TYPE=Release \
-    -DHEARTH_WERROR=ON -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=OFF -DGTest_DIR="$PWD/$folder/gtest/root/lib/cmake/GTest"
+    -DHEARTH_WERROR=ON -DHEARTH_BUILD_TESTS=ON -DHEARTH_BUILD_EXAMPLES=$examples -DGTest_DIR="$PWD/$folder/gtest/root/lib/cmake/GTest"
   cmake --build "$folder" --parallel "$jobs" --target "$@"
 }
 
@@ -438,8 +444,9 @@ emulated_arm() {
 }
 
 # The library as WebAssembly, with the module of examples/web; kernels, texts and golden models under Node.
+wasm_packages=(clang-19 lld-19 llvm-19 libc++-19-dev-wasm32 libclang-rt-19-dev-wasm32 wasi-libc nodejs)
 wasm() {
-  install cmake ninja-build clang-19 lld-19 llvm-19 libc++-19-dev-wasm32 libclang-rt-19-dev-wasm32 wasi-libc nodejs
+  install cmake ninja-build "${wasm_packages[@]}"
   say "building hearth.wasm in build-wasm"
   cmake -S . -B build-wasm "${cmake_options[@]}" -DCMAKE_TOOLCHAIN_FILE="$PWD/cmake/toolchains/wasm.cmake" -DCMAKE_BUILD_TYPE=Release \
     -DHEARTH_BUILD_EXAMPLES=ON -DHEARTH_BUILD_TESTS=OFF
@@ -449,7 +456,7 @@ wasm() {
 }
 
 # Processors with no kernels of their own: the library without a warning, the portable kernels and a model under qemu. And what
-# takes too long for each change on 64-bit ARM: every allocation that fails.
+# takes too long for each change on 64-bit ARM and in WebAssembly: every allocation that fails, tests of kernels.
 ports() {
   local pair target run
   deps
@@ -467,6 +474,11 @@ ports() {
   cross_build aarch64 hearth_test_out_of_memory
   say "aarch64: memory that runs out"
   qemu-aarch64 -L /usr/aarch64-linux-gnu build-aarch64/tests/hearth_test_out_of_memory --gtest_brief=1 </dev/null
+  install "${wasm_packages[@]}"
+  cross_build wasm hearth_test_kernels hearth_test_out_of_memory
+  say "WebAssembly: its kernels, memory that runs out"
+  node --no-warnings tests/web/run.mjs build-wasm/tests/hearth_test_kernels --gtest_brief=1 --gtest_filter='*/wasm:Dispatch.*' </dev/null
+  node --no-warnings tests/web/run.mjs build-wasm/tests/hearth_test_out_of_memory --gtest_brief=1 </dev/null
 }
 
 # Everything but the tests, whose GoogleTest is built for one standard library.

@@ -8,5 +8,5 @@ set(CMAKE_CXX_COMPILER x86_64-w64-mingw32-g++-posix)
 set(CMAKE_CROSSCOMPILING_EMULATOR wine)
 # Programs that need none of the compiler's libraries beside them.
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")
-# The oldest Windows that is supported has the calls of 8.
-add_compile_definitions(_WIN32_WINNT=0x0602)
+# The oldest Windows that has the calls is 8.
+set(CMAKE_CXX_FLAGS_INIT "-D_WIN32_WINNT=0x0602")

@@ -15,6 +15,7 @@ endforeach()
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(cxx /usr/lib/llvm-19)
 set(CMAKE_CXX_FLAGS_INIT "-msimd128 -fwasm-exceptions -DHEARTH_ONLY_MEMORY_THROWS=1 -nostdinc++ -isystem ${cxx}/include/wasm32-wasi/c++/v1 -isystem /usr/include/wasm32-wasi")
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-nostdlib++ -L${cxx}/lib/wasm32-wasi -lc++ -lc++abi")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-nostdlib++ -L${cxx}/lib/wasm32-wasi")
+set(CMAKE_CXX_STANDARD_LIBRARIES_INIT "-lc++ -lc++abi")  # last: what programs have themselves comes before
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE NEVER)

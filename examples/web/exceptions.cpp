@@ -11,11 +11,11 @@ namespace {
 
 /// Before every object that is thrown.
 struct alignas(16) Thrown {
-  void (*destroy)(void*);
-  Thrown* below;      ///< the one whose handler is left when that of this is
-  int n_handlers;     ///< that have it in work; negative once it was thrown on
-  int n_users;        ///< those, and std::exception_ptrs
-  bool is_emergency;  ///< lies in `emergency`
+  void* (*destroy)(void*);  ///< destructors return what they destroy here
+  Thrown* below;            ///< the one whose handler is left when that of this is
+  int n_handlers;           ///< that have it in work; negative once it was thrown on
+  int n_users;              ///< those, and std::exception_ptrs
+  bool is_emergency;        ///< lies in `emergency`
 };
 constexpr size_t kEmergencyBytes = 256, kEmergencies = 4;
 
@@ -61,7 +61,7 @@ void* __cxa_allocate_exception(size_t bytes) noexcept {
 void __cxa_free_exception(void* object) noexcept {
   release(header_of(object));
 }
-[[noreturn]] void __cxa_throw(void* object, std::type_info*, void (*destroy)(void*)) {
+[[noreturn]] void __cxa_throw(void* object, std::type_info*, void* (*destroy)(void*)) {
   Thrown* thrown = header_of(object);
   thrown->destroy = destroy;
   raise(thrown);

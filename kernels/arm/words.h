@@ -1,5 +1,5 @@
 // The words that files here and in neon/ are written in: those of Advanced SIMD, which WebAssembly has by
-// wasm/neon_words.h, and a few for which the two have different instructions.
+// wasm_words.h, and a few for which the two have different instructions.
 #pragma once
 
 #if defined(__wasm__)

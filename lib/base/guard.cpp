@@ -6,14 +6,14 @@
 #include <stdexcept>
 #include <string>
 
+#include "lib/base/no_memory.h"
 #include "lib/base/quote.h"
 
 namespace hearth {
 namespace {
 
-/// Fits a std::string without an allocation.
 Error no_memory() {
-  return {ErrorCode::kOutOfMemory, "out of memory"};
+  return {ErrorCode::kOutOfMemory, kNoMemory};
 }
 
 }  // namespace

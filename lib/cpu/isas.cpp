@@ -4,6 +4,7 @@
 #include "hearth/cpu.h"
 #include "kernels/dispatch.h"
 #include "lib/base/guard.h"
+#include "lib/base/no_memory.h"
 
 namespace hearth {
 namespace {
@@ -49,7 +50,7 @@ Status force_isa(std::string_view name) {
 std::string isa_override_error() {
   const char* name = kernels::ignored_override();
   if (*name == '\0') return {};
-  return guard_or(std::string("out of memory"), [&] { return "HEARTH_ISA ignored: " + choose(name).error().message; });
+  return guard_or(std::string(kNoMemory), [&] { return "HEARTH_ISA ignored: " + choose(name).error().message; });
 }
 
 }  // namespace hearth

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "hearth/engine.h"
+#include "lib/base/no_memory.h"
 
 namespace hearth {
 
@@ -56,7 +57,7 @@ class EventChannel {
     if (!failed_) return std::nullopt;
     failed_ = false;
     EngineEvent event{.kind = EngineEvent::Kind::kDone};
-    event.status = Error{ErrorCode::kOutOfMemory, "out of memory"};
+    event.status = Error{ErrorCode::kOutOfMemory, kNoMemory};
     return event;
   }
 

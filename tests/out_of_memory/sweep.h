@@ -11,6 +11,17 @@
 
 namespace hearth::testing {
 
+/// What `show` makes of a success, or an error's text.
+template <typename AnyResult, typename Show>
+std::string outcome(const AnyResult& result, const Show& show) {
+  if constexpr (std::is_same_v<AnyResult, Status>) {
+    if (result.ok()) return show();
+  } else {
+    if (result.ok()) return show(*result);
+  }
+  return result.error().code == ErrorCode::kOutOfMemory ? "out of memory" : result.error().message;
+}
+
 /// Calls `call` once for each of its allocations and mode, with that allocation failing (at most `most` of them, evenly
 /// spread). The call must return kOutOfMemory, or what it returns when nothing fails (which may be an error, too):
 /// `show` makes a text of a success. Nothing may stay allocated, and the call must work again afterwards. `call` makes
@@ -22,14 +33,7 @@ void sweep(const Call& call, const Show& show) {
     const FailingAllocator failing(n, mode);
     return call();
   };
-  const auto text_of = [&](const auto& result) -> std::string {
-    if constexpr (std::is_same_v<decltype(result), const Status&>) {
-      if (result.ok()) return show();
-    } else {
-      if (result.ok()) return show(*result);
-    }
-    return result.error().code == ErrorCode::kOutOfMemory ? "out of memory" : result.error().message;
-  };
+  const auto text_of = [&](const auto& result) { return outcome(result, show); };
   (void)text_of(attempt(0, Mode::kOnce));  // what is made once in a process is there now
   const std::string expected = text_of(attempt(0, Mode::kOnce));
   const int64_t total = FailingAllocator::tried();

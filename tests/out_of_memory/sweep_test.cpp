@@ -5,11 +5,14 @@
 #include "out_of_memory/failing_operators.h"
 #include "out_of_memory/sweep_world.h"
 #include "support/adapter_file.h"
+#if !defined(__wasi__)
 #include "support/temp_dir.h"
+#endif
 
 namespace hearth::testing {
 namespace {
 
+#if !defined(__wasi__)  // has no files
 TEST(OutOfMemory, OpenAPath) {
   const TempDir dir;
   const auto& bytes = tiny_file();
@@ -22,6 +25,7 @@ TEST(OutOfMemory, OpenAPath) {
   sweep([&] { return Model::plan(path, options); },
         [](const MemoryPlan& plan) { return std::to_string(plan.total()); });
 }
+#endif
 
 TEST(OutOfMemory, OpenFromMemory) {
   sweep([] { return Model::from_memory(tiny_file()); }, describe);
