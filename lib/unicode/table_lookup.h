@@ -18,7 +18,9 @@ constexpr uint32_t kHasCaseMapping = 0x80;
 /// Category and flags; 0 (unassigned) above U+10FFFF.
 inline uint32_t properties(uint32_t c) {
   if (c > 0x10FFFF) return 0;
-  return kProperties[kBlockOf[c / kBlockSize] * kBlockSize + c % kBlockSize];
+  const uint32_t block = c / kBlockSize;
+  return kProperties[kBlockOf[kGroupOf[block / kGroupSize] * kGroupSize + block % kGroupSize] * kBlockSize +
+                     c % kBlockSize];
 }
 
 /// The run of an ascending table that holds `c`, from its `first` to its `last`; nullptr when there is none.
