@@ -105,7 +105,7 @@ struct DecodeIQ2_XXS : VectorDecoder<BlockIQ2_XXS, 1> {
       const auto index = [q, half](int i) HEARTH_INLINE_LAMBDA { return q[2 * half + i]; };
       const uint32_t low = with_even_parity((seven >> (14 * half)) & 127);
       const uint32_t high = with_even_parity((seven >> (14 * half + 7)) & 127);
-      w[half] = with_signs(two_of(reference::kCodebookIQ2_XXS, index), low | high << 8);
+      w[half] = with_signs(two_of(reference::codebooks.iq2_xxs, index), low | high << 8);
     }
   }
 };
@@ -126,7 +126,7 @@ struct DecodeIQ2_XS : VectorDecoder<BlockIQ2_XS, 2> {
       };
       const auto index = [&word](int i) HEARTH_INLINE_LAMBDA { return word(i) & 511; };
       const uint32_t signs = with_even_parity(word(0) >> 9) | with_even_parity(word(1) >> 9) << 8;
-      w[half] = with_signs(two_of(reference::kCodebookIQ2_XS, index), signs);
+      w[half] = with_signs(two_of(reference::codebooks.iq2_xs, index), signs);
     }
   }
 };
@@ -145,7 +145,7 @@ struct DecodeIQ2_S : VectorDecoder<BlockIQ2_S, 2> {
       const auto index = [&b, half, j](int i) HEARTH_INLINE_LAMBDA {
         return b.qs[4 * j + 2 * half + i] | (b.qh[j] >> (4 * half + 2 * i) & 3) << 8;
       };
-      w[half] = with_signs(two_of(reference::kCodebookIQ2_S, index), load_as<uint16_t>(b.signs + 4 * j + 2 * half));
+      w[half] = with_signs(two_of(reference::codebooks.iq2_s, index), load_as<uint16_t>(b.signs + 4 * j + 2 * half));
     }
   }
 };
@@ -165,7 +165,7 @@ struct DecodeIQ3_XXS : VectorDecoder<BlockIQ3_XXS, 1> {
       const auto index = [&b, half, j](int i) HEARTH_INLINE_LAMBDA { return b.qs[8 * j + 4 * half + i]; };
       const uint32_t low = with_even_parity((seven >> (14 * half)) & 127);
       const uint32_t high = with_even_parity((seven >> (14 * half + 7)) & 127);
-      w[half] = with_signs(four_of(reference::kCodebookIQ3_XXS, index), low | high << 8);
+      w[half] = with_signs(four_of(reference::codebooks.iq3_xxs, index), low | high << 8);
     }
   }
 };
@@ -184,7 +184,7 @@ struct DecodeIQ3_S : VectorDecoder<BlockIQ3_S, 1> {
       const auto index = [&b, half, j](int i) HEARTH_INLINE_LAMBDA {
         return b.qs[8 * j + 4 * half + i] | (b.qh[j] >> (4 * half + i) & 1) << 8;
       };
-      w[half] = with_signs(four_of(reference::kCodebookIQ3_S, index), load_as<uint16_t>(b.signs + 4 * j + 2 * half));
+      w[half] = with_signs(four_of(reference::codebooks.iq3_s, index), load_as<uint16_t>(b.signs + 4 * j + 2 * half));
     }
   }
 };
@@ -207,7 +207,7 @@ struct DecodeIQ1_S : VectorDecoder<BlockIQ1_S, 1> {
       const auto index = [&b, high, half, j](int i) HEARTH_INLINE_LAMBDA {
         return b.qs[4 * j + 2 * half + i] | (high >> (3 * (2 * half + i)) & 7) << 8;
       };
-      w[half] = vaddq_s8(vreinterpretq_s8_u64(two_of(reference::kCodebookIQ1, index)), delta);
+      w[half] = vaddq_s8(vreinterpretq_s8_u64(two_of(reference::codebooks.iq1, index)), delta);
     }
   }
 };
@@ -232,7 +232,7 @@ struct DecodeIQ1_M : VectorDecoder<BlockIQ1_M, 2> {
       const int8x8_t low_delta = vdup_n_s8((high & 8) != 0 ? -1 : 1),
                      high_delta = vdup_n_s8((high & 128) != 0 ? -1 : 1);
       const int8x16_t delta = vcombine_s8(low_delta, high_delta);
-      w[half] = vaddq_s8(vreinterpretq_s8_u64(two_of(reference::kCodebookIQ1, index)), delta);
+      w[half] = vaddq_s8(vreinterpretq_s8_u64(two_of(reference::codebooks.iq1, index)), delta);
     }
   }
 };

@@ -93,13 +93,14 @@ const Book& book_of(const int8_t* levels, int n_levels, const Entry (&vectors)[k
 }  // namespace
 
 const Book& find_book(BookName name) {
+  const Codebooks& books = unpack_codebooks();
   switch (name) {
-    case BookName::kIQ2_XXS: return book_of<uint64_t, 256, 6561>(kLevelsIQ2, 3, kCodebookIQ2_XXS.entry);
-    case BookName::kIQ2_XS: return book_of<uint64_t, 512, 6561>(kLevelsIQ2, 3, kCodebookIQ2_XS.entry);
-    case BookName::kIQ2_S: return book_of<uint64_t, 1024, 6561>(kLevelsIQ2, 3, kCodebookIQ2_S.entry);
-    case BookName::kIQ3_XXS: return book_of<uint32_t, 256, 4096>(kLevelsIQ3_XXS, 8, kCodebookIQ3_XXS.entry);
-    case BookName::kIQ3_S: return book_of<uint32_t, 512, 4096>(kLevelsIQ3_S, 8, kCodebookIQ3_S.entry);
-    default: return book_of<uint64_t, 2048, 6561>(kLevelsIQ1, 3, kCodebookIQ1.entry);
+    case BookName::kIQ2_XXS: return book_of<uint64_t, 256, 6561>(kLevelsIQ2, 3, books.iq2_xxs.entry);
+    case BookName::kIQ2_XS: return book_of<uint64_t, 512, 6561>(kLevelsIQ2, 3, books.iq2_xs.entry);
+    case BookName::kIQ2_S: return book_of<uint64_t, 1024, 6561>(kLevelsIQ2, 3, books.iq2_s.entry);
+    case BookName::kIQ3_XXS: return book_of<uint32_t, 256, 4096>(kLevelsIQ3_XXS, 8, books.iq3_xxs.entry);
+    case BookName::kIQ3_S: return book_of<uint32_t, 512, 4096>(kLevelsIQ3_S, 8, books.iq3_s.entry);
+    default: return book_of<uint64_t, 2048, 6561>(kLevelsIQ1, 3, books.iq1.entry);
   }
 }
 

@@ -352,16 +352,15 @@ constexpr uint16_t kPackedIQ1[2048] = {
     0xaaa0, 0xaaa2, 0xaaa8, 0xaaaa};
 
 /// Byte i of an entry is the value whose index has kBits bits at bit kBits * i of the packed vector.
-template <typename Entry, int kBits, int kCount>
-constexpr Codebook<Entry, kCount> unpack(const uint16_t (&packed)[kCount], const uint8_t (&values)[1 << kBits]) {
-  Codebook<Entry, kCount> codebook{};
+template <typename Entry, int kCount>
+void unpack(Codebook<Entry, kCount>& codebook, const uint16_t (&packed)[kCount], const uint8_t* values) {
+  constexpr int kBits = sizeof(Entry) == 8 ? 2 : 3;
   for (int n = 0; n < kCount; ++n) {
     for (int i = 0; i < static_cast<int>(sizeof(Entry)); ++i) {
       const Entry value = values[(packed[n] >> (kBits * i)) & ((1 << kBits) - 1)];
       codebook.entry[n] |= value << (8 * i);
     }
   }
-  return codebook;
 }
 
 constexpr uint8_t kValuesIQ2[4] = {8, 25, 43};
@@ -369,13 +368,23 @@ constexpr uint8_t kValuesIQ3_XXS[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 constexpr uint8_t kValuesIQ3_S[8] = {1, 3, 5, 7, 9, 11, 13, 15};
 constexpr uint8_t kValuesIQ1[4] = {static_cast<uint8_t>(-8), 0, 8};
 
+bool unpack_all() {
+  unpack(codebooks.iq2_xxs, kPackedIQ2_XXS, kValuesIQ2);
+  unpack(codebooks.iq2_xs, kPackedIQ2_XS, kValuesIQ2);
+  unpack(codebooks.iq2_s, kPackedIQ2_S, kValuesIQ2);
+  unpack(codebooks.iq3_xxs, kPackedIQ3_XXS, kValuesIQ3_XXS);
+  unpack(codebooks.iq3_s, kPackedIQ3_S, kValuesIQ3_S);
+  unpack(codebooks.iq1, kPackedIQ1, kValuesIQ1);
+  return true;
+}
+
 }  // namespace
 
-constinit const Codebook<uint64_t, 256> kCodebookIQ2_XXS = unpack<uint64_t, 2>(kPackedIQ2_XXS, kValuesIQ2);
-constinit const Codebook<uint64_t, 512> kCodebookIQ2_XS = unpack<uint64_t, 2>(kPackedIQ2_XS, kValuesIQ2);
-constinit const Codebook<uint64_t, 1024> kCodebookIQ2_S = unpack<uint64_t, 2>(kPackedIQ2_S, kValuesIQ2);
-constinit const Codebook<uint32_t, 256> kCodebookIQ3_XXS = unpack<uint32_t, 3>(kPackedIQ3_XXS, kValuesIQ3_XXS);
-constinit const Codebook<uint32_t, 512> kCodebookIQ3_S = unpack<uint32_t, 3>(kPackedIQ3_S, kValuesIQ3_S);
-constinit const Codebook<uint64_t, 2048> kCodebookIQ1 = unpack<uint64_t, 2>(kPackedIQ1, kValuesIQ1);
+Codebooks codebooks;
+
+const Codebooks& unpack_codebooks() {
+  [[maybe_unused]] static const bool done = unpack_all();
+  return codebooks;
+}
 
 }  // namespace hearth::kernels::reference

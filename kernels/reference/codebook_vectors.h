@@ -14,13 +14,21 @@ struct Codebook {
   Entry entry[kCount];
 };
 
-extern const Codebook<uint64_t, 256> kCodebookIQ2_XXS;  ///< elements 8, 25, 43
-extern const Codebook<uint64_t, 512> kCodebookIQ2_XS;
-extern const Codebook<uint64_t, 1024> kCodebookIQ2_S;
-extern const Codebook<uint32_t, 256> kCodebookIQ3_XXS;  ///< elements 4, 12, 20, 28, 36, 44, 52, 62
-extern const Codebook<uint32_t, 512> kCodebookIQ3_S;    ///< odd elements 1 to 15
-/// Of IQ1_S and IQ1_M: elements -8, 0, 8 as signed bytes, eight times those of the format, which adds an eighth to them
-/// or takes it away.
-extern const Codebook<uint64_t, 2048> kCodebookIQ1;
+struct Codebooks {
+  Codebook<uint64_t, 256> iq2_xxs;  ///< elements 8, 25, 43
+  Codebook<uint64_t, 512> iq2_xs;
+  Codebook<uint64_t, 1024> iq2_s;
+  Codebook<uint32_t, 256> iq3_xxs;  ///< elements 4, 12, 20, 28, 36, 44, 52, 62
+  Codebook<uint32_t, 512> iq3_s;    ///< odd elements 1 to 15
+  /// Of IQ1_S and IQ1_M: elements -8, 0, 8 as signed bytes, eight times those of the format, which adds an eighth to
+  /// them or takes it away.
+  Codebook<uint64_t, 2048> iq1;
+};
+
+/// What kernels read. The library holds it packed, a quarter of the size: empty before the first unpack_codebooks(),
+/// which whoever hands out kernels calls.
+extern Codebooks codebooks;
+/// From any thread; `codebooks`.
+const Codebooks& unpack_codebooks();
 
 }  // namespace hearth::kernels::reference

@@ -51,7 +51,7 @@ void unpack_IQ2_XXS(const Unpacked& out, const void* blocks, int64_t n) {
     const float scale = half_to_float(super.d) * (0.5f + static_cast<float>(signs_and_scale >> 28)) * 0.25f;
     set_scales(out, b, scale, scale);
     for (int i = 0; i < 4; ++i) {
-      put_signed(out.code + 32 * b + 8 * i, kCodebookIQ2_XXS.entry[qs[i]], 8, eight_signs(signs_and_scale >> (7 * i)));
+      put_signed(out.code + 32 * b + 8 * i, codebooks.iq2_xxs.entry[qs[i]], 8, eight_signs(signs_and_scale >> (7 * i)));
     }
   }
 }
@@ -67,7 +67,7 @@ void unpack_IQ2_XS(const Unpacked& out, const void* blocks, int64_t n) {
                d * (0.5f + static_cast<float>(scales >> 4)) * 0.25f);
     for (int i = 0; i < 4; ++i) {
       const uint32_t word = super.qs[b % 8 * 4 + i];
-      put_signed(out.code + 32 * b + 8 * i, kCodebookIQ2_XS.entry[word & 511], 8, eight_signs(word >> 9));
+      put_signed(out.code + 32 * b + 8 * i, codebooks.iq2_xs.entry[word & 511], 8, eight_signs(word >> 9));
     }
   }
 }
@@ -84,7 +84,7 @@ void unpack_IQ2_S(const Unpacked& out, const void* blocks, int64_t n) {
     for (int i = 0; i < 4; ++i) {
       const int64_t at = b % 8 * 4 + i;
       const int index = super.qs[at] | ((super.qh[b % 8] >> (2 * i)) & 3) << 8;
-      put_signed(out.code + 32 * b + 8 * i, kCodebookIQ2_S.entry[index], 8, super.signs[at]);
+      put_signed(out.code + 32 * b + 8 * i, codebooks.iq2_s.entry[index], 8, super.signs[at]);
     }
   }
 }
@@ -99,7 +99,7 @@ void unpack_IQ3_XXS(const Unpacked& out, const void* blocks, int64_t n) {
     set_scales(out, b, scale, scale);
     for (int i = 0; i < 8; ++i) {
       const int signs = eight_signs(signs_and_scale >> (7 * (i / 2))) >> (4 * (i % 2));
-      put_signed(out.code + 32 * b + 4 * i, kCodebookIQ3_XXS.entry[super.qs[b % 8 * 8 + i]], 4, signs);
+      put_signed(out.code + 32 * b + 4 * i, codebooks.iq3_xxs.entry[super.qs[b % 8 * 8 + i]], 4, signs);
     }
   }
 }
@@ -115,7 +115,7 @@ void unpack_IQ3_S(const Unpacked& out, const void* blocks, int64_t n) {
     for (int i = 0; i < 8; ++i) {
       const int index = super.qs[b % 8 * 8 + i] | ((super.qh[b % 8] >> i) & 1) << 8;
       const int signs = super.signs[b % 8 * 4 + i / 2] >> (4 * (i % 2));
-      put_signed(out.code + 32 * b + 4 * i, kCodebookIQ3_S.entry[index], 4, signs);
+      put_signed(out.code + 32 * b + 4 * i, codebooks.iq3_s.entry[index], 4, signs);
     }
   }
 }
@@ -132,7 +132,7 @@ void unpack_IQ1_S(const Unpacked& out, const void* blocks, int64_t n) {
     set_scales(out, b, scale, scale);
     for (int i = 0; i < 4; ++i) {
       const int index = super.qs[b % 8 * 4 + i] | ((high >> (3 * i)) & 7) << 8;
-      put_shifted(out.code + 32 * b + 8 * i, kCodebookIQ1.entry[index], (high & 0x8000) != 0 ? -1 : 1);
+      put_shifted(out.code + 32 * b + 8 * i, codebooks.iq1.entry[index], (high & 0x8000) != 0 ? -1 : 1);
     }
   }
 }
@@ -152,7 +152,7 @@ void unpack_IQ1_M(const Unpacked& out, const void* blocks, int64_t n) {
     for (int i = 0; i < 4; ++i) {
       const int high = super.qh[b % 8 * 2 + i / 2] >> (4 * (i % 2));
       const int index = super.qs[b % 8 * 4 + i] | (high & 7) << 8;
-      put_shifted(out.code + 32 * b + 8 * i, kCodebookIQ1.entry[index], (high & 8) != 0 ? -1 : 1);
+      put_shifted(out.code + 32 * b + 8 * i, codebooks.iq1.entry[index], (high & 8) != 0 ? -1 : 1);
     }
   }
 }

@@ -1,10 +1,12 @@
 // The reference kernels in the kernel table.
+#include "kernels/reference/codebook_vectors.h"
 #include "kernels/reference/matmul.h"
 #include "kernels/reference/vector_ops.h"
 
 namespace hearth::kernels {
 
 void overlay_reference(KernelTable& table) {
+  reference::unpack_codebooks();
   reference::overlay_matmul(table);
   table.rms_norm = reference::rms_norm;
   table.layer_norm = reference::layer_norm;

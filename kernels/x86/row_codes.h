@@ -144,7 +144,7 @@ struct RowIQ2_XXS {
   }
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
     const uint8_t* q = b.qs + 8 * j;
-    return with_signs(four_of(reference::kCodebookIQ2_XXS, [q](int i) { return q[i]; }), signs.of_block[j]);
+    return with_signs(four_of(reference::codebooks.iq2_xxs, [q](int i) { return q[i]; }), signs.of_block[j]);
   }
 };
 
@@ -164,7 +164,7 @@ struct RowIQ2_XS {
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
     const auto words = load_as<uint64_t>(bytes_at(b, offsetof(Block, qs)) + 8 * j);
     const auto index = [words](int i) { return static_cast<uint32_t>(words >> (16 * i)) & 511; };
-    return with_signs(four_of(reference::kCodebookIQ2_XS, index), signs.of_block[j]);
+    return with_signs(four_of(reference::codebooks.iq2_xs, index), signs.of_block[j]);
   }
 };
 
@@ -189,7 +189,7 @@ struct RowIQ2_S {
   }
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& p, int j) {
     const uint16_t* index = p.index + 4 * j;
-    return with_signs(four_of(reference::kCodebookIQ2_S, [index](int i) { return index[i]; }),
+    return with_signs(four_of(reference::codebooks.iq2_s, [index](int i) { return index[i]; }),
                       load_as<uint32_t>(b.signs + 4 * j));
   }
 };
@@ -207,7 +207,7 @@ struct RowIQ3_XXS {
   }
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& signs, int j) {
     const uint8_t* q = b.qs + 8 * j;
-    return with_signs(eight_of(reference::kCodebookIQ3_XXS, [q](int i) { return q[i]; }), signs.of_block[j]);
+    return with_signs(eight_of(reference::codebooks.iq3_xxs, [q](int i) { return q[i]; }), signs.of_block[j]);
   }
 };
 
@@ -234,7 +234,7 @@ struct RowIQ3_S {
   }
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& p, int j) {
     const uint16_t* index = p.index + 8 * j;
-    return with_signs(eight_of(reference::kCodebookIQ3_S, [index](int i) { return index[i]; }),
+    return with_signs(eight_of(reference::codebooks.iq3_s, [index](int i) { return index[i]; }),
                       load_as<uint32_t>(b.signs + 4 * j));
   }
 };
@@ -265,7 +265,7 @@ struct RowIQ1_S {
   static HEARTH_INLINE __m256i codes(const Block& b, const Prepared& p, int j) {
     const uint16_t* index = p.index + 4 * j;
     const __m256i delta = _mm256_set1_epi8(load_as<int16_t>(high_words(b) + 2 * j) < 0 ? -1 : 1);
-    return _mm256_add_epi8(four_of(reference::kCodebookIQ1, [index](int i) { return index[i]; }), delta);
+    return _mm256_add_epi8(four_of(reference::codebooks.iq1, [index](int i) { return index[i]; }), delta);
   }
 };
 
@@ -302,7 +302,7 @@ struct RowIQ1_M {
     const __m256i bit = _mm256_setr_epi64x(0x0808080808080808, static_cast<int64_t>(0x8080808080808080u),
                                            0x0808080808080808, static_cast<int64_t>(0x8080808080808080u));
     const __m256i delta = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit), _mm256_set1_epi8(1));
-    return _mm256_add_epi8(four_of(reference::kCodebookIQ1, [index](int i) { return index[i]; }), delta);
+    return _mm256_add_epi8(four_of(reference::codebooks.iq1, [index](int i) { return index[i]; }), delta);
   }
 };
 

@@ -43,19 +43,19 @@ TEST(LowBitTypes, CodebooksOfIq2LieOnE8AndAreAscending) {
       last = entry;
     }
   };
-  check(reference::kCodebookIQ2_XXS);
-  check(reference::kCodebookIQ2_XS);
-  check(reference::kCodebookIQ2_S);
+  check(reference::unpack_codebooks().iq2_xxs);
+  check(reference::unpack_codebooks().iq2_xs);
+  check(reference::unpack_codebooks().iq2_s);
 }
 
 TEST(LowBitTypes, CodebookOfIq1HoldsMinusEightZeroAndEight) {
-  for (const uint64_t entry : reference::kCodebookIQ1.entry) {
+  for (const uint64_t entry : reference::unpack_codebooks().iq1.entry) {
     for (int i = 0; i < 8; ++i) {
       const auto element = static_cast<int8_t>(entry >> (8 * i));
       ASSERT_TRUE(element == -8 || element == 0 || element == 8);
     }
   }
-  EXPECT_EQ(reference::kCodebookIQ1.entry[0], 0xf8f8f8f8f8f8f8f8u);
+  EXPECT_EQ(reference::unpack_codebooks().iq1.entry[0], 0xf8f8f8f8f8f8f8f8u);
 }
 
 TEST(LowBitTypes, Iq2XxsHasIndicesThenSignsAndScale) {
@@ -86,7 +86,7 @@ TEST(LowBitTypes, Iq2XsAndIq2SHaveAScaleForSixteen) {
   s.signs[1] = 0x80;
   Values expected;
   for (int i = 0; i < 8; ++i) {
-    expected.push_back(0.125f * static_cast<float>(reference::kCodebookIQ2_S.entry[768] >> (8 * i) & 255));
+    expected.push_back(0.125f * static_cast<float>(reference::unpack_codebooks().iq2_s.entry[768] >> (8 * i) & 255));
   }
   values = values_of(s, TypeIndex::kIQ2_S);
   EXPECT_EQ(slice(values, 0, 8), expected);
@@ -109,7 +109,7 @@ TEST(LowBitTypes, Iq3HasVectorsOfFour) {
   s.signs[4] = 2;
   Values expected;
   for (int i = 0; i < 4; ++i) {
-    const auto element = static_cast<float>(reference::kCodebookIQ3_S.entry[258] >> (8 * i) & 255);
+    const auto element = static_cast<float>(reference::unpack_codebooks().iq3_s.entry[258] >> (8 * i) & 255);
     expected.push_back(i == 1 ? -5 * element : 5 * element);
   }
   values = values_of(s, TypeIndex::kIQ3_S);
