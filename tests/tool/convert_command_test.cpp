@@ -1,11 +1,9 @@
 // hearth convert and hearth imatrix as processes: what they need, and what they leave behind when they are stopped, the
 // disk is full or a file cannot be read.
-#include <chrono>
-#include <random>
-
 #include "convert/folder_builder.h"
 #include "hearth/model.h"
 #include "support/paths.h"
+#include "tool/interrupted_runs.h"
 #include "tool/tool_process.h"
 
 namespace hearth::testing {
@@ -72,27 +70,7 @@ TEST_F(ConvertCommand, MemoryDoesNotGrowWithTheFolder) {
 
 TEST_F(ConvertCommand, InterruptedAtAnyMomentItLeavesNothingOrAWholeFile) {
   make_folder();
-  const auto start = std::chrono::steady_clock::now();
-  ASSERT_EQ(run_tool(convert_run("q8_0")).exit_code, 0);
-  const auto whole = std::chrono::steady_clock::now() - start;
-  std::filesystem::remove(path("out.gguf"));
-  std::mt19937 random(std::random_device{}());
-  std::uniform_int_distribution<int> moment(
-      0, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(whole).count()));
-  for (int i = 0; i < 4; ++i) {
-    ToolRun run = convert_run("q8_0");
-    run.interrupt_after_ms = moment(random);
-    const ToolResult result = run_tool(run);
-    SCOPED_TRACE("after " + std::to_string(run.interrupt_after_ms) + " ms: " + result.err);
-    if (result.exit_code == 0) {
-      EXPECT_TRUE(Model::open(path("out.gguf")));
-      std::filesystem::remove(path("out.gguf"));
-    } else if (result.exit_code != -1) {  // -1: before the program had begun to listen
-      EXPECT_EQ(result.exit_code, 130);
-      EXPECT_NE(result.err.find("interrupted"), std::string::npos);
-    }
-    ASSERT_EQ(n_files(), n_before_);
-  }
+  expect_nothing_or_a_whole_model(convert_run("q8_0"), path("out.gguf"), 4, [this] { return n_files(); });
 }
 
 TEST_F(ConvertCommand, AFullDiskIsOneLine) {

@@ -1,8 +1,6 @@
 // hearth quantize as a process: what it needs, and what it leaves behind when it is stopped or the disk is full.
-#include <chrono>
-#include <random>
-
 #include "hearth/model.h"
+#include "tool/interrupted_runs.h"
 #include "tool/tool_process.h"
 
 namespace hearth::testing {
@@ -19,9 +17,6 @@ class QuantizeCommand : public ToolTest {
   }
   ToolRun quantize_run(const std::string& type) const {
     return {.args = {"quantize", path("source.gguf"), path("out.gguf"), type, "-t", "2"}};
-  }
-  size_t n_files() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path("")), {}));
   }
   size_t n_before_ = 0;
 };
@@ -41,27 +36,7 @@ TEST_F(QuantizeCommand, MemoryDoesNotGrowWithTheFile) {
 
 TEST_F(QuantizeCommand, InterruptedAtAnyMomentItLeavesNothingOrAWholeFile) {
   make_source();
-  const auto start = std::chrono::steady_clock::now();
-  ASSERT_EQ(run_tool(quantize_run("Q4_K_M")).exit_code, 0);
-  const auto whole = std::chrono::steady_clock::now() - start;
-  std::filesystem::remove(path("out.gguf"));
-  std::mt19937 random(std::random_device{}());
-  std::uniform_int_distribution<int> moment(
-      0, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(whole).count()));
-  for (int i = 0; i < 8; ++i) {
-    ToolRun run = quantize_run("Q4_K_M");
-    run.interrupt_after_ms = moment(random);
-    const ToolResult result = run_tool(run);
-    SCOPED_TRACE("after " + std::to_string(run.interrupt_after_ms) + " ms: " + result.err);
-    if (result.exit_code == 0) {
-      EXPECT_TRUE(Model::open(path("out.gguf")));
-      std::filesystem::remove(path("out.gguf"));
-    } else if (result.exit_code != -1) {  // -1: before the program had begun to listen
-      EXPECT_EQ(result.exit_code, 130);
-      EXPECT_NE(result.err.find("interrupted"), std::string::npos);
-    }
-    ASSERT_EQ(n_files(), n_before_);
-  }
+  expect_nothing_or_a_whole_model(quantize_run("Q4_K_M"), path("out.gguf"), 8, [this] { return n_files(); });
 }
 
 TEST_F(QuantizeCommand, AFullDiskIsOneLine) {
