@@ -24,8 +24,13 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/exports.txt CONTENT "${scr
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/exports_cpp.txt CONTENT "${script}${rest}" @ONLY)  # tests/symbols weighs it
 set(HEARTH_EXPORTS ${PROJECT_BINARY_DIR}/generated/exports.txt)
 set(HEARTH_SHARED_OPTIONS "LINKER:--version-script=${HEARTH_EXPORTS}")
-# Addresses that the loader has to fill in (tables of kernels and of types) as a bitmap: 2 KB instead of 56.
 include(CheckLinkerFlag)
+# Functions that are exported are called within the library as any other, not by way of the loader's table.
+check_linker_flag(CXX "LINKER:-Bsymbolic-functions" HEARTH_BINDS_FUNCTIONS)
+if(HEARTH_BINDS_FUNCTIONS)
+  list(APPEND HEARTH_SHARED_OPTIONS "LINKER:-Bsymbolic-functions")
+endif()
+# Addresses that the loader has to fill in (tables of kernels and of types) as a bitmap: 2 KB instead of 56.
 check_linker_flag(CXX "LINKER:-z,pack-relative-relocs" HEARTH_PACKS_RELOCATIONS)
 if(HEARTH_PACKS_RELOCATIONS)
   list(APPEND HEARTH_SHARED_OPTIONS "LINKER:-z,pack-relative-relocs")
