@@ -8,6 +8,8 @@
 
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(HEARTH_NO_FILES)
 #include <sys/mman.h>
+
+#include "lib/base/concat.h"
 #define HEARTH_HAVE_MMAP 1
 #endif
 
@@ -16,8 +18,7 @@ namespace hearth {
 Result<AlignedBuffer> AlignedBuffer::allocate(uint64_t bytes, const char* what) {
   AlignedBuffer buffer;
   if (bytes == 0) return buffer;
-  const Error error{ErrorCode::kOutOfMemory,
-                    std::string("cannot allocate ") + std::to_string(bytes) + " bytes for " + what};
+  const Error error{ErrorCode::kOutOfMemory, concat("cannot allocate ", bytes, " bytes for ", what)};
   if (bytes > SIZE_MAX / 2) return error;
 #ifdef HEARTH_HAVE_MMAP
   void* memory = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "hearth/threads.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 
 namespace hearth {
@@ -48,7 +49,7 @@ std::optional<int64_t> parse_number(const std::string& text) {
 }
 
 std::string cpu_folder(const std::string& root, int cpu) {
-  return root + "/sys/devices/system/cpu/cpu" + std::to_string(cpu);
+  return concat(root, "/sys/devices/system/cpu/cpu", cpu);
 }
 
 /// Lowest CPU of the physical core that holds `cpu`.
@@ -150,7 +151,7 @@ void apply_cgroup_line(std::optional<int>& limit, const std::string& root, const
     tighten(limit, mounts, path, quota_v2);
     tighten(limit, mounts + "/unified", path, quota_v2);
   } else if (names_cpu_controller(controllers)) {
-    tighten(limit, mounts + "/" + controllers, path, quota_v1);
+    tighten(limit, concat(mounts, "/", controllers), path, quota_v1);
     tighten(limit, mounts + "/cpu", path, quota_v1);
   }
 }

@@ -21,6 +21,7 @@
 #include <new>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/host_pool.h"
 #include "lib/base/signals.h"
 #include "lib/base/spin_wait.h"
@@ -111,7 +112,7 @@ struct Parallel::Impl {
 /// no more threads to give, those that it gave do the work.
 Status Parallel::Impl::start() {
   seats.reset(new (std::nothrow) Seat[static_cast<size_t>(n_threads)]);
-  if (!seats) return Error{ErrorCode::kOutOfMemory, "no memory for " + std::to_string(n_threads) + " threads"};
+  if (!seats) return Error{ErrorCode::kOutOfMemory, concat("no memory for ", n_threads, " threads")};
   const BlockedSignals blocked;
   for (int i = 1; i < n_threads; ++i) {
     Seat& seat = seats[static_cast<size_t>(i)];
@@ -267,8 +268,7 @@ Parallel::~Parallel() = default;
 Result<std::unique_ptr<Parallel>> Parallel::create(int n_threads, const ThreadPool* host) {
   if (host != nullptr) n_threads = host->n_threads;
   if (n_threads < 1 || n_threads > kMaxThreads) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "n_threads = " + std::to_string(n_threads) + " is outside 1.." + std::to_string(kMaxThreads)};
+    return Error{ErrorCode::kInvalidArgument, concat("n_threads = ", n_threads, " is outside 1..", kMaxThreads)};
   }
   if (host != nullptr && !host->run) return Error{ErrorCode::kInvalidArgument, "the host's thread pool has no run()"};
   std::unique_ptr<Parallel> parallel(new (std::nothrow) Parallel());

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "lib/base/concat.h"
+
 namespace hearth {
 namespace {
 
@@ -31,18 +33,23 @@ size_t printable_length(std::string_view text) {
 
 }  // namespace
 
-std::string quote(std::string_view name) {
+void detail::put(std::string& to, Quoted quoted) {
   constexpr size_t kMaxShown = 80;
-  std::string text = "'";
+  const std::string_view name = quoted.name;
+  to += '\'';
   for (const char c : name.substr(0, kMaxShown)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f && c != '\\' && c != '\'') {
-      text += c;
+      to += c;
     } else {
-      append_hex(text, byte);
+      append_hex(to, byte);
     }
   }
-  return text.append(name.size() > kMaxShown ? "...'" : "'");
+  to += name.size() > kMaxShown ? "...'" : "'";
+}
+
+std::string quote(std::string_view name) {
+  return concat(quoted(name));
 }
 
 bool is_one_line(std::string_view message) {

@@ -10,6 +10,14 @@ namespace hearth {
 /// The name in single quotes on one line: at most 80 characters of it, control and non-ASCII bytes as \xNN.
 std::string quote(std::string_view name);
 
+/// The same as a part of concat(), without a string of its own.
+struct Quoted {
+  std::string_view name;
+};
+inline Quoted quoted(std::string_view name) {
+  return {name};
+}
+
 /// Messages have at most so many bytes.
 inline constexpr size_t kMaxMessageBytes = 511;
 /// Whether a message is short, and UTF-8 without line ends, control characters and those that turn the direction of

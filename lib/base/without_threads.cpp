@@ -3,6 +3,7 @@
 #include <new>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/host_pool.h"
 #include "lib/base/parallel.h"
 
@@ -19,7 +20,7 @@ Parallel::~Parallel() = default;
 Result<std::unique_ptr<Parallel>> Parallel::create(int n_threads, const ThreadPool* host) {
   if (host != nullptr) n_threads = host->n_threads;
   if (n_threads < 1) {
-    return Error{ErrorCode::kInvalidArgument, "n_threads = " + std::to_string(n_threads) + " is less than 1"};
+    return Error{ErrorCode::kInvalidArgument, concat("n_threads = ", n_threads, " is less than 1")};
   }
   if (host != nullptr && !host->run) return Error{ErrorCode::kInvalidArgument, "the host's thread pool has no run()"};
   std::unique_ptr<Parallel> parallel(new (std::nothrow) Parallel());

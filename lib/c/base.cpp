@@ -1,4 +1,5 @@
 // Errors, memory, cancelling and thread pools of the C interface.
+#include "lib/base/concat.h"
 #include "lib/c/call.h"
 
 namespace hearth::c {
@@ -33,7 +34,7 @@ HearthCode call_body(HearthError* error, Body body) {
 
 Status needs(std::initializer_list<Argument> all) {
   for (const Argument& one : all) {
-    if (one.pointer == nullptr) return Error{ErrorCode::kInvalidArgument, std::string(one.name) + " is NULL"};
+    if (one.pointer == nullptr) return Error{ErrorCode::kInvalidArgument, concat(one.name, " is NULL")};
   }
   return {};
 }

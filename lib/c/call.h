@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/c/handles.h"
 
@@ -108,8 +109,8 @@ Result<Struct> complete(const Struct* given, void (*init)(Struct*)) {
   init(&full);
   if (given == nullptr) return full;
   if (given->size <= sizeof(size_t) || given->size > sizeof(Struct)) {
-    return Error{ErrorCode::kInvalidArgument, "a struct of options says that it has " + std::to_string(given->size) +
-                                                  " bytes, this version's has " + std::to_string(sizeof(Struct))};
+    return Error{ErrorCode::kInvalidArgument, concat("a struct of options says that it has ", given->size,
+                                                     " bytes, this version's has ", sizeof(Struct))};
   }
   std::memcpy(&full, given, given->size);
   full.size = sizeof(Struct);
@@ -120,7 +121,7 @@ Result<Struct> complete(const Struct* given, void (*init)(Struct*)) {
 template <typename Enum>
 Status set_enum(Enum& to, int32_t number, Enum last, const char* name) {
   if (number < 0 || number > static_cast<int32_t>(last)) {
-    return Error{ErrorCode::kInvalidArgument, std::string(name) + " has no value " + std::to_string(number)};
+    return Error{ErrorCode::kInvalidArgument, concat(name, " has no value ", number)};
   }
   to = static_cast<Enum>(number);
   return {};

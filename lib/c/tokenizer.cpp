@@ -1,4 +1,5 @@
 // Twin of hearth/tokenizer.h.
+#include "lib/base/concat.h"
 #include "lib/c/call.h"
 
 using namespace hearth::c;
@@ -70,7 +71,7 @@ HearthCode hearth_tokenizer_encode_spans(const HearthTokenizer* tokenizer, const
     for (size_t i = 0; i < n_special; ++i) {
       if (special[i].begin < last || special[i].end < special[i].begin || special[i].end > size) {
         return hearth::Error{hearth::ErrorCode::kInvalidArgument,
-                             "special[" + std::to_string(i) + "] is not behind the others and inside the text"};
+                             hearth::concat("special[", i, "] is not behind the others and inside the text")};
       }
       last = special[i].end;
       spans.push_back({special[i].begin, special[i].end});

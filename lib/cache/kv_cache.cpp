@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/base/concat.h"
+
 namespace hearth {
 namespace {
 
@@ -14,8 +16,8 @@ Error invalid(std::string message) {
 }
 
 Error no_room(size_t n_tokens, int64_t n_ctx) {
-  return {ErrorCode::kContextFull, "the KV cache has no room for " + std::to_string(n_tokens) +
-                                       " more tokens (context " + std::to_string(n_ctx) + ")"};
+  return {ErrorCode::kContextFull,
+          concat("the KV cache has no room for ", n_tokens, " more tokens (context ", n_ctx, ")")};
 }
 
 }  // namespace
@@ -92,27 +94,24 @@ const float* KVCache::Impl::state_before(int layer, SeqId seq) const {
 
 Status KVCache::Impl::check_sequence(SeqId seq) const {
   if (seq >= 0 && seq < options.n_seqs) return {};
-  return invalid("sequence " + std::to_string(seq) + " is not below n_seqs (" + std::to_string(options.n_seqs) + ")");
+  return invalid(concat("sequence ", seq, " is not below n_seqs (", options.n_seqs, ")"));
 }
 
 /// last: position of the sequence's token before it in the batch; -1: it is the first.
 Status KVCache::Impl::check_token(const BatchToken& token, int32_t last) const {
-  const auto name = [&] {
-    return "position " + std::to_string(token.pos) + " of sequence " + std::to_string(token.seq);
-  };
-  if (token.pos < 0) return invalid("position " + std::to_string(token.pos) + " is negative");
+  const auto name = [&] { return concat("position ", token.pos, " of sequence ", token.seq); };
+  if (token.pos < 0) return invalid(concat("position ", token.pos, " is negative"));
   if (token.pos >= options.n_ctx) {
-    return Error{ErrorCode::kContextFull, "position " + std::to_string(token.pos) + " does not fit a context of " +
-                                              std::to_string(options.n_ctx)};
+    return Error{ErrorCode::kContextFull, concat("position ", token.pos, " does not fit a context of ", options.n_ctx)};
   }
   if (contains(token.seq, token.pos)) return invalid(name() + " is taken");
   if (states.floats() > 0) {
     const int32_t next = last < 0 ? length(token.seq) : last + 1;
     if (token.pos == next) return {};
-    return invalid(name() + " leaves a gap, but recurrent layers compute every position in turn (next: " +
-                   std::to_string(next) + ")");
+    return invalid(
+        concat(name(), " leaves a gap, but recurrent layers compute every position in turn (next: ", next, ")"));
   }
-  if (token.pos <= last) return invalid(name() + " does not follow " + std::to_string(last) + " in the batch");
+  if (token.pos <= last) return invalid(concat(name(), " does not follow ", last, " in the batch"));
   return {};
 }
 

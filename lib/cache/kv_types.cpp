@@ -4,6 +4,7 @@
 #include <string>
 
 #include "hearth/kv_cache.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 
 namespace hearth {
@@ -32,9 +33,9 @@ Result<KVType> parse_kv_type(std::string_view name) {
     for (int i = 0; i < kernels::kKvTypeCount; ++i) {
       const auto type = static_cast<KVType>(i);
       if (name == kv_type_name(type)) return type;
-      known += (known.empty() ? "" : ", ") + std::string(kv_type_name(type));
+      concat_to(known, (known.empty() ? "" : ", "), kv_type_name(type));
     }
-    return Error{ErrorCode::kInvalidArgument, "unknown KV type '" + std::string(name) + "'; known: " + known};
+    return Error{ErrorCode::kInvalidArgument, concat("unknown KV type '", name, "'; known: ", known)};
   });
 }
 

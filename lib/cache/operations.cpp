@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/cache/kv_cache.h"
 
@@ -13,14 +14,14 @@ Error unsupported(std::string message) {
 }
 
 std::string left_the_window(int32_t dropped) {
-  return "positions before " + std::to_string(dropped) + " have left the sliding window, so ";
+  return concat("positions before ", dropped, " have left the sliding window, so ");
 }
 
 }  // namespace
 
 Status KVCache::Impl::check_range(SeqId seq, int32_t& p0, int32_t& p1) const {
   if (Status status = check_sequence(seq); !status) return status;
-  if (p0 < 0) return Error{ErrorCode::kInvalidArgument, "position " + std::to_string(p0) + " is negative"};
+  if (p0 < 0) return Error{ErrorCode::kInvalidArgument, concat("position ", p0, " is negative")};
   const auto end = static_cast<int32_t>(options.n_ctx);
   if (p1 < 0 || p1 > end) p1 = end;
   p0 = std::min(p0, p1);
@@ -40,13 +41,12 @@ Status KVCache::Impl::check_remove(SeqId seq, int32_t p0, int32_t p1) const {
   if (p0 >= end || (p0 == 0 && p1 >= end)) return {};  // nothing or everything goes
   if (states.floats() > 0 && (p1 < end || states.checkpoint(seq) != p0)) {
     const int32_t kept = states.checkpoint(seq);
-    return unsupported("recurrent layers can go back to 0" +
-                       (kept > 0 ? " or to " + std::to_string(kept) : std::string()) + " alone, not forget " +
-                       std::to_string(p0) + ".." + std::to_string(std::min(p1, end) - 1));
+    return unsupported(concat("recurrent layers can go back to 0", (kept > 0 ? concat(" or to ", kept) : std::string()),
+                              " alone, not forget ", p0, "..", std::min(p1, end) - 1));
   }
   for (const Sequences& group : groups) {
     if (p1 < end || group.reaches_back_to(seq, length_before(seq, p0))) continue;
-    return unsupported(left_the_window(group.dropped(seq)) + "the sequence cannot go back to " + std::to_string(p0));
+    return unsupported(concat(left_the_window(group.dropped(seq)), "the sequence cannot go back to ", p0));
   }
   return {};
 }
@@ -71,8 +71,8 @@ Status KVCache::Impl::rollback(SeqId seq, int32_t n) {
   if (Status status = check_sequence(seq); !status) return status;
   const int32_t end = length(seq);
   if (n < 0 || n > end) {
-    return Error{ErrorCode::kInvalidArgument, "sequence " + std::to_string(seq) + " has " + std::to_string(end) +
-                                                  " positions and cannot go back by " + std::to_string(n)};
+    return Error{ErrorCode::kInvalidArgument,
+                 concat("sequence ", seq, " has ", end, " positions and cannot go back by ", n)};
   }
   return remove(seq, end - n, -1);
 }
@@ -87,7 +87,7 @@ Status KVCache::Impl::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
   }
   for (const Sequences& group : groups) {
     if (p1 >= end || group.reaches_back_to(from, length_before(from, p1))) continue;
-    return unsupported(left_the_window(group.dropped(from)) + "no copy can end at " + std::to_string(p1));
+    return unsupported(concat(left_the_window(group.dropped(from)), "no copy can end at ", p1));
   }
   if (from == to) {
     if (Status status = remove(to, p1, -1); !status) return status;
@@ -119,19 +119,17 @@ Status KVCache::Impl::shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta,
   if (delta == 0 || p0 >= end) return {};
   if (states.floats() > 0) return unsupported("positions of recurrent layers cannot be shifted");
   if (int64_t{p0} + delta < 0 || int64_t{end} + delta > options.n_ctx) {
-    return Error{ErrorCode::kInvalidArgument, "positions " + std::to_string(p0) + ".." + std::to_string(end - 1) +
-                                                  " shifted by " + std::to_string(delta) + " are not in 0.." +
-                                                  std::to_string(options.n_ctx - 1)};
+    return Error{ErrorCode::kInvalidArgument,
+                 concat("positions ", p0, "..", end - 1, " shifted by ", delta, " are not in 0..", options.n_ctx - 1)};
   }
   for (const Sequences& group : groups) {
     if (!group.collides(seq, p0, end, delta)) continue;
-    return Error{ErrorCode::kInvalidArgument,
-                 "positions that are shifted would meet others of sequence " + std::to_string(seq)};
+    return Error{ErrorCode::kInvalidArgument, concat("positions that are shifted would meet others of sequence ", seq)};
   }
   for (size_t g = 0; g < groups.size(); ++g) {
     moves[g].reserve(static_cast<size_t>(end - p0));
     if (groups[g].pages_to_shift(seq, p0, end, delta) <= groups[g].pool().n_free()) continue;
-    return Error{ErrorCode::kContextFull, "no page is free to shift positions of sequence " + std::to_string(seq)};
+    return Error{ErrorCode::kContextFull, concat("no page is free to shift positions of sequence ", seq)};
   }
   limit_known(seq, std::min(p0, p0 + delta) / kPageTokens);
   for (size_t g = 0; g < groups.size(); ++g) groups[g].shift(seq, p0, end, delta, moves[g]);

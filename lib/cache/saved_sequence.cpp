@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/xxh64.h"
 #include "lib/cache/copy_position.h"
 #include "lib/cache/kv_cache.h"
@@ -95,12 +96,12 @@ struct SavedSequence {
 /// Magic, version and checksum. What lies between is handed back.
 Result<Reader> open_saved(std::span<const std::byte> bytes) {
   constexpr size_t kHead = sizeof(kMagic) + sizeof(uint32_t), kTail = sizeof(uint64_t);
-  if (bytes.size() < kHead + kTail) return damaged("only " + std::to_string(bytes.size()) + " bytes");
+  if (bytes.size() < kHead + kTail) return damaged(concat("only ", bytes.size(), " bytes"));
   if (std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0) return damaged("does not begin as one does");
   Reader reader(bytes.first(bytes.size() - kTail).subspan(sizeof kMagic));
   const auto version = reader.number<uint32_t>();
   if (version != kVersion) {
-    return misfit("version " + std::to_string(version) + ", this library reads " + std::to_string(kVersion));
+    return misfit(concat("version ", version, ", this library reads ", kVersion));
   }
   uint64_t noted;
   std::memcpy(&noted, bytes.data() + bytes.size() - kTail, kTail);
@@ -128,7 +129,7 @@ Status read_group(Reader& reader, const GroupLayout& layout, int64_t n_ctx, Save
     if (int64_t{entry.index} <= last || entry.mask == 0) return damaged("its pages are out of order");
     last = entry.index;
     if (last >= pages_for(n_ctx) || (entry.mask & ~range_mask(last, 0, n_ctx)) != 0) {
-      return misfit("it has positions beyond a context of " + std::to_string(n_ctx));
+      return misfit(concat("it has positions beyond a context of ", n_ctx));
     }
     group.entries.push_back(entry);
   }
@@ -149,9 +150,9 @@ Result<SavedSequence> read_saved(std::span<const std::byte> bytes, uint64_t mode
   if (!reader.fine()) return damaged("ends too early");
   if (saved_model != model) return misfit("it is of another model, or of other rope options");
   if (k_type != static_cast<uint32_t>(options.k_type) || v_type != static_cast<uint32_t>(options.v_type)) {
-    return misfit(std::string("its keys and values are ") + kv_type_name(static_cast<KVType>(k_type)) + " and " +
-                  kv_type_name(static_cast<KVType>(v_type)) + ", those of the session " + kv_type_name(options.k_type) +
-                  " and " + kv_type_name(options.v_type));
+    return misfit(concat("its keys and values are ", kv_type_name(static_cast<KVType>(k_type)), " and ",
+                         kv_type_name(static_cast<KVType>(v_type)), ", those of the session ",
+                         kv_type_name(options.k_type), " and ", kv_type_name(options.v_type)));
   }
   if (n_groups != layout.groups.size() || state_floats != static_cast<uint64_t>(layout.state_floats)) {
     return misfit("its layers have other windows or sizes");
@@ -242,7 +243,7 @@ Status KVCache::Impl::restore(SeqId seq, uint64_t model, std::span<const std::by
   for (size_t g = 0; g < groups.size(); ++g) {
     const auto wanted = static_cast<int64_t>(saved->groups[g].entries.size());
     if (wanted <= groups[g].pool().n_free() + groups[g].n_own_pages(seq)) continue;
-    return Error{ErrorCode::kContextFull, "saved sequence: " + std::to_string(wanted) + " pages are not free"};
+    return Error{ErrorCode::kContextFull, concat("saved sequence: ", wanted, " pages are not free")};
   }
   if (Status status = remove(seq, 0, -1); !status) return status;
   for (size_t g = 0; g < groups.size(); ++g) {

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "lib/base/concat.h"
+
 namespace hearth::chat {
 namespace {
 
@@ -17,16 +19,16 @@ std::string probe_tools() {
   std::string out = "[";
   for (const std::string& name : kNames) {
     if (out.size() > 1) out += ", ";
-    out += R"({"type": "function", "function": {"name": ")" + name + R"(", "description": "d", "parameters": )" +
-           R"({"type": "object", "properties": {")" + kKeys[0] + R"(": {"type": "string", "description": "d"}, ")" +
-           kKeys[1] + R"(": {"type": "string", "description": "d"}}, "required": []}}})";
+    concat_to(out, R"({"type": "function", "function": {"name": ")", name, R"(", "description": "d", "parameters": )",
+              R"({"type": "object", "properties": {")", kKeys[0], R"(": {"type": "string", "description": "d"}, ")",
+              kKeys[1], R"(": {"type": "string", "description": "d"}}, "required": []}}})");
   }
   return out + "]";
 }
 
 ToolCall probe_call(int i, bool with_args) {
   const std::string args =
-      "{\"" + kKeys[0] + "\": \"" + kValues[0] + "\", \"" + kKeys[1] + "\": \"" + kValues[1] + "\"}";
+      concat("{\"", kKeys[0], "\": \"", kValues[0], "\", \"", kKeys[1], "\": \"", kValues[1], "\"}");
   return {.id = kIds[i], .name = kNames[i], .arguments_json = with_args ? args : "{}"};
 }
 
@@ -128,7 +130,7 @@ void Learner::learn_content() {
 
 /// A prompt may end with an opening tag whose closing one then ends the reasoning.
 void Learner::learn_reasoning() {
-  const std::string thinking = "{\"thinking\": \"" + kReasoning + "\"}";
+  const std::string thinking = concat("{\"thinking\": \"", kReasoning, "\"}");
   for (const ChatMessage& message : {ChatMessage{.role = "assistant", .content = kContent, .reasoning = kReasoning},
                                      ChatMessage{.role = "assistant", .content = kContent, .more_json = thinking}}) {
     const auto text = answer(message);
@@ -151,7 +153,7 @@ void Learner::learn_reasoning() {
   const bool is_word = std::all_of(tag.begin(), tag.end(), [](char c) { return c >= 'a' && c <= 'z'; });
   if (!is_word) return;
   format_.has_reasoning = format_.begins_in_reasoning = true;
-  format_.reasoning_end = "</" + std::string(tag) + ">";
+  format_.reasoning_end = concat("</", tag, ">");
 }
 
 /// The model stops where its turn ends: what follows is no part of its text.
@@ -204,7 +206,7 @@ void Learner::mark_index() {
 
 /// Of pairs: whether a number is written between other texts than a string.
 void Learner::learn_json_values() {
-  const std::string args = "{\"" + kKeys[0] + "\": 7117, \"" + kKeys[1] + "\": \"" + kValues[1] + "\"}";
+  const std::string args = concat("{\"", kKeys[0], "\": 7117, \"", kKeys[1], "\": \"", kValues[1], "\"}");
   const auto text =
       answer({.role = "assistant", .tool_calls = {{.id = kIds[0], .name = kNames[0], .arguments_json = args}}});
   const size_t name = text ? text->find(kNames[0]) : kNone;

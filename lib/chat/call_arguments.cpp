@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "lib/base/concat.h"
+
 namespace hearth::chat {
 namespace {
 
@@ -76,8 +78,8 @@ Result<ExprId> PairWriter::free_text() {
 Result<ExprId> PairWriter::bare_text(const std::string& key, const Json& schema) {
   for (const auto& [word, value] : schema.members) {
     if (is_plain_text_word(word)) continue;
-    return Error{ErrorCode::kUnsupported,
-                 "tools, \"" + key + "\": " + word + " cannot be enforced where strings are written without quotes"};
+    return Error{ErrorCode::kUnsupported, concat("tools, \"", key, "\": ", word,
+                                                 " cannot be enforced where strings are written without quotes")};
   }
   std::vector<ExprId> choices;
   const auto add = [&](const Json& value) {
@@ -108,7 +110,7 @@ Result<ExprId> PairWriter::pair(const std::string& key, const Json& schema) {
 Result<PairList> PairWriter::write(const Json& parameters) {
   for (const auto& [word, value] : parameters.members) {
     if (is_plain_word(word)) continue;
-    return Error{ErrorCode::kUnsupported, "tools: " + word + " cannot be enforced in this model's form of calls"};
+    return Error{ErrorCode::kUnsupported, concat("tools: ", word, " cannot be enforced in this model's form of calls")};
   }
   const Json* properties = parameters.find("properties", Json::Kind::kObject);
   const Json* required = parameters.find("required", Json::Kind::kArray);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/chat/call_arguments.h"
 #include "lib/grammar/grammar_impl.h"
@@ -131,7 +132,7 @@ Result<ExprId> CallWriter::arguments(const Tool& tool) {
   const Result<ExprId> body = grammar::SchemaCompiler(*tree, pool_, kSpaced).run();
   if (body) return *body;
   if (tool.is_strict || options_.forced) {
-    return Error{body.error().code, "tools, " + tool.name + ": " + body.error().message};
+    return Error{body.error().code, concat("tools, ", tool.name, ": ", body.error().message)};
   }
   for (size_t i = n_rules; i < pool_.rules.size(); ++i) {
     pool_.define(static_cast<uint32_t>(i), pool_.nothing());
@@ -151,7 +152,7 @@ Result<ExprId> CallWriter::call(const Tool& tool) {
   grammar::SchemaCompiler schemas(*tree, pool_, kSpaced);
   const auto write = [this](std::string_view text) { return literal(text); };
   Result<PairList> list = write_pairs(format_, tree->root(), schemas, pool_, write);
-  if (!list) return Error{list.error().code, tool.name + ": " + list.error().message};
+  if (!list) return Error{list.error().code, concat(tool.name, ": ", list.error().message)};
   if (Status status = schemas.finish(); !status) return status.error();
   std::vector<ExprId> choices;
   if (list->pairs != grammar::kUndefined) {
@@ -200,13 +201,14 @@ Result<Grammar> CallWriter::write(const std::vector<Tool>& tools) {
 }
 
 Result<Tool> read_tool(const Json& entry, size_t number) {
-  const std::string where = "tools[" + std::to_string(number) + "]: ";
+  const std::string where = concat("tools[", number, "]: ");
   const Json* function = entry.is_object() ? entry.find("function", Json::Kind::kObject) : nullptr;
   if (!function) function = &entry;
   const Json* name = function->is_object() ? function->find("name", Json::Kind::kString) : nullptr;
   if (!name || name->text.empty()) return Error{ErrorCode::kFormat, where + "a function with a name is expected"};
   if (name->text.size() > 200 || name->text.find_first_of(" \n\t\"'\\<>{}()[]\x01") != std::string::npos) {
-    return Error{ErrorCode::kInvalidArgument, where + "the name " + quote(name->text) + " cannot be written in calls"};
+    return Error{ErrorCode::kInvalidArgument,
+                 concat(where, "the name ", quoted(name->text), " cannot be written in calls")};
   }
   Tool tool{.name = name->text, .parameters = R"({"type":"object","additionalProperties":false})"};
   const Json* strict = function->find("strict");

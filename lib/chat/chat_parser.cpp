@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/chat/answer_format.h"
 #include "lib/chat/call_grammar.h"
@@ -94,7 +95,7 @@ std::set<std::string> string_parameters(std::string_view tools) {
       name = reader.text();
     } else if (e == json::Event::kString && key == "type" && reader.text() == "string" && path.size() >= 3 &&
                path[path.size() - 2] == "properties" && path[path.size() - 3] == "parameters") {
-      out.insert(name + "\n" + path.back());
+      out.insert(concat(name, "\n", path.back()));
     }
   }
   return out;
@@ -356,7 +357,7 @@ Fit ChatParser::Impl::read_pairs(size_t& at, ToolCall& call, bool& is_bare) cons
 /// JSON where the format says so; where it does not, if the text is JSON and the tool does not ask for a string.
 std::string ChatParser::Impl::value_of(const ToolCall& call, const std::string& key, bool as_json,
                                        std::string_view value) const {
-  const bool may_be_json = format.key_to_json.empty() ? !strings.contains(call.name + "\n" + key) : as_json;
+  const bool may_be_json = format.key_to_json.empty() ? !strings.contains(concat(call.name, "\n", key)) : as_json;
   if (may_be_json && is_json(value)) return std::string(value);
   std::string quoted;
   json::append_string(quoted, value);

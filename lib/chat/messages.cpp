@@ -1,6 +1,7 @@
 // Variables of a conversation, named and nested as Hugging Face's apply_chat_template has them.
 #include "lib/chat/messages.h"
 
+#include "lib/base/concat.h"
 #include "lib/jinja/json_values.h"
 
 namespace hearth {
@@ -29,7 +30,7 @@ class Builder {
   bool parse(std::string_view json, const std::string& member, Value& out) {
     std::string problem;
     if (jinja::read_json(heap_, json, false, out, problem)) return true;
-    error = {ErrorCode::kInvalidArgument, member + ": " + problem};
+    error = {ErrorCode::kInvalidArgument, concat(member, ": ", problem)};
     return false;
   }
 
@@ -37,7 +38,7 @@ class Builder {
     if (!parse(json, member, out)) return false;
     if (out.is(kind)) return true;
     error = {ErrorCode::kInvalidArgument,
-             member + ": a JSON " + (kind == Kind::kList ? "array" : "object") + " is expected"};
+             concat(member, ": a JSON ", (kind == Kind::kList ? "array" : "object"), " is expected")};
     return false;
   }
 
@@ -61,7 +62,7 @@ class Builder {
       const ToolCall& call = message.tool_calls[i];
       const Value entry = dict(), function = dict();
       Value arguments = dict();
-      const std::string name = member + ".tool_calls[" + std::to_string(i) + "].arguments_json";
+      const std::string name = concat(member, ".tool_calls[", i, "].arguments_json");
       if (!call.arguments_json.empty() && !parse(call.arguments_json, Kind::kDict, name, arguments)) return false;
       if (form_.arguments_as_text) {
         arguments = text(call.arguments_json.empty() ? std::string_view("{}") : call.arguments_json, false);
@@ -141,15 +142,15 @@ bool merge_system(Builder& build, std::vector<ChatMessage>& messages) {
   std::string head;
   for (; n < messages.size() && is_system(messages[n]); ++n) {
     std::string part;
-    if (!build.joined(messages[n], "messages[" + std::to_string(n) + "]", part)) return false;
+    if (!build.joined(messages[n], concat("messages[", n, "]"), part)) return false;
     head += (n > 0 ? "\n" : "") + part;
   }
   messages.erase(messages.begin(), messages.begin() + static_cast<ptrdiff_t>(n));
   if (messages.empty() || messages.front().role != "user")
     messages.insert(messages.begin(), ChatMessage{.role = "user"});
   std::string rest;
-  if (!build.joined(messages.front(), "messages[" + std::to_string(n) + "]", rest)) return false;
-  messages.front().content = rest.empty() ? head : head + "\n" + rest;
+  if (!build.joined(messages.front(), concat("messages[", n, "]"), rest)) return false;
+  messages.front().content = rest.empty() ? head : concat(head, "\n", rest);
   messages.front().content_parts_json.clear();
   return true;
 }
@@ -194,7 +195,7 @@ Result<Value> make_variables(Heap& heap, const std::vector<ChatMessage>& given, 
   if (!heap.has_room(bytes)) return Error{ErrorCode::kLimit, "the messages are too large"};
   for (size_t i = 0; i < messages.size(); ++i) {
     Value message;
-    if (!build.message(messages[i], "messages[" + std::to_string(i) + "]", message)) return build.error;
+    if (!build.message(messages[i], concat("messages[", i, "]"), message)) return build.error;
     list.as<Sequence>().push(std::move(message));
   }
   build.put(variables, "messages", list);
@@ -209,7 +210,7 @@ Result<Value> make_variables(Heap& heap, const std::vector<ChatMessage>& given, 
   if (!eos.empty()) build.put(variables, "eos_token", build.text(eos, true));
   for (const auto& [name, json] : options.variables) {
     Value value;
-    if (!build.parse(json, "variable '" + name + "'", value)) return build.error;
+    if (!build.parse(json, concat("variable '", name, "'"), value)) return build.error;
     build.put(variables, name, std::move(value));
   }
   return variables;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/chat/call_grammar.h"
@@ -23,7 +24,7 @@ void set_generic_calls(AnswerFormat& format) {
   format.begin = begin;
   format.before_args = "\", \"arguments\": ";
   format.end = end;
-  format.join = end + "\n" + begin;
+  format.join = concat(end, "\n", begin);
 }
 
 /// What the system message says of tools where the template says nothing.
@@ -51,7 +52,7 @@ void add_text(ChatMessage& message, const std::string& text) {
   const size_t end = message.content_parts_json.rfind(']');
   if (end == std::string::npos) return;  // render() says what is wrong
   const bool is_empty = message.content_parts_json.find('{') == std::string::npos;
-  message.content_parts_json.insert(end, (is_empty ? "" : ", ") + part + "}");
+  message.content_parts_json.insert(end, concat((is_empty ? "" : ", "), part, "}"));
 }
 
 std::string written_calls(const AnswerFormat& format, const std::vector<ToolCall>& calls) {
@@ -73,14 +74,14 @@ std::vector<ChatMessage> as_text(const std::vector<ChatMessage>& messages, const
   for (const ChatMessage& message : messages) {
     const bool is_result = message.role == "tool";
     if (is_result && after_result) {
-      add_text(out.back(), "<tool_response>\n" + message.content + "\n</tool_response>");
+      add_text(out.back(), concat("<tool_response>\n", message.content, "\n</tool_response>"));
       continue;
     }
     ChatMessage& copy = out.emplace_back(message);
     after_result = is_result && message.content_parts_json.empty();
     if (&message == &messages[0] && has_system && !description.empty()) add_text(copy, description);
     if (is_result) copy.role = "user";
-    if (after_result) copy.content = "<tool_response>\n" + message.content + "\n</tool_response>";
+    if (after_result) copy.content = concat("<tool_response>\n", message.content, "\n</tool_response>");
     if (copy.tool_calls.empty()) continue;
     add_text(copy, written_calls(format, copy.tool_calls));
     copy.tool_calls.clear();

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/convert/families.h"
 
@@ -58,7 +59,7 @@ std::string_view rope_type(json::Value settings) {
 }
 
 Error bad_config(std::string_view name, const std::string& what) {
-  return Error{ErrorCode::kFormat, "config.json: " + quote(name) + " " + what};
+  return Error{ErrorCode::kFormat, concat("config.json: ", quoted(name), " ", what)};
 }
 
 /// Wave lengths that the training context held often stay, long ones are stretched, between them it blends (Llama 3.1).
@@ -85,8 +86,7 @@ Result<std::vector<float>> llama3_factors(json::Value settings, double base, int
 Status read_factors(json::Value list, int64_t n_rot, std::vector<float>& out) {
   for (json::Value v = list.first(); v; v = v.next()) out.push_back(static_cast<float>(v.number().value_or(0)));
   if (static_cast<int64_t>(out.size()) == n_rot / 2) return {};
-  return bad_config("rope_scaling",
-                    "has " + std::to_string(out.size()) + " factors for " + std::to_string(n_rot / 2) + " frequencies");
+  return bad_config("rope_scaling", concat("has ", out.size(), " factors for ", n_rot / 2, " frequencies"));
 }
 
 Status read_long_rope(json::Value config, json::Value settings, const ConfigSizes& sizes, int64_t n_rot,
@@ -185,7 +185,7 @@ Status add_rope(GgufWriter& out, const std::string& base, const RopeScalingKeys&
                                     {"attn_factor", rope.attn_factor},
                                     {"yarn_beta_fast", rope.beta_fast},
                                     {"yarn_beta_slow", rope.beta_slow}}) {
-    if (s && value > 0) s = out.add_float32(base + "rope.scaling." + name, static_cast<float>(value));
+    if (s && value > 0) s = out.add_float32(concat(base, "rope.scaling.", name), static_cast<float>(value));
   }
   if (s && rope.n_ctx_original > 0) {
     s = out.add_uint32(base + "rope.scaling.original_context_length", static_cast<uint32_t>(rope.n_ctx_original));
@@ -217,17 +217,17 @@ Status add_attention(GgufWriter& out, const std::string& base, const Architectur
 
 Status add_config(GgufWriter& out, const Family&, const Architecture& arch, json::Value config,
                   const ConfigSizes& sizes, const RopeScalingKeys& rope) {
-  const std::string base = std::string(arch.name) + ".";
+  const std::string base = concat(arch.name, ".");
   Status s = out.add_uint32(base + "context_length", static_cast<uint32_t>(sizes.n_ctx));
   for (const auto& row : kKeys) {
     const auto number = config_number(config, {row.names[0], row.names[1], row.names[2]});
     if (!s || !number) continue;
     if (row.kind == Kind::kFloat) {
-      s = out.add_float32(base + std::string(row.key), static_cast<float>(*number));
+      s = out.add_float32(concat(base, row.key), static_cast<float>(*number));
       continue;
     }
     if (!(*number >= 0 && *number <= kMaxSize)) return bad_config(row.names[0], "is out of range");
-    s = out.add_uint32(base + std::string(row.key), static_cast<uint32_t>(*number));
+    s = out.add_uint32(concat(base, row.key), static_cast<uint32_t>(*number));
   }
   if (s) s = add_attention(out, base, arch, config, sizes);
   if (s && arch.rope != RopeLayout::kNone) {

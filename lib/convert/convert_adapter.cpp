@@ -13,6 +13,7 @@
 #include <tuple>
 
 #include "hearth/convert.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/convert/families.h"
@@ -72,13 +73,13 @@ Status parse_file(const std::string& path, ParsedFile& file) {
   if (!text) return text.error();
   file.text = *std::move(text);
   Result<json::Document> document = json::Document::parse(file.text, {.python_numbers = true});
-  if (!document) return Error{document.error().code, path + ": " + document.error().message};
+  if (!document) return Error{document.error().code, concat(path, ": ", document.error().message)};
   file.document.emplace(*std::move(document));
   return {};
 }
 
 Error wrong_adapter(std::string_view tensor, const std::string& what, ErrorCode code = ErrorCode::kUnsupported) {
-  return Error{code, "adapter tensor " + quote(tensor) + ": " + what};
+  return Error{code, concat("adapter tensor ", quoted(tensor), ": ", what)};
 }
 
 /// What a tensor of the folder is.
@@ -146,7 +147,7 @@ Result<LoraPairs> pair_up(const Family& family, const Safetensors& input, std::v
   for (const SafeTensor& tensor : input.tensors()) {
     if (tensor.name.ends_with(".base_layer.weight")) continue;  // of the model itself
     if (tensor.shape.size() == 1 && tensor.name.find("norm") != std::string::npos) {
-      warnings.push_back("tensor " + quote(tensor.name) + " is left out: adapters change no norms");
+      warnings.push_back(concat("tensor ", quoted(tensor.name), " is left out: adapters change no norms"));
       continue;
     }
     if (Status s = add_tensor(family, tensor, pairs); !s) return s.error();
@@ -205,7 +206,7 @@ Status read_patterns(json::Value patterns, std::vector<AlphaPattern>& alphas) {
   for (json::Value one = patterns.first(); one; one = one.next()) {
     const std::optional<double> alpha = one.number();
     if (!alpha || !std::isfinite(*alpha)) return Error{ErrorCode::kFormat, "alpha_pattern: no number"};
-    auto pattern = NamePattern::compile("(^|\\.)(" + std::string(one.key()) + ")$");
+    auto pattern = NamePattern::compile(concat("(^|\\.)(", one.key(), ")$"));
     if (!pattern) return Error{pattern.error().code, "alpha_pattern: " + pattern.error().message};
     alphas.push_back({std::move(*pattern), *alpha});
   }
@@ -269,23 +270,23 @@ Result<ConvertReport> make_adapter(const std::string& folder, const std::string&
   const Architecture* arch = family != nullptr ? find_architecture(family->architecture) : nullptr;
   if (arch == nullptr) {
     return Error{ErrorCode::kUnsupported,
-                 config_path + ": model_type " + quote(config.root()["model_type"].text()) + " is not known"};
+                 concat(config_path, ": model_type ", quoted(config.root()["model_type"].text()), " is not known")};
   }
   const json::Value text_config = config.root()["text_config"];
   const auto sizes = read_sizes(*family, text_config.is_object() ? text_config : config.root());
-  if (!sizes) return Error{sizes.error().code, base + ": " + sizes.error().message};
+  if (!sizes) return Error{sizes.error().code, concat(base, ": ", sizes.error().message)};
   const auto settings = read_config(adapter.root());
-  if (!settings) return Error{settings.error().code, adapter_path + ": " + settings.error().message};
+  if (!settings) return Error{settings.error().code, concat(adapter_path, ": ", settings.error().message)};
   const Result<Safetensors> input = Safetensors::open_folder(folder, "adapter_model");
   if (!input) return input.error();
   ConvertReport report;
   const auto pairs = pair_up(*family, *input, report.warnings);
-  if (!pairs) return Error{pairs.error().code, folder + ": " + pairs.error().message};
+  if (!pairs) return Error{pairs.error().code, concat(folder, ": ", pairs.error().message)};
   ConversionPlan plan;
   for (const auto& [name, pair] : *pairs) {
     for (const bool is_a : {true, false}) {
       auto planned = plan_side(name, pair, is_a, *arch, *sizes, *settings, *input, options);
-      if (!planned) return Error{planned.error().code, folder + ": " + planned.error().message};
+      if (!planned) return Error{planned.error().code, concat(folder, ": ", planned.error().message)};
       plan.tensors.push_back(std::move(*planned));
     }
   }

@@ -1,5 +1,6 @@
 // convert_model: folder in, file out.
 #include "hearth/convert.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/convert/families.h"
@@ -49,7 +50,7 @@ Result<uint32_t> pooling_type(const std::string& folder) {
   const Result<std::string> text = read_whole_file(folder + "/1_Pooling/config.json");
   if (!text) return text.error().code == ErrorCode::kNotFound ? Result<uint32_t>(0u) : text.error();
   const auto document = json::Document::parse(*text);
-  if (!document) return Error{ErrorCode::kFormat, folder + "/1_Pooling/config.json: " + document.error().message};
+  if (!document) return Error{ErrorCode::kFormat, concat(folder, "/1_Pooling/config.json: ", document.error().message)};
   const json::Value root = document->root();
   if (root["pooling_mode_mean_tokens"].boolean().value_or(false)) return 1u;
   if (root["pooling_mode_cls_token"].boolean().value_or(false)) return 2u;
@@ -69,7 +70,7 @@ class ModelConversion {
   Result<ConvertReport> write(const Safetensors& input, const ConversionPlan& plan, const Vocabulary& vocabulary,
                               const RopeScalingKeys& rope);
   Status add_general(GgufWriter& out, const ConversionPlan& plan) const;
-  Error with_folder(const Error& error) const { return {error.code, folder_ + ": " + error.message}; }
+  Error with_folder(const Error& error) const { return {error.code, concat(folder_, ": ", error.message)}; }
 
   const std::string folder_, &output_;
   const ConvertOptions& options_;
@@ -86,13 +87,13 @@ Status ModelConversion::read_config() {
   if (!text) return text.error();
   config_text_ = *std::move(text);
   Result<json::Document> document = json::Document::parse(config_text_, {.python_numbers = true});
-  if (!document) return Error{document.error().code, folder_ + "/config.json: " + document.error().message};
+  if (!document) return Error{document.error().code, concat(folder_, "/config.json: ", document.error().message)};
   document_.emplace(*std::move(document));
   config_ = document_->root();
   const std::string_view type = config_["model_type"].text();
   family_ = find_family(type);
   if (family_ == nullptr) {
-    return Error{ErrorCode::kUnsupported, folder_ + "/config.json: model_type " + quote(type) + " is not known"};
+    return Error{ErrorCode::kUnsupported, concat(folder_, "/config.json: model_type ", quoted(type), " is not known")};
   }
   arch_ = find_architecture(family_->architecture);
   if (arch_ == nullptr) return Error{ErrorCode::kUnsupported, "architecture " + quote(family_->architecture)};
@@ -114,7 +115,7 @@ Status ModelConversion::add_general(GgufWriter& out, const ConversionPlan& plan)
   if (!s) return s;
   const Result<uint32_t> pooling = pooling_type(folder_);
   if (!pooling) return pooling.error();
-  return *pooling != 0 ? out.add_uint32(std::string(arch_->name) + ".pooling_type", *pooling) : s;
+  return *pooling != 0 ? out.add_uint32(concat(arch_->name, ".pooling_type"), *pooling) : s;
 }
 
 Result<ConvertReport> ModelConversion::write(const Safetensors& input, const ConversionPlan& plan,

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/convert/tensor_plan.h"
 
@@ -53,7 +54,7 @@ bool is_stack(const SafeTensor& tensor, const NewName& name) {
 }
 
 Error wrong_array(const SafeTensor& tensor, const std::string& what, ErrorCode code = ErrorCode::kFormat) {
-  return Error{code, "tensor " + quote(tensor.name) + " " + what};
+  return Error{code, concat("tensor ", quoted(tensor.name), " ", what)};
 }
 
 Status Planner::shape(const SafeTensor& tensor, PlannedTensor& planned) const {
@@ -70,7 +71,7 @@ Status Planner::shape(const SafeTensor& tensor, PlannedTensor& planned) const {
 /// Experts are collected, and become one tensor at the end.
 Status Planner::add_expert(const SafeTensor& tensor, const NewName& name) {
   const auto [place, is_new] = experts_[name.name].emplace(name.expert, &tensor);
-  if (!is_new) return wrong_array(tensor, "is a second expert " + std::to_string(name.expert));
+  if (!is_new) return wrong_array(tensor, concat("is a second expert ", name.expert));
   if (place->second->shape != experts_[name.name].begin()->second->shape) {
     return wrong_array(tensor, "has not the shape of the other experts");
   }
@@ -122,7 +123,7 @@ Status Planner::add(const SafeTensor& tensor) {
     return wrong_array(tensor, "is not known in models of type " + quote(family_.model_type), ErrorCode::kUnsupported);
   if (name->name.empty() || (name->name == "output.weight" && sizes_.tied)) return {};
   if (name->layer >= sizes_.n_layers) {
-    warn("tensor " + quote(tensor.name) + " is left out: the model has " + std::to_string(sizes_.n_layers) + " layers");
+    warn(concat("tensor ", quoted(tensor.name), " is left out: the model has ", sizes_.n_layers, " layers"));
     return {};
   }
   if (name->expert >= 0) return add_expert(tensor, *name);
@@ -138,8 +139,7 @@ Status Planner::add(const SafeTensor& tensor) {
   if (arch_.rope == RopeLayout::kPairs && (is_q || is_k)) {
     planned.n_paired_heads = is_q ? sizes_.n_heads : sizes_.n_kv_heads;
     if (n_rows % (2 * planned.n_paired_heads) != 0) {
-      return wrong_array(
-          tensor, "has " + std::to_string(n_rows) + " rows for " + std::to_string(planned.n_paired_heads) + " heads");
+      return wrong_array(tensor, concat("has ", n_rows, " rows for ", planned.n_paired_heads, " heads"));
     }
   }
   if (planned.name == "position_embd.weight" && family_.first_position > 0) {
@@ -165,8 +165,8 @@ Result<ConversionPlan> Planner::finish() {
   for (const auto& [name, by_number] : experts_) {
     const SafeTensor& first = *by_number.begin()->second;
     if (by_number.rbegin()->first != static_cast<int64_t>(by_number.size()) - 1) {
-      return wrong_array(first, "lacks experts: " + std::to_string(by_number.size()) + " are there, the last is " +
-                                    std::to_string(by_number.rbegin()->first));
+      return wrong_array(
+          first, concat("lacks experts: ", by_number.size(), " are there, the last is ", by_number.rbegin()->first));
     }
     PlannedTensor planned;
     planned.name = name;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/json/document.h"
 
@@ -37,7 +38,7 @@ const auto* find_dtype(std::string_view name) {
 }
 
 Error wrong_tensor(std::string_view name, const std::string& what) {
-  return Error{ErrorCode::kFormat, "tensor " + quote(name) + ": " + what};
+  return Error{ErrorCode::kFormat, concat("tensor ", quoted(name), ": ", what)};
 }
 
 Status read_shape(json::Value shape, SafeTensor& tensor) {
@@ -70,8 +71,8 @@ Result<SafeTensor> read_tensor(json::Value entry, uint64_t data_begin, uint64_t 
   }
   tensor.size_bytes = static_cast<uint64_t>(*end - *begin);
   if (tensor.size_bytes != tensor.n_elements * dtype->bytes) {
-    return wrong_tensor(tensor.name, std::to_string(tensor.size_bytes) + " bytes do not hold " +
-                                         std::to_string(tensor.n_elements) + " elements of " + tensor.dtype);
+    return wrong_tensor(tensor.name, concat(tensor.size_bytes, " bytes do not hold ", tensor.n_elements,
+                                            " elements of ", tensor.dtype));
   }
   tensor.offset = data_begin + static_cast<uint64_t>(*begin);
   return tensor;
@@ -108,12 +109,12 @@ Result<std::vector<SafeTensor>> parse_safetensors_header(std::string_view header
 Status Safetensors::add_file(const std::string& path) {
   Result<FileReader> file = FileReader::open(path);
   if (!file) return file.error();
-  const auto wrong = [&](const std::string& what) { return Error{ErrorCode::kFormat, path + ": " + what}; };
+  const auto wrong = [&](const std::string& what) { return Error{ErrorCode::kFormat, concat(path, ": ", what)}; };
   if (file->size() < 8) return wrong("is no safetensors file");
   uint64_t n_header = 0;
   if (Status s = file->read_at(0, std::as_writable_bytes(std::span(&n_header, 1))); !s) return s;
   if (n_header > kMaxHeaderBytes || n_header > file->size() - 8) {
-    return wrong("is no safetensors file: a header of " + std::to_string(n_header) + " bytes");
+    return wrong(concat("is no safetensors file: a header of ", n_header, " bytes"));
   }
   std::string header(static_cast<size_t>(n_header), '\0');
   if (Status s = file->read_at(8, std::as_writable_bytes(std::span(header))); !s) return s;
@@ -133,7 +134,7 @@ Status Safetensors::check_names() {
   for (size_t i = 1; i < tensors_.size(); ++i) {
     if (tensors_[i].name != tensors_[i - 1].name) continue;
     return Error{ErrorCode::kFormat,
-                 paths_[tensors_[i].file] + ": tensor " + quote(tensors_[i].name) + " occurs twice"};
+                 concat(paths_[tensors_[i].file], ": tensor ", quoted(tensors_[i].name), " occurs twice")};
   }
   return {};
 }
@@ -146,33 +147,33 @@ Result<Safetensors> Safetensors::open_file(const std::string& path) {
 }
 
 Result<Safetensors> Safetensors::open_folder(const std::string& folder, const std::string& base) {
-  const std::string single = folder + "/" + base + ".safetensors", index_path = single + ".index.json";
+  const std::string single = concat(folder, "/", base, ".safetensors"), index_path = single + ".index.json";
   const Result<std::string> index = read_whole_file(index_path);
   if (!index && index.error().code == ErrorCode::kNotFound) return open_file(single);
   if (!index) return index.error();
-  const auto wrong = [&](const std::string& what) { return Error{ErrorCode::kFormat, index_path + ": " + what}; };
+  const auto wrong = [&](const std::string& what) { return Error{ErrorCode::kFormat, concat(index_path, ": ", what)}; };
   const auto document = json::Document::parse(*index);
   if (!document) return wrong(document.error().message);
   std::set<std::string, std::less<>> files;
   for (json::Value v = document->root()["weight_map"].first(); v; v = v.next()) {
     const std::string_view name = v.text();
     if (name.empty() || name.front() == '.' || name.find('/') != std::string_view::npos) {
-      return wrong("tensor " + quote(v.key()) + " is in no file of the folder");
+      return wrong(concat("tensor ", quoted(v.key()), " is in no file of the folder"));
     }
     files.emplace(name);
   }
   if (files.empty()) return wrong("no weight_map");
   Safetensors all;
   for (const std::string& name : files) {
-    if (Status s = all.add_file(folder + "/" + name); !s) return s.error();
+    if (Status s = all.add_file(concat(folder, "/", name)); !s) return s.error();
   }
   if (Status s = all.check_names(); !s) return s.error();
   for (json::Value v = document->root()["weight_map"].first(); v; v = v.next()) {
     const auto found = std::lower_bound(all.tensors_.begin(), all.tensors_.end(), v.key(),
                                         [](const SafeTensor& t, std::string_view wanted) { return t.name < wanted; });
     const bool there = found != all.tensors_.end() && found->name == v.key() &&
-                       all.paths_[found->file] == folder + "/" + std::string(v.text());
-    if (!there) return wrong("tensor " + quote(v.key()) + " is not in " + quote(v.text()));
+                       all.paths_[found->file] == concat(folder, "/", v.text());
+    if (!there) return wrong(concat("tensor ", quoted(v.key()), " is not in ", quoted(v.text())));
   }
   return all;
 }
@@ -192,7 +193,8 @@ uint64_t Safetensors::total_bytes() const {
 
 Status Safetensors::read(const SafeTensor& tensor, uint64_t begin, std::span<std::byte> out) const {
   if (begin > tensor.size_bytes || out.size() > tensor.size_bytes - begin) {
-    return Error{ErrorCode::kInvalidArgument, "tensor " + quote(tensor.name) + " is shorter than what is read of it"};
+    return Error{ErrorCode::kInvalidArgument,
+                 concat("tensor ", quoted(tensor.name), " is shorter than what is read of it")};
   }
   return files_[tensor.file].read_at(tensor.offset + begin, out);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/convert/vocabulary.h"
 
@@ -97,7 +98,7 @@ Result<std::string> name_of(const Pipeline& p) {
 Status read_vocab(json::Value model, Vocabulary& v) {
   for (json::Value entry = model["vocab"].first(); entry; entry = entry.next()) {
     const auto id = entry.integer();
-    if (!id) return Error{ErrorCode::kFormat, "token " + quote(entry.key()) + " has no id"};
+    if (!id) return Error{ErrorCode::kFormat, concat("token ", quoted(entry.key()), " has no id")};
     if (Status s = v.set(*id, entry.key(), TokenKind::kNormal); !s) return s;
   }
   if (v.tokens.empty()) return Error{ErrorCode::kFormat, "the vocabulary is empty"};
@@ -108,10 +109,10 @@ Status read_vocab(json::Value model, Vocabulary& v) {
 Status read_merges(json::Value model, Vocabulary& v) {
   for (json::Value entry = model["merges"].first(); entry; entry = entry.next()) {
     const std::string_view left = entry.first().text(), right = entry.first().next().text();
-    std::string merge = entry.is_array() ? std::string(left) + " " + std::string(right) : std::string(entry.text());
+    std::string merge = entry.is_array() ? concat(left, " ", right) : std::string(entry.text());
     const size_t space = merge.find(' ');
     if (space == 0 || space == std::string::npos || space + 1 == merge.size()) {
-      return Error{ErrorCode::kFormat, "merge " + std::to_string(v.merges.size()) + " is none: " + quote(merge)};
+      return Error{ErrorCode::kFormat, concat("merge ", v.merges.size(), " is none: ", quoted(merge))};
     }
     v.merges.push_back(std::move(merge));
   }
@@ -180,7 +181,7 @@ Result<Vocabulary> read_bpe(json::Value root, const std::string& pre) {
 /// GGUF marks the beginnings of words instead of what continues them.
 std::string word_piece(std::string_view token) {
   if (token.starts_with("##")) return std::string(token.substr(2));
-  return "\u2581" + std::string(token);
+  return concat("\u2581", token);
 }
 
 Result<Vocabulary> read_word_pieces(json::Value root) {
@@ -229,7 +230,7 @@ Result<Vocabulary> read_unigram(json::Value root) {
     const json::Value piece = entry.first(), score = piece.next();
     const auto id = static_cast<int64_t>(v.tokens.size());
     if (!entry.is_array() || !score.number()) {
-      return Error{ErrorCode::kFormat, "piece " + std::to_string(id) + " has no text and score"};
+      return Error{ErrorCode::kFormat, concat("piece ", id, " has no text and score")};
     }
     const bool is_byte = model["byte_fallback"].boolean().value_or(false) && is_byte_token(piece.text());
     if (Status s = v.set(id, piece.text(), is_byte ? TokenKind::kByte : TokenKind::kNormal); !s) return s.error();
@@ -240,7 +241,7 @@ Result<Vocabulary> read_unigram(json::Value root) {
   v.scores.resize(v.tokens.size(), 0.0f);
   const auto unknown = model["unk_id"].integer();
   if (unknown && (*unknown < 0 || *unknown >= static_cast<int64_t>(v.tokens.size()))) {
-    return Error{ErrorCode::kFormat, "unk_id " + std::to_string(*unknown) + " is no token"};
+    return Error{ErrorCode::kFormat, concat("unk_id ", *unknown, " is no token")};
   }
   if (unknown) {
     v.types[static_cast<size_t>(*unknown)] = static_cast<int32_t>(TokenKind::kUnknown);

@@ -2,6 +2,7 @@
 // encoding.
 #include <cstring>
 
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/convert/vocabulary.h"
 
@@ -77,7 +78,7 @@ Status read_piece(std::string_view message, Vocabulary& v) {
   }
   const auto id = static_cast<int64_t>(v.tokens.size());
   if (reader.failed() || type < 1 || type > 6 || score != score) {
-    return Error{ErrorCode::kFormat, "piece " + std::to_string(id) + " is damaged"};
+    return Error{ErrorCode::kFormat, concat("piece ", id, " is damaged")};
   }
   v.scores.push_back(score);
   return v.set(id, text, static_cast<TokenKind>(type));
@@ -108,8 +109,7 @@ Result<Vocabulary> read_sentence_piece(std::string_view bytes) {
     }
   }
   if (model.failed() || v.tokens.empty()) return Error{ErrorCode::kFormat, "is no SentencePiece model"};
-  if (kind != 2)
-    return Error{ErrorCode::kUnsupported, "a SentencePiece model of kind " + std::to_string(kind) + ", not BPE"};
+  if (kind != 2) return Error{ErrorCode::kUnsupported, concat("a SentencePiece model of kind ", kind, ", not BPE")};
   v.remove_extra_spaces.reset();  // BPE models are read without it
   return v;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/convert/safetensors.h"
 
@@ -35,7 +36,7 @@ Status read_json(const std::string& path, JsonFile& file) {
   if (!text) return text.error();
   file.text = *std::move(text);
   Result<json::Document> document = json::Document::parse(file.text, {.python_numbers = true});
-  if (!document) return Error{document.error().code, path + ": " + document.error().message};
+  if (!document) return Error{document.error().code, concat(path, ": ", document.error().message)};
   file.document.emplace(*std::move(document));
   return {};
 }
@@ -106,7 +107,7 @@ std::string_view template_of(json::Value v) {
 Result<Vocabulary> read_tokens(const std::string& folder, json::Value tokenizer, const std::string& pre) {
   const auto with_path = [&](const char* name, Result<Vocabulary> read) -> Result<Vocabulary> {
     if (read) return read;
-    return Error{read.error().code, folder + "/" + name + ": " + read.error().message};
+    return Error{read.error().code, concat(folder, "/", name, ": ", read.error().message)};
   };
   Result<std::string> text = read_whole_file(folder + "/tokenizer.model");
   if (!text && text.error().code != ErrorCode::kNotFound) return text.error();
@@ -129,7 +130,7 @@ Result<Vocabulary> read_tokens(const std::string& folder, json::Value tokenizer,
 
 Status Vocabulary::set(int64_t id, std::string_view text, TokenKind kind) {
   if (id < 0 || id >= kMaxTokens) {
-    return Error{ErrorCode::kFormat, "token " + quote(text) + " has the id " + std::to_string(id)};
+    return Error{ErrorCode::kFormat, concat("token ", quoted(text), " has the id ", id)};
   }
   if (id >= static_cast<int64_t>(tokens.size())) {
     if (Status s = pad_to(id + 1); !s) return s;
@@ -146,9 +147,9 @@ int64_t Vocabulary::find(std::string_view text) const {
 }
 
 Status Vocabulary::pad_to(int64_t n) {
-  if (n > kMaxTokens) return Error{ErrorCode::kFormat, "a vocabulary of " + std::to_string(n) + " tokens"};
+  if (n > kMaxTokens) return Error{ErrorCode::kFormat, concat("a vocabulary of ", n, " tokens")};
   for (auto i = static_cast<int64_t>(tokens.size()); i < n; ++i) {
-    tokens.push_back("[PAD" + std::to_string(i) + "]");
+    tokens.push_back(concat("[PAD", i, "]"));
     types.push_back(static_cast<int32_t>(TokenKind::kUnused));
   }
   return {};
@@ -166,8 +167,7 @@ Result<Vocabulary> read_vocabulary(const std::string& folder, json::Value config
   if (Status s = add_listed(vocabulary, tokenizer.root()["added_tokens_decoder"]); !s) return s.error();
   const auto n = static_cast<int64_t>(vocabulary.tokens.size());
   if (n_vocab > 0 && n > n_vocab) {
-    return Error{ErrorCode::kFormat,
-                 folder + ": " + std::to_string(n) + " tokens, but embeddings of " + std::to_string(n_vocab)};
+    return Error{ErrorCode::kFormat, concat(folder, ": ", n, " tokens, but embeddings of ", n_vocab)};
   }
   if (Status s = vocabulary.pad_to(n_vocab); !s) return s.error();
   if (!vocabulary.scores.empty()) vocabulary.scores.resize(vocabulary.tokens.size(), -1e4f);
@@ -220,7 +220,7 @@ Status add_vocabulary(GgufWriter& out, const Vocabulary& v) {
   if (s && !v.charsmap.empty()) s = add_bytes(out, base + "precompiled_charsmap", v.charsmap);
   if (s && !merges.empty()) s = out.add_string_array(base + "merges", merges);
   for (const Vocabulary::SpecialToken& token : v.special) {
-    if (s) s = out.add_uint32(base + std::string(token.key) + "_token_id", static_cast<uint32_t>(token.id));
+    if (s) s = out.add_uint32(concat(base, token.key, "_token_id"), static_cast<uint32_t>(token.id));
   }
   for (const auto& [name, value] : {std::pair{"add_bos_token", v.add_bos},
                                     {"add_eos_token", v.add_eos},

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/half.h"
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/convert/tensor_plan.h"
 
@@ -74,13 +75,13 @@ Status TensorStream::convert(const PlannedTensor& tensor, const SafeTensor& sour
   if (from == tensor.type && !tensor.plus_one && tensor.factor == 1.0f) return out_.write_data(read_);
   const uint64_t from_bytes = bytes_of(from), to_bytes = bytes_of(tensor.type), n = read_.size() / from_bytes;
   if (n > SIZE_MAX / to_bytes)
-    return Error{ErrorCode::kOutOfMemory, "tensor " + quote(source.name) + " is too large here"};
+    return Error{ErrorCode::kOutOfMemory, concat("tensor ", quoted(source.name), " is too large here")};
   converted_.resize(static_cast<size_t>(n * to_bytes));
   for (uint64_t i = 0; i < n; ++i) {
     const float value = to_float(from, read_.data() + i * from_bytes) * tensor.factor + (tensor.plus_one ? 1.0f : 0.0f);
     if (tensor.type == TensorType::kF16 && std::isfinite(value) && std::abs(value) >= 65520.0f) {
-      return Error{ErrorCode::kUnsupported, "tensor " + quote(source.name) + " holds " + std::to_string(value) +
-                                                ", which F16 cannot; take BF16 or F32"};
+      return Error{ErrorCode::kUnsupported, concat("tensor ", quoted(source.name), " holds ", std::to_string(value),
+                                                   ", which F16 cannot; take BF16 or F32")};
     }
     from_float(tensor.type, value, converted_.data() + i * to_bytes);
   }
@@ -105,7 +106,7 @@ Status TensorStream::write_source(const PlannedTensor& tensor, const SafeTensor&
   for (uint64_t row = static_cast<uint64_t>(tensor.n_skipped_rows); row < n_rows; row += step) {
     const uint64_t n = std::min(step, n_rows - row);
     if (n > SIZE_MAX / row_bytes)
-      return Error{ErrorCode::kOutOfMemory, "tensor " + quote(source.name) + " is too large here"};
+      return Error{ErrorCode::kOutOfMemory, concat("tensor ", quoted(source.name), " is too large here")};
     read_.resize(static_cast<size_t>(n * row_bytes));
     if (Status s = input_.read(source, row * row_bytes, read_); !s) return s;
     if (tensor.n_paired_heads > 0) reorder(tensor, row_bytes, static_cast<int64_t>(head_rows));
@@ -123,7 +124,7 @@ Status TensorStream::write_stacked(const PlannedTensor& tensor, const SafeTensor
   const auto first_row = static_cast<size_t>(part.first_row), all_rows = static_cast<size_t>(part.n_rows);
   const uint64_t expert_bytes = source.size_bytes / static_cast<uint64_t>(part.n_experts);
   if (expert_bytes > SIZE_MAX / 2) {
-    return Error{ErrorCode::kOutOfMemory, "tensor " + quote(source.name) + " is too large here"};
+    return Error{ErrorCode::kOutOfMemory, concat("tensor ", quoted(source.name), " is too large here")};
   }
   for (int64_t expert = 0; expert < part.n_experts; ++expert) {
     const uint64_t begin = static_cast<uint64_t>(expert) * expert_bytes;

@@ -3,6 +3,7 @@
 
 #include "hearth/cpu.h"
 #include "kernels/dispatch.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/no_memory.h"
 
@@ -11,10 +12,10 @@ namespace {
 
 Result<int> choose(std::string_view name) {
   const int row = kernels::find_isa(name);
-  if (row < 0) return Error{ErrorCode::kNotFound, "unknown instruction set '" + std::string(name) + "'"};
+  if (row < 0) return Error{ErrorCode::kNotFound, concat("unknown instruction set '", name, "'")};
   if (kernels::isa_table(row) == nullptr) {
     return Error{ErrorCode::kUnsupported,
-                 "this machine cannot run '" + std::string(name) + "' (needs " + kernels::isa_row(row).needs + ")"};
+                 concat("this machine cannot run '", name, "' (needs ", kernels::isa_row(row).needs, ")")};
   }
   return row;
 }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/cpu/self_test.h"
 
 namespace hearth::kernels {
@@ -84,7 +85,7 @@ void check_attention_kernels(std::vector<KernelCheck>& checks, const KernelTable
         const double error = ran ? error_of(actual, expected) : NAN;
         worst = error > worst || std::isnan(error) ? error : worst;
       }
-      const std::string name = std::string(whole_run ? "attend_run" : "attend_page") + " " + kv_type_info(type).name;
+      const std::string name = concat(whole_run ? "attend_run" : "attend_page", " ", kv_type_info(type).name);
       report_check(checks, isa, name.c_str(), worst,
                    whole_run                           ? 1e-6
                    : kv_type_info(type).block_size > 1 ? 1e-8

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/cpu/self_test.h"
 
 namespace hearth::kernels {
@@ -126,7 +127,7 @@ void check_matmul_kernels(std::vector<KernelCheck>& checks, const KernelTable& i
     for (const Form& form : kForms) {
       const double error =
           difference(tile, x, product(isa, type, tile, x, form), product(reference, type, tile, x, form), form.n_cols);
-      report_check(checks, isa, (std::string(form.name) + kTypeNames[type]).c_str(), error, 2e-5);
+      report_check(checks, isa, (concat(form.name, kTypeNames[type])).c_str(), error, 2e-5);
     }
   }
 }

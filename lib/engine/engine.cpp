@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/signals.h"
 #include "lib/engine/scheduler.h"
@@ -30,7 +31,7 @@ Error invalid(std::string message) {
 }
 
 Status check(const EngineOptions& options) {
-  if (options.max_queue < 1) return invalid("max_queue = " + std::to_string(options.max_queue) + " is below 1");
+  if (options.max_queue < 1) return invalid(concat("max_queue = ", options.max_queue, " is below 1"));
   if (!(options.prompt_share >= 1)) return invalid("prompt_share is below 1");
   if (options.session.hidden_only) return invalid("an engine needs logits: hidden_only must be false");
   return {};
@@ -106,7 +107,7 @@ Engine::Impl::~Impl() {
 Status Engine::Impl::start() {
   const BlockedSignals blocked;
   const int failure = pthread_create(&thread, nullptr, thread_main, this);
-  if (failure != 0) return Error{ErrorCode::kIo, "cannot start the engine's thread: error " + std::to_string(failure)};
+  if (failure != 0) return Error{ErrorCode::kIo, concat("cannot start the engine's thread: error ", failure)};
   started = true;
   return {};
 }
@@ -171,11 +172,10 @@ void Engine::Impl::step() {
 Status Engine::Impl::check_request(const EngineRequest& request) const {
   if (!scheduler) {
     return Error{ErrorCode::kUnsupported,
-                 "architecture " + model.info().architecture + " is an encoder and generates no text"};
+                 concat("architecture ", model.info().architecture, " is an encoder and generates no text")};
   }
   if (request.n < 1 || request.n > options.session.n_seqs) {
-    return invalid("n = " + std::to_string(request.n) + " is outside 1.." + std::to_string(options.session.n_seqs) +
-                   " (n_seqs)");
+    return invalid(concat("n = ", request.n, " is outside 1..", options.session.n_seqs, " (n_seqs)"));
   }
   for (size_t i = 0; request.adapters && i < request.adapters->size(); ++i) {
     if ((*request.adapters)[i].adapter.info().invocation_tokens.empty()) continue;
@@ -183,9 +183,8 @@ Status Engine::Impl::check_request(const EngineRequest& request) const {
   }
   if (request.n > 1 && request.generate.own_sampler != nullptr) return invalid("own_sampler serves one answer alone");
   if (request.prompt.size() > static_cast<size_t>(options.session.n_ctx)) {
-    return Error{ErrorCode::kContextFull, "the prompt has " + std::to_string(request.prompt.size()) +
-                                              " tokens, but the context holds " +
-                                              std::to_string(options.session.n_ctx)};
+    return Error{ErrorCode::kContextFull, concat("the prompt has ", request.prompt.size(),
+                                                 " tokens, but the context holds ", options.session.n_ctx)};
   }
   return {};
 }
@@ -230,8 +229,8 @@ Result<Engine> Engine::create(const Model& model, const EngineOptions& options) 
       if (!speculator) return speculator.error();
       impl->scheduler = std::make_unique<Scheduler>(std::move(*made), std::move(*speculator), impl->options);
     } else if (!options.embedder) {
-      return Error{ErrorCode::kUnsupported, "architecture " + model.info().architecture +
-                                                " is an encoder: an engine over it needs EngineOptions::embedder"};
+      return Error{ErrorCode::kUnsupported, concat("architecture ", model.info().architecture,
+                                                   " is an encoder: an engine over it needs EngineOptions::embedder")};
     }
     if (options.embedder) {
       Result<Embedder> made = Embedder::create(model, *options.embedder);
@@ -255,7 +254,7 @@ Result<Ticket> Engine::submit(EngineRequest asked) {
     const std::lock_guard lock(impl_->mutex);
     const auto n_waiting = static_cast<int32_t>(impl_->incoming.size()) + impl_->stats.waiting;
     if (n_waiting >= impl_->options.max_queue) {
-      return Error{ErrorCode::kLimit, std::to_string(n_waiting) + " requests wait already (max_queue)"};
+      return Error{ErrorCode::kLimit, concat(n_waiting, " requests wait already (max_queue)")};
     }
     ticket->id = (*request)->id = ++impl_->last_id;
     impl_->incoming.push_back(std::move(*request));

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/gguf/file_impl.h"
@@ -37,21 +38,21 @@ std::optional<uint64_t> GgufFile::checksum(size_t i) const {
 Status GgufFile::check_tensor(size_t i) const {
   return guard([&]() -> Status {
     if (i >= impl_->tensors.size()) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "tensor " + std::to_string(i) + " of " + std::to_string(impl_->tensors.size()) + " does not exist"};
+      return Error{ErrorCode::kInvalidArgument, concat("tensor ", i, " of ", impl_->tensors.size(), " does not exist")};
     }
     const GgufTensor& tensor = impl_->tensors[i];
     const std::optional<uint64_t> noted = checksum(i);
-    if (!noted) return Error{ErrorCode::kNotFound, "tensor " + quote(tensor.name) + " has no checksum"};
+    if (!noted) return Error{ErrorCode::kNotFound, concat("tensor ", quoted(tensor.name), " has no checksum")};
     if (tensor.data == nullptr) {
-      return Error{ErrorCode::kInvalidArgument, "tensor " + quote(tensor.name) + ": the file was opened without data"};
+      return Error{ErrorCode::kInvalidArgument,
+                   concat("tensor ", quoted(tensor.name), ": the file was opened without data")};
     }
     if (xxh64({tensor.data, static_cast<size_t>(tensor.size_bytes)}) == *noted) return {};
     const std::string& path = impl_->shard_paths[tensor.shard];
-    return Error{ErrorCode::kFormat, (path.empty() ? "memory" : path) + ": tensor " + quote(tensor.name) +
-                                         " is damaged: its " + std::to_string(tensor.size_bytes) + " bytes at offset " +
-                                         std::to_string(tensor.file_offset) + " do not have the checksum in key " +
-                                         quote(kChecksumKey)};
+    return Error{ErrorCode::kFormat,
+                 concat((path.empty() ? "memory" : path), ": tensor ", quoted(tensor.name), " is damaged: its ",
+                        tensor.size_bytes, " bytes at offset ", tensor.file_offset, " do not have the checksum in key ",
+                        quoted(kChecksumKey))};
   });
 }
 

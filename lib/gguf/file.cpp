@@ -1,6 +1,7 @@
 // Look-ups in an opened GgufFile. Opening is in open.cpp, parsing in parser.cpp.
 #include "hearth/gguf.h"
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/gguf/file_impl.h"
@@ -12,10 +13,10 @@ namespace {
 template <typename T>
 Result<T> get(const GgufFile& file, std::string_view key, Result<T> (GgufValue::*convert)() const) {
   const GgufValue* value = file.find(key);
-  if (value == nullptr) return Error{ErrorCode::kNotFound, "key " + quote(key) + " is missing"};
+  if (value == nullptr) return Error{ErrorCode::kNotFound, concat("key ", quoted(key), " is missing")};
   Result<T> converted = (value->*convert)();
   if (converted) return converted;
-  return Error{converted.error().code, "key " + quote(key) + " " + converted.error().message};
+  return Error{converted.error().code, concat("key ", quoted(key), " ", converted.error().message)};
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/gguf/checksums.h"
@@ -22,7 +23,7 @@ Result<int64_t> split_key(const GgufShard& shard, std::string_view key, int64_t 
   if (entry == nullptr) return when_absent;
   Result<int64_t> value = entry->value.as_int();
   if (value) return value;
-  return Error{value.error().code, path + ": key " + quote(key) + " " + value.error().message};
+  return Error{value.error().code, concat(path, ": key ", quoted(key), " ", value.error().message)};
 }
 
 /// How messages call a file: its path, or "memory".
@@ -46,8 +47,8 @@ class Opener {
   Result<GgufFile> from_memory(FileBytes bytes) {
     if (Status s = add_first(std::move(bytes), ""); !s) return s.error();
     if (n_shards_ != 1) {
-      return Error{ErrorCode::kUnsupported, "memory: key 'split.count' is " + std::to_string(n_shards_) +
-                                                ": split files cannot be opened from memory"};
+      return Error{ErrorCode::kUnsupported,
+                   concat("memory: key 'split.count' is ", n_shards_, ": split files cannot be opened from memory")};
     }
     return finish();
   }
@@ -71,7 +72,7 @@ class Opener {
     const Result<int64_t> count = split_key(*shard, "split.count", 1, label);
     if (!count) return count.error();
     if (*count < 0 || *count > static_cast<int64_t>(gguf_limits::kMaxShards)) {
-      return Error{ErrorCode::kFormat, label + ": key 'split.count' is " + std::to_string(*count)};
+      return Error{ErrorCode::kFormat, concat(label, ": key 'split.count' is ", *count)};
     }
     n_shards_ = *count < 1 ? 1 : static_cast<uint32_t>(*count);
     const Result<int64_t> total = split_key(*shard, "split.tensors.count", -1, label);
@@ -93,17 +94,16 @@ class Opener {
     const std::optional<ShardName> name = parse_shard_name(path);
     const uint32_t named = name ? name->count : 1;
     if (named != n_shards_) {
-      return Error{ErrorCode::kFormat, path + ": the name says " + std::to_string(named) +
-                                           " split files, key 'split.count' says " + std::to_string(n_shards_)};
+      return Error{ErrorCode::kFormat,
+                   concat(path, ": the name says ", named, " split files, key 'split.count' says ", n_shards_)};
     }
     for (uint32_t i = 1; i < n_shards_; ++i) {
       const std::string next = make_shard_name(name->prefix, i + 1, n_shards_);
       if (Status s = add_shard(next, i); !s) return s;
     }
     if (n_tensors_ >= 0 && static_cast<uint64_t>(n_tensors_) != impl_->tensors.size()) {
-      return Error{ErrorCode::kFormat, path + ": key 'split.tensors.count' is " + std::to_string(n_tensors_) +
-                                           ", but the files hold " + std::to_string(impl_->tensors.size()) +
-                                           " tensors"};
+      return Error{ErrorCode::kFormat, concat(path, ": key 'split.tensors.count' is ", n_tensors_,
+                                              ", but the files hold ", impl_->tensors.size(), " tensors")};
     }
     return {};
   }
@@ -117,8 +117,8 @@ class Opener {
     const Result<int64_t> count = split_key(*shard, "split.count", 1, path);
     if (!count) return count.error();
     if (*count != n_shards_) {
-      return Error{ErrorCode::kFormat, path + ": key 'split.count' is " + std::to_string(*count) +
-                                           ", in the first file " + std::to_string(n_shards_)};
+      return Error{ErrorCode::kFormat,
+                   concat(path, ": key 'split.count' is ", *count, ", in the first file ", n_shards_)};
     }
     if (!bytes->is_mapped()) impl_->is_mapped = false;
     note_checksums(shard->entries, shard->entries_by_key, shard->tensors);
@@ -139,12 +139,11 @@ class Opener {
     if (!number) return number.error();
     if (*number == index) return {};
     if (index == 0 && *number > 0 && *number < n_shards_) {
-      return Error{ErrorCode::kInvalidArgument, label + ": is file " + std::to_string(*number + 1) + " of " +
-                                                    std::to_string(n_shards_) + " split files; open the first"};
+      return Error{ErrorCode::kInvalidArgument,
+                   concat(label, ": is file ", *number + 1, " of ", n_shards_, " split files; open the first")};
     }
-    return Error{ErrorCode::kFormat, label + ": key 'split.no' is " +
-                                         (*number < 0 ? "missing" : std::to_string(*number)) + ", expected " +
-                                         std::to_string(index)};
+    return Error{ErrorCode::kFormat, concat(label, ": key 'split.no' is ",
+                                            (*number < 0 ? "missing" : std::to_string(*number)), ", expected ", index)};
   }
 
   Result<GgufShard> parse(const FileBytes& bytes, const std::string& label) const {
@@ -168,8 +167,9 @@ class Opener {
     impl_->tensors_by_name = index_by_name(impl_->tensors, &GgufTensor::name);
     const GgufTensor* twice = find_duplicate(impl_->tensors, impl_->tensors_by_name, &GgufTensor::name);
     if (twice != nullptr) {
-      return Error{ErrorCode::kFormat, label_of(impl_->shard_paths[twice->shard]) + ": tensor " + quote(twice->name) +
-                                           " occurs twice (data at offset " + std::to_string(twice->file_offset) + ")"};
+      return Error{ErrorCode::kFormat,
+                   concat(label_of(impl_->shard_paths[twice->shard]), ": tensor ", quoted(twice->name),
+                          " occurs twice (data at offset ", twice->file_offset, ")")};
     }
     return GgufParser::make_file(std::move(impl_));
   }

@@ -3,6 +3,7 @@
 
 #include <bit>
 
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/gguf/limits.h"
 #include "lib/gguf/name_index.h"
@@ -12,10 +13,6 @@ namespace {
 
 constexpr uint32_t kMagic = 0x46554747;         // "GGUF"
 constexpr uint32_t kMagicSwapped = 0x47475546;  // "FUGG"
-
-std::string decimal(uint64_t value) {
-  return std::to_string(value);
-}
 
 /// What people take for a model by mistake; empty for others.
 std::string what_it_may_be(std::string_view head) {
@@ -31,7 +28,7 @@ std::string what_it_may_be(std::string_view head) {
 }  // namespace
 
 Error GgufParser::fail(uint64_t offset, const std::string& what, ErrorCode code) const {
-  return Error{code, label_ + ": " + what + " (at offset " + decimal(offset) + ")"};
+  return Error{code, concat(label_, ": ", what, " (at offset ", offset, ")")};
 }
 
 Result<GgufShard> GgufParser::parse() {
@@ -48,11 +45,11 @@ Result<GgufShard> GgufParser::parse() {
 Status GgufParser::parse_header() {
   if (bytes_.empty()) return fail(0, "the file is empty");
   uint32_t magic = 0;
-  if (!cursor_.read(magic)) return fail(0, "not a GGUF file: only " + decimal(bytes_.size()) + " bytes");
+  if (!cursor_.read(magic)) return fail(0, concat("not a GGUF file: only ", bytes_.size(), " bytes"));
   if (magic == kMagicSwapped) return fail(0, "a big-endian GGUF file is not supported", ErrorCode::kUnsupported);
   if (magic != kMagic) {
     const std::string_view head(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
-    return fail(0, "not a GGUF file: it begins with " + quote(head.substr(0, 4)) + what_it_may_be(head));
+    return fail(0, concat("not a GGUF file: it begins with ", quoted(head.substr(0, 4)), what_it_may_be(head)));
   }
   uint32_t version = 0;
   if (!cursor_.read(version)) return fail(4, "the file ends before the version");
@@ -60,7 +57,7 @@ Status GgufParser::parse_header() {
     return fail(4, "a big-endian GGUF file is not supported", ErrorCode::kUnsupported);
   }
   if (version != 2 && version != 3) {
-    return fail(4, "GGUF version " + decimal(version) + " is not supported, only 2 and 3", ErrorCode::kUnsupported);
+    return fail(4, concat("GGUF version ", version, " is not supported, only 2 and 3"), ErrorCode::kUnsupported);
   }
   shard_.version = version;
   if (!cursor_.read(n_tensors_) || !cursor_.read(n_entries_)) {
@@ -68,16 +65,16 @@ Status GgufParser::parse_header() {
   }
   const uint64_t room = cursor_.remaining();
   if (n_tensors_ > room / gguf_limits::kMinTensorInfoBytes) {
-    return fail(8, "tensor count " + decimal(n_tensors_) + " is more than the file has room for");
+    return fail(8, concat("tensor count ", n_tensors_, " is more than the file has room for"));
   }
   if (n_entries_ > room / gguf_limits::kMinEntryBytes) {
-    return fail(16, "metadata count " + decimal(n_entries_) + " is more than the file has room for");
+    return fail(16, concat("metadata count ", n_entries_, " is more than the file has room for"));
   }
   if (n_tensors_ > gguf_limits::kMaxTensors) {
-    return fail(8, "tensor count " + decimal(n_tensors_) + " is beyond the limit", ErrorCode::kLimit);
+    return fail(8, concat("tensor count ", n_tensors_, " is beyond the limit"), ErrorCode::kLimit);
   }
   if (n_entries_ > gguf_limits::kMaxEntries) {
-    return fail(16, "metadata count " + decimal(n_entries_) + " is beyond the limit", ErrorCode::kLimit);
+    return fail(16, concat("metadata count ", n_entries_, " is beyond the limit"), ErrorCode::kLimit);
   }
   return {};
 }
@@ -86,11 +83,11 @@ Status GgufParser::read_name(const std::string& what, uint64_t max_bytes, std::s
   const uint64_t offset = cursor_.offset();
   uint64_t length = 0;
   if (!Cursor(cursor_).read(length)) return fail(offset, "the file ends before the " + what);
-  if (length == 0) return fail(offset, "the " + what + " is empty");
-  if (length > max_bytes) return fail(offset, "the " + what + " has " + decimal(length) + " bytes, beyond the limit");
-  if (!cursor_.read_string(name)) return fail(offset, "the " + what + " passes the end of the file");
+  if (length == 0) return fail(offset, concat("the ", what, " is empty"));
+  if (length > max_bytes) return fail(offset, concat("the ", what, " has ", length, " bytes, beyond the limit"));
+  if (!cursor_.read_string(name)) return fail(offset, concat("the ", what, " passes the end of the file"));
   if (name.find('\0') != std::string_view::npos) {
-    return fail(offset, "the " + what + " " + quote(name) + " contains a NUL character");
+    return fail(offset, concat("the ", what, " ", quoted(name), " contains a NUL character"));
   }
   return {};
 }
@@ -105,18 +102,20 @@ Status GgufParser::parse_entries() {
 
 Status GgufParser::parse_entry() {
   GgufEntry entry;
-  const std::string what = "key of metadata entry " + decimal(shard_.entries.size());
+  const std::string what = concat("key of metadata entry ", shard_.entries.size());
   if (Status s = read_name(what, gguf_limits::kMaxKeyBytes, entry.key); !s) return s;
   const uint64_t type_offset = cursor_.offset();
   uint32_t type = 0;
-  if (!cursor_.read(type)) return fail(type_offset, "key " + quote(entry.key) + ": the file ends before its type");
+  if (!cursor_.read(type)) {
+    return fail(type_offset, concat("key ", quoted(entry.key), ": the file ends before its type"));
+  }
   if (!is_gguf_type(type)) {
-    return fail(type_offset, "key " + quote(entry.key) + ": unknown value type " + decimal(type));
+    return fail(type_offset, concat("key ", quoted(entry.key), ": unknown value type ", type));
   }
   WalkProblem problem;
   if (!read_value(cursor_, static_cast<GgufType>(type), 0, entry.value, problem)) {
-    const std::string where = "key " + quote(entry.key) + ": ";
-    return fail(problem.offset, where + problem.what + " (" + decimal(problem.number) + ")", problem.code);
+    const std::string where = concat("key ", quoted(entry.key), ": ");
+    return fail(problem.offset, concat(where, problem.what, " (", problem.number, ")"), problem.code);
   }
   shard_.entries.push_back(entry);
   return {};
@@ -146,7 +145,7 @@ Status GgufParser::index_entries() {
   const GgufEntry* twice = find_duplicate(shard_.entries, shard_.entries_by_key, &GgufEntry::key);
   if (twice == nullptr) return {};
   const auto offset = reinterpret_cast<const std::byte*>(twice->key.data()) - bytes_.data();
-  return fail(static_cast<uint64_t>(offset), "key " + quote(twice->key) + " occurs twice");
+  return fail(static_cast<uint64_t>(offset), concat("key ", quoted(twice->key), " occurs twice"));
 }
 
 Status GgufParser::find_alignment() {
@@ -156,14 +155,13 @@ Status GgufParser::find_alignment() {
   if (entry == nullptr) return {};
   const auto offset = static_cast<uint64_t>(entry->value.bytes().data() - bytes_.data());
   if (entry->value.type() != GgufType::kUint32) {
-    return fail(offset,
-                std::string("key 'general.alignment' is ") + gguf_type_name(entry->value.type()) + ", not uint32");
+    return fail(offset, concat("key 'general.alignment' is ", gguf_type_name(entry->value.type()), ", not uint32"));
   }
   shard_.alignment = load_unaligned<uint32_t>(entry->value.bytes().data());
   if (!std::has_single_bit(shard_.alignment) || shard_.alignment < gguf_limits::kMinAlignment ||
       shard_.alignment > gguf_limits::kMaxAlignment) {
     return fail(offset,
-                "key 'general.alignment': " + decimal(shard_.alignment) + " is not a power of two from 8 to 16777216");
+                concat("key 'general.alignment': ", shard_.alignment, " is not a power of two from 8 to 16777216"));
   }
   return {};
 }

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "hearth/gguf.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/gguf/cursor.h"
 #include "lib/gguf/parser.h"
@@ -60,7 +61,7 @@ bool fits_int64(GgufType type, const std::byte* from) {
 }
 
 Error too_large(const std::byte* from) {
-  return Error{ErrorCode::kFormat, "is " + std::to_string(load_unaligned<uint64_t>(from)) + ", beyond 63 bits"};
+  return Error{ErrorCode::kFormat, concat("is ", load_unaligned<uint64_t>(from), ", beyond 63 bits")};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "hearth/gguf.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/gguf/checksums.h"
@@ -40,10 +41,10 @@ std::string_view as_chars(std::span<const T> values) {
 }
 
 Status check_name(const char* what, std::string_view name, uint64_t max_bytes) {
-  if (name.empty()) return invalid(std::string("an empty ") + what);
-  if (name.size() > max_bytes) return invalid(std::string(what) + " " + quote(name) + " is longer than the limit");
+  if (name.empty()) return invalid(concat("an empty ", what));
+  if (name.size() > max_bytes) return invalid(concat(what, " ", quoted(name), " is longer than the limit"));
   if (name.find('\0') != std::string_view::npos) {
-    return invalid(std::string(what) + " " + quote(name) + " contains a NUL character");
+    return invalid(concat(what, " ", quoted(name), " contains a NUL character"));
   }
   return {};
 }
@@ -92,10 +93,10 @@ struct GgufWriter::Impl {
 };
 
 Status GgufWriter::Impl::check_key(std::string_view key) const {
-  if (state != State::kDeclaring) return invalid("key " + quote(key) + " is declared after tensor data");
+  if (state != State::kDeclaring) return invalid(concat("key ", quoted(key), " is declared after tensor data"));
   if (Status s = check_name("key", key, gguf_limits::kMaxKeyBytes); !s) return s;
   if (keys.size() >= gguf_limits::kMaxEntries) return Error{ErrorCode::kLimit, "too many keys at " + quote(key)};
-  if (keys.contains(std::string(key))) return invalid("key " + quote(key) + " is declared twice");
+  if (keys.contains(std::string(key))) return invalid(concat("key ", quoted(key), " is declared twice"));
   return {};
 }
 
@@ -106,7 +107,7 @@ Status GgufWriter::Impl::add_entry(std::string_view key, GgufType type, std::str
     std::string own;
     append_scalar(own, alignment);
     if (type != GgufType::kUint32 || head != own) {
-      return invalid("key 'general.alignment' differs from the writer's alignment " + std::to_string(alignment));
+      return invalid(concat("key 'general.alignment' differs from the writer's alignment ", alignment));
     }
   }
   if (Status s = check_key(key); !s) return s;
@@ -129,18 +130,22 @@ Status GgufWriter::Impl::add_array(std::string_view key, GgufType element_type, 
 }
 
 Status GgufWriter::Impl::add_tensor(std::string_view name, TensorType type, std::span<const int64_t> dims) {
-  if (state != State::kDeclaring) return invalid("tensor " + quote(name) + " is declared after tensor data");
+  if (state != State::kDeclaring) return invalid(concat("tensor ", quoted(name), " is declared after tensor data"));
   if (Status s = check_name("tensor", name, gguf_limits::kMaxTensorNameBytes); !s) return s;
   if (dims.empty() || dims.size() > 4) {
-    return invalid("tensor " + quote(name) + " has " + std::to_string(dims.size()) + " dimensions, not 1 to 4");
+    return invalid(concat("tensor ", quoted(name), " has ", dims.size(), " dimensions, not 1 to 4"));
   }
-  if (std::find(dims.begin(), dims.end(), 0) != dims.end()) return invalid("tensor " + quote(name) + " is empty");
+  if (std::find(dims.begin(), dims.end(), 0) != dims.end()) {
+    return invalid(concat("tensor ", quoted(name), " is empty"));
+  }
   const Result<TensorSize> size = tensor_size(type, dims);
-  if (!size) return invalid("tensor " + quote(name) + ": " + size.error().message);
+  if (!size) return invalid(concat("tensor ", quoted(name), ": ", size.error().message));
   const uint64_t limit = std::numeric_limits<int64_t>::max() - uint64_t{alignment};
-  if (size->size_bytes > limit - data_bytes) return invalid("tensor " + quote(name) + ": the file's size overflows");
+  if (size->size_bytes > limit - data_bytes) {
+    return invalid(concat("tensor ", quoted(name), ": the file's size overflows"));
+  }
   if (tensors.size() >= gguf_limits::kMaxTensors) return Error{ErrorCode::kLimit, "too many tensors at " + quote(name)};
-  if (names.contains(std::string(name))) return invalid("tensor " + quote(name) + " is declared twice");
+  if (names.contains(std::string(name))) return invalid(concat("tensor ", quoted(name), " is declared twice"));
   note_tensor(name, type, dims, size->size_bytes);
   return {};
 }
@@ -198,7 +203,7 @@ Status GgufWriter::Impl::write_header() {
 }
 
 Status GgufWriter::Impl::pad() {
-  static constexpr std::array<std::byte, 4096> kZeros{};
+  static constexpr std::array<std::byte, 256> kZeros{};
   uint64_t missing = (alignment - file.offset() % alignment) % alignment;
   while (missing > 0) {
     const uint64_t n = std::min<uint64_t>(missing, kZeros.size());
@@ -215,7 +220,7 @@ Status GgufWriter::Impl::write_data(std::span<const std::byte> bytes) {
   }
   while (!bytes.empty()) {
     if (current == tensors.size()) {
-      return invalid(path + ": " + std::to_string(bytes.size()) + " bytes of data beyond the declared tensors");
+      return invalid(concat(path, ": ", bytes.size(), " bytes of data beyond the declared tensors"));
     }
     const uint64_t missing = tensors[current].size_bytes - written;
     const auto n = static_cast<size_t>(std::min<uint64_t>(missing, bytes.size()));
@@ -241,8 +246,8 @@ Status GgufWriter::Impl::finish() {
   if (Status s = write_data({}); !s) return s;
   if (Status s = file.write({}); !s) return s;  // repeats an earlier failure, which explains missing data
   if (current < tensors.size()) {
-    return invalid(path + ": tensor " + quote(tensors[current].name) + " lacks " +
-                   std::to_string(tensors[current].size_bytes - written) + " bytes of data");
+    return invalid(concat(path, ": tensor ", quoted(tensors[current].name), " lacks ",
+                          tensors[current].size_bytes - written, " bytes of data"));
   }
   if (!checksums.empty()) {
     if (Status s = file.overwrite(checksums_at, std::as_bytes(std::span(checksums))); !s) return s;
@@ -256,7 +261,7 @@ Result<GgufWriter> GgufWriter::create(const std::string& path, uint32_t alignmen
   return guard([&]() -> Result<GgufWriter> {
     if (!std::has_single_bit(alignment) || alignment < gguf_limits::kMinAlignment ||
         alignment > gguf_limits::kMaxAlignment) {
-      return invalid("alignment " + std::to_string(alignment) + " is not a power of two from 8 to 16777216");
+      return invalid(concat("alignment ", alignment, " is not a power of two from 8 to 16777216"));
     }
     Result<AtomicFile> file = AtomicFile::create(path);
     if (!file) return file.error();
@@ -335,7 +340,9 @@ Status GgufWriter::add_value(std::string_view key, const GgufValue& value) {
       case GgufType::kString: return add_string(key, stored);
       default: break;
     }
-    if (stored.size() != gguf_scalar_bytes(value.type())) return invalid("key " + quote(key) + ": an empty value");
+    if (stored.size() != gguf_scalar_bytes(value.type())) {
+      return invalid(concat("key ", quoted(key), ": an empty value"));
+    }
     return impl_->add_entry(key, value.type(), stored);
   });
 }
@@ -348,7 +355,7 @@ Status GgufWriter::add_checksums() {
     if (impl_->state != Impl::State::kDeclaring)
       return invalid(impl_->path + ": checksums are declared after tensor data");
     if (impl_->keys.contains(std::string(kChecksumKey))) {
-      return invalid("key " + quote(kChecksumKey) + " is declared twice");
+      return invalid(concat("key ", quoted(kChecksumKey), " is declared twice"));
     }
     impl_->with_checksums = true;
     return {};

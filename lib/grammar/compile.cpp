@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "lib/base/concat.h"
 #include "lib/grammar/program.h"
 #include "lib/grammar/utf8_ranges.h"
 
@@ -19,7 +20,7 @@ class Compiler {
       const NodeId end = add({.kind = NodeKind::kReturn});
       program_.rules.push_back({.name = name, .start = compile(body, end)});
       if (program_.nodes.size() > kMaxNodes) {
-        return Error{ErrorCode::kLimit, "grammar: rule " + name + ": the grammar is too large"};
+        return Error{ErrorCode::kLimit, concat("grammar: rule ", name, ": the grammar is too large")};
       }
     }
     return std::move(program_);

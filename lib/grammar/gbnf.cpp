@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/unicode/utf8.h"
 
 namespace hearth::grammar {
@@ -80,7 +81,7 @@ ExprId GbnfParser::fail(const std::string& what) {
       column = text_[i] == '\n' ? 1 : column + 1;
       line += text_[i] == '\n';
     }
-    problem_ = "line " + std::to_string(line) + ", column " + std::to_string(column) + ": " + what;
+    problem_ = concat("line ", line, ", column ", column, ": ", what);
   }
   pos_ = text_.size();
   return pool_.exprs.empty() ? pool_.empty() : 0;
@@ -116,7 +117,7 @@ uint32_t GbnfParser::rule_number(std::string_view name) {
 
 void GbnfParser::check_defined() {
   for (const auto& [name, body] : pool_.rules) {
-    if (body == kUndefined) problem_ = "rule " + name + " is not defined";
+    if (body == kUndefined) problem_ = concat("rule ", name, " is not defined");
     if (failed()) return;
   }
 }
@@ -241,14 +242,13 @@ ExprId GbnfParser::parse_token() {
     const Result<std::vector<Token>> ids = tokenizer_->encode(name, {.parse_special = true});
     if (ids && ids->size() == 1) id = (*ids)[0];
   }
-  if (id < 0 || id >= tokenizer_->n_vocab()) return fail(std::string(name) + " is not one token");
+  if (id < 0 || id >= tokenizer_->n_vocab()) return fail(concat(name, " is not one token"));
   pos_ = end + 1;
   return pool_.token(id, any_other);
 }
 
 ExprId GbnfParser::parse_group(int depth) {
-  if (depth >= kMaxParentheses)
-    return fail("more than " + std::to_string(kMaxParentheses) + " parentheses inside each other");
+  if (depth >= kMaxParentheses) return fail(concat("more than ", kMaxParentheses, " parentheses inside each other"));
   ++pos_;
   skip_space(true);
   const ExprId body = parse_choices(depth + 1);
@@ -272,7 +272,7 @@ bool GbnfParser::parse_repetition(std::optional<ExprId>& last, std::vector<ExprI
   if (c == '?') max = 1;
   if (c == '{' && !parse_bounds(min, max)) return false;
   if (++n_repetitions_ > kMaxParentheses) {
-    fail("more than " + std::to_string(kMaxParentheses) + " repetitions of one item");
+    fail(concat("more than ", kMaxParentheses, " repetitions of one item"));
     return false;
   }
   if (max == kUnbounded && last_empty_) {

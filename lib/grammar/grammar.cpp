@@ -1,6 +1,7 @@
 // Grammar: the ways to make one, and matching a text.
 #include "hearth/grammar.h"
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/grammar/automaton.h"
 #include "lib/grammar/gbnf.h"
@@ -19,9 +20,9 @@ std::string name_of(uint32_t byte) {
   if (byte == '\n') return "'\\n'";
   if (byte == '\t') return "'\\t'";
   if (byte == '\r') return "'\\r'";
-  if (byte >= 0x20 && byte < 0x7F) return std::string("'") + static_cast<char>(byte) + "'";
+  if (byte >= 0x20 && byte < 0x7F) return concat("'", static_cast<char>(byte), "'");
   constexpr char kHex[] = "0123456789ABCDEF";
-  return std::string("byte ") + kHex[byte >> 4] + kHex[byte & 15];
+  return concat("byte ", kHex[byte >> 4], kHex[byte & 15]);
 }
 
 /// Ranges of bytes in words.

@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/grammar/grammar_impl.h"
 #include "lib/grammar/mask.h"
@@ -62,7 +63,7 @@ Status GrammarMatcher::Impl::go(StateId next, const std::string& what) {
   if (next == kDead && automaton.too_large()) {
     return Error{ErrorCode::kLimit, "grammar: too ambiguous to be followed at " + what};
   }
-  if (next == kDead) return Error{ErrorCode::kInvalidArgument, "grammar: " + what + " may not follow"};
+  if (next == kDead) return Error{ErrorCode::kInvalidArgument, concat("grammar: ", what, " may not follow")};
   passed.push_back(next);
   if (automaton.bytes() <= kMaxBytes) return {};
   return undo_on_exception([&]() -> Status { return forget(), Status(); }, [&] { passed.pop_back(); });
@@ -125,7 +126,7 @@ Status GrammarMatcher::accept(Token id) {
       m.ended = true;
       return {};
     }
-    return m.go(next, "token " + std::to_string(id));
+    return m.go(next, concat("token ", id));
   });
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "lib/base/concat.h"
+
 namespace hearth::grammar {
 namespace {
 
@@ -128,8 +130,8 @@ Status Analysis::find_ranks() {
       break;
     }
   }
-  return Error{ErrorCode::kFormat,
-               "grammar: rule " + p_.rules[at].name + " is left-recursive: it calls itself before its first character"};
+  return Error{ErrorCode::kFormat, concat("grammar: rule ", p_.rules[at].name,
+                                          " is left-recursive: it calls itself before its first character")};
 }
 
 /// Nodes from which the end of their rule can be reached.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/grammar/regex.h"
 #include "lib/unicode/properties.h"
 #include "lib/unicode/utf8.h"
@@ -71,7 +72,7 @@ class RegexParser {
   Result<Regex> run() {
     out_.root = parse_choices(0);
     if (!failed() && pos_ < text_.size()) fail("a ) closes nothing");
-    if (failed()) return Error{code_, "pattern, offset " + std::to_string(problem_at_) + ": " + problem_};
+    if (failed()) return Error{code_, concat("pattern, offset ", problem_at_, ": ", problem_)};
     return std::move(out_);
   }
 
@@ -255,7 +256,7 @@ bool RegexParser::class_escape(CodeSet& set) {
         if (name.starts_with(key)) name.remove_prefix(key.size());
       }
       set = category(name);
-      if (set.empty()) fail("the property " + std::string(name) + " is not known", ErrorCode::kUnsupported);
+      if (set.empty()) fail(concat("the property ", name, " is not known"), ErrorCode::kUnsupported);
       if (!failed()) pos_ = end;
       break;
     }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <memory>
 
+#include "lib/base/concat.h"
 #include "lib/grammar/case_expander.h"
 #include "lib/grammar/formats.h"
 
@@ -234,7 +235,9 @@ bool CaseExpander::is_count(const Json& value) {
 void CaseExpander::take_format(Branch& b, const Json& value, bool negated) {
   if (!value.is_string()) return;
   const Format format = find_format(value.text);
-  if (format.kind == FormatKind::kRefused) return c_.refuse(value, "the format " + value.text + " is not supported");
+  if (format.kind == FormatKind::kRefused) {
+    return c_.refuse(value, concat("the format ", value.text, " is not supported"));
+  }
   if (format.kind == FormatKind::kUnknown) {
     b.impossible |= negated;
     return;

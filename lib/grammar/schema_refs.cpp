@@ -1,6 +1,7 @@
 // $ref: pointers into the document, anchors, and identifiers of schemas inside it. Nothing is fetched.
 #include <algorithm>
 
+#include "lib/base/concat.h"
 #include "lib/grammar/schema.h"
 
 namespace hearth::grammar {
@@ -35,7 +36,7 @@ std::string joined(const std::string& base, const std::string& ref) {
   }
   const size_t last = base.rfind('/');
   if (last == std::string::npos) return ref;
-  if (scheme != std::string::npos && last < scheme + 3) return base + "/" + ref;
+  if (scheme != std::string::npos && last < scheme + 3) return concat(base, "/", ref);
   return base.substr(0, last + 1) + ref;
 }
 
@@ -99,7 +100,7 @@ void SchemaCompiler::index_resources() {
     if (!own_id(*at).empty()) resources_.try_emplace(base_of(*at), at);
     for (const char* name : {"$anchor", "$dynamicAnchor"}) {
       if (const Json* anchor = at->find(name, Kind::kString))
-        resources_.try_emplace(base_of(*at) + "#" + anchor->text, at);
+        resources_.try_emplace(concat(base_of(*at), "#", anchor->text), at);
     }
     for (const char* name : {"$id", "id"}) {
       const Json* id = at->find(name, Kind::kString);
@@ -151,10 +152,10 @@ const Json* SchemaCompiler::resolve(const Json& ref) {
       if (!resource) resource = find_resource(uri);
       if (resource) target = walk_pointer(*resource, fragment);
     } else {
-      target = find_resource(base + "#" + fragment);
+      target = find_resource(concat(base, "#", fragment));
     }
   }
-  if (!target) refuse(ref, "\"" + ref.text + "\" is not in this document", ErrorCode::kNotFound);
+  if (!target) refuse(ref, concat("\"", ref.text, "\" is not in this document"), ErrorCode::kNotFound);
   return target;
 }
 

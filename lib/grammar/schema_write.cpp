@@ -1,6 +1,7 @@
 // From goals to expressions: rules for goals, values of enums, numbers, arrays.
 #include <algorithm>
 
+#include "lib/base/concat.h"
 #include "lib/grammar/schema.h"
 
 namespace hearth::grammar {
@@ -37,7 +38,7 @@ SchemaCompiler::SchemaCompiler(const JsonTree& tree, ExprPool& pool, const JsonO
       draft_(draft_of(tree.root())) {}
 
 void SchemaCompiler::refuse(const Json& at, const std::string& why, ErrorCode code) {
-  if (!error_) error_ = Error{code, "schema, " + path_of(at) + ": " + why};
+  if (!error_) error_ = Error{code, concat("schema, ", path_of(at), ": ", why)};
 }
 
 /// Counts steps, so that a hostile schema ends in an error.

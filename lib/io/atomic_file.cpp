@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "lib/base/concat.h"
 #include "lib/io/os_error.h"
 #include "lib/io/system.h"
 
@@ -24,7 +25,7 @@ std::string folder_of(const std::string& path) {
 /// A name that no other writer in this process or another uses at this time.
 std::string temporary_name(const std::string& target) {
   static std::atomic<uint32_t> counter{0};
-  return target + ".tmp-" + std::to_string(sys::process_id()) + "-" + std::to_string(counter.fetch_add(1));
+  return concat(target, ".tmp-", sys::process_id(), "-", counter.fetch_add(1));
 }
 
 }  // namespace

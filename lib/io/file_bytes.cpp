@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "lib/base/concat.h"
 #include "lib/io/os_error.h"
 #include "lib/io/system.h"
 
@@ -37,7 +38,7 @@ std::byte* allocate(size_t size) {
 }
 
 Error no_memory(const std::string& path, size_t size) {
-  return Error{ErrorCode::kOutOfMemory, path + ": no memory for the file's " + std::to_string(size) + " bytes"};
+  return Error{ErrorCode::kOutOfMemory, concat(path, ": no memory for the file's ", size, " bytes")};
 }
 
 }  // namespace
@@ -110,9 +111,9 @@ Result<FileBytes> FileBytes::read_all(int fd, const std::string& path, size_t si
   size_t done = 0;
   while (done < size) {
     const int64_t got = sys::read(fd, memory + done, size - done);
-    if (got < 0) return os_error(path, "cannot read at offset " + std::to_string(done), errno);
+    if (got < 0) return os_error(path, concat("cannot read at offset ", done), errno);
     if (got == 0) {
-      return Error{ErrorCode::kIo, path + ": shrank to " + std::to_string(done) + " bytes while it was read"};
+      return Error{ErrorCode::kIo, concat(path, ": shrank to ", done, " bytes while it was read")};
     }
     done += static_cast<size_t>(got);
   }

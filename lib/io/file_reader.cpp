@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "lib/base/concat.h"
 #include "lib/io/os_error.h"
 #include "lib/io/system.h"
 
@@ -29,9 +30,9 @@ Result<FileReader> FileReader::open(const std::string& path) {
 Status FileReader::read_at(uint64_t offset, std::span<std::byte> bytes) const {
   while (!bytes.empty()) {
     const int64_t got = sys::read_at(fd_, bytes.data(), bytes.size(), offset);
-    if (got < 0) return os_error(path_, "cannot read at offset " + std::to_string(offset), errno);
+    if (got < 0) return os_error(path_, concat("cannot read at offset ", offset), errno);
     if (got == 0) {
-      return Error{ErrorCode::kIo, path_ + ": shrank to " + std::to_string(offset) + " bytes while it was read"};
+      return Error{ErrorCode::kIo, concat(path_, ": shrank to ", offset, " bytes while it was read")};
     }
     bytes = bytes.subspan(static_cast<size_t>(got));
     offset += static_cast<uint64_t>(got);

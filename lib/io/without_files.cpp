@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "lib/base/concat.h"
 #include "lib/io/atomic_file.h"
 #include "lib/io/file_bytes.h"
 #include "lib/io/file_reader.h"
@@ -32,7 +33,7 @@ Result<FileBytes> FileBytes::copy_of(std::span<const std::byte> bytes) {
   const size_t n = bytes.empty() ? 1 : bytes.size();
   auto* copy = static_cast<std::byte*>(::operator new(n, kHeapAlignment, std::nothrow));
   if (copy == nullptr) {
-    return Error{ErrorCode::kOutOfMemory, "cannot allocate " + std::to_string(n) + " bytes for a copy"};
+    return Error{ErrorCode::kOutOfMemory, concat("cannot allocate ", n, " bytes for a copy")};
   }
   if (!bytes.empty()) std::memcpy(copy, bytes.data(), bytes.size());
   return FileBytes(Kind::kHeap, copy, bytes.size());

@@ -1,6 +1,7 @@
 // object.name, object[key] and slices, as Jinja's sandbox resolves them.
 #include <algorithm>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/interpreter.h"
 #include "lib/unicode/characters.h"
 
@@ -106,7 +107,7 @@ Value python_attribute(Interpreter& in, const Value& object, const Value& name_v
   if (refused) {
     found = true;
     return in.undefined_hint(
-        "access to attribute '" + std::string(name) + "' of '" + in.type_name(object) + "' object is unsafe.", true);
+        concat("access to attribute '", name, "' of '", in.type_name(object), "' object is unsafe."), true);
   }
   found = method != nullptr;
   return method ? Value(new Method(in.heap(), object, *method)) : Value();
@@ -180,7 +181,7 @@ int64_t Interpreter::length(const Value& value, bool quiet) {
     case Kind::kLoop: return value.as<Loop>().length(*this);
     case Kind::kUndefined: return 0;
     default:
-      if (!quiet) fail_type(std::string("object of type '") + type_name(value) + "' has no len()");
+      if (!quiet) fail_type(concat("object of type '", type_name(value), "' has no len()"));
       return -1;
   }
 }
@@ -211,7 +212,7 @@ Value Interpreter::slice(const Value& object, const Value& start_value, const Va
   if (object.is_undefined()) return fail_undefined(object);
   const bool is_text = object.is_string();
   if (!is_text && !object.is(Kind::kList) && !object.is(Kind::kTuple) && !object.is(Kind::kRange)) {
-    return fail_type(std::string("'") + type_name(object) + "' object is not subscriptable");
+    return fail_type(concat("'", type_name(object), "' object is not subscriptable"));
   }
   for (const Value* part : {&start_value, &stop_value, &step_value}) {
     if (!part->is_none() && !part->is_integral()) {

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "lib/base/concat.h"
 #include "lib/base/stack.h"
 #include "lib/jinja/json_values.h"
 #include "lib/jinja/number_format.h"
@@ -47,8 +48,8 @@ class Writer {
         "NoneType", "bool",        "int",       "float",     "missing", "Undefined",         "int",      "str",
         "list",     "tuple",       "dict",      "dict_view", "range",   "Namespace",         "function", "method",
         "Macro",    "LoopContext", "generator", "Cycler",    "Joiner",  "TemplateReference", "frame"};
-    return fail(std::string("TypeError: Object of type ") + kNames[static_cast<size_t>(value.kind())] +
-                " is not JSON serializable");
+    return fail(
+        concat("TypeError: Object of type ", kNames[static_cast<size_t>(value.kind())], " is not JSON serializable"));
   }
 
   void mark(std::string_view text) { out_.append(text, false); }
@@ -147,7 +148,7 @@ class Writer {
       if (entries[i]->key.is_string()) {
         write_string(entries[i]->key.as<String>().text);
       } else if (scalar(entries[i]->key, key)) {
-        mark("\"" + key + "\"");
+        mark(concat("\"", key, "\""));
       } else {
         return fail("TypeError: keys must be str, int, float, bool or None");
       }

@@ -1,4 +1,5 @@
 // Expressions, calls and macros.
+#include "lib/base/concat.h"
 #include "lib/jinja/interpreter.h"
 
 namespace hearth::jinja {
@@ -54,7 +55,7 @@ Value Interpreter::eval_inner(const Expr* expr) {
       const Value input = eval(expr->items[0]);
       CallArgs args;
       if (failed_ || !eval_arguments(expr->arguments, args)) return Value();
-      if (expr->callee == UINT32_MAX) return fail("No test named '" + expr->name + "' found.");
+      if (expr->callee == UINT32_MAX) return fail(concat("No test named '", expr->name, "' found."));
       return Value(test(expr->callee, input, args));
     }
     case ExprKind::kCondition:
@@ -94,7 +95,7 @@ Value Interpreter::eval_dict(const Expr* expr) {
     Value key = eval(expr->items[i]);
     Value value = eval(expr->items[i + 1]);
     if (failed_) return Value();
-    if (!is_hashable(key)) return fail_type(std::string("unhashable type: '") + type_name(key) + "'");
+    if (!is_hashable(key)) return fail_type(concat("unhashable type: '", type_name(key), "'"));
     step(key_cost(key));
     out.as<Dict>().set(std::move(key), std::move(value));
   }
@@ -171,7 +172,7 @@ bool Interpreter::spread(const Arguments& arguments, CallArgs& out) {
     }
     const std::string name(entry.key.as<String>().bytes());
     for (const auto& named : out.named) {
-      if (step() && named.first == name) fail_type("got multiple values for keyword argument '" + name + "'");
+      if (step() && named.first == name) fail_type(concat("got multiple values for keyword argument '", name, "'"));
     }
     if (failed_) return false;
     out.named.emplace_back(name, entry.value);
@@ -204,7 +205,7 @@ Value Interpreter::eval_filter(const Expr* expr, const Value* body) {
   }
   CallArgs args;
   if (failed_ || !eval_arguments(expr->arguments, args)) return Value();
-  if (expr->callee == UINT32_MAX) return fail("No filter named '" + expr->name + "' found.");
+  if (expr->callee == UINT32_MAX) return fail(concat("No filter named '", expr->name, "' found."));
   return filter(expr->callee, input, args);
 }
 
@@ -239,7 +240,7 @@ Value Interpreter::call(const Value& callable, const CallArgs& args) {
       return string("");
     }
     case Kind::kUndefined: return fail_undefined(callable);
-    default: return fail_type(std::string("'") + type_name(callable) + "' object is not callable");
+    default: return fail_type(concat("'", type_name(callable), "' object is not callable"));
   }
 }
 
@@ -258,7 +259,7 @@ bool Interpreter::is_callable(const Value& value) {
 bool Interpreter::bind_macro(const Macro& macro, const CallArgs& args, std::vector<Value>& slots) {
   const Stmt& stmt = macro.stmt;
   const size_t n = stmt.parameters.size();
-  const std::string name = macro.is_anonymous() ? "None" : "'" + stmt.text + "'";
+  const std::string name = macro.is_anonymous() ? "None" : concat("'", stmt.text, "'");
   std::vector<bool> used(args.named.size(), false);
   const auto take = [&](std::string_view key) {
     for (size_t i = 0; i < args.named.size(); ++i) {
@@ -288,9 +289,9 @@ bool Interpreter::bind_macro(const Macro& macro, const CallArgs& args, std::vect
       rest.as<Dict>().set(string(key, false), value);
       continue;
     }
-    fail_type("macro " + name +
-              (key == "caller" ? std::string(" was invoked with two values for the special caller argument.")
-                               : " takes no keyword argument '" + std::string(key) + "'"));
+    fail_type(concat("macro ", name,
+                     (key == "caller" ? std::string(" was invoked with two values for the special caller argument.")
+                                      : concat(" takes no keyword argument '", key, "'"))));
     return false;
   }
   if (stmt.uses_varargs) {
@@ -298,7 +299,7 @@ bool Interpreter::bind_macro(const Macro& macro, const CallArgs& args, std::vect
     for (size_t i = n; i < args.positional.size(); ++i) more.push_back(args.positional[i]);
     slots[stmt.varargs_index] = tuple(std::move(more));
   } else if (args.positional.size() > n) {
-    fail_type("macro " + name + " takes not more than " + std::to_string(n) + " argument(s)");
+    fail_type(concat("macro ", name, " takes not more than ", n, " argument(s)"));
     return false;
   }
   return true;
@@ -322,8 +323,9 @@ Value Interpreter::call_macro(const Macro& macro, const CallArgs& args) {
   for (size_t i = 0; i < n && !failed_; ++i) {
     Value& slot = slots[stmt.parameters[i]->slot.index];
     if (!slot.is_missing()) continue;
-    Value value = i >= first_default ? eval(stmt.defaults[i - first_default])
-                                     : undefined_hint("parameter '" + stmt.parameters[i]->name + "' was not provided");
+    Value value = i >= first_default
+                      ? eval(stmt.defaults[i - first_default])
+                      : undefined_hint(concat("parameter '", stmt.parameters[i]->name, "' was not provided"));
     slot = std::move(value);
   }
   if (!failed_) exec(stmt.body);
@@ -336,8 +338,7 @@ bool Interpreter::bind(const char* function, const CallArgs& args, std::initiali
                        size_t required, Bound& out) {
   for (Value& value : out.values) value = Value::missing();
   if (args.positional.size() > names.size()) {
-    fail_type(std::string(function) + "() takes at most " + std::to_string(names.size()) + " arguments (" +
-              std::to_string(args.positional.size()) + " given)");
+    fail_type(concat(function, "() takes at most ", names.size(), " arguments (", args.positional.size(), " given)"));
     return false;
   }
   for (size_t i = 0; i < args.positional.size(); ++i) out.values[i] = args.positional[i];
@@ -345,18 +346,18 @@ bool Interpreter::bind(const char* function, const CallArgs& args, std::initiali
     size_t at = 0;
     while (at < names.size() && name != names.begin()[at]) ++at;
     if (at == names.size()) {
-      fail_type(std::string(function) + "() got an unexpected keyword argument '" + name + "'");
+      fail_type(concat(function, "() got an unexpected keyword argument '", name, "'"));
       return false;
     }
     if (out.has(at)) {
-      fail_type(std::string(function) + "() got multiple values for argument '" + name + "'");
+      fail_type(concat(function, "() got multiple values for argument '", name, "'"));
       return false;
     }
     out.values[at] = value;
   }
   for (size_t i = 0; i < required; ++i) {
     if (!out.has(i)) {
-      fail_type(std::string(function) + "() missing a required argument: '" + names.begin()[i] + "'");
+      fail_type(concat(function, "() missing a required argument: '", names.begin()[i], "'"));
       return false;
     }
   }
@@ -369,7 +370,7 @@ int64_t Interpreter::to_index(const Value& value, const char* what) {
   if (value.is_undefined()) {
     fail_undefined(value);
   } else {
-    fail_type(std::string("'") + type_name(value) + "' object cannot be interpreted as an " + what);
+    fail_type(concat("'", type_name(value), "' object cannot be interpreted as an ", what));
   }
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/number_format.h"
 #include "lib/jinja/string_ops.h"
 #include "lib/unicode/characters.h"
@@ -32,7 +33,7 @@ NumberText integer_text(const Value& value, const FieldSpec& spec) {
   const char type = static_cast<char>(spec.type | 0x20);
   const uint32_t base = type == 'x' ? 16 : type == 'o' ? 8 : type == 'b' ? 2 : 10;
   out.digits = big.to_string(base);
-  if (spec.alternate && base != 10) out.prefix = std::string("0") + spec.type;
+  if (spec.alternate && base != 10) out.prefix = concat("0", spec.type);
   if (spec.type == 'X') {
     for (char& c : out.digits) c = static_cast<char>(c >= 'a' ? c - 32 : c);
   }

@@ -1,6 +1,7 @@
 // The table of filters, and how one is found and run.
 #include "lib/jinja/filters.h"
 
+#include "lib/base/concat.h"
 #include "lib/jinja/parser.h"
 
 namespace hearth::jinja {
@@ -84,7 +85,7 @@ Value Interpreter::filter(uint32_t index, const Value& input, const CallArgs& ar
 
 Value Interpreter::call_filter(std::string_view name, const Value& input, const CallArgs& args) {
   const uint32_t index = find_filter(name);
-  if (index == UINT32_MAX) return fail("No filter named '" + std::string(name) + "'.");
+  if (index == UINT32_MAX) return fail(concat("No filter named '", name, "'."));
   return filter(index, input, args);
 }
 

@@ -1,6 +1,7 @@
 // Filters whose results Python finds lazily: nothing happens, and nothing fails, before one iterates.
 #include <algorithm>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/filters.h"
 
 namespace hearth::jinja::filters {
@@ -54,7 +55,7 @@ struct Map final : Lazy {
         if (key == "default") {
           if (!value.is_none()) path.fallback = value;
         } else if (key != "attribute") {
-          in.fail("Unexpected keyword argument '" + key + "'");
+          in.fail(concat("Unexpected keyword argument '", key, "'"));
         }
       }
     } else if (args.positional.empty()) {
@@ -140,7 +141,7 @@ struct Unique final : Lazy {
       Value key = path.get(in, out);
       if (in.failed()) return false;
       if (!is_hashable(key)) {
-        in.fail_type(std::string("unhashable type: '") + in.type_name(key) + "'");
+        in.fail_type(concat("unhashable type: '", in.type_name(key), "'"));
         return false;
       }
       Dict& dict = seen.as<Dict>();

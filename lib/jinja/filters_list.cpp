@@ -1,6 +1,7 @@
 // Filters that take a sequence whole.
 #include <algorithm>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/filters.h"
 
 namespace hearth::jinja::filters {
@@ -91,7 +92,7 @@ Value last(Interpreter& in, const Value& input, const CallArgs& args) {
   if (!in.bind("last", args, {}, 0, bound)) return Value();
   if (input.is_undefined()) return in.undefined_hint("No last item, sequence was empty.");
   if (!in.is_iterable(input) || input.is(Kind::kIterator) || input.is(Kind::kLoop)) {
-    return in.fail_type(std::string("'") + in.type_name(input) + "' object is not reversible");
+    return in.fail_type(concat("'", in.type_name(input), "' object is not reversible"));
   }
   if (input.is_string() || input.is(Kind::kList) || input.is(Kind::kTuple) || input.is(Kind::kRange)) {
     if (in.length(input) == 0) return in.undefined_hint("No last item, sequence was empty.");
@@ -157,7 +158,7 @@ Value dictsort(Interpreter& in, const Value& input, const CallArgs& args) {
   }
   if (input.is_undefined()) return in.fail_undefined(input);
   if (!input.is(Kind::kDict)) {
-    return in.fail(std::string("AttributeError: '") + in.type_name(input) + "' object has no attribute 'items'");
+    return in.fail(concat("AttributeError: '", in.type_name(input), "' object has no attribute 'items'"));
   }
   const bool sensitive = bound.has(0) && in.truthy(bound[0]);
   std::vector<Value> items, keys;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/filters.h"
 #include "lib/unicode/characters.h"
 #include "lib/unicode/properties.h"
@@ -52,7 +53,7 @@ const String* must_be_text(Interpreter& in, const Value& value) {
   if (value.is_undefined()) {
     in.fail_undefined(value);
   } else {
-    in.fail_type(std::string("a str is required, not ") + in.type_name(value));
+    in.fail_type(concat("a str is required, not ", in.type_name(value)));
   }
   return nullptr;
 }
@@ -194,7 +195,7 @@ Value truncate(Interpreter& in, const Value& input, const CallArgs& args) {
   const String* end_text = must_be_text(in, end);
   if (in.failed() || !end_text) return Value();
   const int64_t end_length = in.length(end);
-  if (length < end_length) return in.fail("AssertionError: expected length >= " + std::to_string(end_length));
+  if (length < end_length) return in.fail(concat("AssertionError: expected length >= ", end_length));
   if (leeway < 0) return in.fail("AssertionError: expected leeway >= 0");
   if (n <= length || n - length <= leeway) return input;
   const String* text = must_be_text(in, input);

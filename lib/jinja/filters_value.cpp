@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/filters.h"
 #include "lib/jinja/json_values.h"
 #include "lib/jinja/number_format.h"
@@ -72,9 +73,8 @@ double round_digits(double value, int64_t digits) {
 Value absolute(Interpreter& in, const Value& input, const CallArgs&) {
   if (input.is(Kind::kFloat)) return Value(std::fabs(input.as_float()));
   if (!input.is_number()) {
-    return input.is_undefined()
-               ? in.fail_type("bad operand type for abs(): 'Undefined'")
-               : in.fail_type(std::string("bad operand type for abs(): '") + in.type_name(input) + "'");
+    return input.is_undefined() ? in.fail_type("bad operand type for abs(): 'Undefined'")
+                                : in.fail_type(concat("bad operand type for abs(): '", in.type_name(input), "'"));
   }
   const bool negative = input.is(Kind::kBigInt) ? input.as<BigNumber>().value.is_negative() : input.as_int() < 0;
   return in.negate(input, negative);
@@ -146,7 +146,7 @@ Value round(Interpreter& in, const Value& input, const CallArgs& args) {
   if (how != "common" && how != "ceil" && how != "floor") return in.fail("method must be common, ceil or floor");
   if (input.is_undefined()) return in.fail_undefined(input);
   if (!input.is_number()) {
-    return in.fail_type(std::string("type ") + in.type_name(input) + " doesn't define __round__ method");
+    return in.fail_type(concat("type ", in.type_name(input), " doesn't define __round__ method"));
   }
   const bool none = bound.has(0) && bound[0].is_none();
   const int64_t precision = bound.has(0) && !none ? in.to_index(bound[0]) : 0;
@@ -193,7 +193,7 @@ Value filesizeformat(Interpreter& in, const Value& input, const CallArgs& args) 
   const bool binary = bound.has(0) && in.truthy(bound[0]);
   const double base = binary ? 1024 : 1000;
   if (bytes == 1) return in.string("1 Byte");
-  if (bytes < base) return in.string(std::to_string(static_cast<int64_t>(std::max(bytes, -9e18))) + " Bytes");
+  if (bytes < base) return in.string(concat(static_cast<int64_t>(std::max(bytes, -9e18)), " Bytes"));
   if (std::isnan(bytes)) return in.fail_value("cannot convert float NaN to integer");
   static constexpr std::string_view kLetters = "kMGTPEZY";
   double unit = base;
@@ -201,7 +201,8 @@ Value filesizeformat(Interpreter& in, const Value& input, const CallArgs& args) 
     unit *= base;
     if (bytes < unit || i + 1 == kLetters.size()) {
       const char letter = binary && i == 0 ? 'K' : kLetters[i];
-      return in.string(float_digits(base * bytes / unit, 'f', 1, false, false) + " " + letter + (binary ? "iB" : "B"));
+      return in.string(
+          concat(float_digits(base * bytes / unit, 'f', 1, false, false), " ", letter, (binary ? "iB" : "B")));
     }
   }
   return Value();

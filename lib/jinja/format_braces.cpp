@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/field_format.h"
 #include "lib/jinja/number_format.h"
 #include "lib/unicode/characters.h"
@@ -88,7 +89,7 @@ class BraceFormatter {
       in_.print_repr(printed, value, conversion == 'a');
       value = in_.string(std::move(printed));
     } else if (conversion != '\0') {
-      return fail(std::string("ValueError: Unknown conversion specifier ") + conversion);
+      return fail(concat("ValueError: Unknown conversion specifier ", conversion));
     }
     return !in_.failed() && put(value, spec_text.bytes(), out);
   }
@@ -108,14 +109,13 @@ class BraceFormatter {
       manual_ = manual_ || number;
       if (!number) index = automatic_++;
       if (index >= args_.positional.size()) {
-        return fail("IndexError: Replacement index " + std::to_string(index) +
-                    " out of range for positional args tuple");
+        return fail(concat("IndexError: Replacement index ", index, " out of range for positional args tuple"));
       }
       value = args_.positional[index];
     } else {
       const auto found =
           std::find_if(args_.named.begin(), args_.named.end(), [&](const auto& entry) { return entry.first == first; });
-      if (found == args_.named.end()) return fail("KeyError: '" + std::string(first) + "'");
+      if (found == args_.named.end()) return fail(concat("KeyError: '", first, "'"));
       value = found->second;
     }
     while (pos < name.size() && !in_.failed()) {
@@ -191,8 +191,7 @@ class BraceFormatter {
     if (zero) spec.fill = "0";
     const bool text_like = value.is_string();
     if (!text_like && !value.is_number()) {
-      return fail(std::string("TypeError: unsupported format string passed to ") + in_.type_name(value) +
-                  ".__format__");
+      return fail(concat("TypeError: unsupported format string passed to ", in_.type_name(value), ".__format__"));
     }
     if (text_like) {
       if (spec.type != '\0' && spec.type != 's')
@@ -215,7 +214,7 @@ class BraceFormatter {
     if (as_float) {
       if (spec.type == 'n') spec.type = 'g';
       if (spec.type != '\0' && kFloatTypes.find(spec.type) == std::string_view::npos) {
-        return fail(std::string("ValueError: Unknown format code '") + spec.type + "' for object of type 'float'");
+        return fail(concat("ValueError: Unknown format code '", spec.type, "' for object of type 'float'"));
       }
       if (spec.precision > kMaxPrecision) return fail("ValueError: precision too large");
       const double number = value.is(Kind::kFloat)    ? value.as_float()
@@ -235,7 +234,7 @@ class BraceFormatter {
     }
     if (spec.type == 'n') spec.type = 'd';
     if (spec.type != '\0' && std::string_view("dxXob").find(spec.type) == std::string_view::npos) {
-      return fail(std::string("ValueError: Unknown format code '") + spec.type + "' for object of type 'int'");
+      return fail(concat("ValueError: Unknown format code '", spec.type, "' for object of type 'int'"));
     }
     if (spec.precision >= 0) return fail("ValueError: Precision not allowed in integer format specifier");
     if (value.is(Kind::kBigInt) && !in_.step(value.as<BigNumber>().value.bits() / 8)) return false;

@@ -1,6 +1,7 @@
 // printf-style formatting: the % operator of str.
 #include <cmath>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/field_format.h"
 #include "lib/jinja/number_format.h"
 #include "lib/unicode/characters.h"
@@ -66,7 +67,7 @@ class PercentFormatter {
     const std::string_view key = format_.substr(begin, pos_++ - begin);
     const Value* found = arguments_.as<Dict>().find(key);
     if (!found) {
-      in_.fail("KeyError: '" + std::string(key) + "'");
+      in_.fail(concat("KeyError: '", key, "'"));
       return false;
     }
     keyed_ = *found;
@@ -170,7 +171,7 @@ class PercentFormatter {
       case 'F':
       case 'g':
       case 'G': return argument(value) && real(value, spec);
-      default: in_.fail_value(std::string("unsupported format character '") + spec.type + "'"); return false;
+      default: in_.fail_value(concat("unsupported format character '", spec.type, "'")); return false;
     }
   }
 
@@ -201,7 +202,7 @@ class PercentFormatter {
     }
     if (value.is_undefined()) return in_.fail_undefined(value), false;
     if (!value.is_integral()) {
-      return fail_type(std::string("%") + spec.type + " format: a number is required, not " + in_.type_name(value));
+      return fail_type(concat("%", spec.type, " format: a number is required, not ", in_.type_name(value)));
     }
     if (value.is(Kind::kBigInt) && !in_.step(value.as<BigNumber>().value.bits() / 8)) return false;
     NumberText number = integer_text(value, spec);
@@ -214,7 +215,7 @@ class PercentFormatter {
 
   bool real(const Value& value, FieldSpec& spec) {
     if (value.is_undefined()) return in_.fail_undefined(value), false;
-    if (!value.is_number()) return fail_type(std::string("must be real number, not ") + in_.type_name(value));
+    if (!value.is_number()) return fail_type(concat("must be real number, not ", in_.type_name(value)));
     if (spec.precision > kMaxPrecision) return in_.fail_value("precision too large"), false;
     const double number = value.is(Kind::kFloat)    ? value.as_float()
                           : value.is(Kind::kBigInt) ? value.as<BigNumber>().value.to_double()

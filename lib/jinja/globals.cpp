@@ -1,6 +1,7 @@
 // Global functions of templates: Jinja's own, and those that Hugging Face's renderer adds.
 #include <algorithm>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/interpreter.h"
 
 namespace hearth::jinja {
@@ -9,7 +10,7 @@ namespace {
 Value range(Interpreter& in, const CallArgs& args) {
   if (!args.named.empty()) return in.fail_type("range() takes no keyword arguments");
   const size_t n = args.positional.size();
-  if (n == 0 || n > 3) return in.fail_type("range expected 1 to 3 arguments, got " + std::to_string(n));
+  if (n == 0 || n > 3) return in.fail_type(concat("range expected 1 to 3 arguments, got ", n));
   const int64_t start = n > 1 ? in.to_index(args.positional[0]) : 0;
   const int64_t stop = in.to_index(args.positional[n > 1 ? 1 : 0]);
   const int64_t step = n > 2 ? in.to_index(args.positional[2]) : 1;
@@ -46,7 +47,7 @@ Value make_dict(Interpreter& in, const CallArgs& args) {
       std::vector<Value> pair;
       if (!in.collect(pair_value, pair) || !in.step()) return Value();
       if (pair.size() != 2) return in.fail_value("dictionary update sequence element has a length other than 2");
-      if (!is_hashable(pair[0])) return in.fail_type(std::string("unhashable type: '") + in.type_name(pair[0]) + "'");
+      if (!is_hashable(pair[0])) return in.fail_type(concat("unhashable type: '", in.type_name(pair[0]), "'"));
       dict.set(pair[0], pair[1]);
     }
   }

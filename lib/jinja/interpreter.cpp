@@ -1,6 +1,7 @@
 // Errors, bounds, variables, and the run of statements.
 #include "lib/jinja/interpreter.h"
 
+#include "lib/base/concat.h"
 #include "lib/jinja/parser.h"
 
 namespace hearth::jinja {
@@ -37,7 +38,7 @@ void Interpreter::locate(uint32_t offset) {
   located_ = true;
   if (raised_) return;
   const Position at = position_of(tmpl_.source, offset);
-  error_.message = "line " + std::to_string(at.line) + ", column " + std::to_string(at.column) + ": " + error_.message;
+  error_.message = concat("line ", at.line, ", column ", at.column, ": ", error_.message);
 }
 
 Value Interpreter::fail_undefined(const Value& undefined) {
@@ -86,7 +87,7 @@ Value Interpreter::integer(BigInt value) {
 }
 
 Value Interpreter::undefined_name(std::string_view name) {
-  return undefined_hint("'" + std::string(name) + "' is undefined");
+  return undefined_hint(concat("'", name, "' is undefined"));
 }
 
 Value Interpreter::undefined_hint(std::string message, bool sandbox) {
@@ -95,13 +96,13 @@ Value Interpreter::undefined_hint(std::string message, bool sandbox) {
 }
 
 Value Interpreter::undefined_attribute(const Value& object, const Value& name) {
-  std::string type = object.is_none() ? "None" : std::string(type_name(object)) + " object";
+  std::string type = object.is_none() ? "None" : concat(type_name(object), " object");
   if (name.is_string()) {
-    return undefined_hint("'" + type + "' has no attribute '" + std::string(name.as<String>().bytes()) + "'");
+    return undefined_hint(concat("'", type, "' has no attribute '", name.as<String>().bytes(), "'"));
   }
   Text key;
   print_repr(key, name);
-  return undefined_hint(type + " has no element " + std::string(key.bytes()));
+  return undefined_hint(concat(type, " has no element ", key.bytes()));
 }
 
 uint64_t Interpreter::next_random() {  // xorshift64 (Marsaglia 2003); the same in every run
@@ -234,7 +235,7 @@ Interpreter::Flow Interpreter::exec(const Stmt& stmt) {
     case StmtKind::kWith: exec_with(stmt); break;
     case StmtKind::kBlock: {
       if (stmt.required) {
-        fail("Required block '" + stmt.text + "' not found");
+        fail(concat("Required block '", stmt.text, "' not found"));
       } else {
         output(run_block(stmt));
       }
@@ -243,7 +244,7 @@ Interpreter::Flow Interpreter::exec(const Stmt& stmt) {
     case StmtKind::kAutoescape: exec_autoescape(stmt); break;
     case StmtKind::kBreak: flow = Flow::kBreak; break;
     case StmtKind::kContinue: flow = Flow::kContinue; break;
-    case StmtKind::kLoader: fail_type("no loader for this environment specified ('" + stmt.text + "')"); break;
+    case StmtKind::kLoader: fail_type(concat("no loader for this environment specified ('", stmt.text, "')")); break;
   }
   if (failed_) locate(stmt.offset);
   return flow;

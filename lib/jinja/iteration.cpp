@@ -1,4 +1,5 @@
 // iter(), next() and list(): passes over lists, texts, dictionaries and ranges, and the variable `loop`.
+#include "lib/base/concat.h"
 #include "lib/jinja/interpreter.h"
 #include "lib/unicode/characters.h"
 
@@ -114,7 +115,7 @@ Value Interpreter::iterate(const Value& value) {
     case Kind::kIterator: return value;
     case Kind::kLoop: return Value(new LoopIterator(heap_, value));
     case Kind::kUndefined: return Value(new EmptyIterator(heap_));
-    default: return fail_type(std::string("'") + type_name(value) + "' object is not iterable");
+    default: return fail_type(concat("'", type_name(value), "' object is not iterable"));
   }
 }
 

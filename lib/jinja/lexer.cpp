@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/number_format.h"
 #include "lib/unicode/characters.h"
 #include "lib/unicode/properties.h"
@@ -293,7 +294,7 @@ class Lexer {
   bool lex_string(char quote) {
     size_t end = pos_ + 1;
     while (end < source_.size() && source_[end] != quote) end += source_[end] == '\\' ? 2 : 1;
-    if (end >= source_.size()) return fail(std::string("unexpected char '") + quote + "'", pos_);
+    if (end >= source_.size()) return fail(concat("unexpected char '", quote, "'"), pos_);
     std::string value;
     if (!unescape(source_.substr(pos_ + 1, end - pos_ - 1), value)) return false;
     add(TokenType::kString, value, pos_);
@@ -386,15 +387,14 @@ class Lexer {
     }
     if (op.empty() && kShort.find(source_[pos_]) != std::string_view::npos) op = source_.substr(pos_, 1);
     if (op.empty()) {
-      return fail("unexpected char '" + std::string(source_.substr(pos_, unicode::decode(source_, pos_).size)) + "'",
-                  pos_);
+      return fail(concat("unexpected char '", source_.substr(pos_, unicode::decode(source_, pos_).size), "'"), pos_);
     }
     const char c = op.size() == 1 ? op[0] : '\0';
     if (c == '(' || c == '[' || c == '{') brackets_ += c == '(' ? ')' : c == '[' ? ']' : '}';
     if (c == ')' || c == ']' || c == '}') {
-      if (brackets_.empty()) return fail(std::string("unexpected '") + c + "'", pos_);
+      if (brackets_.empty()) return fail(concat("unexpected '", c, "'"), pos_);
       if (brackets_.back() != c) {
-        return fail(std::string("unexpected '") + c + "', expected '" + brackets_.back() + "'", pos_);
+        return fail(concat("unexpected '", c, "', expected '", brackets_.back(), "'"), pos_);
       }
       brackets_.pop_back();
     }

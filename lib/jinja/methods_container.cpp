@@ -3,6 +3,7 @@
 #include <cmath>
 #include <span>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/interpreter.h"
 
 namespace hearth::jinja {
@@ -112,7 +113,7 @@ Value dict_view(Interpreter& in, const Value& self, const CallArgs& args) {
 
 bool hashable(Interpreter& in, const Value& key) {
   if (is_hashable(key)) return true;
-  in.fail_type(std::string("unhashable type: '") + in.type_name(key) + "'");
+  in.fail_type(concat("unhashable type: '", in.type_name(key), "'"));
   return false;
 }
 

@@ -1,6 +1,7 @@
 // Methods of str.
 #include <algorithm>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/interpreter.h"
 #include "lib/jinja/string_ops.h"
 #include "lib/jinja/text_search.h"
@@ -28,7 +29,7 @@ const String* text_argument(Interpreter& in, const Value& value) {
   if (value.is_undefined()) {
     in.fail_undefined(value);
   } else {
-    in.fail_type(std::string("a str is required, not ") + in.type_name(value));
+    in.fail_type(concat("a str is required, not ", in.type_name(value)));
   }
   return nullptr;
 }

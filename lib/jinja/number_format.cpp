@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "lib/base/concat.h"
 #include "lib/base/parse_double.h"
 
 namespace hearth::jinja {
@@ -31,10 +32,10 @@ std::string split_scientific(std::string_view text, int& exponent) {
 
 // Places the point into `digits`, whose first digit stands for 10^exponent.
 std::string place_point(const std::string& digits, int exponent) {
-  if (exponent < 0) return "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
+  if (exponent < 0) return concat("0.", std::string(static_cast<size_t>(-exponent - 1), '0'), digits);
   const size_t whole = static_cast<size_t>(exponent) + 1;
   if (digits.size() <= whole) return digits + std::string(whole - digits.size(), '0');
-  return digits.substr(0, whole) + "." + digits.substr(whole);
+  return concat(digits.substr(0, whole), ".", digits.substr(whole));
 }
 
 std::string general(double value, int precision, bool upper, bool alternate) {

@@ -1,6 +1,7 @@
 // Python's operators: truth, equality, order, containment and arithmetic.
 #include <cmath>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/interpreter.h"
 #include "lib/jinja/text_search.h"
 
@@ -308,8 +309,7 @@ int Interpreter::order(const Value& a, const Value& b, std::string_view op) {
   if (a.is_undefined() || b.is_undefined()) {
     fail_undefined(a.is_undefined() ? a : b);
   } else {
-    fail_type("'" + std::string(op) + "' not supported between instances of '" + type_name(a) + "' and '" +
-              type_name(b) + "'");
+    fail_type(concat("'", op, "' not supported between instances of '", type_name(a), "' and '", type_name(b), "'"));
   }
   return 0;
 }
@@ -338,7 +338,7 @@ bool Interpreter::contains(const Value& container, const Value& item) {
   switch (container.kind()) {
     case Kind::kString: {
       if (!item.is_string()) {
-        fail_type(std::string("'in <string>' requires string as left operand, not ") + type_name(item));
+        fail_type(concat("'in <string>' requires string as left operand, not ", type_name(item)));
         return false;
       }
       step(1 + container.as<String>().text.size() / 32);
@@ -349,7 +349,7 @@ bool Interpreter::contains(const Value& container, const Value& item) {
       const bool keys = container.is(Kind::kDict) || container.as<DictView>().what == DictView::What::kKeys;
       if (!keys) break;
       if (!is_hashable(item)) {
-        fail_type(std::string("unhashable type: '") + type_name(item) + "'");
+        fail_type(concat("unhashable type: '", type_name(item), "'"));
         return false;
       }
       const Dict* dict = container.is(Kind::kDict) ? &container.as<Dict>() : container.as<DictView>().get();
@@ -359,7 +359,7 @@ bool Interpreter::contains(const Value& container, const Value& item) {
   }
   if (!is_iterable(container)) {
     if (container.is_undefined()) return false;
-    fail_type(std::string("argument of type '") + type_name(container) + "' is not iterable");
+    fail_type(concat("argument of type '", type_name(container), "' is not iterable"));
     return false;
   }
   const Value iterator = iterate(container);
@@ -385,8 +385,8 @@ Value Interpreter::binary(Op op, const Value& a, const Value& b) {
       return sequence(a.kind(), std::move(out));
     }
     if (a.is_string() || is_sequence(a)) {
-      return fail_type(std::string("can only concatenate ") + type_name(a) + " (not \"" + type_name(b) + "\") to " +
-                       type_name(a));
+      return fail_type(
+          concat("can only concatenate ", type_name(a), " (not \"", type_name(b), "\") to ", type_name(a)));
     }
   }
   if (op == Op::kMul) {
@@ -395,8 +395,8 @@ Value Interpreter::binary(Op op, const Value& a, const Value& b) {
     const Value& times = left ? b : a;
     if ((many.is_string() || is_sequence(many)) && times.is_integral()) return repeat(*this, many, to_index(times));
   }
-  return fail_type(std::string("unsupported operand type(s) for ") + op_text(op) + ": '" + type_name(a) + "' and '" +
-                   type_name(b) + "'");
+  return fail_type(
+      concat("unsupported operand type(s) for ", op_text(op), ": '", type_name(a), "' and '", type_name(b), "'"));
 }
 
 Value Interpreter::negate(const Value& value, bool minus) {
@@ -410,9 +410,7 @@ Value Interpreter::negate(const Value& value, bool minus) {
     case Kind::kBigInt: return minus ? integer(value.as<BigNumber>().value.negated()) : value;
     case Kind::kFloat: return Value(minus ? -value.as_float() : value.as_float());
     case Kind::kUndefined: return fail_undefined(value);
-    default:
-      return fail_type(std::string("bad operand type for unary ") + (minus ? "-" : "+") + ": '" + type_name(value) +
-                       "'");
+    default: return fail_type(concat("bad operand type for unary ", (minus ? "-" : "+"), ": '", type_name(value), "'"));
   }
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "lib/base/concat.h"
+
 namespace hearth::jinja {
 
 const LexToken& ParserBase::next() {
@@ -50,19 +52,19 @@ bool ParserBase::expect(TokenType type, const char* what) {
     next();
     return true;
   }
-  fail("expected token '" + std::string(what) + "', got '" + describe(current()) + "'");
+  fail(concat("expected token '", what, "', got '", describe(current()), "'"));
   return false;
 }
 
 bool ParserBase::expect_op(std::string_view op) {
   if (skip_op(op)) return true;
-  fail("expected token '" + std::string(op) + "', got '" + describe(current()) + "'");
+  fail(concat("expected token '", op, "', got '", describe(current()), "'"));
   return false;
 }
 
 bool ParserBase::expect_name(std::string_view name) {
   if (skip_name(name)) return true;
-  fail("expected token '" + std::string(name) + "', got '" + describe(current()) + "'");
+  fail(concat("expected token '", name, "', got '", describe(current()), "'"));
   return false;
 }
 

@@ -1,6 +1,7 @@
 // Recursive descent over expressions, in Jinja's order of precedence.
 #include <charconv>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/parser_base.h"
 
 namespace hearth::jinja {
@@ -212,7 +213,7 @@ Expr* ExpressionParser::parse_primary() {
   }
   if (at_op("[")) return parse_list();
   if (at_op("{")) return parse_dict();
-  return fail("unexpected '" + describe(token) + "'", token.offset);
+  return fail(concat("unexpected '", describe(token), "'"), token.offset);
 }
 
 bool ExpressionParser::at_tuple_end(End end) const {
@@ -235,7 +236,7 @@ Expr* ExpressionParser::parse_tuple(bool simplified, bool with_condition, End en
   if (failed()) return nullptr;
   if (!is_tuple) {
     if (!items.empty()) return items[0];
-    if (!in_parens) return fail("Expected an expression, got '" + describe(current()) + "'");
+    if (!in_parens) return fail(concat("Expected an expression, got '", describe(current()), "'"));
   }
   return make(ExprKind::kTuple, offset, std::move(items));
 }

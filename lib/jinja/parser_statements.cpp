@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/parser_base.h"
 
 namespace hearth::jinja {
@@ -48,16 +49,16 @@ std::string Parser::awaited() const {
   if (!ends_.empty()) {
     out += " Jinja was looking for the following tags: ";
     for (size_t i = 0; i < ends_.back().size(); ++i) {
-      out += (i ? " or '" : "'") + std::string(ends_.back()[i]) + "'";
+      concat_to(out, (i ? " or '" : "'"), ends_.back()[i], "'");
     }
     out += ".";
   }
-  if (!tags_.empty()) out += " The innermost block that needs to be closed is '" + tags_.back() + "'.";
+  if (!tags_.empty()) concat_to(out, " The innermost block that needs to be closed is '", tags_.back(), "'.");
   return out;
 }
 
 void Parser::fail_unknown(const std::string& tag, uint32_t offset) {
-  fail("Encountered unknown tag '" + tag + "'." + awaited(), offset);
+  fail(concat("Encountered unknown tag '", tag, "'.", awaited()), offset);
 }
 
 void Parser::fail_end() {
@@ -84,7 +85,7 @@ void Parser::parse_body(Body& body, const Ends& ends) {
       if (failed() || !expect(TokenType::kBlockEnd, "end of statement block")) return;
       body.push_back(stmt);
     } else {
-      fail("unexpected '" + describe(token) + "'", token.offset);
+      fail(concat("unexpected '", describe(token), "'"), token.offset);
     }
   }
 }
@@ -216,7 +217,7 @@ void Parser::parse_signature(Stmt* stmt) {
     Expr* parameter = parse_target(true);
     if (failed()) return;
     if (!names.insert(parameter->name).second) {
-      fail("duplicate argument '" + parameter->name + "'", parameter->offset);
+      fail(concat("duplicate argument '", parameter->name, "'"), parameter->offset);
       return;
     }
     if (skip_op("=")) {
@@ -277,7 +278,7 @@ Stmt* Parser::parse_named_block(uint32_t offset) {
       return fail("Required blocks can only contain comments or whitespace", offset), nullptr;
   }
   if (!block_names_.insert(block->text).second) {
-    return fail("block '" + block->text + "' defined twice", offset), nullptr;
+    return fail(concat("block '", block->text, "' defined twice"), offset), nullptr;
   }
   tmpl_.blocks.push_back(block);
   return block;
@@ -324,7 +325,7 @@ Stmt* Parser::parse_loader(uint32_t offset, const std::string& tag) {
 
 std::string located(const SyntaxError& error, std::string_view source) {
   const Position at = position_of(source, error.offset);
-  return "line " + std::to_string(at.line) + ", column " + std::to_string(at.column) + ": " + error.message;
+  return concat("line ", at.line, ", column ", at.column, ": ", error.message);
 }
 
 }  // namespace

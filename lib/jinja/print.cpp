@@ -1,4 +1,5 @@
 // str() and repr() of every value.
+#include "lib/base/concat.h"
 #include "lib/jinja/interpreter.h"
 #include "lib/jinja/number_format.h"
 #include "lib/unicode/characters.h"
@@ -51,22 +52,22 @@ class Printer {
       case Kind::kFloat: return float_repr(value.as_float());
       case Kind::kRange: {
         const Range& range = value.as<Range>();
-        std::string text = "range(" + std::to_string(range.start) + ", " + std::to_string(range.stop);
-        if (range.step != 1) text += ", " + std::to_string(range.step);
+        std::string text = concat("range(", range.start, ", ", range.stop);
+        if (range.step != 1) concat_to(text, ", ", range.step);
         return text + ")";
       }
       case Kind::kMacro: {
         const Macro& macro = value.as<Macro>();
-        return macro.is_anonymous() ? "<Macro anonymous>" : "<Macro '" + macro.stmt.text + "'>";
+        return macro.is_anonymous() ? "<Macro anonymous>" : concat("<Macro '", macro.stmt.text, "'>");
       }
       case Kind::kLoop: {
         Loop& loop = value.as<Loop>();
-        return "<LoopContext " + std::to_string(loop.index0 + 1) + "/" + std::to_string(loop.length(in_)) + ">";
+        return concat("<LoopContext ", loop.index0 + 1, "/", loop.length(in_), ">");
       }
-      case Kind::kFunction: return std::string("<function ") + value.as<NativeFunction>().name + ">";
-      case Kind::kMethod: return "<built-in method " + std::string(value.as<Method>().entry.name) + ">";
+      case Kind::kFunction: return concat("<function ", value.as<NativeFunction>().name, ">");
+      case Kind::kMethod: return concat("<built-in method ", value.as<Method>().entry.name, ">");
       case Kind::kBlockTable: return "<TemplateReference None>";
-      default: return std::string("<") + Interpreter::type_name(value) + " object>";
+      default: return concat("<", Interpreter::type_name(value), " object>");
     }
   }
 
@@ -137,7 +138,7 @@ class Printer {
 
   void view(const Value& value, int depth) {
     const DictView& view = value.as<DictView>();
-    mark(std::string(Interpreter::type_name(value)) + "([");
+    mark(concat(Interpreter::type_name(value), "(["));
     const Dict* dict = view.get();
     for (size_t i = 0; dict && i < dict->entries.size() && !in_.failed(); ++i) {
       if (i != 0) mark(", ");

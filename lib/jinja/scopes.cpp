@@ -8,6 +8,7 @@
 // Here is the second walk, which gives every name its place and every statement its scope; symbols.h has the first.
 #include <algorithm>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/name_search.h"
 #include "lib/jinja/parser.h"
 #include "lib/jinja/symbols.h"
@@ -88,7 +89,7 @@ class Resolver {
       const bool is_filter = expr->kind == ExprKind::kFilter;
       expr->callee = is_filter ? find_filter(expr->name) : find_test(expr->name);
       if (expr->callee == UINT32_MAX && !frame.soft) {
-        fail(std::string("No ") + (is_filter ? "filter" : "test") + " named '" + expr->name + "'.", expr->offset);
+        fail(concat("No ", (is_filter ? "filter" : "test"), " named '", expr->name, "'."), expr->offset);
       }
     }
     for (Expr* item : expr->items) resolve(item, inside);

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "lib/base/concat.h"
 #include "lib/jinja/interpreter.h"
 
 namespace hearth::jinja {
@@ -121,7 +122,7 @@ std::string directive(char c, const Date& d, int64_t seconds, char flag) {
     case 'z':
     case 'Z': return "";
     case '%': return "%";
-    default: return std::string("%") + c;
+    default: return concat("%", c);
   }
 }
 

@@ -1,4 +1,5 @@
 // The tests of `is`.
+#include "lib/base/concat.h"
 #include "lib/jinja/filters.h"
 #include "lib/jinja/parser.h"
 
@@ -30,7 +31,7 @@ bool text_is(Interpreter& in, const Value& value, std::string_view method) {
 // A look-up by name fails for what cannot be a key.
 bool must_hash(Interpreter& in, const Value& value) {
   if (is_hashable(value)) return true;
-  in.fail_type(std::string("unhashable type: '") + in.type_name(value) + "'");
+  in.fail_type(concat("unhashable type: '", in.type_name(value), "'"));
   return false;
 }
 
@@ -103,8 +104,7 @@ bool Interpreter::test(uint32_t index, const Value& input, const CallArgs& args)
   const TestEntry& entry = kTests[index];
   const size_t given = args.positional.size() + args.named.size();
   if (given != entry.n_arguments) {
-    fail_type("test '" + std::string(entry.name) + "' takes " + std::to_string(entry.n_arguments) + " arguments (" +
-              std::to_string(given) + " given)");
+    fail_type(concat("test '", entry.name, "' takes ", entry.n_arguments, " arguments (", given, " given)"));
     return false;
   }
   const Value argument =
@@ -115,7 +115,7 @@ bool Interpreter::test(uint32_t index, const Value& input, const CallArgs& args)
 bool Interpreter::call_test(std::string_view name, const Value& input, const CallArgs& args) {
   const uint32_t index = find_test(name);
   if (index == UINT32_MAX) {
-    fail("No test named '" + std::string(name) + "'.");
+    fail(concat("No test named '", name, "'."));
     return false;
   }
   return test(index, input, args);

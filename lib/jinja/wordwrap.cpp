@@ -1,5 +1,6 @@
 // The filter wordwrap: textwrap.wrap of Python, line by line. White space that begins or ends a line is dropped, except
 // at the very start.
+#include "lib/base/concat.h"
 #include "lib/jinja/filters.h"
 #include "lib/jinja/string_ops.h"
 #include "lib/unicode/characters.h"
@@ -133,7 +134,7 @@ Value wordwrap(Interpreter& in, const Value& input, const CallArgs& args) {
     glue = given->text;
   }
   if (in.failed()) return Value();
-  if (width <= 0) return in.fail_value("invalid width " + std::to_string(width) + " (must be > 0)");
+  if (width <= 0) return in.fail_value(concat("invalid width ", width, " (must be > 0)"));
   const size_t size = text->text.size();
   if (!in.step(1 + size / 4) || !in.room(size * 4)) return Value();
   Wrapper wrapper(in, text->text, {width, break_long, hyphens, glue});

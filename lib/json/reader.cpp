@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "lib/base/concat.h"
 #include "lib/base/parse_double.h"
 #include "lib/unicode/characters.h"
 
@@ -21,8 +22,7 @@ std::string Reader::describe(std::string_view problem) const {
   const std::string_view before = text_.substr(0, std::min(begin_, text_.size()));
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const size_t start = before.rfind('\n') + 1;  // npos + 1 is 0
-  return "JSON, line " + std::to_string(line) + ", column " + std::to_string(before.size() - start + 1) + ": " +
-         std::string(problem);
+  return concat("JSON, line ", line, ", column ", before.size() - start + 1, ": ", problem);
 }
 
 void Reader::skip_space() {

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "lib/base/concat.h"
+
 namespace hearth {
 namespace {
 
@@ -99,8 +101,8 @@ bool MatmulScratch::fits(int64_t k, int n_threads) {
 Status MatmulScratch::take_status() {
   const int64_t k = std::exchange(too_wide_, 0);
   if (k == 0) return {};
-  return Error{ErrorCode::kLimit, "a matrix product with rows of " + std::to_string(k) +
-                                      " elements does not fit scratch memory for " + std::to_string(max_k_)};
+  return Error{ErrorCode::kLimit,
+               concat("a matrix product with rows of ", k, " elements does not fit scratch memory for ", max_k_)};
 }
 
 MatmulPass::MatmulPass(const MatmulContext& ctx, int64_t k) : ctx_(ctx), kernels_(kernels::kernels()), k_(k) {

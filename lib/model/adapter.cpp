@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/base/xxh64.h"
@@ -24,7 +25,7 @@ Error malformed(const std::string& what) {
 
 std::string shape_of(const GgufTensor& tensor) {
   std::string text = "[";
-  for (uint32_t i = 0; i < tensor.n_dims; ++i) text += (i > 0 ? ", " : "") + std::to_string(tensor.dims[i]);
+  for (uint32_t i = 0; i < tensor.n_dims; ++i) concat_to(text, (i > 0 ? ", " : ""), tensor.dims[i]);
   return text + "]";
 }
 
@@ -33,8 +34,8 @@ bool has_shape(const GgufTensor& tensor, int64_t d0, int64_t d1, int64_t d2) {
 }
 
 Error wrong_shape(const GgufTensor& tensor, const std::string& d0, const std::string& d1, int64_t d2) {
-  return malformed("tensor " + quote(tensor.name) + " has shape " + shape_of(tensor) + ", expected [" + d0 + ", " + d1 +
-                   (d2 > 1 ? ", " + std::to_string(d2) : "") + "]");
+  return malformed(concat("tensor ", quoted(tensor.name), " has shape ", shape_of(tensor), ", expected [", d0, ", ", d1,
+                          (d2 > 1 ? concat(", ", d2) : ""), "]"));
 }
 
 void hash_number(Xxh64& hash, uint64_t value) {
@@ -89,14 +90,14 @@ struct AdapterLoader {
 Status AdapterLoader::check_keys() {
   const GgufFile& file = out.file;
   if (const auto type = text_of(file, "general.type"); type != "adapter") {
-    return malformed("key 'general.type' is " + quote(type) + ", not 'adapter'");
+    return malformed(concat("key 'general.type' is ", quoted(type), ", not 'adapter'"));
   }
   if (const auto type = text_of(file, "adapter.type"); type != "lora") {
-    return Error{ErrorCode::kUnsupported, "key 'adapter.type' is " + quote(type) + ", not 'lora'"};
+    return Error{ErrorCode::kUnsupported, concat("key 'adapter.type' is ", quoted(type), ", not 'lora'")};
   }
   if (const auto arch = text_of(file, "general.architecture"); arch != model.info.architecture) {
-    return Error{ErrorCode::kUnsupported, "key 'general.architecture' is " + quote(arch) + ", and the model's is " +
-                                              quote(model.info.architecture)};
+    return Error{ErrorCode::kUnsupported, concat("key 'general.architecture' is ", quoted(arch),
+                                                 ", and the model's is ", quoted(model.info.architecture))};
   }
   if (file.find("adapter.lora.alpha") != nullptr) {
     const Result<double> alpha = file.get_float("adapter.lora.alpha");
@@ -119,8 +120,8 @@ Status AdapterLoader::read_invocation_tokens() {
   if (!ids) return malformed("key 'adapter.alora.invocation_tokens' " + ids.error().message);
   for (const int64_t id : *ids) {
     if (id < 0 || id >= model.hp.n_vocab) {
-      return malformed("key 'adapter.alora.invocation_tokens': token id " + std::to_string(id) + " is not in 0.." +
-                       std::to_string(model.hp.n_vocab - 1));
+      return malformed(
+          concat("key 'adapter.alora.invocation_tokens': token id ", id, " is not in 0..", model.hp.n_vocab - 1));
     }
     out.info.invocation_tokens.push_back(static_cast<Token>(id));
   }
@@ -129,8 +130,8 @@ Status AdapterLoader::read_invocation_tokens() {
 
 Status AdapterLoader::check_rank(const GgufTensor& b) const {
   if (b.dims[0] >= 1 && b.dims[0] <= model.hp.widest_input) return {};
-  return malformed("tensor " + quote(b.name) + " has rank " + std::to_string(b.dims[0]) + ", which is not in 1.." +
-                   std::to_string(model.hp.widest_input));
+  return malformed(
+      concat("tensor ", quoted(b.name), " has rank ", b.dims[0], ", which is not in 1..", model.hp.widest_input));
 }
 
 Status AdapterLoader::check_pair(const GgufTensor& a, const GgufTensor& b, const LinearTensor& linear) const {
@@ -138,8 +139,8 @@ Status AdapterLoader::check_pair(const GgufTensor& a, const GgufTensor& b, const
   if (!has_shape(a, linear.cols, a.dims[1], n)) return wrong_shape(a, std::to_string(linear.cols), "rank", n);
   if (!has_shape(b, b.dims[0], linear.rows, n)) return wrong_shape(b, "rank", std::to_string(linear.rows), n);
   if (a.dims[1] == b.dims[0]) return {};
-  return malformed("tensor " + quote(a.name) + " has rank " + std::to_string(a.dims[1]) + ", and " + quote(b.name) +
-                   " has rank " + std::to_string(b.dims[0]));
+  return malformed(
+      concat("tensor ", quoted(a.name), " has rank ", a.dims[1], ", and ", quoted(b.name), " has rank ", b.dims[0]));
 }
 
 LowRankPair AdapterLoader::make_pair(const GgufTensor& a, const GgufTensor& b, std::string_view name,
@@ -164,20 +165,21 @@ Status AdapterLoader::add_embedding(const GgufTensor& a, const GgufTensor& b) {
 
 Status AdapterLoader::add_pair(const GgufTensor& a) {
   const std::string_view name = a.name.substr(0, a.name.size() - kA.size());
-  const GgufTensor* b = out.file.tensor(std::string(name) + std::string(kB));
-  if (b == nullptr) return malformed("tensor " + quote(a.name) + " has no " + std::string(kB) + " beside it");
+  const GgufTensor* b = out.file.tensor(concat(name, kB));
+  if (b == nullptr) return malformed(concat("tensor ", quoted(a.name), " has no ", kB, " beside it"));
   if (Status s = check_rank(*b); !s) return s;
   for (const GgufTensor* one : {&a, b}) {
     if (matrix_of(*one, one->dims[0], one->dims[1])) continue;
-    return Error{ErrorCode::kUnsupported, "tensor " + quote(one->name) + " has a type that cannot be computed with"};
+    return Error{ErrorCode::kUnsupported,
+                 concat("tensor ", quoted(one->name), " has a type that cannot be computed with")};
   }
   const auto place = std::lower_bound(linears.begin(), linears.end(), name,
                                       [](const auto& linear, std::string_view wanted) { return linear.name < wanted; });
   if (place == linears.end() || place->name != name) {
     const bool there = model.file.tensor(name) != nullptr;
     return Error{there ? ErrorCode::kUnsupported : ErrorCode::kNotFound,
-                 "tensor " + quote(a.name) + ": the model " +
-                     (there ? "does not multiply with that tensor by its name" : "has no tensor " + quote(name))};
+                 concat("tensor ", quoted(a.name), ": the model ",
+                        (there ? "does not multiply with that tensor by its name" : "has no tensor " + quote(name)))};
   }
   if (name == kEmbedding) {
     if (Status s = add_embedding(a, *b); !s) return s;
@@ -207,9 +209,9 @@ Status AdapterLoader::load_lora() {
     } else if (name.ends_with(kNormWeight)) {
       ++n_norms;
     } else if (!name.ends_with(kB)) {
-      return malformed("tensor " + quote(name) + " is neither " + std::string(kA) + " nor " + std::string(kB));
-    } else if (out.file.tensor(base + std::string(kA)) == nullptr) {
-      return malformed("tensor " + quote(name) + " has no " + std::string(kA) + " beside it");
+      return malformed(concat("tensor ", quoted(name), " is neither ", kA, " nor ", kB));
+    } else if (out.file.tensor(concat(base, kA)) == nullptr) {
+      return malformed(concat("tensor ", quoted(name), " has no ", kA, " beside it"));
     }
   }
   std::sort(tensors.begin(), tensors.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
@@ -217,7 +219,7 @@ Status AdapterLoader::load_lora() {
     if (Status s = add_pair(*a); !s) return s;
   }
   if (tensors.empty()) return malformed("the adapter has no tensor");
-  if (n_norms > 0) out.info.warning = std::to_string(n_norms) + " weights of norms in the adapter have no effect";
+  if (n_norms > 0) out.info.warning = concat(n_norms, " weights of norms in the adapter have no effect");
   std::sort(out.pairs.begin(), out.pairs.end(), [](const LowRankPair& a, const LowRankPair& b) {
     return std::less<const char*>()(a.name.data(), b.name.data());
   });
@@ -231,17 +233,19 @@ Status AdapterLoader::add_direction(const GgufTensor& tensor) {
   const bool is_number = !digits.empty() && digits.size() < 6 && digits.front() != '0' &&
                          std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (!name.starts_with(kDirection) || !is_number) {
-    return malformed("tensor " + quote(name) + " is not the direction of a layer (direction.1, direction.2, ...)");
+    return malformed(
+        concat("tensor ", quoted(name), " is not the direction of a layer (direction.1, direction.2, ...)"));
   }
   const auto layer = static_cast<size_t>(std::stoi(std::string(digits)));
   const int64_t d = model.hp.d_model;
   if (layer >= out.directions.size()) {
-    return malformed("tensor " + quote(name) + ": the model's last layer is " +
-                     std::to_string(out.directions.size() - 1));
+    return malformed(concat("tensor ", quoted(name), ": the model's last layer is ", out.directions.size() - 1));
   }
   if (!has_shape(tensor, d, 1, 1)) return wrong_shape(tensor, std::to_string(d), "1", 1);
   const Matrix row = matrix_of(tensor, d, 1);
-  if (!row) return Error{ErrorCode::kUnsupported, "tensor " + quote(name) + " has a type that cannot be computed with"};
+  if (!row) {
+    return Error{ErrorCode::kUnsupported, concat("tensor ", quoted(name), " has a type that cannot be computed with")};
+  }
   out.directions[layer].resize(static_cast<size_t>(d));
   kernels::kernels().types[static_cast<int>(row.type)].dequantize(out.directions[layer].data(), row.data, d);
   ++out.info.n_changed;

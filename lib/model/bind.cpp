@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/model/binder.h"
 #include "lib/model/limits.h"
 #include "lib/model/weights.h"
@@ -136,10 +137,10 @@ void bind_shared_experts(const LayerBinding& b, LayerWeights& layer) {
 /// One projection of all experts: a tensor, or one for each expert (older files).
 void bind_projection(const LayerBinding& b, ExpertLinear& out, const std::string& name, int64_t cols, int64_t rows) {
   const int64_t n = b.hp.experts.n_experts;
-  if (b.bind.has(b.blk + name + ".0.weight")) {
+  if (b.bind.has(concat(b.blk, name, ".0.weight"))) {
     return b.bind.separate_experts(out, b.blk + name, cols, rows, n);
   }
-  b.bind.experts(out, b.blk + name + "_exps", cols, rows, n);
+  b.bind.experts(out, concat(b.blk, name, "_exps"), cols, rows, n);
 }
 
 void bind_experts(const LayerBinding& b, LayerWeights& layer) {
@@ -231,11 +232,11 @@ void bind_output(Binder& bind, Weights& weights, const GgufFile& file, const Arc
   if (!weights.output) weights.output = weights.token_embedding;
   int64_t width = d;
   for (int i = 0; i < 2; ++i) {
-    const std::string name = "dense_" + std::to_string(i + 2);
+    const std::string name = concat("dense_", i + 2);
     const GgufTensor* dense = file.tensor(name + ".weight");
     if (!dense) continue;
     if (dense->dims[1] < 1 || dense->dims[1] > kMaxWidth)
-      bind.fail(ErrorCode::kFormat, "tensor " + name + ".weight has no usable number of rows");
+      bind.fail(ErrorCode::kFormat, concat("tensor ", name, ".weight has no usable number of rows"));
     bind.linear(weights.pooled[i], name, width, dense->dims[1]);
     width = dense->dims[1];
   }
@@ -258,13 +259,13 @@ void bind_rope_factors(Binder& bind, Weights& weights, const Architecture& arch,
 /// Tensors of a file that the text model does not need: layers that predict further tokens, eyes and ears.
 void pass_over_others(Binder& bind, const HParams& hp) {
   for (const char* prefix : {"v.", "a.", "mm.", "mtp."}) bind.pass_over(prefix);
-  for (int i = hp.n_layers; i < hp.n_layers + hp.n_extra_layers; ++i) bind.pass_over("blk." + std::to_string(i) + ".");
+  for (int i = hp.n_layers; i < hp.n_layers + hp.n_extra_layers; ++i) bind.pass_over(concat("blk.", i, "."));
 }
 
 /// The first layer that predicts further tokens, shaped like the last with attention. Of a file that lacks a part of it
 /// the model runs without.
 void bind_mtp(Weights& weights, const GgufFile& file, const Architecture& arch, HParams& hp) {
-  const std::string blk = "blk." + std::to_string(hp.n_layers) + ".";
+  const std::string blk = concat("blk.", hp.n_layers, ".");
   if (hp.n_extra_layers == 0 || !file.tensor(blk + "nextn.eh_proj.weight")) return;
   LayerShape shape =
       *std::find_if(hp.layers.rbegin(), hp.layers.rend(), [](const LayerShape& l) { return !l.recurrent; });
@@ -297,17 +298,17 @@ Status read_tensor_sizes(const GgufFile& file, const Architecture& arch, HParams
   const GgufTensor* embedding = file.tensor("token_embd.weight");
   if (!embedding) return Error{ErrorCode::kFormat, "missing tensor token_embd.weight"};
   if (embedding->dims[1] < 1 || embedding->dims[1] > kMaxVocab) {
-    return Error{ErrorCode::kFormat, "tensor token_embd.weight has " + std::to_string(embedding->dims[1]) + " rows"};
+    return Error{ErrorCode::kFormat, concat("tensor token_embd.weight has ", embedding->dims[1], " rows")};
   }
   hp.n_vocab = static_cast<int>(embedding->dims[1]);
   for (int i = 0; i < hp.n_layers && !hp.recurrent.joined; ++i) {
-    hp.recurrent.joined = file.tensor("blk." + std::to_string(i) + ".ssm_in.weight") != nullptr;
+    hp.recurrent.joined = file.tensor(concat("blk.", i, ".ssm_in.weight")) != nullptr;
   }
   const std::string last =
-      "blk." + std::to_string(hp.n_layers - 1) + (hp.layers.back().recurrent ? ".ssm_out" : ".attn_output") + ".weight";
+      concat("blk.", hp.n_layers - 1, (hp.layers.back().recurrent ? ".ssm_out" : ".attn_output"), ".weight");
   if (file.tensor(last)) return {};
-  return Error{ErrorCode::kFormat, std::string(arch.name) + ".block_count: " + std::to_string(hp.n_layers) +
-                                       " layers, but there is no tensor " + last};
+  return Error{ErrorCode::kFormat,
+               concat(arch.name, ".block_count: ", hp.n_layers, " layers, but there is no tensor ", last)};
 }
 
 }  // namespace
@@ -322,7 +323,7 @@ Result<Weights> bind_weights(const GgufFile& file, const Architecture& arch, HPa
   weights.layers.resize(static_cast<size_t>(hp.n_layers));
   for (int i = 0; i < hp.n_layers; ++i) {
     const auto at = static_cast<size_t>(i);
-    bind_layer({bind, arch, hp, hp.layers[at], i, "blk." + std::to_string(i) + ".", hp.d_model}, weights.layers[at]);
+    bind_layer({bind, arch, hp, hp.layers[at], i, concat("blk.", i, "."), hp.d_model}, weights.layers[at]);
   }
   pass_over_others(bind, hp);
   if (Status status = bind.finish(); !status) return status.error();

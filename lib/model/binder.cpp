@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 
+#include "lib/base/concat.h"
 #include "lib/gguf/kernel_index.h"
 
 namespace hearth {
@@ -11,7 +12,7 @@ namespace {
 
 std::string shape_text(std::span<const int64_t> dims) {
   std::string text = "[";
-  for (size_t i = 0; i < dims.size(); ++i) text += (i ? ", " : "") + std::to_string(dims[i]);
+  for (size_t i = 0; i < dims.size(); ++i) concat_to(text, (i ? ", " : ""), dims[i]);
   return text + "]";
 }
 
@@ -53,14 +54,14 @@ const GgufTensor* Binder::take(const std::string& name, std::initializer_list<in
   if (!tensor) {
     if (required) {
       fail(ErrorCode::kFormat,
-           "missing tensor " + name + ", expected shape " + shape_text({dims.begin(), dims.size()}));
+           concat("missing tensor ", name, ", expected shape ", shape_text({dims.begin(), dims.size()})));
     }
     return nullptr;
   }
   if (!has_shape(name, dims)) {
-    fail(ErrorCode::kFormat, "tensor " + name + " has shape " +
-                                 shape_text(std::span(tensor->dims.data(), tensor->n_dims)) + ", expected " +
-                                 shape_text({dims.begin(), dims.size()}));
+    fail(ErrorCode::kFormat,
+         concat("tensor ", name, " has shape ", shape_text(std::span(tensor->dims.data(), tensor->n_dims)),
+                ", expected ", shape_text({dims.begin(), dims.size()})));
     return nullptr;
   }
   used_[static_cast<size_t>(tensor - file_.tensors().data())] = true;
@@ -112,12 +113,12 @@ void Binder::experts(ExpertLinear& out, const std::string& base, int64_t cols, i
 void Binder::separate_experts(ExpertLinear& out, const std::string& base, int64_t cols, int64_t rows, int64_t n) {
   for (int64_t e = 0; e < n; ++e) {
     Linear one;
-    linear(one, base + "." + std::to_string(e), cols, rows);
+    linear(one, concat(base, ".", e), cols, rows);
     if (!one) return;
     linear_tensors_.pop_back();  // experts go by the name of the first
     if (e == 0) out = {one.w, 0, {}, {}, {}, one.name, 0};
     if (one.w.type != out.w.type || !one.b.empty() || one.w.scale != 1.0f) {
-      return fail(ErrorCode::kUnsupported, "tensor " + std::string(one.name) + " is not of the type of expert 0");
+      return fail(ErrorCode::kUnsupported, concat("tensor ", one.name, " is not of the type of expert 0"));
     }
     out.parts.push_back(one.w.data);
   }
@@ -184,8 +185,7 @@ Status Binder::finish() {
   if (!ok_) return error_;
   for (size_t i = 0; i < used_.size(); ++i) {
     if (used_[i] || file_.tensors()[i].n_elements == 0) continue;
-    return Error{ErrorCode::kFormat,
-                 "tensor " + std::string(file_.tensors()[i].name) + " is not used by this architecture"};
+    return Error{ErrorCode::kFormat, concat("tensor ", file_.tensors()[i].name, " is not used by this architecture")};
   }
   return {};
 }
@@ -195,8 +195,8 @@ void Binder::fill(Matrix& out, const GgufTensor* tensor, int64_t cols, int64_t r
   out = matrix_of(*tensor, cols, rows);
   if (out) return;
   const TensorTypeInfo* info = tensor_type_info(tensor->type);
-  fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor->name) + " has type " + (info ? info->name : "?") +
-                                    ", which this build cannot compute with");
+  fail(ErrorCode::kUnsupported, concat("tensor ", tensor->name, " has type ", (info ? info->name : "?"),
+                                       ", which this build cannot compute with"));
 }
 
 const GgufTensor* Binder::take_scale(const std::string& base, int64_t n) {
@@ -213,7 +213,7 @@ void Binder::count_copy(int64_t n_floats) {
 
 void Binder::read_floats(float* out, const GgufTensor& tensor) {
   const int index = kernel_index(tensor.type);
-  if (index < 0) return fail(ErrorCode::kUnsupported, "tensor " + std::string(tensor.name) + " is not of a float type");
+  if (index < 0) return fail(ErrorCode::kUnsupported, concat("tensor ", tensor.name, " is not of a float type"));
   if (tensor.data) kernels::kernels().types[index].dequantize(out, tensor.data, tensor.n_elements);
 }
 

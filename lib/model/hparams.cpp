@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/concat.h"
 #include "lib/model/hparams_read.h"
 #include "lib/model/limits.h"
 #include "lib/model/rope.h"
@@ -75,8 +76,8 @@ void read_recurrent(KeyReader& keys, HParams& hp) {
   const std::vector<bool> recurrent = recurrent_layers(keys, hp);
   if (keys.error()) return;
   if (inner % p.n_v_heads != 0 || inner / p.n_v_heads > kMaxHeadDim || p.n_v_heads % p.n_k_heads != 0) {
-    return keys.fail({ErrorCode::kFormat, keys.name("ssm.time_step_rank") + ": " + std::to_string(p.n_v_heads) +
-                                              " heads do not fit ssm.inner_size and ssm.group_count"});
+    return keys.fail({ErrorCode::kFormat, concat(keys.name("ssm.time_step_rank"), ": ", p.n_v_heads,
+                                                 " heads do not fit ssm.inner_size and ssm.group_count")});
   }
   p.v_dim = static_cast<int>(inner / p.n_v_heads);
   bool any_attention = false;
@@ -85,8 +86,8 @@ void read_recurrent(KeyReader& keys, HParams& hp) {
     layer.recurrent = recurrent[static_cast<size_t>(i)];
     any_attention = any_attention || !layer.recurrent;
     if (layer.n_kv_heads == 0 && !layer.recurrent) {
-      return keys.fail({ErrorCode::kFormat, keys.name("attention.head_count_kv") + ": 0 in layer " + std::to_string(i) +
-                                                ", which is not recurrent"});
+      return keys.fail({ErrorCode::kFormat,
+                        concat(keys.name("attention.head_count_kv"), ": 0 in layer ", i, ", which is not recurrent")});
     }
     if (layer.recurrent) layer.n_kv_heads = layer.n_heads;  // not looked at
     if (layer.k_dim != layer.v_dim) {
@@ -123,8 +124,7 @@ void read_latent(KeyReader& keys, HParams& hp) {
   latent.nope_dim = k_dim - latent.rope_dim;
   if (keys.error()) return;
   if (latent.nope_dim < 1) {
-    return keys.fail(
-        {ErrorCode::kFormat, keys.name(k_key) + ": " + std::to_string(k_dim) + " is not above rope.dimension_count"});
+    return keys.fail({ErrorCode::kFormat, concat(keys.name(k_key), ": ", k_dim, " is not above rope.dimension_count")});
   }
   for (const LayerShape& layer : hp.layers) {
     if (layer.n_kv_heads == 1 && layer.k_dim == latent.kv_rank + latent.rope_dim && layer.v_dim == latent.kv_rank) {

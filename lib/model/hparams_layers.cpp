@@ -1,6 +1,7 @@
 // Sizes of every layer, and the rotary embeddings, from the keys of a file.
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/model/hparams_read.h"
 #include "lib/model/limits.h"
 
@@ -12,7 +13,7 @@ RopeScaling parse_scaling(KeyReader& keys, const std::string& type) {
   if (type == "linear") return RopeScaling::kLinear;
   if (type == "yarn") return RopeScaling::kYarn;
   if (type == "longrope") return RopeScaling::kLongRope;
-  keys.fail({ErrorCode::kUnsupported, keys.name("rope.scaling.type") + ": unknown scaling \"" + type + "\""});
+  keys.fail({ErrorCode::kUnsupported, concat(keys.name("rope.scaling.type"), ": unknown scaling \"", type, "\"")});
   return RopeScaling::kNone;
 }
 
@@ -76,9 +77,9 @@ void share_caches(KeyReader& keys, HParams& hp) {
     int source = i < first ? i : first - 1;
     while (source >= 0 && hp.layers[static_cast<size_t>(source)].window != layer.window) --source;
     if (source < 0 || !hp.layers[static_cast<size_t>(source)].same_kv(layer)) {
-      return keys.fail({ErrorCode::kFormat, keys.name("attention.shared_kv_layers") +
-                                                ": no earlier layer has keys and values " + "that layer " +
-                                                std::to_string(i) + " could use"});
+      return keys.fail(
+          {ErrorCode::kFormat, concat(keys.name("attention.shared_kv_layers"),
+                                      ": no earlier layer has keys and values ", "that layer ", i, " could use")});
     }
     layer.kv_layer = source;
   }
@@ -89,8 +90,8 @@ void check_ropes(KeyReader& keys, const HParams& hp) {
     if (layer.rope < 0) continue;
     const int n_rot = hp.ropes[static_cast<size_t>(layer.rope)].n_rot;
     if (n_rot % 2 != 0 || n_rot > layer.k_dim) {
-      keys.fail({ErrorCode::kFormat, keys.name("rope.dimension_count") + ": " + std::to_string(n_rot) +
-                                         " is odd or larger than a head of " + std::to_string(layer.k_dim)});
+      keys.fail({ErrorCode::kFormat, concat(keys.name("rope.dimension_count"), ": ", n_rot,
+                                            " is odd or larger than a head of ", layer.k_dim)});
     }
   }
 }
@@ -126,8 +127,8 @@ void read_layers(KeyReader& keys, const Architecture& arch, HParams& hp) {
     const bool skip = arch.rope_skip_interval > 0 && (i + 1) % arch.rope_skip_interval == 0;
     layer.rope = arch.rope == RopeLayout::kNone || skip ? -1 : (local ? 1 : 0);
     if (layer.n_kv_heads > 0 && layer.n_heads % layer.n_kv_heads != 0) {
-      keys.fail({ErrorCode::kFormat, keys.name("attention.head_count_kv") + ": " + std::to_string(layer.n_kv_heads) +
-                                         " does not divide " + std::to_string(layer.n_heads) + " heads"});
+      keys.fail({ErrorCode::kFormat, concat(keys.name("attention.head_count_kv"), ": ", layer.n_kv_heads,
+                                            " does not divide ", layer.n_heads, " heads")});
     }
   }
   share_caches(keys, hp);

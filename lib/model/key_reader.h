@@ -9,13 +9,14 @@
 
 #include "hearth/gguf.h"
 #include "hearth/result.h"
+#include "lib/base/concat.h"
 
 namespace hearth {
 
 /// Reads keys below "<arch>." and remembers the first failure, so that a reader is a plain list.
 class KeyReader {
  public:
-  KeyReader(const GgufFile& file, std::string_view arch) : file_(file), prefix_(std::string(arch) + ".") {}
+  KeyReader(const GgufFile& file, std::string_view arch) : file_(file), prefix_(concat(arch, ".")) {}
 
   bool has(const char* key) const { return file_.find(prefix_ + key) != nullptr; }
 
@@ -39,8 +40,8 @@ class KeyReader {
     Result<std::vector<int64_t>> list = value->as_int_array();
     if (!list) return fail(list.error()), all;
     if (list->size() < all.size()) {
-      return fail({ErrorCode::kFormat, prefix_ + key + ": has " + std::to_string(list->size()) + " entries for " +
-                                           std::to_string(n_layers) + " layers"}),
+      return fail({ErrorCode::kFormat,
+                   concat(prefix_, key, ": has ", list->size(), " entries for ", n_layers, " layers")}),
              all;
     }
     for (size_t i = 0; i < all.size(); ++i) {
@@ -53,9 +54,9 @@ class KeyReader {
     const GgufValue* value = require(key, fallback.has_value());
     if (!value) return fallback.value_or(lo);
     Result<double> number = value->as_float();
-    if (!number) return fail({number.error().code, prefix_ + key + ": " + number.error().message}), lo;
+    if (!number) return fail({number.error().code, concat(prefix_, key, ": ", number.error().message)}), lo;
     if (!(*number >= lo && *number <= hi)) {  // also refuses NaN
-      return fail({ErrorCode::kFormat, prefix_ + key + ": " + std::to_string(*number) + " is out of range"}), lo;
+      return fail({ErrorCode::kFormat, concat(prefix_, key, ": ", std::to_string(*number), " is out of range")}), lo;
     }
     return *number;
   }
@@ -64,7 +65,7 @@ class KeyReader {
     const GgufValue* value = file_.find(prefix_ + key);
     if (!value) return fallback;
     Result<bool> flag = value->as_bool();
-    if (!flag) return fail({flag.error().code, prefix_ + key + ": " + flag.error().message}), fallback;
+    if (!flag) return fail({flag.error().code, concat(prefix_, key, ": ", flag.error().message)}), fallback;
     return *flag;
   }
 
@@ -75,12 +76,12 @@ class KeyReader {
     if (!value) return flags;
     Result<std::vector<GgufValue>> list = value->as_array();
     if (!list || list->size() < n) {
-      return fail({ErrorCode::kFormat, prefix_ + key + ": not one boolean a layer"}), flags;
+      return fail({ErrorCode::kFormat, concat(prefix_, key, ": not one boolean a layer")}), flags;
     }
     for (size_t i = 0; i < n; ++i) {
       const Result<bool> flag = (*list)[i].as_bool();
       const Result<int64_t> number = (*list)[i].as_int();
-      if (!flag && !number) fail({ErrorCode::kFormat, prefix_ + key + ": not booleans"});
+      if (!flag && !number) fail({ErrorCode::kFormat, concat(prefix_, key, ": not booleans")});
       flags[i] = flag ? *flag : (number && *number != 0);
     }
     return flags;
@@ -90,7 +91,7 @@ class KeyReader {
     const GgufValue* value = file_.find(prefix_ + key);
     if (!value) return fallback;
     Result<std::string_view> string = value->as_string();
-    if (!string) return fail({string.error().code, prefix_ + key + ": " + string.error().message}), fallback;
+    if (!string) return fail({string.error().code, concat(prefix_, key, ": ", string.error().message)}), fallback;
     return std::string(*string);
   }
 
@@ -105,15 +106,14 @@ class KeyReader {
  private:
   const GgufValue* require(const char* key, bool optional) {
     const GgufValue* value = file_.find(prefix_ + key);
-    if (!value && !optional) fail({ErrorCode::kNotFound, "missing key " + prefix_ + key});
+    if (!value && !optional) fail({ErrorCode::kNotFound, concat("missing key ", prefix_, key)});
     return value;
   }
 
   int64_t checked(const char* key, const Result<int64_t>& value, int64_t lo, int64_t hi, int64_t fallback) {
-    if (!value) return fail({value.error().code, prefix_ + key + ": " + value.error().message}), fallback;
+    if (!value) return fail({value.error().code, concat(prefix_, key, ": ", value.error().message)}), fallback;
     if (*value < lo || *value > hi) {
-      fail({ErrorCode::kFormat, prefix_ + key + ": " + std::to_string(*value) + " is not in " + std::to_string(lo) +
-                                    ".." + std::to_string(hi)});
+      fail({ErrorCode::kFormat, concat(prefix_, key, ": ", *value, " is not in ", lo, "..", hi)});
       return fallback;
     }
     return *value;

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/io/file_bytes.h"
 #include "lib/model/model_impl.h"
@@ -122,8 +123,8 @@ Result<Model::Impl> bind_model(GgufFile file) {
   if (!name) return name.error();
   const Architecture* arch = find_architecture(*name);
   if (!arch) {
-    return Error{ErrorCode::kUnsupported, "architecture \"" + std::string(name->substr(0, 64)) +
-                                              "\" is not supported; supported: " + joined(architecture_names())};
+    return Error{ErrorCode::kUnsupported, concat("architecture \"", name->substr(0, 64),
+                                                 "\" is not supported; supported: ", joined(architecture_names()))};
   }
   Result<HParams> hp = read_hparams(file, *arch);
   if (!hp) return hp.error();
@@ -136,9 +137,8 @@ Result<Model::Impl> bind_model(GgufFile file) {
 Status adopt_tokenizer(Model::Impl& model, Tokenizer tokenizer) {
   const int32_t n_tokens = tokenizer.n_vocab();
   if (n_tokens > model.hp.n_vocab) {
-    return Error{ErrorCode::kFormat, "tokenizer.ggml.tokens: " + std::to_string(n_tokens) +
-                                         " tokens, but token_embd.weight has " + std::to_string(model.hp.n_vocab) +
-                                         " rows"};
+    return Error{ErrorCode::kFormat, concat("tokenizer.ggml.tokens: ", n_tokens, " tokens, but token_embd.weight has ",
+                                            model.hp.n_vocab, " rows")};
   }
   model.tokenizer = std::move(tokenizer);
   return {};

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "lib/base/concat.h"
 #include "lib/gguf/cursor.h"
 #include "lib/quantize/base_logits.h"
 
@@ -61,7 +62,7 @@ Result<BaseLogitsWriter> BaseLogitsWriter::create(const std::string& path, size_
 
 Status BaseLogitsReader::read_header(const std::string& path) {
   Cursor cursor(bytes_.bytes());
-  const auto wrong = [&](const std::string& what) { return Error{ErrorCode::kFormat, path + ": " + what}; };
+  const auto wrong = [&](const std::string& what) { return Error{ErrorCode::kFormat, concat(path, ": ", what)}; };
   if (bytes_.size() < 8) return wrong("holds no logits of a base model");
   is_peers_ = std::memcmp(bytes_.bytes().data(), kPeersMagic, 8) == 0;
   if (!is_peers_ && std::memcmp(bytes_.bytes().data(), kMagic, 8) != 0) return wrong("holds no logits of a base model");
@@ -76,8 +77,7 @@ Status BaseLogitsReader::read_header(const std::string& path) {
   }
   if (n_vocab < 1 || n_vocab > kMostVocab || chunk_size < 4 || chunk_size > kMostChunk || n_chunks < 1 ||
       n_chunks > kMostChunks) {
-    return wrong("sizes out of range: vocabulary " + std::to_string(n_vocab) + ", chunks " + std::to_string(n_chunks) +
-                 " of " + std::to_string(chunk_size));
+    return wrong(concat("sizes out of range: vocabulary ", n_vocab, ", chunks ", n_chunks, " of ", chunk_size));
   }
   n_vocab_ = static_cast<size_t>(n_vocab);
   chunk_size_ = static_cast<int64_t>(chunk_size);
@@ -88,7 +88,7 @@ Status BaseLogitsReader::read_header(const std::string& path) {
   row_bytes_ = is_peers_ ? (2 * ((n_vocab_ + 1) / 2) + 4) * 2 : PackedRow::bytes(n_vocab_);
   const uint64_t n_rows = n_chunks * static_cast<uint64_t>(scored_of(chunk_size_));
   const bool fits = rows_at_ <= bytes_.size() && n_rows <= (bytes_.size() - rows_at_) / row_bytes_;
-  if (!fits) return wrong("is cut short: " + std::to_string(n_rows) + " rows do not fit in it");
+  if (!fits) return wrong(concat("is cut short: ", n_rows, " rows do not fit in it"));
   for (const Token token : tokens()) {
     if (token < 0 || static_cast<size_t>(token) >= n_vocab_) return wrong("a token is not in the vocabulary");
   }

@@ -6,6 +6,7 @@
 
 #include "hearth/compare.h"
 #include "hearth/threads.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/parallel.h"
 #include "lib/base/quote.h"
@@ -49,10 +50,11 @@ PieceSums compare_piece(const GgufTensor& a, const GgufTensor& b, int64_t begin,
 
 Status check_comparable(const GgufTensor& tensor) {
   if (tensor.data == nullptr && tensor.size_bytes > 0) {
-    return Error{ErrorCode::kInvalidArgument, "tensor " + quote(tensor.name) + ": the file was opened without data"};
+    return Error{ErrorCode::kInvalidArgument,
+                 concat("tensor ", quoted(tensor.name), ": the file was opened without data")};
   }
   if (kernel_index(tensor.type) >= 0) return {};
-  return Error{ErrorCode::kUnsupported, "tensor " + quote(tensor.name) + " is of a type without values"};
+  return Error{ErrorCode::kUnsupported, concat("tensor ", quoted(tensor.name), " is of a type without values")};
 }
 
 Result<TensorDifference> compare_tensor(const GgufTensor& a, const GgufTensor& b, Parallel& parallel) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/encoders.h"
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 
 namespace hearth {
@@ -70,8 +71,8 @@ Status RowEncoder::encode_piece(const Job& job, const Piece& piece, Worker& work
   if (Status s = job.read(static_cast<uint64_t>(first / size * bytes), worker.raw); !s) return s;
   job.source.dequantize(worker.values.data(), worker.raw.data(), piece.n);
   if (!all_finite(worker.values.data(), piece.n)) {
-    return Error{ErrorCode::kFormat, "tensor " + quote(job.tensor.name) + ": a value in row " +
-                                         std::to_string(piece.row) + " is not finite"};
+    return Error{ErrorCode::kFormat,
+                 concat("tensor ", quoted(job.tensor.name), ": a value in row ", piece.row, " is not finite")};
   }
   const float* weights = job.weights(piece.row, piece.column);
   job.encode(to, worker.values.data(), weights, piece.n);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/gguf/tensor_size.h"
 #include "lib/quantize/quantizer_impl.h"
@@ -150,8 +151,8 @@ Status Quantizer::Impl::fit_size() {
     fixed += items.back().hull.front().bytes;
   }
   if (fixed > options.size_target) {
-    return Error{ErrorCode::kLimit, "a size target of " + std::to_string(options.size_target) +
-                                        " bytes cannot be met: the smallest file has " + std::to_string(fixed)};
+    return Error{ErrorCode::kLimit, concat("a size target of ", options.size_target,
+                                           " bytes cannot be met: the smallest file has ", fixed)};
   }
   take_steps(items, options.size_target - fixed);
   for (const Item& item : items) {

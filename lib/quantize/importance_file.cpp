@@ -8,6 +8,7 @@
 
 #include "hearth/gguf.h"
 #include "hearth/importance_matrix.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/gguf/cursor.h"
@@ -21,7 +22,7 @@ constexpr std::string_view kCountsSuffix = ".counts";
 constexpr int64_t kUsualChunkSize = 512;
 
 Error malformed_importance(const std::string& label, const std::string& what) {
-  return Error{ErrorCode::kFormat, label + ": " + what};
+  return Error{ErrorCode::kFormat, concat(label, ": ", what)};
 }
 
 void copy_floats(std::vector<float>& out, const std::byte* from, uint64_t n) {
@@ -47,7 +48,7 @@ struct ImportanceReader {
     std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     for (size_t i = 0; i < entries.size(); ++i) {
       if (i > 0 && entries[i].name == entries[i - 1].name) {
-        return malformed_importance(label, "tensor " + quote(entries[i].name) + " occurs twice");
+        return malformed_importance(label, concat("tensor ", quoted(entries[i].name), " occurs twice"));
       }
     }
     for (ImportanceMatrix::Entry& entry : entries) {
@@ -70,22 +71,24 @@ struct ImportanceReader {
 
 Status ImportanceReader::read_tensor(const GgufFile& file, const GgufTensor& sums) {
   const std::string_view name = sums.name.substr(0, sums.name.size() - kSumsSuffix.size());
-  const GgufTensor* counts = file.tensor(std::string(name) + std::string(kCountsSuffix));
-  if (counts == nullptr) return malformed_importance(label, "tensor " + quote(sums.name) + " has no counts beside it");
+  const GgufTensor* counts = file.tensor(concat(name, kCountsSuffix));
+  if (counts == nullptr) {
+    return malformed_importance(label, concat("tensor ", quoted(sums.name), " has no counts beside it"));
+  }
   if (sums.type != TensorType::kF32 || counts->type != TensorType::kF32) {
-    return malformed_importance(label, "tensor " + quote(sums.name) + " or its counts is not of type F32");
+    return malformed_importance(label, concat("tensor ", quoted(sums.name), " or its counts is not of type F32"));
   }
   if (sums.n_elements == 0 || counts->n_elements == 0 || sums.n_elements % counts->n_elements != 0) {
-    return malformed_importance(label, "tensor " + quote(sums.name) + " of " + std::to_string(sums.n_elements) +
-                                           " sums has " + std::to_string(counts->n_elements) + " counts");
+    return malformed_importance(label, concat("tensor ", quoted(sums.name), " of ", sums.n_elements, " sums has ",
+                                              counts->n_elements, " counts"));
   }
   ImportanceMatrix::Entry entry;
   entry.name = name;
   copy_floats(entry.sums, sums.data, static_cast<uint64_t>(sums.n_elements));
   copy_floats(entry.counts, counts->data, static_cast<uint64_t>(counts->n_elements));
   if (!in_bounds(entry.sums) || !in_bounds(entry.counts)) {
-    return malformed_importance(label, "tensor " + quote(sums.name) + " (offset " + std::to_string(sums.file_offset) +
-                                           ") or its counts: a value is negative or not finite");
+    return malformed_importance(label, concat("tensor ", quoted(sums.name), " (offset ", sums.file_offset,
+                                              ") or its counts: a value is negative or not finite"));
   }
   entries.push_back(std::move(entry));
   return {};
@@ -107,7 +110,7 @@ Status ImportanceReader::read_gguf(const GgufFile& file) {
     const Result<int64_t> number = file.get_int(key);
     if (!number) return malformed_importance(label, number.error().message);
     if (*number < 0 || *number > std::numeric_limits<int32_t>::max()) {
-      return malformed_importance(label, "key " + quote(key) + " is " + std::to_string(*number));
+      return malformed_importance(label, concat("key ", quoted(key), " is ", *number));
     }
     *value = *number;
   }
@@ -121,22 +124,23 @@ Status ImportanceReader::read_gguf(const GgufFile& file) {
 
 /// int32 length, name, int32 number of calls, int32 number of values, the values: mean squares times the calls.
 Status ImportanceReader::read_older_entry(Cursor& cursor) {
-  const std::string at = " at offset " + std::to_string(cursor.offset());
+  const std::string at = concat(" at offset ", cursor.offset());
   int32_t length = 0, n_calls = 0, n_values = 0;
   const bool has_name = cursor.read(length) && length > 0 && static_cast<uint64_t>(length) <= cursor.remaining();
   if (!has_name)
-    return malformed_importance(label, "the entry" + at + " has no name (neither GGUF nor the older form?)");
+    return malformed_importance(label, concat("the entry", at, " has no name (neither GGUF nor the older form?)"));
   ImportanceMatrix::Entry entry;
   entry.name.assign(reinterpret_cast<const char*>(cursor.here()), static_cast<size_t>(length));
   (void)cursor.skip(static_cast<uint64_t>(length));
   const bool fits = cursor.read(n_calls) && cursor.read(n_values) && n_values > 0 &&
                     static_cast<uint64_t>(n_values) <= cursor.remaining() / sizeof(float);
   if (!fits)
-    return malformed_importance(label, "tensor " + quote(entry.name) + at + ": its values are not in the file");
+    return malformed_importance(label, concat("tensor ", quoted(entry.name), at, ": its values are not in the file"));
   copy_floats(entry.sums, cursor.here(), static_cast<uint64_t>(n_values));
   (void)cursor.skip(static_cast<uint64_t>(n_values) * sizeof(float));
   if (!in_bounds(entry.sums)) {
-    return malformed_importance(label, "tensor " + quote(entry.name) + at + ": a value is negative or not finite");
+    return malformed_importance(label,
+                                concat("tensor ", quoted(entry.name), at, ": a value is negative or not finite"));
   }
   entry.counts.assign(1, static_cast<float>(std::max(n_calls, 1)));
   entries.push_back(std::move(entry));
@@ -171,7 +175,7 @@ Result<ImportanceMatrix> read_importance(std::span<const std::byte> bytes, const
   ImportanceReader reader(label);
   if (bytes.size() >= 4 && std::memcmp(bytes.data(), "GGUF", 4) == 0) {
     const Result<GgufFile> file = GgufFile::from_memory(bytes);
-    if (!file) return Error{file.error().code, label + ": " + file.error().message};
+    if (!file) return Error{file.error().code, concat(label, ": ", file.error().message)};
     if (Status s = reader.read_gguf(*file); !s) return s.error();
   } else if (Status s = reader.read_older(bytes); !s) {
     return s.error();
@@ -203,8 +207,8 @@ Status declare_importance(GgufWriter& out, const ImportanceMatrix& matrix, int64
   if (Status s = out.add_uint32("imatrix.chunk_size", static_cast<uint32_t>(std::min(chunk_size, most))); !s) return s;
   for (const ImportanceMatrix::Entry& entry : matrix.entries()) {
     const auto sums = dims_of_sums(entry), counts = dims_of_counts(entry);
-    if (Status s = out.add_tensor(entry.name + std::string(kSumsSuffix), TensorType::kF32, sums); !s) return s;
-    if (Status s = out.add_tensor(entry.name + std::string(kCountsSuffix), TensorType::kF32, counts); !s) return s;
+    if (Status s = out.add_tensor(concat(entry.name, kSumsSuffix), TensorType::kF32, sums); !s) return s;
+    if (Status s = out.add_tensor(concat(entry.name, kCountsSuffix), TensorType::kF32, counts); !s) return s;
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 
@@ -22,7 +23,7 @@ bool all_valid(const std::vector<float>& values) {
 }
 
 Error invalid_entry(const std::string& name, const std::string& what) {
-  return Error{ErrorCode::kInvalidArgument, "importance of tensor " + quote(name) + ": " + what};
+  return Error{ErrorCode::kInvalidArgument, concat("importance of tensor ", quoted(name), ": ", what)};
 }
 
 template <typename Entries>
@@ -36,16 +37,15 @@ auto place_of(Entries& entries, std::string_view name) {
 Status ImportanceMatrix::check(const Entry& entry) const {
   if (entry.name.empty()) return invalid_entry(entry.name, "the name is empty");
   if (entry.sums.empty() || entry.counts.empty() || entry.sums.size() % entry.counts.size() != 0) {
-    return invalid_entry(entry.name, std::to_string(entry.sums.size()) + " sums do not belong to " +
-                                         std::to_string(entry.counts.size()) + " counts");
+    return invalid_entry(entry.name,
+                         concat(entry.sums.size(), " sums do not belong to ", entry.counts.size(), " counts"));
   }
   if (!all_valid(entry.sums) || !all_valid(entry.counts)) {
     return invalid_entry(entry.name, "a value is negative or not finite");
   }
   const Entry* own = find(entry.name);
   if (own != nullptr && (own->sums.size() != entry.sums.size())) {
-    return invalid_entry(entry.name,
-                         std::to_string(entry.sums.size()) + " sums meet " + std::to_string(own->sums.size()));
+    return invalid_entry(entry.name, concat(entry.sums.size(), " sums meet ", own->sums.size()));
   }
   return {};
 }
@@ -147,8 +147,8 @@ std::vector<std::string> ImportanceMatrix::list_warnings() const {
     for (const float count : entry.counts) most = std::max(most, static_cast<double>(count) * tokens_a_count);
   }
   if (most < kFewTokens) {
-    lines.push_back("little text: " + std::to_string(static_cast<int64_t>(most)) + " tokens were measured, " +
-                    std::to_string(static_cast<int64_t>(kFewTokens)) + " are few");
+    lines.push_back(concat("little text: ", static_cast<int64_t>(most), " tokens were measured, ",
+                           static_cast<int64_t>(kFewTokens), " are few"));
   }
   for (const Entry& entry : entries_) {
     if (entry.counts.size() < 2) continue;
@@ -158,9 +158,8 @@ std::vector<std::string> ImportanceMatrix::list_warnings() const {
       few += count > 0 && static_cast<double>(count) < kFewTokensOfExpert ? 1 : 0;
     }
     if (never + few == 0) continue;
-    lines.push_back("tensor " + quote(entry.name) + ": of " + std::to_string(entry.counts.size()) + " experts " +
-                    std::to_string(never) + " saw no token, " + std::to_string(few) + " fewer than " +
-                    std::to_string(static_cast<int64_t>(kFewTokensOfExpert)));
+    lines.push_back(concat("tensor ", quoted(entry.name), ": of ", entry.counts.size(), " experts ", never,
+                           " saw no token, ", few, " fewer than ", static_cast<int64_t>(kFewTokensOfExpert)));
   }
   return lines;
 }

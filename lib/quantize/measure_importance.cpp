@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "hearth/quality.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/quantize/text_chunks.h"
 #include "lib/session/session_impl.h"
@@ -76,7 +77,7 @@ void Collector::see_routed(const LinearCall& call, const GgufTensor& tensor) {
   for (size_t i = 0; i < routing.expert.size(); ++i) {
     const auto expert = static_cast<size_t>(routing.expert[i]);
     if (separate) {
-      Sums& sums = sums_of(std::string(base) + "." + std::to_string(expert) + ".weight", 1, k, 1);
+      Sums& sums = sums_of(concat(base, ".", expert, ".weight"), 1, k, 1);
       add_row(call, routing.row[i], sums, 0);
       sums.counts[0] += 1;
       continue;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "hearth/quality.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/quantize/base_logits.h"
 #include "lib/quantize/quality_report.h"
@@ -58,8 +59,8 @@ Status PerplexityRun::check() const {
   if ((options_.base != nullptr || !options_.base_logits.empty()) && !options_.save_logits.empty())
     return invalid_run("save_logits needs a run of the base model alone");
   if (options_.base != nullptr && options_.base->info().n_vocab != model_.info().n_vocab) {
-    return invalid_run("the base model has a vocabulary of " + std::to_string(options_.base->info().n_vocab) +
-                       " tokens, the model of " + std::to_string(model_.info().n_vocab));
+    return invalid_run(concat("the base model has a vocabulary of ", options_.base->info().n_vocab,
+                              " tokens, the model of ", model_.info().n_vocab));
   }
   return {};
 }
@@ -68,8 +69,8 @@ Status PerplexityRun::take_chunks_of_file(std::string_view text) {
   Result<BaseLogitsReader> file = BaseLogitsReader::open(options_.base_logits);
   if (!file) return file.error();
   if (file->n_vocab() != static_cast<size_t>(model_.info().n_vocab)) {
-    return invalid_run(options_.base_logits + ": made with a vocabulary of " + std::to_string(file->n_vocab()) +
-                       " tokens, the model has " + std::to_string(model_.info().n_vocab));
+    return invalid_run(concat(options_.base_logits, ": made with a vocabulary of ", file->n_vocab(),
+                              " tokens, the model has ", model_.info().n_vocab));
   }
   chunks_ = {file->tokens(), file->chunk_size(), file->n_chunks()};
   settings_.chunk_size = static_cast<int32_t>(file->chunk_size());
@@ -87,8 +88,7 @@ Status PerplexityRun::take_chunks_of_file(std::string_view text) {
 Status PerplexityRun::open_chunks(std::string_view text) {
   settings_ = options_.run;
   if (!options_.base_logits.empty()) return take_chunks_of_file(text);
-  if (settings_.chunk_size < 4)
-    return invalid_run("chunk_size " + std::to_string(settings_.chunk_size) + " is less than 4");
+  if (settings_.chunk_size < 4) return invalid_run(concat("chunk_size ", settings_.chunk_size, " is less than 4"));
   Result<TextChunks> cut = cut_text(model_, text, settings_, 2);
   if (!cut) return cut.error();
   chunks_ = *std::move(cut);
@@ -140,8 +140,7 @@ Status PerplexityRun::score_row(LogitsRow row, Token next, int64_t place, int64_
   if (saved_) PackedRow::pack(row, next, packed);
   if (!has_base()) return {};
   const auto c = base_file_ ? base_file_->compare(place, row, next) : PackedRow::compare(packed, row, next);
-  if (!c)
-    return Error{c.error().code, options_.base_logits + ": row " + std::to_string(place) + ": " + c.error().message};
+  if (!c) return Error{c.error().code, concat(options_.base_logits, ": row ", place, ": ", c.error().message)};
   token.base_nll = c->base_nll;
   token.kld = c->kld;
   token.dp = c->dp;

@@ -7,6 +7,7 @@
 #include "hearth/merge.h"
 #include "hearth/threads.h"
 #include "kernels/kernel_table.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/model/adapter_impl.h"
@@ -135,12 +136,12 @@ Status Merge::declare(GgufWriter& out) const {
     const std::string base(tensor.name.substr(0, tensor.name.size() - std::min<size_t>(tensor.name.size(), 7)));
     if (changed && file.tensor(base + ".scale") != nullptr) {
       return Error{ErrorCode::kUnsupported,
-                   "tensor " + quote(tensor.name) + " has a scale beside it and cannot be merged"};
+                   concat("tensor ", quoted(tensor.name), " has a scale beside it and cannot be merged")};
     }
     if (changed && tensor.dims[0] % tensor_type_info(target(tensor))->block_size != 0) {
-      return Error{ErrorCode::kUnsupported, "tensor " + quote(tensor.name) + ": rows of " +
-                                                std::to_string(tensor.dims[0]) + " elements are not whole blocks of " +
-                                                tensor_type_info(target(tensor))->name};
+      return Error{ErrorCode::kUnsupported,
+                   concat("tensor ", quoted(tensor.name), ": rows of ", tensor.dims[0],
+                          " elements are not whole blocks of ", tensor_type_info(target(tensor))->name)};
     }
     if (unties(tensor)) {
       if (Status s = out.add_tensor("output.weight", tensor.type, dims); !s) return s;

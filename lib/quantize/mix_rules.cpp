@@ -7,6 +7,7 @@
 #include <initializer_list>
 
 #include "hearth/quantizer.h"
+#include "lib/base/concat.h"
 
 namespace hearth {
 namespace {
@@ -316,8 +317,8 @@ Result<TensorType> fit_to_rows(TensorType type, int64_t row) {
     if (fallback.type == type) return divides(fallback.instead) ? fallback.instead : kF16;
   }
   if (tensor_type_info(type)->block_size == 32) return kF16;
-  return Error{ErrorCode::kUnsupported, "rows of " + std::to_string(row) + " elements are not whole blocks of " +
-                                            tensor_type_info(type)->name + ", and no other type stands in for it"};
+  return Error{ErrorCode::kUnsupported, concat("rows of ", row, " elements are not whole blocks of ",
+                                               tensor_type_info(type)->name, ", and no other type stands in for it")};
 }
 
 bool needs_importance(const Mix& mix, TensorType type) {

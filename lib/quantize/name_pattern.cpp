@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/concat.h"
+
 namespace hearth {
 
 /// Recursive descent over the pattern; steps are made back to front of nothing: each piece is a fragment with its first
@@ -40,7 +42,7 @@ class NamePatternCompiler {
   void fail(const char* what, ErrorCode code = ErrorCode::kInvalidArgument) {
     if (failed_) return;
     failed_ = true;
-    error_ = Error{code, "pattern '" + std::string(pattern_) + "': " + what + " at position " + std::to_string(at_)};
+    error_ = Error{code, concat("pattern '", pattern_, "': ", what, " at position ", at_)};
   }
 
   uint32_t add(Step step) {

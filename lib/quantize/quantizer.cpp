@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/quote.h"
 #include "lib/gguf/tensor_size.h"
@@ -95,7 +96,7 @@ Status Quantizer::Impl::choose_types() {
     const TensorType wished = wished_type(options, *mix, *chooser, *overrides, *tensor);
     const std::optional<TensorType> asked = asked_type(options, *mix, model, *tensor);
     const Result<TensorType> type = asked ? *asked : fit_to_rows(wished, tensor->dims[0]);
-    if (!type) return Error{type.error().code, "tensor " + quote(tensor->name) + ": " + type.error().message};
+    if (!type) return Error{type.error().code, concat("tensor ", quoted(tensor->name), ": ", type.error().message)};
     const TensorTypeInfo& info = *tensor_type_info(*type);
     p.target = *type;
     p.target_bytes = static_cast<uint64_t>(tensor->n_elements) / info.block_size * info.block_bytes;
@@ -108,8 +109,8 @@ Status Quantizer::Impl::check_requantizing() const {
   for (const TensorPlan& p : plan) {
     if (p.source == p.target || is_float(p.source) || options.requantize) continue;
     return Error{ErrorCode::kUnsupported,
-                 "tensor " + quote(p.name) + " is quantized already (" + tensor_type_info(p.source)->name +
-                     "): quantizing it again loses quality, and must be asked for (requantize)"};
+                 concat("tensor ", quoted(p.name), " is quantized already (", tensor_type_info(p.source)->name,
+                        "): quantizing it again loses quality, and must be asked for (requantize)")};
   }
   return {};
 }
@@ -120,16 +121,16 @@ Status Quantizer::Impl::check_runnable() const {
     const TensorPlan& p = plan[i];
     if (p.source == p.target) continue;
     if (const Result<TensorSize> size = tensor_size(p.target, std::span(p.dims).first(p.n_dims)); !size) {
-      return Error{ErrorCode::kUnsupported, "tensor " + quote(p.name) + ": " + size.error().message};
+      return Error{ErrorCode::kUnsupported, concat("tensor ", quoted(p.name), ": ", size.error().message)};
     }
     if (mix == nullptr || is_embedding(p.name) || p.name == "output.weight" || !needs_importance(*mix, p.target)) {
       continue;
     }
     if (importance_for(*tensors[i]) != nullptr) continue;
     return Error{ErrorCode::kUnsupported,
-                 "tensor " + quote(p.name) + " would become " + tensor_type_info(p.target)->name +
-                     (options.importance == nullptr ? ", which needs an importance matrix"
-                                                    : ", and the importance matrix has no entry for it")};
+                 concat("tensor ", quoted(p.name), " would become ", tensor_type_info(p.target)->name,
+                        (options.importance == nullptr ? ", which needs an importance matrix"
+                                                       : ", and the importance matrix has no entry for it"))};
   }
   return {};
 }
@@ -168,10 +169,12 @@ Status open_sources(Quantizer::Impl& impl) {
   }
   for (const GgufTensor& tensor : impl.file.tensors()) {
     const FileReader& source = impl.sources[tensor.shard];
-    if (tensor.n_elements == 0) return Error{ErrorCode::kUnsupported, "tensor " + quote(tensor.name) + " is empty"};
+    if (tensor.n_elements == 0) {
+      return Error{ErrorCode::kUnsupported, concat("tensor ", quoted(tensor.name), " is empty")};
+    }
     if (tensor.file_offset > source.size() || tensor.size_bytes > source.size() - tensor.file_offset) {
-      return Error{ErrorCode::kFormat, impl.file.shard_paths()[tensor.shard] + ": the data of tensor " +
-                                           quote(tensor.name) + " ends beyond the file"};
+      return Error{ErrorCode::kFormat, concat(impl.file.shard_paths()[tensor.shard], ": the data of tensor ",
+                                              quoted(tensor.name), " ends beyond the file")};
     }
     impl.tensors.push_back(&tensor);
   }

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "lib/base/concat.h"
+
 namespace hearth {
 namespace {
 
@@ -25,9 +27,9 @@ std::optional<Token> added_bos(const Tokenizer& tokenizer) {
 Result<TextChunks> cut_text(const Model& model, std::string_view text, const MeasureOptions& options,
                             int64_t min_chunks) {
   if (options.chunk_size < 2 || options.chunk_size > kLongestChunk) {
-    return invalid_text("chunk_size " + std::to_string(options.chunk_size) + " is not in 2..1048576");
+    return invalid_text(concat("chunk_size ", options.chunk_size, " is not in 2..1048576"));
   }
-  if (options.max_chunks < 0) return invalid_text("max_chunks " + std::to_string(options.max_chunks) + " is negative");
+  if (options.max_chunks < 0) return invalid_text(concat("max_chunks ", options.max_chunks, " is negative"));
   Result<std::vector<Token>> ids = model.tokenizer().encode(text, {.parse_special = options.parse_special});
   if (!ids) return ids.error();
   TextChunks chunks;
@@ -37,9 +39,8 @@ Result<TextChunks> cut_text(const Model& model, std::string_view text, const Mea
   const auto n_tokens = static_cast<int64_t>(chunks.tokens.size());
   chunks.n_chunks = n_tokens / chunks.chunk_size;
   if (chunks.n_chunks < min_chunks) {
-    return invalid_text("the text has " + std::to_string(n_tokens) + " tokens, but " + std::to_string(min_chunks) +
-                        (min_chunks == 1 ? " chunk takes " : " chunks take ") +
-                        std::to_string(min_chunks * chunks.chunk_size));
+    return invalid_text(concat("the text has ", n_tokens, " tokens, but ", min_chunks,
+                               (min_chunks == 1 ? " chunk takes " : " chunks take "), min_chunks * chunks.chunk_size));
   }
   if (options.max_chunks > 0) chunks.n_chunks = std::min(chunks.n_chunks, options.max_chunks);
   chunks.tokens.resize(static_cast<size_t>(chunks.n_chunks * chunks.chunk_size));

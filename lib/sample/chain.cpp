@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/sample/stages.h"
 
@@ -246,8 +247,8 @@ Result<Token> Sampler::sample(std::span<const float> logits) {
       return Error{ErrorCode::kOutOfMemory, "sampler: no memory for a token or a stage that it was given"};
     }
     if (static_cast<int64_t>(logits.size()) != impl.n_logits) {
-      return Error{ErrorCode::kInvalidArgument, "sampler: got " + std::to_string(logits.size()) +
-                                                    " logits, but was made for " + std::to_string(impl.n_logits)};
+      return Error{ErrorCode::kInvalidArgument,
+                   concat("sampler: got ", logits.size(), " logits, but was made for ", impl.n_logits)};
     }
     const SamplerOptions& o = impl.options;
     const std::span<const float> edited = impl.edit(logits.first(static_cast<size_t>(impl.n_vocab)));

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/sample/stages.h"
 
 namespace hearth::sample {
@@ -20,7 +21,7 @@ Status bad(const std::string& what) {
 }  // namespace
 
 Status check_options(const SamplerOptions& o, int32_t n_vocab) {
-  if (n_vocab <= 0) return bad("n_vocab must be positive, got " + std::to_string(n_vocab));
+  if (n_vocab <= 0) return bad(concat("n_vocab must be positive, got ", n_vocab));
   constexpr double kMax = 3.4e38;
   constexpr double kMaxInt = 2147483647.0;
   const Range ranges[] = {
@@ -48,14 +49,14 @@ Status check_options(const SamplerOptions& o, int32_t n_vocab) {
   };
   for (const Range& r : ranges) {
     if (!(r.value >= r.low && r.value <= r.high)) {
-      return bad(std::string(r.name) + " is out of range: " + std::to_string(r.value));
+      return bad(concat(r.name, " is out of range: ", std::to_string(r.value)));
     }
   }
   for (const auto& [id, value] : o.logit_bias) {
     if (id < 0 || id >= n_vocab) {
-      return bad("logit_bias names token " + std::to_string(id) + " of a vocabulary of " + std::to_string(n_vocab));
+      return bad(concat("logit_bias names token ", id, " of a vocabulary of ", n_vocab));
     }
-    if (std::isnan(value)) return bad("logit_bias of token " + std::to_string(id) + " is NaN");
+    if (std::isnan(value)) return bad(concat("logit_bias of token ", id, " is NaN"));
   }
   return {};
 }

@@ -2,6 +2,7 @@
 #include <string>
 #include <variant>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/sample/stages.h"
 
@@ -34,7 +35,7 @@ namespace {
 SamplerOptions recommended(const GgufFile& file, const SamplerOptions& defaults) {
   SamplerOptions result = defaults;
   for (const RecommendedKey& key : kKeys) {
-    const GgufValue* value = file.find(std::string("general.sampling.") + key.name);
+    const GgufValue* value = file.find(concat("general.sampling.", key.name));
     const Result<double> number = value ? value->as_float() : Error{};
     if (!number || !(*number >= -2147483648.0 && *number <= 2147483647.0)) continue;
     const SamplerOptions before = result;

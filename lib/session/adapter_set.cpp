@@ -8,6 +8,7 @@
 #include <string>
 
 #include "hearth/session.h"
+#include "lib/base/concat.h"
 #include "lib/base/xxh64.h"
 #include "lib/model/forward.h"
 #include "lib/model/model_impl.h"
@@ -67,7 +68,8 @@ Status AdapterSet::set(const HParams& hp, const SessionOptions& options, SeqId s
                        std::span<const AdapterScale> adapters) {
   for (const AdapterScale& a : adapters) {
     if (&ModelInternals::of(AdapterInternals::of(a.adapter).model).hp != &hp) {
-      return Error{ErrorCode::kInvalidArgument, "adapter " + a.adapter.info().name + " was loaded for another model"};
+      return Error{ErrorCode::kInvalidArgument,
+                   concat("adapter ", a.adapter.info().name, " was loaded for another model")};
     }
     if (!std::isfinite(a.scale)) return Error{ErrorCode::kInvalidArgument, "an adapter's scale is not finite"};
   }

@@ -1,6 +1,7 @@
 // Session: adapters by sequence.
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/session/session_impl.h"
 
@@ -22,8 +23,7 @@ Status Session::set_adapters(SeqId seq, std::span<const AdapterScale> adapters) 
   return guard([&]() -> Status {
     Impl& s = *impl_;
     if (seq < 0 || seq >= s.options.n_seqs) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "sequence " + std::to_string(seq) + " is not in 0.." + std::to_string(s.options.n_seqs - 1)};
+      return Error{ErrorCode::kInvalidArgument, concat("sequence ", seq, " is not in 0..", s.options.n_seqs - 1)};
     }
     return s.adapters.set(ModelInternals::of(s.model).hp, s.options, seq, adapters);
   });

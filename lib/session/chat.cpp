@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "lib/base/clock.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/session/write_text.h"
 
@@ -110,8 +111,8 @@ Result<std::vector<Token>> Chat::Impl::fit(std::vector<ChatMessage>& history, co
     n_dropped += n;
     if (n > 0) continue;
     if (ids->size() < static_cast<size_t>(n_ctx)) return ids;
-    return Error{ErrorCode::kContextFull, "the conversation has " + std::to_string(ids->size()) +
-                                              " tokens, and the context holds " + std::to_string(n_ctx)};
+    return Error{ErrorCode::kContextFull,
+                 concat("the conversation has ", ids->size(), " tokens, and the context holds ", n_ctx)};
   }
 }
 
@@ -168,7 +169,8 @@ Result<Chat> Chat::create(Session& session, ChatTemplate with, ChatSettings sett
   return guard([&]() -> Result<Chat> {
     const ModelInfo& info = session.model().info();
     if (!info.causal) {
-      return Error{ErrorCode::kUnsupported, "architecture " + info.architecture + " is an encoder and does not talk"};
+      return Error{ErrorCode::kUnsupported,
+                   concat("architecture ", info.architecture, " is an encoder and does not talk")};
     }
     return Chat(std::make_unique<Impl>(session, std::move(with), std::move(settings)));
   });

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "hearth/session.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/model/model_impl.h"
 #include "lib/session/session_impl.h"
@@ -200,12 +201,11 @@ Result<Embedder> Embedder::create(const Model& model, const EmbedderOptions& opt
     }
     const int64_t width = full_width(weights, model.info().d_model, pooling);
     if (options.dimensions < 0 || options.dimensions > width) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "dimensions: " + std::to_string(options.dimensions) + " is not in 0.." + std::to_string(width)};
+      return Error{ErrorCode::kInvalidArgument, concat("dimensions: ", options.dimensions, " is not in 0..", width)};
     }
     if (options.batch_tokens < 1 || options.batch_tokens > kMaxBatchTokens) {
-      return Error{ErrorCode::kInvalidArgument, "batch_tokens: " + std::to_string(options.batch_tokens) +
-                                                    " is not in 1.." + std::to_string(kMaxBatchTokens)};
+      return Error{ErrorCode::kInvalidArgument,
+                   concat("batch_tokens: ", options.batch_tokens, " is not in 1..", kMaxBatchTokens)};
     }
     auto impl = std::unique_ptr<Impl>(new Impl{model, options, pooling, 0, std::nullopt});
     const bool cut = options.dimensions > 0 && pooling != Pooling::kRank;
@@ -220,11 +220,11 @@ Result<std::vector<Embedding>> Embedder::embed_tokens(std::span<const std::vecto
     const auto n_max = static_cast<size_t>(impl_->model.info().n_ctx_train);
     for (size_t i = 0; i < texts.size(); ++i) {
       if (texts[i].empty()) {
-        return Error{ErrorCode::kInvalidArgument, "text " + std::to_string(i) + " has no tokens"};
+        return Error{ErrorCode::kInvalidArgument, concat("text ", i, " has no tokens")};
       }
       if (texts[i].size() > n_max) {
-        return Error{ErrorCode::kContextFull, "text " + std::to_string(i) + " has " + std::to_string(texts[i].size()) +
-                                                  " tokens, but the model's context holds " + std::to_string(n_max)};
+        return Error{ErrorCode::kContextFull,
+                     concat("text ", i, " has ", texts[i].size(), " tokens, but the model's context holds ", n_max)};
       }
     }
     if (Status status = impl_->make_room(texts); !status) return status.error();

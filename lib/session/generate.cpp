@@ -8,6 +8,7 @@
 
 #include "hearth/speculation.h"
 #include "lib/base/clock.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/session/session_impl.h"
 #include "lib/session/write_text.h"
@@ -19,11 +20,12 @@ Status check_prompt(const Session& session, size_t n_tokens) {
   const ModelInfo& info = session.model().info();
   const auto n_ctx = static_cast<size_t>(session.options().n_ctx);
   if (!info.causal) {
-    return Error{ErrorCode::kUnsupported, "architecture " + info.architecture + " is an encoder and generates no text"};
+    return Error{ErrorCode::kUnsupported,
+                 concat("architecture ", info.architecture, " is an encoder and generates no text")};
   }
   if (n_tokens > n_ctx) {
-    return Error{ErrorCode::kContextFull, "the prompt has " + std::to_string(n_tokens) +
-                                              " tokens, but the context holds " + std::to_string(n_ctx)};
+    return Error{ErrorCode::kContextFull,
+                 concat("the prompt has ", n_tokens, " tokens, but the context holds ", n_ctx)};
   }
   return {};
 }

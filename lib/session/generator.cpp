@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/session/stop_texts.h"
 
@@ -88,7 +89,7 @@ void Generator::Impl::end(StopReason why) {
 
 /// What a token that completes the text before the grammar adds behind it; nullopt: it does not complete it.
 std::optional<std::string> Generator::Impl::behind_trigger(Token id) const {
-  const std::string ahead = tail + std::string(tokenizer.piece(id));
+  const std::string ahead = concat(tail, tokenizer.piece(id));
   const size_t at = ahead.find(options.grammar_after);
   if (at == std::string::npos) return std::nullopt;
   return ahead.substr(at + options.grammar_after.size());
@@ -283,8 +284,7 @@ Result<Generator> Generator::create(const Tokenizer& tokenizer, int32_t n_logits
     if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt is empty"};
     for (const Token id : prompt) {
       if (id >= 0 && id < n_logits) continue;
-      return Error{ErrorCode::kInvalidArgument,
-                   "prompt: token id " + std::to_string(id) + " is not in 0.." + std::to_string(n_logits - 1)};
+      return Error{ErrorCode::kInvalidArgument, concat("prompt: token id ", id, " is not in 0..", n_logits - 1)};
     }
     auto impl = std::make_unique<Impl>(tokenizer, prompt, options);
     if (!options.own_sampler) {

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/quote.h"
 #include "lib/session/session_impl.h"
 
@@ -22,7 +23,7 @@ Error differ(const std::string& what) {
 Status check_special(const char* what, std::optional<Token> target, std::optional<Token> draft) {
   if (target == draft) return {};
   const auto name = [](std::optional<Token> id) { return id ? std::to_string(*id) : std::string("none"); };
-  return differ(std::string(what) + " is token " + name(draft) + ", and " + name(target) + " in the model");
+  return differ(concat(what, " is token ", name(draft), ", and ", name(target), " in the model"));
 }
 
 }  // namespace
@@ -30,13 +31,13 @@ Status check_special(const char* what, std::optional<Token> target, std::optiona
 Status check_same_vocabulary(const Tokenizer& target, const Tokenizer& draft) {
   const int32_t n = target.n_vocab(), m = draft.n_vocab();
   if (std::abs(n - m) > kMaxPadding || std::min(n, m) == 0) {
-    return differ(std::to_string(m) + " tokens, and " + std::to_string(n) + " in the model");
+    return differ(concat(m, " tokens, and ", n, " in the model"));
   }
   for (Token id = 0; id < std::min(n, m); ++id) {
     if (target.raw_token(id) == draft.raw_token(id) && target.is_end(id) == draft.is_end(id)) continue;
-    return differ("token " + std::to_string(id) + " is " + quote(draft.raw_token(id)) + ", and " +
-                  quote(target.raw_token(id)) + " in the model" +
-                  (target.raw_token(id) == draft.raw_token(id) ? " (only one of them ends a text)" : ""));
+    return differ(concat("token ", id, " is ", quoted(draft.raw_token(id)), ", and ", quoted(target.raw_token(id)),
+                         " in the model",
+                         (target.raw_token(id) == draft.raw_token(id) ? " (only one of them ends a text)" : "")));
   }
   Status status = check_special("BOS", target.bos(), draft.bos());
   return status ? check_special("EOS", target.eos(), draft.eos()) : status;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/session/adapter_set.h"
 
@@ -19,8 +20,7 @@ constexpr int32_t kDefaultContext = 4096;
 constexpr int kMaxThreads = 1024;
 
 Error out_of_range(const char* option, int64_t value, int64_t lo, int64_t hi, const char* what_hi_is = "") {
-  return {ErrorCode::kInvalidArgument, std::string(option) + ": " + std::to_string(value) + " is not in " +
-                                           std::to_string(lo) + ".." + std::to_string(hi) + what_hi_is};
+  return {ErrorCode::kInvalidArgument, concat(option, ": ", value, " is not in ", lo, "..", hi, what_hi_is)};
 }
 
 }  // namespace
@@ -61,12 +61,12 @@ std::string warning_of(const HParams& hp, const SessionOptions& o, int wanted_th
   const bool is_stretched =
       o.rope.scaling != RopeScalingType::kModel || o.rope.freq_base != 0 || o.rope.freq_scale != 0;
   if (hp.n_ctx_train > 0 && o.n_ctx > int64_t{hp.n_ctx_train} * o.n_seqs && !is_stretched) {
-    text = "the model was trained for a context of " + std::to_string(hp.n_ctx_train) + " tokens; beyond that, of " +
-           std::to_string(o.n_ctx) + ", its text may fall apart";
+    text = concat("the model was trained for a context of ", hp.n_ctx_train, " tokens; beyond that, of ", o.n_ctx,
+                  ", its text may fall apart");
   }
   if (o.n_threads < wanted_threads) {
-    text += (text.empty() ? "" : "; ") + std::string("the system gave ") + std::to_string(o.n_threads) + " of " +
-            std::to_string(wanted_threads) + " threads (a limit of processes or memory)";
+    concat_to(text, (text.empty() ? "" : "; "), "the system gave ", o.n_threads, " of ", wanted_threads,
+              " threads (a limit of processes or memory)");
   }
   return text;
 }

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/base/xxh64.h"
 #include "lib/io/atomic_file.h"
@@ -87,7 +88,7 @@ Status Session::restore(SeqId seq, const std::string& path) {
     if (!file) return file.error();
     Status status = restore(seq, file->bytes());
     if (status) return status;
-    return Error{status.error().code, path + ": " + status.error().message};
+    return Error{status.error().code, concat(path, ": ", status.error().message)};
   });
 }
 

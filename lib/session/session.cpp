@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/session/plan.h"
 #include "lib/session/rope_options.h"
@@ -35,23 +36,21 @@ Status Session::Impl::check(std::span<const BatchToken> batch) const {
   int64_t wanted = 0;
   for (const BatchToken& token : batch) {
     if (token.id < 0 || token.id >= hp.n_vocab) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "token id " + std::to_string(token.id) + " is not in 0.." + std::to_string(hp.n_vocab - 1)};
+      return Error{ErrorCode::kInvalidArgument, concat("token id ", token.id, " is not in 0..", hp.n_vocab - 1)};
     }
     if (hp.max_position > 0 && token.pos >= hp.max_position) {
-      return Error{ErrorCode::kContextFull, "position " + std::to_string(token.pos) + " is not below " +
-                                                std::to_string(hp.max_position) + ", the positions of the model"};
+      return Error{ErrorCode::kContextFull,
+                   concat("position ", token.pos, " is not below ", hp.max_position, ", the positions of the model")};
     }
     wanted += token.logits;
   }
   if (wanted > options.n_logits) {
-    return Error{ErrorCode::kInvalidArgument, "logits of " + std::to_string(wanted) +
-                                                  " tokens are wanted, but n_logits is " +
-                                                  std::to_string(options.n_logits)};
+    return Error{ErrorCode::kInvalidArgument,
+                 concat("logits of ", wanted, " tokens are wanted, but n_logits is ", options.n_logits)};
   }
   if (!hp.causal && static_cast<int64_t>(batch.size()) > options.n_batch) {
-    return Error{ErrorCode::kContextFull, "an encoder takes its texts at once: " + std::to_string(batch.size()) +
-                                              " tokens do not fit n_batch (" + std::to_string(options.n_batch) + ")"};
+    return Error{ErrorCode::kContextFull, concat("an encoder takes its texts at once: ", batch.size(),
+                                                 " tokens do not fit n_batch (", options.n_batch, ")")};
   }
   return KVCacheInternals::of(*cache).check(batch);
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/model/shift_positions.h"
 #include "lib/session/session_impl.h"
@@ -31,8 +32,7 @@ Result<int32_t> Session::make_room(SeqId seq, OnFull on_full, int32_t keep) {
     constexpr int32_t kPage = KVCache::kPageTokens;
     const int32_t n = on_full == OnFull::kWindow ? std::min(half, kPage) : half < kPage ? half : half - half % kPage;
     if (on_full == OnFull::kStop || n < 1) {
-      return Error{ErrorCode::kContextFull,
-                   "sequence " + std::to_string(seq) + " fills the context of " + std::to_string(options().n_ctx)};
+      return Error{ErrorCode::kContextFull, concat("sequence ", seq, " fills the context of ", options().n_ctx)};
     }
     if (Status status = cache().remove(seq, keep, keep + n); !status) return status.error();
     if (Status status = shift(seq, keep + n, -1, -n); !status) return status.error();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lib/base/clock.h"
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/session/draft_pace.h"
 #include "lib/session/lookup_draft.h"
@@ -21,8 +22,7 @@ constexpr int32_t kJudged = 24, kFirstRest = 64, kLongestRest = 4096;
 constexpr int32_t kVainTrials = 4;
 
 Error out_of_range(const char* option, int32_t value, int32_t lo, int32_t hi) {
-  return {ErrorCode::kInvalidArgument, std::string(option) + ": " + std::to_string(value) + " is not in " +
-                                           std::to_string(lo) + ".." + std::to_string(hi)};
+  return {ErrorCode::kInvalidArgument, concat(option, ": ", value, " is not in ", lo, "..", hi)};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/model/paged_attention.h"
 #include "lib/session/session_impl.h"
@@ -13,13 +14,13 @@ namespace {
 /// The layer that is asked for; < 0: the last one with attention.
 Result<int32_t> attention_layer(const HParams& hp, int32_t wanted) {
   if (wanted >= hp.n_layers) {
-    return Error{ErrorCode::kInvalidArgument, "layer " + std::to_string(wanted) + " is not below " +
-                                                  std::to_string(hp.n_layers) + ", the layers of the model"};
+    return Error{ErrorCode::kInvalidArgument,
+                 concat("layer ", wanted, " is not below ", hp.n_layers, ", the layers of the model")};
   }
   int32_t layer = wanted < 0 ? hp.n_layers - 1 : wanted;
   while (wanted < 0 && layer > 0 && hp.layers[static_cast<size_t>(layer)].recurrent) --layer;
   if (!hp.layers[static_cast<size_t>(layer)].recurrent) return layer;
-  return Error{ErrorCode::kUnsupported, "layer " + std::to_string(layer) + " is recurrent and has no attention"};
+  return Error{ErrorCode::kUnsupported, concat("layer ", layer, " is recurrent and has no attention")};
 }
 
 }  // namespace
@@ -32,8 +33,8 @@ Result<AttentionWeights> trace_attention(Session& session, std::span<const Token
     if (!layer) return layer.error();
     const size_t n_positions = static_cast<size_t>(session.cache().length(options.seq)) + tokens.size();
     if (n_positions > static_cast<size_t>(s.options.n_ctx)) {
-      return Error{ErrorCode::kContextFull, std::to_string(n_positions) + " positions do not fit the context of " +
-                                                std::to_string(s.options.n_ctx)};
+      return Error{ErrorCode::kContextFull,
+                   concat(n_positions, " positions do not fit the context of ", s.options.n_ctx)};
     }
     AttentionWeights seen{
         *layer, hp.layers[static_cast<size_t>(*layer)].n_heads, static_cast<int32_t>(n_positions), {}};

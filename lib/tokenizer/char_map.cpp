@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string>
 
+#include "lib/base/concat.h"
+
 namespace hearth {
 namespace {
 
@@ -33,8 +35,8 @@ Result<CharMap> CharMap::create(std::span<const std::byte> bytes) {
   }
   std::memcpy(&n, bytes.data(), sizeof n);
   if (n >= bytes.size() - sizeof n) {
-    return Error{ErrorCode::kFormat, "tokenizer.ggml.precompiled_charsmap: trie of " + std::to_string(n) +
-                                         " bytes does not fit its " + std::to_string(bytes.size()) + " bytes"};
+    return Error{ErrorCode::kFormat, concat("tokenizer.ggml.precompiled_charsmap: trie of ", n,
+                                            " bytes does not fit its ", bytes.size(), " bytes")};
   }
   CharMap map;
   map.units_ = bytes.subspan(sizeof n, n - n % sizeof(uint32_t));

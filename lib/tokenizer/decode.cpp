@@ -1,6 +1,7 @@
 // Tokens to text: whole sequences, and streams.
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/base/guard.h"
 #include "lib/tokenizer/clean_spaces.h"
 #include "lib/tokenizer/tokenizer_impl.h"
@@ -16,9 +17,8 @@ Result<std::string> Tokenizer::decode(std::span<const Token> ids, const DecodeOp
     for (size_t i = 0; i < ids.size(); ++i) {
       const Token id = ids[i];
       if (id < 0 || id >= v.size()) {
-        return Error{ErrorCode::kInvalidArgument, "ids[" + std::to_string(i) + "]: " + std::to_string(id) +
-                                                      " is outside the " + std::to_string(v.size()) +
-                                                      " tokens of the vocabulary"};
+        return Error{ErrorCode::kInvalidArgument,
+                     concat("ids[", i, "]: ", id, " is outside the ", v.size(), " tokens of the vocabulary")};
       }
       if (options.skip_special && v.has(id, kAttrControl | kAttrUnknown)) continue;
       std::string_view piece = v.pieces[static_cast<size_t>(id)];

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "lib/base/concat.h"
+
 namespace hearth {
 namespace {
 
@@ -68,13 +70,13 @@ Result<MergeList> MergeList::read(const GgufFile& file, const Vocab& vocab) {
   const GgufValue* value = file.find(kMergesKey);
   if (value == nullptr) {
     if (vocab.pre_name == "kimi-k2") return list;  // published without merges
-    return Error{ErrorCode::kNotFound, std::string(kMergesKey) + ": missing"};
+    return Error{ErrorCode::kNotFound, concat(kMergesKey, ": missing")};
   }
   const Result<std::vector<std::string_view>> merges = value->as_string_array();
-  if (!merges) return Error{merges.error().code, std::string(kMergesKey) + ": " + merges.error().message};
+  if (!merges) return Error{merges.error().code, concat(kMergesKey, ": ", merges.error().message)};
   // every merge may name three new symbols, and all ids must fit a token id
   if (merges->size() > (static_cast<size_t>(INT32_MAX) - vocab.raw.size()) / 3) {
-    return Error{ErrorCode::kLimit, std::string(kMergesKey) + ": too many entries"};
+    return Error{ErrorCode::kLimit, concat(kMergesKey, ": too many entries")};
   }
   list.next_extra_ = static_cast<int64_t>(vocab.raw.size());
   list.pairs_.reserve(merges->size());

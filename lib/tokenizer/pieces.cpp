@@ -1,6 +1,7 @@
 // Pieces: the bytes that a token adds to the text.
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/tokenizer/byte_letters.h"
 #include "lib/tokenizer/vocab.h"
 #include "lib/unicode/utf8.h"
@@ -66,7 +67,7 @@ Status build_pieces(Vocab& v) {
       const int value = byte_token_value(v.raw[i]);
       if (value < 0) {
         return Error{ErrorCode::kFormat,
-                     "tokenizer.ggml.tokens: entry " + std::to_string(i) + " is a byte but not spelled <0xHH>"};
+                     concat("tokenizer.ggml.tokens: entry ", i, " is a byte but not spelled <0xHH>")};
       }
       bytes += static_cast<char>(value);
     }

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/unicode/utf8.h"
 
 namespace hearth {
@@ -20,7 +21,7 @@ class RuleParser {
   Result<RuleTree> parse() {
     tree_.root = choice();
     if (!failed_ && pos_ != text_.size()) fail("unexpected ')'");
-    if (failed_) return Error{ErrorCode::kFormat, "split rule: " + message_ + " at byte " + std::to_string(pos_)};
+    if (failed_) return Error{ErrorCode::kFormat, concat("split rule: ", message_, " at byte ", pos_)};
     return std::move(tree_);
   }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/tokenizer/vocab.h"
 
 namespace hearth {
@@ -161,8 +162,8 @@ Status read_keys(const GgufFile& file, Vocab& v) {
     if (*id >= 0 && *id < v.size()) {
       id_of(v, entry.id) = static_cast<Token>(*id);
     } else if (*id >= 0 && *id < 0xFFFFFFFF && entry.when_bad == WhenBad::kWarn) {  // -1 of either sign: none
-      v.warn(std::string(entry.key) + ": " + std::to_string(*id) + " is outside the " + std::to_string(v.size()) +
-             " tokens of the vocabulary; the usual id of its kind is taken");
+      v.warn(concat(entry.key, ": ", *id, " is outside the ", v.size(),
+                    " tokens of the vocabulary; the usual id of its kind is taken"));
     }
   }
   return {};
@@ -238,7 +239,7 @@ void check_added(const GgufFile& file, Vocab& v) {
   for (const auto& entry : added) {
     if (!entry.add || v.special_id(entry.id) >= 0) continue;
     if (file.find(entry.key) != nullptr) {
-      v.warn(std::string(entry.key) + ": true, but the vocabulary has no such token");
+      v.warn(concat(entry.key, ": true, but the vocabulary has no such token"));
     }
     entry.add = false;
   }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/concat.h"
 #include "lib/tokenizer/byte_trie.h"
 #include "lib/tokenizer/char_map.h"
 #include "lib/tokenizer/text_encoder.h"
@@ -148,7 +149,7 @@ Result<std::unique_ptr<TextEncoder>> make_unigram_encoder(const GgufFile& file, 
   if (const GgufValue* value = file.find(kCharsmapKey)) {
     const bool is_bytes = value->type() == GgufType::kArray &&
                           (value->element_type() == GgufType::kUint8 || value->element_type() == GgufType::kInt8);
-    if (!is_bytes) return Error{ErrorCode::kFormat, std::string(kCharsmapKey) + ": not an array of bytes"};
+    if (!is_bytes) return Error{ErrorCode::kFormat, concat(kCharsmapKey, ": not an array of bytes")};
     bytes = value->bytes();
   }
   const Result<CharMap> map = CharMap::create(bytes);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/base/concat.h"
 #include "lib/tokenizer/gguf_keys.h"
 
 namespace hearth {
@@ -17,11 +18,11 @@ constexpr std::string_view kScoresKey = "tokenizer.ggml.scores";
 constexpr std::string_view kTypesKey = "tokenizer.ggml.token_type";
 
 Error named(std::string_view key, const Error& error) {
-  return Error{error.code, std::string(key) + ": " + error.message};
+  return Error{error.code, concat(key, ": ", error.message)};
 }
 
 Error format_error(std::string_view key, const std::string& what) {
-  return Error{ErrorCode::kFormat, std::string(key) + ": " + what};
+  return Error{ErrorCode::kFormat, concat(key, ": ", what)};
 }
 
 Status set_defaults(Vocab& v) {
@@ -40,7 +41,7 @@ Status set_defaults(Vocab& v) {
   }
   v.pre = find_pre_rule(v.pre_name);
   if (v.pre == nullptr) {
-    return Error{ErrorCode::kUnsupported, "tokenizer.ggml.pre: unknown pre-tokenizer '" + v.pre_name + "'"};
+    return Error{ErrorCode::kUnsupported, concat("tokenizer.ggml.pre: unknown pre-tokenizer '", v.pre_name, "'")};
   }
   v.add_bos = (v.pre->flags & PreRule::kAddBos) != 0;
   v.add_sep = (v.pre->flags & PreRule::kAddSep) != 0;
@@ -75,7 +76,7 @@ Status read_model(const GgufFile& file, Vocab& v) {
   } else if (*model == "none" || *model == "no_vocab") {
     v.model = VocabModel::kNone;
   } else {
-    return Error{ErrorCode::kUnsupported, "tokenizer.ggml.model: unknown tokenizer '" + v.model_name + "'"};
+    return Error{ErrorCode::kUnsupported, concat("tokenizer.ggml.model: unknown tokenizer '", v.model_name, "'")};
   }
   v.pre_name = pre;
   return set_defaults(v);
@@ -84,7 +85,7 @@ Status read_model(const GgufFile& file, Vocab& v) {
 Status read_tokens(const GgufFile& file, Vocab& v) {
   if (v.model == VocabModel::kNone) return {};
   const GgufValue* tokens = file.find(kTokensKey);
-  if (tokens == nullptr) return Error{ErrorCode::kNotFound, std::string(kTokensKey) + ": missing"};
+  if (tokens == nullptr) return Error{ErrorCode::kNotFound, concat(kTokensKey, ": missing")};
   Result<std::vector<std::string_view>> raw = tokens->as_string_array();
   if (!raw) return named(kTokensKey, raw.error());
   if (raw->empty()) return format_error(kTokensKey, "no entries");
@@ -96,19 +97,19 @@ Status read_tokens(const GgufFile& file, Vocab& v) {
     empty += text.empty();
     v.longest_raw = std::max(v.longest_raw, text.size());
   }
-  if (total > kMaxTextBytes) return Error{ErrorCode::kLimit, std::string(kTokensKey) + ": more than 64 MiB of text"};
+  if (total > kMaxTextBytes) return Error{ErrorCode::kLimit, concat(kTokensKey, ": more than 64 MiB of text")};
   v.invented.reserve(empty);  // views into its strings stay valid
   v.by_raw.reserve(v.raw.size());
   size_t repeated = 0;
   for (size_t i = 0; i < v.raw.size(); ++i) {
-    if (v.raw[i].empty()) v.raw[i] = v.invented.emplace_back("[EMPTY_" + std::to_string(i) + "]");
+    if (v.raw[i].empty()) v.raw[i] = v.invented.emplace_back(concat("[EMPTY_", i, "]"));
     if (i + kAhead < v.raw.size()) v.by_raw.prefetch(StringKey(v.raw[i + kAhead]));
     const int32_t before = v.by_raw.insert(v.raw[i], static_cast<int32_t>(i));  // text becomes the last of equals
     if (before >= 0 && repeated++ == 0) {
-      v.warn(std::string(kTokensKey) + ": entry " + std::to_string(i) + " repeats entry " + std::to_string(before));
+      v.warn(concat(kTokensKey, ": entry ", i, " repeats entry ", before));
     }
   }
-  if (repeated > 1) v.warn(std::to_string(repeated) + " entries repeat others");
+  if (repeated > 1) v.warn(concat(repeated, " entries repeat others"));
   return {};
 }
 
@@ -119,8 +120,7 @@ Status read_scores(const GgufFile& file, Vocab& v) {
   if (!values) return named(kScoresKey, values.error());
   if (values->size() < v.raw.size()) return format_error(kScoresKey, "fewer scores than tokens");
   for (size_t i = 0; i < v.raw.size(); ++i) {
-    if ((*values)[i] != (*values)[i])
-      return format_error(kScoresKey, "entry " + std::to_string(i) + " is not a number");
+    if ((*values)[i] != (*values)[i]) return format_error(kScoresKey, concat("entry ", i, " is not a number"));
   }
   v.scores = std::move(*values);
   return {};
@@ -141,7 +141,7 @@ Status read_types(const GgufFile& file, Vocab& v) {
     v.attributes[i] = known ? kByType[type] : uint8_t{0};
     unknown += !known;
   }
-  if (unknown > 0) v.warn(std::string(kTypesKey) + ": " + std::to_string(unknown) + " entries are no token types");
+  if (unknown > 0) v.warn(concat(kTypesKey, ": ", unknown, " entries are no token types"));
   return {};
 }
 
