@@ -203,7 +203,8 @@ double total(const std::vector<ScheduleStage>& stages) {
 }
 
 void print_stages(const char* what, const std::vector<ScheduleStage>& stages) {
-  static constexpr const char* kKinds[] = {"kSerial", "kRows", "kGroups", "kAttend", "kTiles"};
+  static constexpr const char* kKinds[] = {"kSerial", "kQuantize", "kPosition", "kRows",
+                                           "kGroups", "kAttend",   "kTiles"};
   std::printf("  %s:\n", what);
   for (const ScheduleStage& s : stages) {
     std::printf("    {\"%s\", Kind::%s, %.0f, %lld, {", s.name, kKinds[static_cast<int>(s.kind)], s.ns,
@@ -216,7 +217,7 @@ void print_stages(const char* what, const std::vector<ScheduleStage>& stages) {
   }
 }
 
-/// The stages before and after the layers, the mean of all layers but the first and the last, and the last.
+/// The stages before and after the layers, the mean of all layers but the last, and the last.
 void print_layers(const std::vector<ScheduleStage>& stages, const std::vector<int>& layer_of, int n_layers) {
   std::vector<ScheduleStage> before, mean, last;
   std::vector<std::vector<ScheduleStage>> layers(static_cast<size_t>(n_layers));
@@ -227,10 +228,10 @@ void print_layers(const std::vector<ScheduleStage>& stages, const std::vector<in
       layers[static_cast<size_t>(layer_of[i])].push_back(stages[i]);
     }
   }
-  mean = layers[1];
+  mean = layers[0];
   for (size_t i = 0; i < mean.size(); ++i) {
-    for (int l = 2; l + 1 < n_layers; ++l) mean[i].ns += layers[static_cast<size_t>(l)][i].ns;
-    mean[i].ns /= n_layers - 2;
+    for (int l = 1; l + 1 < n_layers; ++l) mean[i].ns += layers[static_cast<size_t>(l)][i].ns;
+    mean[i].ns /= n_layers - 1;
   }
   print_stages("before the layers", before);
   print_stages("a layer", mean);

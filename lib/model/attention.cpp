@@ -46,38 +46,69 @@ void gate_heads(const ForwardContext& c, const LayerShape& shape, std::span<cons
   });
 }
 
+/// Heads of keys and values that are taken together, and the heads of queries that meet them.
+struct HeadRange {
+  int first_kv, n_kv;
+};
+
 /// Norms and rotates keys, and writes keys and values into the token's page.
-void store_position(const ForwardContext& c, int layer, const QkvRow& row, const BatchToken& token, int t) {
+void store_position(const ForwardContext& c, int layer, const QkvRow& row, const BatchToken& token, int t,
+                    const HeadRange& heads) {
   const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
   const LayerShape& shape = c.hp->layers[static_cast<size_t>(layer)];
-  float* k = c.scratch->qkv + t * row.width + row.k;
-  float* v = c.scratch->qkv + t * row.width + row.v;
+  float* k = c.scratch->qkv + t * row.width + row.k + int64_t{heads.first_kv} * shape.k_dim;
+  float* v = c.scratch->qkv + t * row.width + row.v + int64_t{heads.first_kv} * shape.v_dim;
   const bool v_is_k = !w.v && c.hp->latent.kv_rank == 0;
-  if (v_is_k) std::memcpy(v, k, static_cast<size_t>(row.width - row.v) * sizeof(float));
-  for (int h = 0; c.arch->v_norm && h < shape.n_kv_heads; ++h) {
+  if (v_is_k) std::memcpy(v, k, static_cast<size_t>(heads.n_kv * shape.v_dim) * sizeof(float));
+  for (int h = 0; c.arch->v_norm && h < heads.n_kv; ++h) {
     kernels().rms_norm(v + int64_t{h} * shape.v_dim, v + int64_t{h} * shape.v_dim, nullptr, shape.v_dim,
                        c.hp->norm_eps);
   }
-  norm_heads(c, k, w.k_norm, shape.n_kv_heads, shape.k_dim);
-  rotate_heads(c, k, shape.rope, t, shape.n_kv_heads, shape.k_dim);
-  rotate_for_cache(k, shape.n_kv_heads, shape.k_dim, c.k_type);
-  rotate_for_cache(v, shape.n_kv_heads, shape.v_dim, c.v_type);
+  norm_heads(c, k, w.k_norm, heads.n_kv, shape.k_dim);
+  rotate_heads(c, k, shape.rope, t, heads.n_kv, shape.k_dim);
+  rotate_for_cache(k, heads.n_kv, shape.k_dim, c.k_type);
+  rotate_for_cache(v, heads.n_kv, shape.v_dim, c.v_type);
   const PageRef& ref = c.cache->table(layer, token.seq)[static_cast<size_t>(token.pos / kPageTokens)];
-  for (int h = 0; h < shape.n_kv_heads; ++h) {
-    store_kv(kernels(), c.cache->page(layer, ref.page, h), attention_shape(c, shape), token.pos % kPageTokens,
-             k + int64_t{h} * shape.k_dim, v + int64_t{h} * shape.v_dim);
+  for (int h = 0; h < heads.n_kv; ++h) {
+    store_kv(kernels(), c.cache->page(layer, ref.page, heads.first_kv + h), attention_shape(c, shape),
+             token.pos % kPageTokens, k + int64_t{h} * shape.k_dim, v + int64_t{h} * shape.v_dim);
   }
+}
+
+/// Some heads of one token.
+void position_heads(const ForwardContext& c, int layer, const QkvRow& row, const BatchToken& token, int t,
+                    const HeadRange& heads) {
+  const LayerShape& shape = c.hp->layers[static_cast<size_t>(layer)];
+  const int group = shape.n_heads / shape.n_kv_heads;
+  const int n_heads = heads.n_kv == shape.n_kv_heads ? shape.n_heads : heads.n_kv * group;
+  float* q = c.scratch->qkv + t * row.width + int64_t{heads.first_kv} * group * shape.k_dim;
+  norm_heads(c, q, c.weights->layers[static_cast<size_t>(layer)].q_norm, n_heads, shape.k_dim);
+  rotate_heads(c, q, shape.rope, t, n_heads, shape.k_dim);
+  if (shape.kv_layer == layer) store_position(c, layer, row, token, t, heads);
+}
+
+/// Whether heads of one token go to several threads: many of these would wait longer than calling them takes (a
+/// position's values are spread over its page, a cache line for each).
+bool shares_heads(const ForwardContext& c, const LayerWeights& w, const LayerShape& shape, size_t n_tokens) {
+  constexpr size_t kFewTokens = 8, kFewThreads = 8;
+  const auto alone = [&](const Norm& norm) { return !norm || norm.w.size() == static_cast<size_t>(shape.k_dim); };
+  return n_tokens <= kFewTokens && static_cast<size_t>(c.parallel->n_threads()) > kFewThreads && alone(w.q_norm) &&
+         alone(w.k_norm) && shape.n_heads % shape.n_kv_heads == 0;
 }
 
 void position_and_store(const ForwardContext& c, int layer, const QkvRow& row, std::span<const BatchToken> batch) {
   const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
   const LayerShape& shape = c.hp->layers[static_cast<size_t>(layer)];
-  for_rows(c, static_cast<int>(batch.size()), row.width, [&](int t) {
-    float* q = c.scratch->qkv + t * row.width;
-    if (c.arch->gated_queries) take_queries(c, q, t, shape.n_heads, shape.k_dim);
-    norm_heads(c, q, w.q_norm, shape.n_heads, shape.k_dim);
-    rotate_heads(c, q, shape.rope, t, shape.n_heads, shape.k_dim);
-    if (shape.kv_layer == layer) store_position(c, layer, row, batch[static_cast<size_t>(t)], t);
+  const auto n = static_cast<int>(batch.size());
+  if (shares_heads(c, w, shape, batch.size()) && !c.arch->gated_queries) {
+    return c.parallel->run(n * shape.n_kv_heads, [&](int task, int) {
+      const int t = task / shape.n_kv_heads;
+      position_heads(c, layer, row, batch[static_cast<size_t>(t)], t, {task % shape.n_kv_heads, 1});
+    });
+  }
+  for_rows(c, n, row.width, [&](int t) {
+    if (c.arch->gated_queries) take_queries(c, c.scratch->qkv + t * row.width, t, shape.n_heads, shape.k_dim);
+    position_heads(c, layer, row, batch[static_cast<size_t>(t)], t, {0, shape.n_kv_heads});
   });
 }
 

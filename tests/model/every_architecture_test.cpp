@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "support/family_model.h"
 #include "support/rounding.h"
@@ -40,13 +41,15 @@ double relative(std::span<const float> a, std::span<const float> b) {
 }
 
 /// Logits of all tokens, `step` tokens a decode(); with `strangers`, beside a second sequence.
-std::vector<float> run(const hearth::Model& model, const std::vector<Token>& tokens, size_t step, bool strangers) {
+std::vector<float> run(const hearth::Model& model, const std::vector<Token>& tokens, size_t step, bool strangers,
+                       const hearth::ThreadPool* pool = nullptr) {
   auto session = hearth::Session::create(model, {.n_ctx = 400,
                                                  .n_seqs = 2,
                                                  .n_logits = 200,
                                                  .k_type = hearth::KVType::kF32,
                                                  .v_type = hearth::KVType::kF32,
-                                                 .n_threads = 1});
+                                                 .n_threads = 1,
+                                                 .pool = pool});
   EXPECT_TRUE(session) << session.error().message;
   std::vector<float> logits;
   for (size_t at = 0; at < tokens.size(); at += step) {
@@ -67,7 +70,13 @@ void expect_groupings_agree(const hearth::Model& model, const std::string& name)
   const auto tokens = some_tokens(kTokens, 5);
   const auto whole = run(model, tokens, tokens.size(), false);
   ASSERT_TRUE(std::isfinite(whole.front())) << name;
-  EXPECT_LE(relative(whole, run(model, tokens, 1, false)), rounding()) << name;
+  const auto one_by_one = run(model, tokens, 1, false);
+  EXPECT_LE(relative(whole, one_by_one), rounding()) << name;
+  // Many threads share heads and what else one thread does alone: the same bits.
+  const hearth::ThreadPool many{.n_threads = 24, .run = [](int n, const std::function<void(int)>& task) {
+                                  for (int i = n; i-- > 0;) task(i);
+                                }};
+  EXPECT_TRUE(one_by_one == run(model, tokens, 1, false, &many)) << name;
   EXPECT_LE(relative(whole, run(model, tokens, 13, false)), rounding()) << name;
   EXPECT_LE(relative(whole, run(model, tokens, tokens.size(), true)), rounding()) << name;
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "lib/base/buffer.h"
@@ -20,11 +22,13 @@ struct ScheduleMatrix {
 
 struct ScheduleStage {
   enum class Kind {
-    kSerial,  ///< the caller alone
-    kRows,    ///< for_rows: eight tokens a task
-    kGroups,  ///< quantizing activations: a group of tokens a task
-    kAttend,  ///< blocks of queries times KV heads; later ones see more
-    kTiles,   ///< row tiles of the matrices, or of the first with those of the others beside them
+    kSerial,    ///< the caller alone
+    kQuantize,  ///< the activations of one token, `width` of them
+    kPosition,  ///< queries and keys of one token are turned, keys and values stored
+    kRows,      ///< for_rows: eight tokens a task
+    kGroups,    ///< quantizing activations: a group of tokens a task
+    kAttend,    ///< blocks of queries times KV heads; later ones see more
+    kTiles,     ///< row tiles of the matrices, or of the first with those of the others beside them
   };
   const char* name = "";
   Kind kind = Kind::kSerial;
@@ -32,6 +36,7 @@ struct ScheduleStage {
   int64_t n_tokens = 1;  ///< that meet it
   std::vector<ScheduleMatrix> matrices{};
   bool gated = false;  ///< rows of two matrices make one tile
+  int64_t width = 0;
 };
 
 /// What the schedule has to know of a model's attention.
@@ -53,19 +58,24 @@ class SchedulePlayer {
   SchedulePlayer(int n_threads, const ScheduleAttention& attention, const ScheduleMachine& machine)
       : model_(n_threads, machine.lines), attention_(attention), machine_(machine) {
     host_.n_threads = n_threads;
-    host_.run = [](int n, const std::function<void(int)>& task) {
+    host_.run = [this](int n, const std::function<void(int)>& task) {
+      n_lanes_ = n;
       for (int i = 0; i < n; ++i) task(i);
     };
     parallel_ = std::move(*Parallel::create(n_threads, &host_));
     memory_.resize(MatmulScratch::bytes_needed(1, kMaxK, 1) + 64);
     std::byte* aligned = memory_.data() + (64 - reinterpret_cast<uintptr_t>(memory_.data()) % 64) % 64;
     scratch_.bind(aligned, 1, kMaxK, 1);
+    context_.parallel = parallel_.get();
+    context_.scratch = &scratch_;
   }
 
   void play(const ScheduleStage& stage) {
     using Kind = ScheduleStage::Kind;
     switch (stage.kind) {
       case Kind::kSerial: return model_.serial(stage.ns);
+      case Kind::kQuantize: return play_parts(stage, quantizing_tasks(stage.width));
+      case Kind::kPosition: return play_parts(stage, model_.n_threads() > 8 ? attention_.n_kv_heads : 1);
       case Kind::kRows: return play_even(stage, 8);
       case Kind::kGroups: return play_even(stage, kernels::kGroupCols);
       case Kind::kAttend: return play_attention(stage);
@@ -76,15 +86,29 @@ class SchedulePlayer {
   const ScheduleModel& model() const { return model_; }
 
  private:
-  static constexpr int64_t kMaxK = 1024;  // no product is computed here
+  static constexpr int64_t kMaxK = 16384;
 
   double vary() {
     random_ = random_ * 1664525u + 1013904223u;
     return 1.0 + machine_.spread * (static_cast<double>(random_ >> 8) / (1 << 23) - 1.0);
   }
 
+  /// Into how many tasks the library cuts the activations of one token, which it shows by doing so.
+  int64_t quantizing_tasks(int64_t width) {
+    const std::vector<float> x(static_cast<size_t>(width), 1.0f);
+    MatmulPass pass(context_, width);
+    pass.begin_segment(0);
+    pass.add_token(x.data(), 0);
+    n_lanes_ = 1;
+    pass.pack(true);
+    return n_lanes_;
+  }
+
   void play_even(const ScheduleStage& stage, int64_t tokens_per_task) {
-    const int64_t n = (stage.n_tokens + tokens_per_task - 1) / tokens_per_task;
+    play_parts(stage, (stage.n_tokens + tokens_per_task - 1) / tokens_per_task);
+  }
+
+  void play_parts(const ScheduleStage& stage, int64_t n) {
     times_.assign(static_cast<size_t>(n), 0.0);
     for (double& one : times_) one = stage.ns / static_cast<double>(n) * vary();
     model_.tasks(times_);
@@ -109,10 +133,7 @@ class SchedulePlayer {
   }
 
   void play_tiles(const ScheduleStage& stage) {
-    MatmulContext context;
-    context.parallel = parallel_.get();
-    context.scratch = &scratch_;
-    MatmulPass pass(context, kMaxK);
+    MatmulPass pass(context_, kMaxK);
     pass.begin_segment(0);
     for (int i = 0; i < std::min<int64_t>(stage.n_tokens, 2); ++i) pass.add_token(nullptr, i);
     double bytes = 0, read = 0;
@@ -139,6 +160,8 @@ class SchedulePlayer {
   std::unique_ptr<Parallel> parallel_;
   std::vector<std::byte> memory_;
   MatmulScratch scratch_;
+  MatmulContext context_;
+  int n_lanes_ = 0;  ///< of the library's latest fork
   std::vector<double> times_;
   uint32_t random_ = 1;
 };
