@@ -21,7 +21,7 @@ usage: ./setup.sh STEP
   asan, tsan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer
   real            fetch three small models with real weights (410 MB) and run what needs them
   page            what hearth serve shows in a browser: types are checked, chromium drives it
-  emulated        the tests of the AVX-VNNI and AVX-512 kernels, emulated: for processors without them
+  emulated        the tests of the AVX-VNNI, AVX-512 and AMX kernels, emulated: for processors without them
   fuzz SECONDS    every fuzz entry for that long (clang)
   compilers [CLANG]  the library and the tool with clang (or clang-19 ...), with libstdc++ and libc++, warnings as errors
   aarch64         the library for 64-bit ARM by a cross compiler, and its kernels and golden models under qemu
@@ -323,12 +323,12 @@ page() {
 emulated() {
   deps
   install libsimde-dev
-  say "building the kernels for AVX-VNNI and AVX-512 in build-emulated"
+  say "building the kernels for AVX-VNNI, AVX-512 and AMX in build-emulated"
   cmake -S . -B build-emulated "${cmake_options[@]}" -DCMAKE_BUILD_TYPE=Release -DHEARTH_EMULATE_ISAS=ON \
     -DHEARTH_BUILD_EXAMPLES=OFF -DHEARTH_BUILD_TESTS=ON
   cmake --build build-emulated --parallel "$jobs" --target hearth_test_kernels hearth_test_cpu
   say "running their tests"
-  ./build-emulated/tests/hearth_test_kernels --gtest_filter='*avx_vnni*:*avx512*:Dispatch.*' </dev/null
+  ./build-emulated/tests/hearth_test_kernels --gtest_filter='*avx_vnni*:*avx512*:*amx*:Dispatch.*' </dev/null
   ./build-emulated/tests/hearth_test_cpu --gtest_filter='SelfTest.*' </dev/null
 }
 

@@ -24,14 +24,19 @@ hearth_isa_row(avx_vnni BASE avx2 PROCESSORS ${x86} VECTORS avx2
   NEEDS ${avx2_needs} AVX-VNNI FLAGS ${avx2_flags} -mavxvnni
   EMULATED_NEEDS ${avx2_needs} EMULATED_FLAGS ${avx2_flags})
 
-hearth_isa_row(avx512 BASE scalar PROCESSORS ${x86}
-  NEEDS ${avx2_needs} AVX512F AVX512BW AVX512DQ AVX512VL AVX512-VNNI
-  # GCC 12's own intrinsics start from undefined registers, and it warns of that (GCC bug 105593).
-  FLAGS -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni ${avx2_flags}
-    -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
-  # AVX-512 as portable code through SIMDe.
-  EMULATED_NEEDS ${avx2_needs}
-  EMULATED_FLAGS -I${PROJECT_SOURCE_DIR}/tests/emulation -DSIMDE_NO_NATIVE -O1 -w -fpermissive -Wno-psabi ${avx2_flags})
+set(avx512_needs ${avx2_needs} AVX512F AVX512BW AVX512DQ AVX512VL AVX512-VNNI)
+# GCC 12's own intrinsics start from undefined registers, and it warns of that (GCC bug 105593).
+set(avx512_flags -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni ${avx2_flags}
+  -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+# AVX-512 and tiles as portable code, through SIMDe.
+set(emulated_flags -I${PROJECT_SOURCE_DIR}/tests/emulation -DSIMDE_NO_NATIVE -O1 -w -fpermissive -Wno-psabi ${avx2_flags})
+
+hearth_isa_row(avx512 BASE scalar PROCESSORS ${x86} NEEDS ${avx512_needs} FLAGS ${avx512_flags}
+  EMULATED_NEEDS ${avx2_needs} EMULATED_FLAGS ${emulated_flags})
+
+hearth_isa_row(amx BASE avx512 PROCESSORS ${x86} VECTORS avx512
+  NEEDS ${avx512_needs} AVX512-BF16 AMX-TILE AMX-BF16 FLAGS -mavx512bf16 -mamx-tile -mamx-bf16 ${avx512_flags}
+  EMULATED_NEEDS ${avx2_needs} EMULATED_FLAGS ${emulated_flags})
 
 # 64-bit ARM: every processor has Advanced SIMD (NEON); dot products of four bytes came with Armv8.2, products of 2x8 by 8x2
 # bytes with Armv8.6.

@@ -7,6 +7,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #elif defined(__aarch64__) && defined(__APPLE__)
@@ -24,8 +28,9 @@ namespace {
 #if defined(__x86_64__)
 enum class Register { kEax, kEbx, kEcx, kEdx };
 
-/// Register files in XCR0: bit 1 SSE, 2 AVX (YMM), 5..7 AVX-512 (masks, ZMM_Hi256, Hi16_ZMM).
-constexpr uint64_t kYmm = 0x6, kZmm = 0xe6;
+/// Register files in XCR0: bit 1 SSE, 2 AVX (YMM), 5..7 AVX-512 (masks, ZMM_Hi256, Hi16_ZMM), 17 and 18 tiles (their
+/// shapes, and they themselves).
+constexpr uint64_t kYmm = 0x6, kZmm = 0xe6, kTiles = 0x600e6;
 
 /// A bit of CPUID, and the register files that the feature uses.
 struct Feature {
@@ -36,12 +41,14 @@ struct Feature {
   uint64_t registers;
 };
 constexpr Feature kFeatures[] = {
-    {"AVX", 1, 0, Register::kEcx, 28, kYmm},      {"FMA", 1, 0, Register::kEcx, 12, kYmm},
-    {"F16C", 1, 0, Register::kEcx, 29, kYmm},     {"BMI1", 7, 0, Register::kEbx, 3, 0},
-    {"BMI2", 7, 0, Register::kEbx, 8, 0},         {"AVX2", 7, 0, Register::kEbx, 5, kYmm},
-    {"AVX-VNNI", 7, 1, Register::kEax, 4, kYmm},  {"AVX512F", 7, 0, Register::kEbx, 16, kZmm},
-    {"AVX512DQ", 7, 0, Register::kEbx, 17, kZmm}, {"AVX512BW", 7, 0, Register::kEbx, 30, kZmm},
-    {"AVX512VL", 7, 0, Register::kEbx, 31, kZmm}, {"AVX512-VNNI", 7, 0, Register::kEcx, 11, kZmm},
+    {"AVX", 1, 0, Register::kEcx, 28, kYmm},        {"FMA", 1, 0, Register::kEcx, 12, kYmm},
+    {"F16C", 1, 0, Register::kEcx, 29, kYmm},       {"BMI1", 7, 0, Register::kEbx, 3, 0},
+    {"BMI2", 7, 0, Register::kEbx, 8, 0},           {"AVX2", 7, 0, Register::kEbx, 5, kYmm},
+    {"AVX-VNNI", 7, 1, Register::kEax, 4, kYmm},    {"AVX512F", 7, 0, Register::kEbx, 16, kZmm},
+    {"AVX512DQ", 7, 0, Register::kEbx, 17, kZmm},   {"AVX512BW", 7, 0, Register::kEbx, 30, kZmm},
+    {"AVX512VL", 7, 0, Register::kEbx, 31, kZmm},   {"AVX512-VNNI", 7, 0, Register::kEcx, 11, kZmm},
+    {"AVX512-BF16", 7, 1, Register::kEax, 5, kZmm}, {"AMX-TILE", 7, 0, Register::kEdx, 24, kTiles},
+    {"AMX-BF16", 7, 0, Register::kEdx, 22, kTiles},
 };
 
 /// The word of CPUID in one of its four registers; 0 for leaves that the processor does not have.
@@ -60,9 +67,22 @@ uint64_t saved_registers() {
   return (uint64_t{high} << 32) | low;
 }
 
+/// Whether this process may use tiles. Linux (5.16) wants to be asked, as they make what it saves of a thread larger by
+/// 8 KiB: Documentation/arch/x86/xstate.rst of the kernel. It refuses where a thread's stack for signals is too small.
+bool may_use_tiles() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  static const bool permitted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return permitted;
+#else
+  return false;
+#endif
+}
+
 bool has(const Feature& feature) {
   if ((cpuid(feature.leaf, feature.subleaf, feature.word) >> feature.bit & 1u) == 0) return false;
-  return (saved_registers() & feature.registers) == feature.registers;
+  if ((saved_registers() & feature.registers) != feature.registers) return false;
+  return feature.registers != kTiles || may_use_tiles();
 }
 #elif defined(__aarch64__)
 /// A feature beyond Armv8.0 (where Advanced SIMD and conversions of half precision always are), by the names that each

@@ -98,6 +98,8 @@ struct KernelTable {
   // --- peaks of the machine -----------------------------------------------------------------------------
   /// Multiplies and adds 8-bit integers in registers `rounds` times; returns how many multiply-adds that was.
   int64_t (*int8_peak)(int64_t rounds);
+  /// The same of bfloat16 in matrix tiles; nullptr where there are none.
+  int64_t (*bf16_peak)(int64_t rounds);
   /// Reads n bytes (64-byte aligned, n a multiple of 256) once; returns a mix of them.
   uint64_t (*read_once)(const void* bytes, int64_t n);
 

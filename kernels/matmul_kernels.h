@@ -139,6 +139,39 @@ struct WeightTile {
   bool many_columns = false;
 };
 
+/// Elements of a column that wide products take at once.
+inline constexpr int kWideStep = 32;
+/// Elements of a row that pass through a wide panel at once (a multiple of 256: superblocks are never divided).
+inline constexpr int kWideChunk = 512;
+/// Bytes of a wide panel: kDotRows x kWideChunk bfloat16.
+inline constexpr int64_t kWidePanelBytes = int64_t{kDotRows} * kWideChunk * 2;
+
+/// Columns (rows of x) for wide products: n_cols x k bfloat16 in an order private to the instruction set, by chunks of
+/// kWideChunk elements; 64-byte aligned. k is a multiple of kWideStep.
+struct WideActs {
+  void* x;
+  int64_t n_cols;
+  int64_t k;
+};
+
+/// Products of many columns at once in bfloat16, for processors that multiply matrices. Weights, scaled, are rounded to
+/// it once and activations as well: the error power is a quarter of that of 8-bit activations. The result for a column
+/// does not depend on the others.
+struct WideKernels {
+  /// From this number of columns on faster than panels of codes; 0: there are none.
+  int least_cols;
+  /// Columns [first, first + n) from their floats, x[i] that of column first + i.
+  void (*pack)(const WideActs& acts, int64_t first, int n, const float* const* x);
+  /// A block of kPanelRows rows of a wide panel from a panel of codes of that kind (as decode[type] of the set makes
+  /// it): n elements, at most kWideChunk.
+  void (*expand[kPanelKinds])(void* block, const void* panel, int64_t n);
+  /// acc[(b * n_cols + c) * kPanelRows + r] (+)= sum over chunk `chunk` of row r of block b times column c; the first
+  /// chunk sets, the others add. Blocks of the panel follow one another. Where `out` is given, row i of the tile for
+  /// column c becomes out[c * ldo + i] instead.
+  void (*multiply)(float* acc, const void* panel, int n_blocks, const WideActs& acts, int64_t chunk, float* out,
+                   int64_t ldo);
+};
+
 struct MatmulKernels {
   /// Decodes n columns (n <= kPanelBlocks * 32, a multiple of 32 for integer codes, any for floats) of a tile.
   void (*decode[kMaxTypes])(void* panel, const WeightTile& tile, int64_t n);
@@ -160,6 +193,7 @@ struct MatmulKernels {
   /// Puts 32 unpacked elements of row `row` into a panel of this instruction set, as those of its block `block`: by
   /// this alone a set serves every type that it has no decoder for (reference/generic_decode.h).
   void (*put_block)(void* panel, PanelKind kind, int64_t block, int row, const Unpacked& values);
+  WideKernels wide;
 };
 
 }  // namespace hearth::kernels

@@ -14,7 +14,7 @@ namespace hearth {
 
 /// One set of kernels compiled into this library.
 struct IsaInfo {
-  const char* name;   ///< "scalar", "avx2", "avx_vnni", "avx512"
+  const char* name;   ///< "scalar", "avx2", "avx_vnni", "avx512", "amx"
   const char* needs;  ///< CPU features that it needs, human-readable
   bool usable;        ///< this CPU has them and the operating system saves the registers
   bool active;        ///< the one in use
@@ -36,6 +36,7 @@ struct MachineLimits {
   int n_threads = 1;
   double read_gb_per_s = 0;    ///< reading memory once, all threads together (1e9 bytes)
   double int8_gmac_per_s = 0;  ///< 8-bit multiply-adds in registers, all threads together (1e9)
+  double bf16_gmac_per_s = 0;  ///< bfloat16 multiply-adds of matrix tiles (AMX), which prompts use; 0 without them
 };
 /// Measures for about a second, best of several passes. kOutOfMemory (it reads half a gigabyte; less where that
 /// cannot be had is not tried), kInvalidArgument, kIo as for starting threads.

@@ -32,7 +32,7 @@ HearthCode hearth_measure_machine_limits(int32_t n_threads, HearthMachineLimits*
   return call(error, [&]() -> hearth::Status {
     const auto limits = hearth::measure_machine_limits(n_threads);
     if (!limits) return limits.error();
-    fill(out, {0, limits->n_threads, limits->read_gb_per_s, limits->int8_gmac_per_s});
+    fill(out, {0, limits->n_threads, limits->read_gb_per_s, limits->int8_gmac_per_s, limits->bf16_gmac_per_s});
     return {};
   });
 }

@@ -40,8 +40,7 @@ double measure_read(Parallel& parallel, const char* memory) {
 }
 
 /// One long task a thread: the loop lives in registers, so nothing but the clock bounds it.
-double measure_int8(Parallel& parallel) {
-  const auto& table = kernels::kernels();
+double measure_peak(Parallel& parallel, int64_t (*peak)(int64_t rounds)) {
   const int n = parallel.n_threads();
   double best = 0, seconds = 0;
   int64_t rounds = 10000;
@@ -49,7 +48,7 @@ double measure_int8(Parallel& parallel) {
     int64_t macs = 0;
     const double begin = now_seconds();
     parallel.run(n, [&](int task, int) {
-      const int64_t done = table.int8_peak(rounds);
+      const int64_t done = peak(rounds);
       if (task == 0) macs = done;
     });
     seconds = now_seconds() - begin;
@@ -75,7 +74,9 @@ Result<MachineLimits> measure_machine_limits(int n_threads) {
     MachineLimits limits;
     limits.n_threads = (*parallel)->n_threads();
     limits.read_gb_per_s = 1e-9 * measure_read(**parallel, reinterpret_cast<const char*>(memory->data()));
-    limits.int8_gmac_per_s = 1e-9 * measure_int8(**parallel);
+    const auto& table = kernels::kernels();
+    limits.int8_gmac_per_s = 1e-9 * measure_peak(**parallel, table.int8_peak);
+    if (table.bf16_peak != nullptr) limits.bf16_gmac_per_s = 1e-9 * measure_peak(**parallel, table.bf16_peak);
     return limits;
   });
 }

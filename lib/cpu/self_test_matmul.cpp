@@ -11,6 +11,11 @@ namespace {
 
 constexpr int kRows = 9, kColumns = 5;
 constexpr int64_t kElements = int64_t{kPanelBlocks} * kActBlock;
+static_assert(kElements <= kWideChunk);
+
+/// Largest difference of two sums of floats, and what is added where both factors are rounded to bfloat16, by up to
+/// 2^-8.
+constexpr double kSums = 2e-5, kBFloat16 = 0x1p-7 + 0x1p-16;
 
 constexpr const char* kTypeNames[] = {
 #define HEARTH_FLOAT_TYPE(Name, size, bytes) #Name,
@@ -99,6 +104,40 @@ std::vector<float> product(const KernelTable& t, int type, const Tile& tile, con
   return acc;
 }
 
+/// The same from wide kernels, of which one chunk takes all elements.
+std::vector<float> wide_product(const KernelTable& t, int type, const Tile& tile, const std::vector<float>& x) {
+  const WideKernels& wide = t.matmul.wide;
+  const Aligned codes = allocate_aligned(kPanelBytes), panel = allocate_aligned(kWidePanelBytes);
+  const Aligned memory = allocate_aligned(2 * kColumns * kElements);
+  const Aligned sums = allocate_aligned(kColumns * kPanelRows * int64_t{sizeof(float)});
+  if (!codes || !panel || !memory || !sums) return {};
+  const WideActs acts = {memory.get(), kColumns, kElements};
+  const float* columns[kColumns];
+  for (int c = 0; c < kColumns; ++c) columns[c] = x.data() + c * kElements;
+  wide.pack(acts, 0, kColumns, columns);
+  t.matmul.decode[type](codes.get(), tile.view(), kElements);
+  wide.expand[static_cast<int>(t.types[type].kind)](panel.get(), codes.get(), kElements);
+  auto* acc = static_cast<float*>(sums.get());
+  wide.multiply(acc, panel.get(), 1, acts, 0, nullptr, 0);
+  return {acc, acc + kColumns * kPanelRows};
+}
+
+/// What wide_product is to give, from the floats that the tile stands for.
+std::vector<float> exact_product(const Tile& tile, const std::vector<float>& x) {
+  std::vector<float> acc(size_t{kColumns} * kPanelRows);
+  for (int c = 0; c < kColumns; ++c) {
+    for (int r = 0; r < kRows; ++r) {
+      double sum = 0;
+      for (int64_t k = 0; k < kElements; ++k) {
+        sum += double{tile.values[static_cast<size_t>(r * kElements + k)]} *
+               double{x[static_cast<size_t>(c * kElements + k)]};
+      }
+      acc[static_cast<size_t>(c * kPanelRows + r)] = static_cast<float>(sum);
+    }
+  }
+  return acc;
+}
+
 /// Largest difference in units of the sum of magnitudes of each product.
 double difference(const Tile& tile, const std::vector<float>& x, const std::vector<float>& actual,
                   const std::vector<float>& expected, int n_cols) {
@@ -127,8 +166,11 @@ void check_matmul_kernels(std::vector<KernelCheck>& checks, const KernelTable& i
     for (const Form& form : kForms) {
       const double error =
           difference(tile, x, product(isa, type, tile, x, form), product(reference, type, tile, x, form), form.n_cols);
-      report_check(checks, isa, (concat(form.name, kTypeNames[type])).c_str(), error, 2e-5);
+      report_check(checks, isa, (concat(form.name, kTypeNames[type])).c_str(), error, kSums);
     }
+    if (isa.matmul.wide.least_cols == 0 || isa.types[type].kind == PanelKind::kFloat) continue;
+    const double error = difference(tile, x, wide_product(isa, type, tile, x), exact_product(tile, x), kColumns);
+    report_check(checks, isa, concat("matmul wide ", kTypeNames[type]).c_str(), error, kSums + kBFloat16);
   }
 }
 

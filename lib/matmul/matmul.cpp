@@ -66,17 +66,36 @@ void store_tile(const MatmulPass& pass, const PassSegment& segment, const float*
     const PassToken* token = &pass.token(segment.first_token + t);
     if (t + kAhead < segment.n_tokens) {
       float* later = out + token[kAhead].out_row * ldo;
-      __builtin_prefetch(later, 1);
-      __builtin_prefetch(later + n_rows - 1, 1);
+      for (int row = 0; row < n_rows; row += 16) __builtin_prefetch(later + row, 1);
     }
-    std::copy_n(acc + t * MatmulPass::row_stride(n_rows), n_rows, out + token->out_row * ldo);
+    for (int row = 0; row < n_rows; row += kernels::kPanelRows) {
+      std::copy_n(acc + MatmulPass::at(row, segment.n_tokens, t), std::min(kernels::kPanelRows, n_rows - row),
+                  out + token->out_row * ldo + row);
+    }
+  }
+}
+
+/// gate(g) * u to the output rows of the tokens, which follow one another from the segment's first on.
+void store_gated(const MatmulPass& pass, const PassSegment& segment, const float* g, const float* u,
+                 const PassTile& tile, const GatedProduct& product) {
+  const kernels::KernelTable& table = kernels::kernels();
+  for (int t = 0; t < segment.n_tokens; ++t) {
+    float* out = product.out + pass.token(segment.first_token + t).out_row * product.ldo + tile.row;
+    for (int i = 0; i < tile.n_rows && t + 1 < segment.n_tokens; i += 16) __builtin_prefetch(out + product.ldo + i, 1);
+    for (int row = 0; row < tile.n_rows; row += kernels::kPanelRows) {
+      const int64_t at = MatmulPass::at(row, segment.n_tokens, t);
+      table.gate_mul(out + row, g + at, u + at, std::min(kernels::kPanelRows, tile.n_rows - row), product.kind);
+    }
   }
 }
 
 /// Adds a bias to every token of a tile.
 void add_tile_bias(const PassSegment& segment, float* acc, const float* bias, int n_rows) {
-  for (int t = 0; t < segment.n_tokens; ++t, acc += MatmulPass::row_stride(n_rows)) {
-    for (int r = 0; r < n_rows; ++r) acc[r] += bias[r];
+  for (int row = 0; row < n_rows; row += kernels::kPanelRows, bias += kernels::kPanelRows) {
+    const int n = std::min(kernels::kPanelRows, n_rows - row);
+    for (int t = 0; t < segment.n_tokens; ++t, acc += kernels::kPanelRows) {
+      for (int r = 0; r < n; ++r) acc[r] += bias[r];
+    }
   }
 }
 
@@ -167,8 +186,14 @@ void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Prod
     for_tiles(ctx, n_tiles, [&](int64_t index, int64_t next, int worker) {
       const auto [p, tile] = place(index);
       float* acc = pass.accumulator(worker, 0);
-      pass.multiply(acc, tile, segment, worker,
-                    {next < 0 ? following_data(ctx, following, pass, worker) : place(next).second.data});
+      DirectOutput direct;
+      if (p->bias == nullptr && p->updates.empty()) {
+        direct = {p->out + pass.token(segment.first_token).out_row * p->ldo + tile.row, p->ldo};
+      }
+      if (pass.multiply(acc, tile, segment, worker,
+                        {next < 0 ? following_data(ctx, following, pass, worker) : place(next).second.data}, direct)) {
+        return;
+      }
       finish_tile(pass, acc, tile, segment, worker, p->bias, p->updates);
       store_tile(pass, segment, acc, tile.n_rows, p->out + tile.row, p->ldo);
     });
@@ -180,7 +205,7 @@ void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedPro
   const Matrix& gate = *product.gate;
   const Matrix& up = *product.up;
   if (!fits(ctx, gate.cols)) return;
-  MatmulPass pass(ctx, gate.cols);
+  MatmulPass pass(ctx, gate.cols, 2);
   for (int64_t first = 0; first < x.n;) {
     first += take_tokens(pass, x, first);
     pass.pack(wants_codes(ctx, gate) || wants_codes(ctx, up));
@@ -190,15 +215,12 @@ void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedPro
       const PassTile up_tile = tile_at(pass, up, up.data, index);
       float* g = pass.accumulator(worker, 0);
       float* u = pass.accumulator(worker, 1);
-      pass.multiply(g, gate_tile, segment, worker, {up_tile.data});
-      pass.multiply(
-          u, up_tile, segment, worker,
-          {next < 0 ? following_data(ctx, following, pass, worker) : tile_at(pass, gate, gate.data, next).data});
+      pass.multiply_both(
+          g, gate_tile, u, up_tile, segment, worker,
+          next < 0 ? following_data(ctx, following, pass, worker) : tile_at(pass, gate, gate.data, next).data);
       finish_tile(pass, g, gate_tile, segment, worker, product.gate_bias, product.gate_updates);
       finish_tile(pass, u, up_tile, segment, worker, product.up_bias, product.up_updates);
-      kernels::kernels().gate_mul(
-          g, g, u, (segment.n_tokens - 1) * MatmulPass::row_stride(gate_tile.n_rows) + gate_tile.n_rows, product.kind);
-      store_tile(pass, segment, g, gate_tile.n_rows, product.out + gate_tile.row, product.ldo);
+      store_gated(pass, segment, g, u, gate_tile, product);
     });
   }
 }

@@ -50,9 +50,11 @@ class MatmulScratch {
     std::byte* segments = nullptr;
     std::byte* groups = nullptr;
     std::byte* acts = nullptr;
-    std::byte* panel = nullptr;      ///< of worker 0
-    std::byte* accumulator[2] = {};  ///< of worker 0
-    int64_t worker_bytes = 0;        ///< from one worker's parts to the next one's
+    std::byte* panel = nullptr;         ///< of worker 0
+    std::byte* wide_panel = nullptr;    ///< of worker 0
+    std::byte* accumulators = nullptr;  ///< of worker 0, one after the other
+    int64_t accumulator_bytes = 0;
+    int64_t worker_bytes = 0;  ///< from one worker's parts to the next one's
   };
   static Parts lay_out(Layout& layout, int64_t max_tokens, int64_t max_k, int n_threads);
 

@@ -64,15 +64,21 @@ MatmulScratch::Parts MatmulScratch::lay_out(Layout& layout, int64_t max_tokens, 
   parts.tokens = take(capacity * static_cast<int64_t>(sizeof(PassToken)));
   parts.segments = take(capacity * static_cast<int64_t>(sizeof(PassSegment)));
   parts.groups = take(capacity * static_cast<int64_t>(sizeof(PassGroup)));
-  parts.acts = take(capacity * (round_up(max_k, kChunk) / kChunk) * kernels::act_group_bytes(kChunk, 1));
+  const bool wide = MatmulPass::may_take_wide(capacity);
+  const int64_t token_bytes = round_up(max_k, kChunk) / kChunk * kernels::act_group_bytes(kChunk, 1);
+  parts.acts = take(capacity * std::max(token_bytes, wide ? 2 * max_k : 0));
+  const int64_t tile_rows = wide ? kernels::kDotRows : kPanelRows;
   for (int worker = 0; worker < n_threads; ++worker) {
     const uint64_t begin = layout.used();
     std::byte* panel = take(kernels::kPanelBytes);
-    std::byte* accumulator[2] = {};
-    for (std::byte*& one : accumulator) one = take(capacity * kPanelRows * static_cast<int64_t>(sizeof(float)));
+    std::byte* wide_panel = take(wide ? kernels::kWidePanelBytes : 0);
+    const int64_t accumulator_bytes = capacity * tile_rows * static_cast<int64_t>(sizeof(float));
+    std::byte* accumulators = take(2 * accumulator_bytes);
     if (worker > 0) continue;
     parts.panel = panel;
-    std::copy_n(accumulator, 2, parts.accumulator);
+    parts.wide_panel = wide_panel;
+    parts.accumulators = accumulators;
+    parts.accumulator_bytes = accumulator_bytes;
     parts.worker_bytes = static_cast<int64_t>(layout.used() - begin);
   }
   return parts;
@@ -105,7 +111,8 @@ Status MatmulScratch::take_status() {
                concat("a matrix product with rows of ", k, " elements does not fit scratch memory for ", max_k_)};
 }
 
-MatmulPass::MatmulPass(const MatmulContext& ctx, int64_t k) : ctx_(ctx), kernels_(kernels::kernels()), k_(k) {
+MatmulPass::MatmulPass(const MatmulContext& ctx, int64_t k, int n_together)
+    : ctx_(ctx), kernels_(kernels::kernels()), k_(k), wide_rows_(2 * kernels::kDotRows / n_together) {
   const MatmulScratch& scratch = *ctx.scratch;
   capacity_ = static_cast<int>(tokens_for(scratch.max_tokens_));
   tokens_ = as<PassToken>(scratch.parts_.tokens);
@@ -118,10 +125,11 @@ void MatmulPass::clear() {
   n_tokens_ = 0;
   n_segments_ = 0;
   n_groups_ = 0;
+  n_wide_ = 0;
 }
 
 void MatmulPass::begin_segment(int expert) {
-  segments_[n_segments_++] = {expert, 0, 0, n_tokens_, 0};
+  segments_[n_segments_++] = {expert, 0, 0, n_tokens_, 0, false, 0};
 }
 
 void MatmulPass::add_token(const float* x, int64_t out_row) {
@@ -131,19 +139,29 @@ void MatmulPass::add_token(const float* x, int64_t out_row) {
 
 void MatmulPass::make_groups() {
   chunk_stride_ = 0;
+  n_wide_ = 0;
   for (int i = 0; i < n_segments_; ++i) {
     PassSegment& segment = segments_[i];
+    segment.wide = takes_wide(segment);
+    n_wide_ += segment.wide ? 1 : 0;
     segment.first_group = n_groups_;
     segment.n_groups = (segment.n_tokens + kernels::kGroupCols - 1) / kernels::kGroupCols;
     int token = segment.first_token;
     for (int g = 0; g < segment.n_groups; ++g) {  // groups of equal size, or one less
       const int left = segment.first_token + segment.n_tokens - token;
       const int n = (left + segment.n_groups - g - 1) / (segment.n_groups - g);
-      groups_[n_groups_++] = {token, n, chunk_stride_};
+      groups_[n_groups_++] = {i, token, n, chunk_stride_};
+      token += n;
+      if (segment.wide) continue;
       if (planes_[n].q == nullptr) planes_[n] = kernels::act_group_at(acts_, kChunk, n);
       chunk_stride_ += kernels::act_group_bytes(kChunk, n);
-      token += n;
     }
+  }
+  int64_t offset = chunk_stride_ * (round_up(k_, kChunk) / kChunk);
+  for (int i = 0; i < n_segments_ && n_wide_ > 0; ++i) {
+    if (!segments_[i].wide) continue;
+    segments_[i].wide_offset = offset;
+    offset += round_up(2 * k_ * segments_[i].n_tokens, 64);
   }
 }
 
@@ -158,6 +176,13 @@ kernels::ActGroup MatmulPass::acts_of(const PassGroup& group, int64_t chunk) con
 
 void MatmulPass::pack_group(const PassGroup& group) const {
   const PassToken* tokens = tokens_ + group.first_token;
+  const PassSegment& segment = segments_[group.segment];
+  if (segment.wide) {
+    const float* x[kernels::kGroupCols] = {};
+    for (int c = 0; c < group.n_tokens; ++c) x[c] = tokens[c].x;
+    const int first = group.first_token - segment.first_token;
+    return kernels_.matmul.wide.pack(wide_acts_of(segment), first, group.n_tokens, x);
+  }
   for (int64_t k = 0; k < k_; k += kChunk) {
     const kernels::ActGroup acts = acts_of(group, k / kChunk);
     const bool last_chunk = k + kChunk >= k_;
@@ -185,8 +210,9 @@ void MatmulPass::pack(bool codes) {
 int MatmulPass::tile_rows(int64_t rows, int64_t row_bytes) const {
   int64_t largest = 0;  // tokens of a segment
   for (int i = 0; i < n_segments_; ++i) largest = std::max<int64_t>(largest, segments_[i].n_tokens);
-  if (largest > 1) return kPanelRows;
   const int64_t n_threads = ctx_.parallel->n_threads();
+  if (n_wide_ > 0) return wide_tile_rows(rows);
+  if (largest > 1) return kPanelRows;
   // Of a matrix with few but long rows, as adapters have them, every thread takes some.
   if (rows <= kPanelRows && rows * row_bytes >= kSharedBytes)
     return static_cast<int>(std::max<int64_t>((rows + n_threads - 1) / n_threads, 2));
@@ -197,38 +223,44 @@ int MatmulPass::tile_rows(int64_t rows, int64_t row_bytes) const {
   return static_cast<int>(tile);
 }
 
-int64_t MatmulPass::row_stride(int n_rows) {
-  return round_up(n_rows, kPanelRows);
-}
-
 float* MatmulPass::accumulator(int worker, int which) const {
   const MatmulScratch::Parts& parts = ctx_.scratch->parts_;
-  return as<float>(parts.accumulator[which] + worker * parts.worker_bytes);
+  return as<float>(parts.accumulators + which * parts.accumulator_bytes + worker * parts.worker_bytes);
 }
 
-void MatmulPass::multiply(float* acc, const PassTile& tile, const PassSegment& segment, int worker,
-                          const Prefetch& prefetch) const {
-  const int type = static_cast<int>(tile.w->type);
+bool MatmulPass::multiply(float* acc, const PassTile& tile, const PassSegment& segment, int worker,
+                          const Prefetch& prefetch, const DirectOutput& direct) const {
+  const int type = static_cast<int>(tile.w->type), n_tokens = segment.n_tokens;
   const int64_t row_bytes = tile.w->row_bytes;
   const MatmulScratch::Parts& parts = ctx_.scratch->parts_;
   auto* panel = as<float>(parts.panel + worker * parts.worker_bytes);
-  kernels::WeightTile rows = {tile.data, row_bytes, tile.n_rows, nullptr, 0};
-  if (takes_dots(segment, type)) {
-    rows.ahead = prefetch.next_tile;
-    kernels_.matmul.dot_columns[type](acc, row_stride(tile.n_rows), rows, acts_ + groups_[segment.first_group].offset,
-                                      chunk_stride_, k_, segment.n_tokens);
-  } else if (segment.n_tokens == 1 && multiplies_floats(type) && !ctx_.batch_invariant) {
-    multiply_float_token(acc, rows, tokens_[segment.first_token].x, type, panel);  // sums in an order of its own
+  if (segment.wide && !multiplies_floats(type)) {
+    const bool stores = direct.out != nullptr && tile.scale == 1.0f && tile.n_rows % kPanelRows == 0;
+    const WidePart part = {acc, &tile, prefetch.next_tile, stores ? direct : DirectOutput{}};
+    multiply_wide({&part, 1}, segment, worker);
+    if (stores) return true;
   } else {
-    for (int row = 0; row < tile.n_rows; row += kPanelRows) {  // more than once only for a single token
-      const int n_rows = std::min(kPanelRows, tile.n_rows - row);
+    const bool dots = takes_dots(segment, type);
+    const bool float_token = n_tokens == 1 && multiplies_floats(type) && !ctx_.batch_invariant;
+    const int most_rows = n_tokens == 1 && (dots || float_token) ? kernels::kDotRows : kPanelRows;
+    for (int row = 0; row < tile.n_rows; row += most_rows) {
+      const int n_rows = std::min(most_rows, tile.n_rows - row);
       const std::byte* data = tile.data + row * row_bytes;
       const std::byte* next = (row + n_rows < tile.n_rows) ? data + n_rows * row_bytes : prefetch.next_tile;
-      multiply_panels(acc + row, {data, row_bytes, n_rows, nullptr, 0}, segment, type, panel, {next});
+      const kernels::WeightTile rows = {data, row_bytes, n_rows, dots ? next : nullptr, 0};
+      float* out = acc + at(row, n_tokens, 0);
+      if (dots) {
+        kernels_.matmul.dot_columns[type](out, kPanelRows, rows, acts_ + groups_[segment.first_group].offset,
+                                          chunk_stride_, k_, n_tokens);
+      } else if (float_token) {
+        multiply_float_token(out, rows, tokens_[segment.first_token].x, type, panel);  // sums in an order of its own
+      } else {
+        multiply_panels(out, rows, segment, type, panel, {next});
+      }
     }
   }
-  if (tile.scale == 1.0f) return;
-  for (int t = 0; t < segment.n_tokens; ++t) kernels_.scale(acc + t * row_stride(tile.n_rows), tile.scale, tile.n_rows);
+  if (tile.scale != 1.0f) kernels_.scale(acc, tile.scale, extent(tile.n_rows, n_tokens));
+  return false;
 }
 
 bool MatmulPass::multiplies_floats(int type) const {
@@ -324,21 +356,24 @@ void MatmulPass::add_update(float* acc, const PassTile& tile, const PassSegment&
   const PassToken& first = tokens_[segment.first_token];
   const bool one = segment.n_tokens == 1 && !ctx_.batch_invariant && kernels_.matmul.dot_rows[type] != nullptr;
   if (one && (update.chosen == nullptr || update.chosen[first.out_row] >= 0)) {
-    kernels_.matmul.dot_rows[type](panel, {data, b.row_bytes, tile.n_rows}, update.low + first.out_row * b.cols,
-                                   b.cols);
-    kernels_.add(acc, panel, tile.n_rows);
+    for (int row = 0; row < tile.n_rows; row += kernels::kDotRows) {
+      const int n_rows = std::min(kernels::kDotRows, tile.n_rows - row);
+      kernels_.matmul.dot_rows[type](panel, {data + row * b.row_bytes, b.row_bytes, n_rows},
+                                     update.low + first.out_row * b.cols, b.cols);
+      kernels_.add(acc + row, panel, n_rows);
+    }
   }
   if (one) return;
   const kernels::TypeKernels& traits = kernels_.types[type];
-  for (int row = 0; row < tile.n_rows; row += kPanelRows) {  // more than once only for a single token
+  for (int row = 0; row < tile.n_rows; row += kPanelRows) {
     for (int64_t k = 0; k < b.cols; k += kFloatChunk) {
       const int64_t n = std::min(kFloatChunk, b.cols - k);
       const std::byte* part = data + row * b.row_bytes + k / traits.block_size * traits.block_bytes;
       decode_floats(panel, {part, b.row_bytes, std::min(kPanelRows, tile.n_rows - row)}, n, type);
       for (int g = 0; g < segment.n_groups; ++g) {
         const PassGroup& group = groups_[segment.first_group + g];
-        add_update_group(acc + row + int64_t{group.first_token - segment.first_token} * kPanelRows, panel, group,
-                         update, k, n);
+        add_update_group(acc + at(row, segment.n_tokens, group.first_token - segment.first_token), panel, group, update,
+                         k, n);
       }
     }
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "kernels/kernel_table.h"
 #include "lib/matmul/matmul.h"
@@ -18,6 +19,7 @@ struct PassToken {
 
 /// Up to kGroupCols tokens that the kernels take together.
 struct PassGroup {
+  int segment;
   int first_token;  ///< in the pass
   int n_tokens;
   int64_t offset;  ///< of its quantized activations in a chunk of k
@@ -30,6 +32,8 @@ struct PassSegment {
   int n_groups;
   int first_token;
   int n_tokens;
+  bool wide;            ///< codes are multiplied by WideKernels
+  int64_t wide_offset;  ///< of its activations for those
 };
 
 /// A row tile of one matrix.
@@ -41,10 +45,21 @@ struct PassTile {
   float scale;  ///< of the matrix
 };
 
+/// Where the tile's first row of the segment's first token belongs, and the other tokens' ldo floats further each.
+struct DirectOutput {
+  float* out = nullptr;
+  int64_t ldo = 0;
+};
+
 class MatmulPass {
  public:
-  /// For matrices with rows of k elements, which fit the context's scratch memory.
-  MatmulPass(const MatmulContext& ctx, int64_t k);
+  /// For matrices with rows of k elements, which fit the context's scratch memory. n_together: tiles that a worker has
+  /// in its accumulators at once, 1 or 2.
+  MatmulPass(const MatmulContext& ctx, int64_t k, int n_together = 1);
+
+  /// Whether memory is set aside for wide products of up to `capacity` tokens: where some set that this machine runs
+  /// has them, whichever is active now, as another may be by the time they are used.
+  static bool may_take_wide(int64_t capacity);
 
   void clear();
   int capacity() const { return capacity_; }
@@ -59,30 +74,45 @@ class MatmulPass {
   /// Divides the segments into groups and, when `codes`, quantizes every token.
   void pack(bool codes);
 
-  /// Rows of a tile for matrices of this shape: kPanelRows, or more when every segment has one token.
+  /// Rows of a tile for matrices of this shape: kPanelRows, or more when every segment has one token, or one has many.
   int tile_rows(int64_t rows, int64_t row_bytes) const;
-  /// acc[t * ld + r] = row r of the tile, scaled, times token t of the segment, ld = row_stride(tile.n_rows).
-  void multiply(float* acc, const PassTile& tile, const PassSegment& segment, int worker,
-                const Prefetch& prefetch) const;
+  /// acc[at(r, n, t)] = row r of the tile, scaled, times token t of the segment's n: every kPanelRows rows lie by
+  /// themselves, [token][kPanelRows]. Where `direct` says where they belong, true when they are there instead.
+  bool multiply(float* acc, const PassTile& tile, const PassSegment& segment, int worker, const Prefetch& prefetch,
+                const DirectOutput& direct = {}) const;
+  /// The same of two tiles of one shape, whose results lie at a and b; next_a is what will be read after them.
+  void multiply_both(float* a, const PassTile& tile_a, float* b, const PassTile& tile_b, const PassSegment& segment,
+                     int worker, const std::byte* next_a) const;
   /// acc[t] += rows of B times low[t], for the tokens of the segment that the update chooses: in cache, before the tile
   /// is stored.
   void add_update(float* acc, const PassTile& tile, const PassSegment& segment, int worker,
                   const LowRankUpdate& update) const;
-  /// Floats between the tokens of a result tile of n_rows rows.
-  static int64_t row_stride(int n_rows);
-  /// Result tile `which` (0 or 1) of a worker: [capacity][kPanelRows] floats.
+  /// Where a result tile of n_tokens tokens has row r of token t.
+  static int64_t at(int row, int n_tokens, int t) {
+    const int in_panel = row % kernels::kPanelRows;
+    return (int64_t{row - in_panel}) * n_tokens + int64_t{t} * kernels::kPanelRows + in_panel;
+  }
+  /// Floats from a result tile's first to its last.
+  static int64_t extent(int n_rows, int n_tokens) { return at(n_rows - 1, n_tokens, n_tokens - 1) + 1; }
+  /// Result tile `which` (0 or 1) of a worker.
   float* accumulator(int worker, int which) const;
 
  private:
+  bool takes_wide(const PassSegment& segment) const;
+  int wide_tile_rows(int64_t rows) const;  ///< the wider, the less often activations are read
   void make_groups();
   void pack_group(const PassGroup& group) const;
   kernels::ActGroup acts_of(const PassGroup& group, int64_t chunk) const;
+  kernels::WideActs wide_acts_of(const PassSegment& segment) const;
   bool multiplies_floats(int type) const;
   bool takes_dots(const PassSegment& segment, int type) const;
   void multiply_float_token(float* acc, const kernels::WeightTile& rows, const float* x, int type, float* panel) const;
   void decode_floats(float* panel, const kernels::WeightTile& rows, int64_t n, int type) const;
   void multiply_panels(float* acc, kernels::WeightTile rows, const PassSegment& segment, int type, float* panel,
                        Prefetch prefetch) const;
+  struct WidePart;
+  void decode_wide(std::byte* wide_panel, std::byte* panel, const WidePart& part, int row, int64_t k, int64_t n) const;
+  void multiply_wide(std::span<const WidePart> parts, const PassSegment& segment, int worker) const;
   void multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n) const;
   void add_update_group(float* acc, const void* panel, const PassGroup& group, const LowRankUpdate& update, int64_t k,
                         int64_t n) const;
@@ -90,10 +120,12 @@ class MatmulPass {
   const MatmulContext& ctx_;
   const kernels::KernelTable& kernels_;
   int64_t k_;
+  int wide_rows_;  ///< most rows of a tile for wide products
   int capacity_;
   int n_tokens_ = 0;
   int n_segments_ = 0;
   int n_groups_ = 0;
+  int n_wide_ = 0;            ///< segments
   int64_t chunk_stride_ = 0;  ///< bytes of all groups of one chunk
   PassToken* tokens_;
   PassSegment* segments_;
@@ -101,6 +133,14 @@ class MatmulPass {
   std::byte* acts_;
   /// By number of columns: where a group's planes would lie at the very beginning; q is null until a group needs it.
   kernels::ActGroup planes_[kernels::kGroupCols + 1] = {};
+};
+
+/// A tile that the tokens of a segment meet together with others.
+struct MatmulPass::WidePart {
+  float* acc;
+  const PassTile* tile;
+  const std::byte* next_tile;  ///< what will be read after it; nullptr: not known
+  DirectOutput direct;
 };
 
 }  // namespace hearth

@@ -1,6 +1,6 @@
-// Stands in for <immintrin.h> where kernels/avx512 is compiled to portable code (HEARTH_EMULATE_ISAS), so that its
-// tests run on every processor. SIMDe (https://github.com/simd-everywhere/simde) has C for most intrinsics; here is
-// what the packaged versions lack, and fused multiply-adds that round once. Slow: for tests alone.
+// Stands in for <immintrin.h> where kernels/avx512 and kernels/amx are compiled to portable code (HEARTH_EMULATE_ISAS),
+// so that their tests run on every processor. SIMDe (https://github.com/simd-everywhere/simde) has C for most
+// intrinsics; here is what the packaged versions lack, and fused multiply-adds that round once. Slow: for tests alone.
 #pragma once
 
 #define SIMDE_ENABLE_NATIVE_ALIASES
@@ -250,3 +250,5 @@ inline Register fms(Register a, Register b, Register c) {
 #define _mm256_fnmadd_ps(...) hearth_emulation::fnma(__VA_ARGS__)
 #undef _mm256_fmsub_ps
 #define _mm256_fmsub_ps(...) hearth_emulation::fms(__VA_ARGS__)
+
+#include "tests/emulation/tiles.h"

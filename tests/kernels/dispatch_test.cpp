@@ -1,5 +1,9 @@
 // Listing, forcing and proving the instruction set in use.
 #include <gtest/gtest.h>
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include <cstring>
 #include <string>
@@ -53,6 +57,7 @@ TEST_F(Dispatch, ForcingSwitchesTheTableInUse) {
 
 TEST_F(Dispatch, EachSetRunsItsOwnKernels) {
   constexpr auto kType = static_cast<int>(kernels::TypeIndex::kQ4_K);
+  constexpr auto kKind = static_cast<int>(kernels::PanelKind::kScale32Min);
   for (int i = 1; i < kernels::isa_count(); ++i) {
     const kernels::KernelTable* table = kernels::isa_table(i);
     if (table == nullptr) continue;
@@ -61,16 +66,39 @@ TEST_F(Dispatch, EachSetRunsItsOwnKernels) {
       if (std::string(kernels::isa_row(i).base) == kernels::isa_row(j).name) base = kernels::isa_table(j);
     }
     ASSERT_NE(base, nullptr) << table->isa;
+    const kernels::MatmulKernels &own = table->matmul, &others = base->matmul;
     const bool attends = table->attend_page != base->attend_page;
-    const bool multiplies = table->matmul.put_block != base->matmul.put_block &&
-                            table->matmul.decode[kType] != base->matmul.decode[kType] &&
-                            table->matmul.multiply[1] != base->matmul.multiply[1] &&
-                            table->int8_peak != base->int8_peak;
-    // A set without vectors of its own (its base has the same registers) only multiplies.
-    EXPECT_TRUE(multiplies) << table->isa;
-    EXPECT_TRUE(attends || std::string(kernels::isa_row(i).base) != "scalar") << table->isa;
+    // Products share private layouts: a set has all of them or none.
+    const int n_products = (own.put_block != others.put_block) + (own.decode[kType] != others.decode[kType]) +
+                           (own.multiply[kKind] != others.multiply[kKind]) + (table->int8_peak != base->int8_peak);
+    EXPECT_TRUE(n_products == 0 || n_products == 4) << table->isa << ": " << n_products;
+    // Wide products read the panels of their set.
+    const bool widens = own.wide.expand[kKind] != others.wide.expand[kKind];
+    EXPECT_EQ(widens, own.wide.multiply != others.wide.multiply) << table->isa;
+    EXPECT_TRUE(n_products == 0 || own.wide.least_cols == 0 || widens) << table->isa;
+    // A set without vectors of its own (its base has the same registers) only multiplies: codes, or many columns at
+    // once.
+    if (std::string(kernels::isa_row(i).base) == "scalar") {
+      EXPECT_TRUE(attends && n_products == 4) << table->isa;
+    } else {
+      EXPECT_TRUE(n_products == 4 || widens) << table->isa;
+    }
   }
 }
+
+#if defined(__x86_64__)
+TEST_F(Dispatch, TilesAreKnownAndUsedWithPermission) {
+  EXPECT_TRUE(kernels::cpu_features_known("AVX512-BF16 AMX-TILE AMX-BF16"));
+#if defined(__linux__)
+  if (!kernels::cpu_has("AMX-TILE")) GTEST_SKIP() << "this machine has no tiles, or the system does not lend them";
+  constexpr long kGetPermission = 0x1022;
+  constexpr int kTileData = 18;
+  uint64_t permitted = 0;
+  ASSERT_EQ(syscall(SYS_arch_prctl, kGetPermission, &permitted), 0);
+  EXPECT_EQ(permitted >> kTileData & 1, 1u);
+#endif
+}
+#endif
 
 TEST_F(Dispatch, RowsStandBehindTheirBaseAndNeedFeaturesThatTheTableKnows) {
   for (int i = 0; i < kernels::isa_count(); ++i) {
@@ -112,7 +140,11 @@ std::string empty_entries(const kernels::KernelTable& t) {
     check((type.turn_keys != nullptr) == is_plain, "turn_keys of a KV type");
   }
   const int n_floats = static_cast<int>(kernels::PanelKind::kFloat);
+  const kernels::WideKernels& wide = t.matmul.wide;
+  const bool has_wide = wide.least_cols > 0;
+  check(!has_wide || (wide.pack != nullptr && wide.multiply != nullptr), "wide");
   for (int kind = 0; kind < kernels::kPanelKinds; ++kind) {
+    check(!has_wide || (wide.expand[kind] != nullptr) == (kind != n_floats), "expand " + std::to_string(kind));
     check((t.matmul.multiply[kind] != nullptr) == (kind != n_floats), "multiply " + std::to_string(kind));
   }
   for (int type = 0; type < kernels::kTypeCount; ++type) {
@@ -141,7 +173,11 @@ TEST_F(Dispatch, EveryTableIsComplete) {
   kernels::KernelTable broken = *kernels::isa_table(0);
   broken.attend_run = nullptr;
   broken.matmul.decode[5] = nullptr;
-  EXPECT_EQ(empty_entries(broken), "attend_run decode of 5 ");
+  broken.matmul.wide.least_cols = 32;
+  broken.matmul.wide.pack = nullptr;
+  broken.matmul.wide.expand[1] = nullptr;
+  EXPECT_NE(empty_entries(broken).find("attend_run wide expand 1 "), std::string::npos);
+  EXPECT_NE(empty_entries(broken).find("decode of 5 "), std::string::npos);
 }
 
 }  // namespace

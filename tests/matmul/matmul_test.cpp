@@ -5,14 +5,10 @@
 
 #include <cfloat>
 #include <cmath>
-#include <cstring>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "hearth/cpu.h"
-#include "tests/kernels/random_blocks.h"
-#include "tests/support/rounding.h"
+#include "tests/matmul/matmul_world.h"
 
 namespace hearth {
 namespace {
@@ -20,93 +16,14 @@ namespace {
 using kernels::kTypeCount;
 using kernels::TypeIndex;
 
-constexpr int64_t kMaxTokens = 128;
-constexpr int64_t kMaxCols = 4352;
-
-struct FreeAligned {
-  void operator()(std::byte* p) const { std::free(p); }
-};
-
-/// A pool, and scratch memory of exactly the promised size with a guard behind it.
-class Workplace {
- public:
-  explicit Workplace(int n_threads, int64_t max_tokens = kMaxTokens) {
-    auto pool = Parallel::create(n_threads);
-    EXPECT_TRUE(pool.ok());
-    pool_ = std::move(*pool);
-    bytes_ = MatmulScratch::bytes_needed(max_tokens, kMaxCols, n_threads);
-    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(64, (bytes_ + kGuard + 63) / 64 * 64)));
-    std::memset(memory_.get(), 0xff, bytes_ + kGuard);  // NaN
-    scratch_.bind(memory_.get(), max_tokens, kMaxCols, n_threads);
-  }
-  ~Workplace() {
-    for (uint64_t i = bytes_; i < bytes_ + kGuard; ++i) {
-      if (memory_.get()[i] != std::byte{0xff}) {
-        ADD_FAILURE() << "wrote behind the scratch memory";
-        return;
-      }
-    }
-  }
-  MatmulContext context(bool batch_invariant = false, bool exact = false) {
-    return {pool_.get(), &scratch_, batch_invariant, exact};
-  }
-
- private:
-  static constexpr uint64_t kGuard = 4096;
-  std::unique_ptr<Parallel> pool_;
-  MatmulScratch scratch_;
-  uint64_t bytes_ = 0;
-  std::unique_ptr<std::byte, FreeAligned> memory_;
-};
-
-/// A random matrix at an odd address whose last byte is the last byte of its allocation.
-struct RandomMatrix {
-  RandomMatrix(int type, int64_t rows, int64_t cols, std::mt19937& random) {
-    const kernels::TypeKernels& traits = kernels::kernels().types[type];
-    blocks = testing::random_weights(traits, rows * cols, random);
-    values.resize(static_cast<size_t>(rows * cols));
-    traits.dequantize(values.data(), blocks.data(), rows * cols);
-    blocks.insert(blocks.begin(), uint8_t{0});
-    blocks.shrink_to_fit();
-    matrix = {reinterpret_cast<const std::byte*>(blocks.data()) + 1, static_cast<TypeIndex>(type), rows, cols,
-              cols / traits.block_size * traits.block_bytes};
-  }
-  std::vector<uint8_t> blocks;
-  std::vector<float> values;
-  Matrix matrix;
-};
-
-/// sum of w x, and the largest error that a correct kernel may make: rounding of 32-bit sums, and for integer
-/// codes half a step of each quantized activation.
-struct Expected {
-  double value = 0;
-  double tolerance = 0;
-};
-
-Expected expect(const RandomMatrix& w, int64_t row, const float* x, bool exact = false) {
-  Expected e;
-  const int64_t cols = w.matrix.cols;
-  const bool codes =
-      !exact && kernels::kernels().types[static_cast<int>(w.matrix.type)].kind != kernels::PanelKind::kFloat;
-  double magnitude = 0;
-  double noise = 0;
-  for (int64_t k = 0; k < cols; k += 32) {
-    const int64_t end = std::min(cols, k + 32);
-    double largest = 0;
-    double weights = 0;
-    for (int64_t i = k; i < end; ++i) {
-      const double wi = w.values[static_cast<size_t>(row * cols + i)];
-      e.value += wi * x[i];
-      magnitude += std::fabs(wi * x[i]);
-      weights += wi * wi;
-      largest = std::fmax(largest, std::fabs(x[i]));
-    }
-    noise += weights * largest * largest / (127.0 * 127.0) / 12.0;  // variance of rounding
-  }
-  // A code is off by half a step at most, evenly: the sum by 6.5 standard deviations but for a chance of 1e-10.
-  e.tolerance = testing::sum_error(static_cast<double>(cols)) * magnitude + (codes ? 6.5 * std::sqrt(noise) : 0.0);
-  return e;
-}
+using testing::expect;
+using testing::Expected;
+using testing::kMaxCols;
+using testing::kMaxTokens;
+using testing::RandomMatrix;
+using testing::Rounding;
+using testing::rounding_of;
+using testing::Workplace;
 
 class MatmulTypes : public ::testing::TestWithParam<int> {
  protected:
@@ -136,7 +53,7 @@ TEST_P(MatmulTypes, AgreesWithDoublePrecision) {
               ASSERT_TRUE(std::isnan(actual)) << "wrote beyond the row";
               continue;
             }
-            const Expected e = expect(w, r, x.data() + t * ldx);
+            const Expected e = expect(w, r, x.data() + t * ldx, rounding_of(w.matrix.type, n_tokens));
             const double sum = e.value + bias[static_cast<size_t>(r)];
             ASSERT_NEAR(actual, sum, e.tolerance + testing::kRoundoff * std::fabs(sum))
                 << rows << "x" << cols << " tokens " << n_tokens << " at " << t << "," << r;
@@ -160,7 +77,7 @@ TEST_P(MatmulTypes, ExactProductsRoundOnlySums) {
       matmul(place.context(false, true), {x.data(), cols, n_tokens}, {&product, 1});
       for (int64_t t = 0; t < n_tokens; ++t) {
         for (int64_t r = 0; r < rows; ++r) {
-          const Expected e = expect(w, r, x.data() + t * cols, true);
+          const Expected e = expect(w, r, x.data() + t * cols, Rounding::kSums);
           ASSERT_NEAR(out[static_cast<size_t>(t * rows + r)], e.value, e.tolerance) << t << "," << r;
         }
       }
@@ -307,7 +224,7 @@ TEST(Matmul, SeveralProductsOfMixedTypesShareOneCall) {
   for (size_t i = 0; i < matrices.size(); ++i) {
     for (int64_t t = 0; t < n_tokens; ++t) {
       for (int64_t r = 0; r < matrices[i].matrix.rows; ++r) {
-        const Expected e = expect(matrices[i], r, x.data() + t * cols);
+        const Expected e = expect(matrices[i], r, x.data() + t * cols, rounding_of(matrices[i].matrix.type, n_tokens));
         ASSERT_NEAR(outs[i][static_cast<size_t>(t * matrices[i].matrix.rows + r)], e.value, e.tolerance);
       }
     }

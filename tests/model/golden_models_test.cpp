@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hearth/hearth.h"
+#include "kernels/kernel_table.h"
 #include "lib/session/session_impl.h"
 #include "support/golden.h"
 #include "support/rounding.h"
@@ -206,11 +207,16 @@ double relative(std::span<const float> a, std::span<const float> b) {
 }
 
 TEST_P(GoldenModels, GroupingOfTokensDoesNotMatter) {
-  // Rounding of another order of sums; where activations are rounded to codes, a code may flip.
+  // Rounding of another order of sums; where activations are rounded to codes, a code may flip. Many tokens at once may
+  // be rounded otherwise (WideKernels), with a quarter of the error power: then both errors may add up.
   const double tolerance = std::sqrt(quantized() ? bound() : rounding());
+  const auto least = static_cast<size_t>(hearth::kernels::kernels().matmul.wide.least_cols);
+  const bool wide = quantized() && least > 0 && golden_.tokens.size() >= least;
   const auto whole = run(*model_, golden_.tokens, options_, golden_.tokens.size());
   for (const size_t step : {size_t{1}, size_t{7}, size_t{33}}) {
-    EXPECT_LE(relative(whole, run(*model_, golden_.tokens, options_, step)), tolerance) << step << " at a time";
+    EXPECT_LE(relative(whole, run(*model_, golden_.tokens, options_, step)),
+              wide && step < least ? 1.5 * tolerance : tolerance)
+        << step << " at a time";
   }
   EXPECT_LE(relative(whole, run_among_strangers(*model_, golden_.tokens, options_)), tolerance);
 }

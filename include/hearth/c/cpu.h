@@ -27,6 +27,7 @@ typedef struct HearthMachineLimits {
   int32_t n_threads;
   double read_gb_per_s;
   double int8_gmac_per_s;
+  double bf16_gmac_per_s; /* 0 without matrix tiles */
 } HearthMachineLimits;
 HEARTH_API HearthCode hearth_measure_machine_limits(int32_t n_threads, HearthMachineLimits* out, HearthError* error);
 

@@ -1,0 +1,263 @@
+// Products of many columns by the bfloat16 tiles. A is the activations as they come, B the weights, whose values (scale
+// x code - minimum) are rounded once: nothing is scaled between the sums, which stay in tiles for a chunk of the rows.
+// The base's decoders leave a panel of codes with rows in lanes, which is B but for the width of its elements.
+//
+//   activations   [chunk][block of 32 columns][step of 32 elements][column][32]
+//   panel         [block of 32 rows][step][2 groups of 16 rows][16 pairs of elements][16 rows][2]
+//   sums          [block of 32 rows][column][32 rows]
+//
+// A block of columns stays in the first-level cache while panel and sums stream by (TILELOADDT1 keeps them from taking
+// its place).
+#include "kernels/amx/overlay.h"
+#include "kernels/amx/tiles.h"
+#include "kernels/avx512/panel.h"
+
+namespace hearth::kernels::amx {
+namespace {
+
+using avx512::kCodeBytes;
+using avx512::kHalfBytes;
+using avx512::kMinPlane;
+using avx512::kMinUnit;
+using avx512::kPlaneBytes;
+
+constexpr int64_t kStepBytes = 2 * kTileBytes;  // of a block of rows
+
+constexpr int kBlockCols = 2 * kTileRows;
+constexpr int64_t kChunkSteps = kWideChunk / kTileDepth;
+
+/// Where the activations of a chunk lie.
+struct Chunk {
+  char* x;
+  int64_t n_steps;
+
+  inline __attribute__((always_inline)) Chunk(const WideActs& acts, int64_t chunk)
+      : x(static_cast<char*>(acts.x) + chunk * kChunkSteps * acts.n_cols * 64) {
+    const int64_t left = acts.k / kTileDepth - chunk * kChunkSteps;
+    n_steps = (left < kChunkSteps) ? left : kChunkSteps;
+  }
+  /// The block that begins with column c.
+  inline __attribute__((always_inline)) char* block(int64_t c) const { return x + c * n_steps * 64; }
+};
+
+inline __attribute__((always_inline)) int cols_of_block(const WideActs& acts, int64_t c) {
+  return (acts.n_cols - c < kBlockCols) ? static_cast<int>(acts.n_cols - c) : kBlockCols;
+}
+
+void pack(const WideActs& acts, int64_t first, int n, const float* const* x) {
+  for (int64_t k = 0; k < acts.k; k += kWideChunk) {
+    const Chunk chunk(acts, k / kWideChunk);
+    for (int i = 0; i < n; ++i) {
+      const int64_t in_block = (first + i) % kBlockCols, c = first + i - in_block;
+      for (int64_t s = 0; s < chunk.n_steps; ++s) {
+        const float* from = x[i] + k + s * kTileDepth;
+        const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from));
+        __builtin_memcpy(chunk.block(c) + (s * cols_of_block(acts, c) + in_block) * 64, &both, 64);
+      }
+    }
+  }
+}
+
+/// Pairs of bfloat16, nearest to low and high, in each lane. A fifth faster than VCVTNE2PS2BF16 and a permutation, but
+/// a NaN, which no encoder writes, may come out as a number.
+inline __attribute__((always_inline)) __m512i pair_of(__m512 low, __m512 high) {
+  const __m512i half = _mm512_set1_epi32(0x8000);
+  const __m512i l = _mm512_srli_epi32(_mm512_add_epi32(_mm512_castps_si512(low), half), 16);
+  const __m512i h = _mm512_add_epi32(_mm512_castps_si512(high), half);
+  return _mm512_mask_blend_epi16(0xaaaaaaaau, l, h);
+}
+
+/// Scale and offset of codes in a lane: their value is scale * code - offset.
+struct Values {
+  __m512 scale, offset;
+
+  /// Of half `half` of a block at `block`, codes with kCodeOffset added; the float minimum is left out.
+  inline __attribute__((always_inline)) Values(const char* block, int half)
+      : scale(_mm512_load_ps(block + kCodeBytes + half * kHalfBytes)),
+        offset(_mm512_mul_ps(scale, _mm512_set1_ps(avx512::kCodeOffset))) {}
+
+  inline __attribute__((always_inline)) __m512 of(__m512i code) const {
+    return _mm512_fmsub_ps(_mm512_cvtepi32_ps(code), scale, offset);
+  }
+};
+
+/// Steps first .. first + n of four codes of a block and group.
+inline __attribute__((always_inline)) void expand_steps(char* out, const char* block, const Values& values, int first,
+                                                        int n) {
+  const __m512i byte = _mm512_set1_epi32(255);
+#pragma GCC unroll 8
+  for (int s = first; s < first + n; ++s) {
+    const __m512i v = _mm512_load_si512(block + s * 128);
+    const __m512 v0 = values.of(_mm512_and_si512(v, byte));
+    const __m512 v1 = values.of(_mm512_and_si512(_mm512_srli_epi32(v, 8), byte));
+    const __m512 v2 = values.of(_mm512_and_si512(_mm512_srli_epi32(v, 16), byte));
+    const __m512 v3 = values.of(_mm512_srli_epi32(v, 24));
+    _mm512_store_si512(out + s * 128, pair_of(v0, v1));
+    _mm512_store_si512(out + s * 128 + 64, pair_of(v2, v3));
+  }
+}
+
+/// The minimum of block b of a superblock at `super`, kept as integers.
+inline __attribute__((always_inline)) __m512 super_min(const char* super, int b) {
+  const __m512i pair = _mm512_load_si512(super + b / 2 * avx512::kBlockStride + kMinPlane);
+  const __m512i word = (b % 2 == 0) ? _mm512_and_si512(pair, _mm512_set1_epi32(0xffff)) : _mm512_srli_epi32(pair, 16);
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(word), _mm512_load_ps(super + kMinUnit));
+}
+
+enum class Mins { kNone, kFloat, kSuper };
+
+template <int kHalves, Mins kMins>
+inline __attribute__((always_inline)) void expand_blocks(char* out, const char* codes, int64_t nb) {
+  for (int64_t b = 0; b < nb; ++b) {
+    for (int g = 0; g < 2; ++g, out += kTileBytes) {
+      const char* block = codes + b * avx512::kBlockStride + g * 64;
+#pragma GCC unroll 2
+      for (int half = 0; half < kHalves; ++half) {
+        Values values(block, half);
+        if (kMins == Mins::kFloat) {
+          const __m512 min = _mm512_load_ps(block + kCodeBytes + half * kHalfBytes + 2 * kPlaneBytes);
+          values.offset = _mm512_add_ps(values.offset, min);
+        } else if (kMins == Mins::kSuper) {
+          const __m512 min = super_min(codes + b / 8 * 8 * avx512::kBlockStride + g * 64, static_cast<int>(b % 8));
+          values.offset = _mm512_add_ps(values.offset, min);
+        }
+        expand_steps(out, block, values, half * 8 / kHalves, 8 / kHalves);
+      }
+    }
+  }
+}
+
+template <int kHalves, bool kMin>
+inline __attribute__((always_inline)) void expand(void* panel, const void* codes, int64_t n) {
+  auto* out = static_cast<char*>(panel);
+  const auto* in = static_cast<const char*>(codes);
+  const int64_t nb = n / kActBlock;
+  if constexpr (!kMin) {
+    expand_blocks<kHalves, Mins::kNone>(out, in, nb);
+  } else if (kHalves == 1 && avx512::has_super_mins(codes)) {
+    expand_blocks<1, Mins::kSuper>(out, in, nb);
+  } else {
+    expand_blocks<kHalves, Mins::kFloat>(out, in, nb);
+  }
+}
+
+void expand_scale32(void* panel, const void* codes, int64_t n) {
+  expand<1, false>(panel, codes, n);
+}
+void expand_scale32_min(void* panel, const void* codes, int64_t n) {
+  expand<1, true>(panel, codes, n);
+}
+void expand_scale16(void* panel, const void* codes, int64_t n) {
+  expand<2, false>(panel, codes, n);
+}
+void expand_scale16_min(void* panel, const void* codes, int64_t n) {
+  expand<2, true>(panel, codes, n);
+}
+
+/// Where sums are kept or go to: those of 16 rows and 16 columns at p + 16 rows and + 16 columns further.
+struct Sums {
+  float* p;
+  int64_t ld;  ///< floats from column to column
+};
+
+template <bool kSecond>
+inline __attribute__((always_inline)) void load_sums(const Sums& from) {
+  const auto bytes = static_cast<size_t>(from.ld) * sizeof(float);
+  _tile_stream_loadd(0, from.p, bytes);
+  _tile_stream_loadd(1, from.p + 16, bytes);
+  if (kSecond) _tile_stream_loadd(2, from.p + 16 * from.ld, bytes);
+  if (kSecond) _tile_stream_loadd(3, from.p + 16 * from.ld + 16, bytes);
+}
+
+template <bool kSecond>
+inline __attribute__((always_inline)) void store_sums(const Sums& to) {
+  const auto bytes = static_cast<size_t>(to.ld) * sizeof(float);
+  _tile_stored(0, to.p, bytes);
+  _tile_stored(1, to.p + 16, bytes);
+  if (kSecond) _tile_stored(2, to.p + 16 * to.ld, bytes);
+  if (kSecond) _tile_stored(3, to.p + 16 * to.ld + 16, bytes);
+}
+
+/// Lines of memory that will be written: of 16 columns, and 128 bytes of each, one after the other.
+struct Lines {
+  char* at;
+  int64_t ld;  ///< bytes from column to column; 0: there is nothing to prefetch
+
+  inline __attribute__((always_inline)) void prefetch_next() {
+    if (ld == 0) return;
+    _mm_prefetch(at, _MM_HINT_ET0);
+    _mm_prefetch(at + 64, _MM_HINT_ET0);
+    at += ld;
+  }
+};
+
+/// Two blocks of 16 columns, the second perhaps empty, by 32 rows; n_cols in all.
+template <bool kSecond>
+inline __attribute__((always_inline)) void add_products(const char* b, const char* a, int n_cols, int64_t n_steps,
+                                                        Lines lines) {
+  for (int64_t s = 0; s < n_steps; ++s, a += n_cols * 64, b += kStepBytes) {
+    _tile_stream_loadd(6, b, 64);
+    _tile_loadd(4, a, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    lines.prefetch_next();
+    _tile_stream_loadd(7, b + kTileBytes, 64);
+    _tile_dpbf16ps(1, 4, 7);
+    if (!kSecond) continue;
+    _tile_loadd(5, a + kTileBytes, 64);
+    _tile_dpbf16ps(2, 5, 6);
+    lines.prefetch_next();
+    _tile_dpbf16ps(3, 5, 7);
+  }
+}
+
+template <bool kSecond>
+inline __attribute__((always_inline)) void multiply_block(const char* b, const char* a, int n_cols, int64_t n_steps,
+                                                          bool first, const Sums& from, const Sums& to, Lines lines) {
+  if (first) {
+    _tile_zero(0);
+    _tile_zero(1);
+    if (kSecond) _tile_zero(2);
+    if (kSecond) _tile_zero(3);
+  } else {
+    load_sums<kSecond>(from);
+  }
+  add_products<kSecond>(b, a, n_cols, n_steps, lines);
+  store_sums<kSecond>(to);
+}
+
+void multiply(float* acc, const void* panel, int n_blocks, const WideActs& acts, int64_t chunk, float* out,
+              int64_t ldo) {
+  Tiles tiles;
+  const Chunk x(acts, chunk);
+  for (int64_t c = 0; c < acts.n_cols; c += kBlockCols) {
+    const int n_cols = cols_of_block(acts, c);
+    tiles.shape(n_cols);
+    for (int block = 0; block < n_blocks; ++block) {
+      const char* b = static_cast<const char*>(panel) + block * x.n_steps * kStepBytes;
+      const Sums sums = {acc + (block * acts.n_cols + c) * kPanelRows, kPanelRows};
+      const Sums to = (out != nullptr) ? Sums{out + c * ldo + block * kPanelRows, ldo} : sums;
+      const bool more = out != nullptr && acts.n_cols - c >= 2 * kBlockCols;
+      float* next = to.p + (more ? kBlockCols * ldo : 0);  // of the next columns, whose lines are far apart
+      const Lines lines = {static_cast<char*>(static_cast<void*>(next)), more ? ldo * int64_t{sizeof(float)} : 0};
+      if (n_cols > kTileRows) {
+        multiply_block<true>(b, x.block(c), n_cols, x.n_steps, chunk == 0, sums, to, lines);
+      } else {
+        multiply_block<false>(b, x.block(c), n_cols, x.n_steps, chunk == 0, sums, to, lines);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void overlay_wide(WideKernels& wide) {
+  wide.least_cols = 32;
+  wide.pack = pack;
+  wide.expand[static_cast<int>(PanelKind::kScale32)] = expand_scale32;
+  wide.expand[static_cast<int>(PanelKind::kScale32Min)] = expand_scale32_min;
+  wide.expand[static_cast<int>(PanelKind::kScale16)] = expand_scale16;
+  wide.expand[static_cast<int>(PanelKind::kScale16Min)] = expand_scale16_min;
+  wide.multiply = multiply;
+}
+
+}  // namespace hearth::kernels::amx

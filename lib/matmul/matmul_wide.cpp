@@ -1,0 +1,102 @@
+// Wide products: many tokens at once, on processors that multiply matrices (kernels::WideKernels).
+#include <algorithm>
+#include <climits>
+
+#include "kernels/dispatch.h"
+#include "lib/matmul/matmul_pass.h"
+
+namespace hearth {
+namespace {
+
+using kernels::kPanelRows;
+
+/// A matrix is divided among threads so that each has this number of wide tiles or more.
+constexpr int64_t kWideTilesEach = 4;
+
+}  // namespace
+
+bool MatmulPass::may_take_wide(int64_t capacity) {
+  static const int least = [] {
+    int cols = INT_MAX;
+    for (int i = 0; i < kernels::isa_count(); ++i) {
+      const kernels::KernelTable* table = kernels::isa_table(i);
+      if (table != nullptr && table->matmul.wide.least_cols > 0) cols = std::min(cols, table->matmul.wide.least_cols);
+    }
+    return cols;
+  }();
+  return capacity >= least;
+}
+
+bool MatmulPass::takes_wide(const PassSegment& segment) const {
+  const int least = kernels_.matmul.wide.least_cols;
+  return least > 0 && segment.n_tokens >= least && !ctx_.batch_invariant && !ctx_.exact_products &&
+         k_ % kernels::kWideStep == 0 && may_take_wide(capacity_);
+}
+
+int MatmulPass::wide_tile_rows(int64_t rows) const {
+  int64_t tile = wide_rows_;
+  while (tile > kPanelRows && rows < kWideTilesEach * tile * ctx_.parallel->n_threads()) tile /= 2;
+  return static_cast<int>(tile);
+}
+
+kernels::WideActs MatmulPass::wide_acts_of(const PassSegment& segment) const {
+  return {acts_ + segment.wide_offset, segment.n_tokens, k_};
+}
+
+void MatmulPass::multiply_both(float* a, const PassTile& tile_a, float* b, const PassTile& tile_b,
+                               const PassSegment& segment, int worker, const std::byte* next_a) const {
+  if (segment.wide && !multiplies_floats(static_cast<int>(tile_a.w->type)) &&
+      !multiplies_floats(static_cast<int>(tile_b.w->type))) {
+    const WidePart parts[2] = {{a, &tile_a, next_a, {}}, {b, &tile_b, nullptr, {}}};
+    multiply_wide(parts, segment, worker);
+    for (const WidePart& part : parts) {
+      if (part.tile->scale == 1.0f) continue;
+      kernels_.scale(part.acc, part.tile->scale, extent(part.tile->n_rows, segment.n_tokens));
+    }
+    return;
+  }
+  multiply(a, tile_a, segment, worker, {tile_b.data});
+  multiply(b, tile_b, segment, worker, {next_a});
+}
+
+/// Decodes n elements of up to kDotRows rows from `row` of the tile on, and widens them.
+void MatmulPass::decode_wide(std::byte* wide_panel, std::byte* panel, const WidePart& part, int row, int64_t k,
+                             int64_t n) const {
+  const PassTile& tile = *part.tile;
+  const int64_t row_bytes = tile.w->row_bytes;
+  const auto type = static_cast<int>(tile.w->type);
+  const kernels::TypeKernels& traits = kernels_.types[type];
+  const int64_t at = k / traits.block_size * traits.block_bytes, bytes = n / traits.block_size * traits.block_bytes;
+  const int end = std::min(tile.n_rows, row + kernels::kDotRows);
+  for (; row < end; row += kPanelRows, wide_panel += kPanelRows * n * 2) {
+    const std::byte* data = tile.data + row * row_bytes + at;
+    const std::byte* next = k + n < k_ ? data + bytes : nullptr;
+    if (k + n == k_ && part.next_tile != nullptr) next = part.next_tile + row * row_bytes;
+    kernels_.matmul.decode[type](panel, {data, row_bytes, std::min(kPanelRows, end - row), next, row_bytes}, n);
+    kernels_.matmul.wide.expand[static_cast<int>(traits.kind)](wide_panel, panel, n);
+  }
+}
+
+/// Chunk after chunk of the elements, which all rows of all parts meet before the next: activations are read from afar
+/// once.
+void MatmulPass::multiply_wide(std::span<const WidePart> parts, const PassSegment& segment, int worker) const {
+  const MatmulScratch::Parts& scratch = ctx_.scratch->parts_;
+  std::byte* panel = scratch.panel + worker * scratch.worker_bytes;
+  std::byte* wide_panel = scratch.wide_panel + worker * scratch.worker_bytes;
+  const kernels::WideActs acts = wide_acts_of(segment);
+  for (int64_t k = 0; k < k_; k += kernels::kWideChunk) {
+    const int64_t n = std::min<int64_t>(kernels::kWideChunk, k_ - k);
+    for (const WidePart& part : parts) {
+      float* out = k + n == k_ ? part.direct.out : nullptr;
+      for (int row = 0; row < part.tile->n_rows; row += kernels::kDotRows) {
+        decode_wide(wide_panel, panel, part, row, k, n);
+        const int n_rows = std::min(kernels::kDotRows, part.tile->n_rows - row);
+        kernels_.matmul.wide.multiply(part.acc + at(row, segment.n_tokens, 0), wide_panel,
+                                      (n_rows + kPanelRows - 1) / kPanelRows, acts, k / kernels::kWideChunk,
+                                      out != nullptr ? out + row : nullptr, part.direct.ldo);
+      }
+    }
+  }
+}
+
+}  // namespace hearth
