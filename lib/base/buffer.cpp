@@ -6,10 +6,10 @@
 #include <new>
 #include <string>
 
+#include "lib/base/concat.h"
+
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(HEARTH_NO_FILES)
 #include <sys/mman.h>
-
-#include "lib/base/concat.h"
 #define HEARTH_HAVE_MMAP 1
 #endif
 
