@@ -25,6 +25,8 @@ static_assert(kExpandChunk * static_cast<int64_t>(sizeof(float)) <= kernels::kPa
 constexpr int kFewTokens = 24;
 /// Tiles for one token grow until each lane of a kernel that reads 16 streams has a long one.
 constexpr int64_t kDotLanes = 16;
+/// Up to this number of threads a share-out of small pieces costs more than it saves.
+constexpr int64_t kFewThreads = 8;
 /// Of a matrix that is one tile: from here on reading it takes longer than calling the other threads.
 constexpr int64_t kSharedBytes = 192 << 10;
 constexpr int64_t kStreamBytes = 8192;
@@ -174,7 +176,7 @@ kernels::ActGroup MatmulPass::acts_of(const PassGroup& group, int64_t chunk) con
   return acts;
 }
 
-void MatmulPass::pack_group(const PassGroup& group) const {
+void MatmulPass::pack_group(const PassGroup& group, int64_t begin, int64_t end) const {
   const PassToken* tokens = tokens_ + group.first_token;
   const PassSegment& segment = segments_[group.segment];
   if (segment.wide) {
@@ -183,9 +185,9 @@ void MatmulPass::pack_group(const PassGroup& group) const {
     const int first = group.first_token - segment.first_token;
     return kernels_.matmul.wide.pack(wide_acts_of(segment), first, group.n_tokens, x);
   }
-  for (int64_t k = 0; k < k_; k += kChunk) {
+  for (int64_t k = begin; k < end; k += kChunk) {
     const kernels::ActGroup acts = acts_of(group, k / kChunk);
-    const bool last_chunk = k + kChunk >= k_;
+    const bool last_chunk = k + kChunk >= end;
     for (int c = 0; c < group.n_tokens; ++c) {
       // Pieces of some lines each, from many rows and to as many places: no pattern that a processor would see.
       const bool last = c + 1 == group.n_tokens;
@@ -201,9 +203,15 @@ void MatmulPass::pack(bool codes) {
   make_groups();
   if (!codes) return;
   if (n_tokens_ * k_ >= kSerialPack) {
-    ctx_.parallel->run(n_groups_, [this](int g, int) { pack_group(groups_[g]); });
+    ctx_.parallel->run(n_groups_, [this](int g, int) { pack_group(groups_[g], 0, k_); });
+  } else if (ctx_.parallel->n_threads() > kFewThreads && n_wide_ == 0) {  // where many wait for it, chunk by chunk
+    const auto n_chunks = static_cast<int>((k_ + kChunk - 1) / kChunk);
+    ctx_.parallel->run(n_groups_ * n_chunks, [this, n_chunks](int task, int) {
+      const int64_t k = task % n_chunks * kChunk;
+      pack_group(groups_[task / n_chunks], k, std::min(k + kChunk, k_));
+    });
   } else {
-    for (int g = 0; g < n_groups_; ++g) pack_group(groups_[g]);
+    for (int g = 0; g < n_groups_; ++g) pack_group(groups_[g], 0, k_);
   }
 }
 
@@ -216,6 +224,8 @@ int MatmulPass::tile_rows(int64_t rows, int64_t row_bytes) const {
   // Of a matrix with few but long rows, as adapters have them, every thread takes some.
   if (rows <= kPanelRows && rows * row_bytes >= kSharedBytes)
     return static_cast<int>(std::max<int64_t>((rows + n_threads - 1) / n_threads, 2));
+  // With many threads each has few tiles: smaller ones, so that those that are late can be helped.
+  if (n_threads > kFewThreads && rows < 4 * kPanelRows * n_threads) return static_cast<int>(kDotLanes);
   int64_t tile = kPanelRows;
   while (2 * tile <= kernels::kDotRows && tile / kDotLanes * row_bytes < kStreamBytes && rows >= 8 * tile * n_threads) {
     tile *= 2;

@@ -101,7 +101,8 @@ class MatmulPass {
   bool takes_wide(const PassSegment& segment) const;
   int wide_tile_rows(int64_t rows) const;  ///< the wider, the less often activations are read
   void make_groups();
-  void pack_group(const PassGroup& group) const;
+  /// Elements [begin, end) of each token; begin is where a chunk does.
+  void pack_group(const PassGroup& group, int64_t begin, int64_t end) const;
   kernels::ActGroup acts_of(const PassGroup& group, int64_t chunk) const;
   kernels::WideActs wide_acts_of(const PassSegment& segment) const;
   bool multiplies_floats(int type) const;

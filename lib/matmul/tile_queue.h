@@ -4,18 +4,18 @@
 
 #include <atomic>
 #include <cstdint>
+#include <new>
 
 namespace hearth {
 
 class TileQueue {
  public:
-  static constexpr int kMaxPartitions = 64;
+  static constexpr int kMaxPartitions = 256;
 
   TileQueue(int64_t n_tiles, int n_threads) {
     n_ = count(n_tiles, n_threads);
     for (int i = 0; i < n_; ++i) {
-      partitions_[i].next.store(begin(n_tiles, n_threads, i), std::memory_order_relaxed);
-      partitions_[i].end = begin(n_tiles, n_threads, i + 1);
+      ::new (&room_[i].partition) Partition{{begin(n_tiles, n_threads, i)}, begin(n_tiles, n_threads, i + 1)};
     }
   }
 
@@ -34,8 +34,10 @@ class TileQueue {
   template <typename Body>
   void drain(int own, const Body& body) {
     for (int i = 0; i < n_; ++i) {
-      Partition& partition = partitions_[(own + i) % n_];
-      for (;;) {
+      Partition& partition = room_[(own + i) % n_].partition;
+      // Looked at first: of many partitions most are done, and an addition would take their lines from one core to the
+      // next.
+      while (partition.next.load(std::memory_order_relaxed) < partition.end) {
         const int64_t tile = partition.next.fetch_add(1, std::memory_order_relaxed);
         if (tile >= partition.end) break;
         body(tile, (tile + 1 < partition.end) ? tile + 1 : -1);
@@ -48,7 +50,12 @@ class TileQueue {
     std::atomic<int64_t> next{0};
     int64_t end = 0;
   };
-  Partition partitions_[kMaxPartitions];
+  /// A partition is made only where it is used: a queue is short-lived.
+  union Room {
+    Room() {}
+    Partition partition;
+  };
+  Room room_[kMaxPartitions];
   int n_ = 0;
 };
 

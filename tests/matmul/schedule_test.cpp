@@ -161,10 +161,9 @@ TEST(Schedule, SixtyFourThreadsMostlyComputePrompts) {
   for (int i = 0; i < 64; ++i) EXPECT_LE(model.wait_ns(i), 0.2 * model.now_ns()) << "thread " << i;
 }
 
-/// What one thread does alone between products (norms, codes of activations) is most of the rest.
-TEST(Schedule, SixtyFourThreadsComputeTokensMoreThanHalfOfTheTime) {
+TEST(Schedule, SixtyFourThreadsMostlyComputeTokens) {
   const ScheduleModel model = token(64, kLayers);
-  EXPECT_GE(model.kernel_share(), 0.54);
+  EXPECT_GE(model.kernel_share(), 0.70);
 }
 
 TEST(Schedule, MoreThreadsAreNotSlower) {

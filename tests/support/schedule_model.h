@@ -107,8 +107,10 @@ class ScheduleModel {
   /// One step of TileQueue::drain; false when nothing is left.
   bool drain_step(Worker& worker, int thread, double& now) {
     Part& part = parts_[(static_cast<size_t>(thread) + static_cast<size_t>(worker.visited)) % parts_.size()];
-    now = change(part.line, thread, now);
-    if (part.next < part.end) {
+    if (part.next >= part.end) {  // seen without taking the line; many such looks are on their way at once
+      now += costs_.reader;
+    } else {
+      now = change(part.line, thread, now);
       now = compute(thread, now, tiles_[static_cast<size_t>(part.next++)]);
       return true;
     }
