@@ -57,6 +57,18 @@ static inline constexpr int64_t kv_page_bytes(KvType type, int64_t dim) {
   return kPageTokens * kv_position_bytes(type, dim);
 }
 
+/// Pairs (a, b) of elements of a key become (a cos - b sin, a sin + b cos).
+struct KeyTurn {
+  const float* cos_sin;  ///< [n_rot / 2, 2] of the angle of each pair
+  int64_t n_rot;
+  bool halves;  ///< pairs are (i, i + n_rot / 2), otherwise (2i, 2i + 1)
+};
+
+/// Floats that turn_keys works with: keys of up to 16 positions, in whole blocks.
+static inline constexpr int64_t turn_keys_floats(int64_t k_dim) {
+  return 16 * ((k_dim + 31) / 32 * 32);
+}
+
 /// What each KV type can do with a page of keys (or of values) of one head. slot: position within the page.
 struct KvTypeKernels {
   /// Writes one position without touching others. k: [k_dim], v: [v_dim].
@@ -65,10 +77,10 @@ struct KvTypeKernels {
   /// Reads it back: the floats that the stored elements stand for, exactly.
   void (*load_key)(float* k, const void* keys, int slot, int64_t k_dim);
   void (*load_value)(float* v, const void* values, int slot, int64_t v_dim);
-  /// Turns pairs of elements of all keys of a page: (a, b) -> (a cos - b sin, a sin + b cos), where cos_sin[n_rot] has
-  /// the angle of each pair, and pairs are (i, i + n_rot / 2) with `halves`, otherwise (2i, 2i + 1). nullptr for types
-  /// of blocks, whose keys are read, turned and written one by one.
-  void (*turn_keys)(void* keys, const float* cos_sin, int64_t n_rot, bool halves);
+  /// What reading, turning and writing the keys in these slots (bit t: slot t) gives; blocks that were multiplied with
+  /// a Hadamard matrix (kv_blocks.h) are so before and after the turn. Other slots stay as they are. work: at least
+  /// turn_keys_floats(), 64-byte aligned.
+  void (*turn_keys)(void* keys, uint64_t slots, int64_t k_dim, const KeyTurn& turn, float* work);
 };
 
 /// The two elements of a pair.

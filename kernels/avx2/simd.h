@@ -236,6 +236,12 @@ template <int kBits>
 inline Ints shift_left(Ints x) {
   return _mm256_slli_epi32(x, kBits);
 }
+/// table[index] of 16 floats, 64-byte aligned.
+inline Floats look_up(const float* table, Ints index) {
+  const Floats low = _mm256_permutevar8x32_ps(_mm256_load_ps(table), index);
+  const Floats high = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 8), index);
+  return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+}
 /// table[byte] for every byte, below 16.
 inline Ints lookup_bytes(Ints x, const uint8_t* table) {
   return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))), x);

@@ -197,6 +197,10 @@ template <int kBits>
 inline Ints shift_left(Ints x) {
   return _mm512_slli_epi32(x, kBits);
 }
+/// table[index] of 16 floats, 64-byte aligned.
+inline Floats look_up(const float* table, Ints index) {
+  return _mm512_permutexvar_ps(index, _mm512_load_ps(table));
+}
 /// table[byte] for every byte, below 16.
 inline Ints lookup_bytes(Ints x, const uint8_t* table) {
   return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))), x);

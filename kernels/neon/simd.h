@@ -239,6 +239,11 @@ template <int kBits>
 inline Ints shift_left(Ints x) {
   return vshlq_n_s32(x, kBits);
 }
+/// table[index] of 16 floats, 64-byte aligned.
+inline Floats look_up(const float* table, Ints index) {
+  const Floats low = vsetq_lane_f32(table[vgetq_lane_s32(index, 1)], vdupq_n_f32(table[vgetq_lane_s32(index, 0)]), 1);
+  return vsetq_lane_f32(table[vgetq_lane_s32(index, 3)], vsetq_lane_f32(table[vgetq_lane_s32(index, 2)], low, 2), 3);
+}
 /// table[byte] for every byte, below 16.
 inline Ints lookup_bytes(Ints x, const uint8_t* table) {
   return vreinterpretq_s32_u8(vqtbl1q_u8(vld1q_u8(table), vreinterpretq_u8_s32(x)));

@@ -13,6 +13,8 @@ void store_block_value(KvType type, void* values, int slot, const float* x, int6
 /// Element d of a position.
 float block_key(KvType type, const void* keys, int64_t dim, int slot, int64_t d);
 float block_value(KvType type, const void* values, int64_t dim, int slot, int64_t d);
+/// See KvTypeKernels::turn_keys. k: [k_dim] to work with.
+void turn_block_keys(KvType type, void* keys, uint64_t slots, int64_t k_dim, const KeyTurn& turn, float* k);
 
 /// The interface of the plain types for one type of blocks.
 template <KvType kType>
@@ -28,6 +30,9 @@ struct BlockKv {
   }
   static float value(const void* values, int64_t v_dim, int slot, int64_t d) {
     return block_value(kType, values, v_dim, slot, d);
+  }
+  static void turn_keys(void* keys, uint64_t slots, int64_t k_dim, const KeyTurn& turn, float* work) {
+    turn_block_keys(kType, keys, slots, k_dim, turn, work);
   }
 };
 

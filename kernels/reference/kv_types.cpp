@@ -30,8 +30,6 @@ const KvElements& kv_elements(KvType type) {
 void overlay_kv_types(KvTypeKernels* rows) {
 #define HEARTH_KV_TYPE(Name, name, block_size, block_bytes) \
   *rows++ = {Kv##Name::store_key, Kv##Name::store_value, load_key<Kv##Name>, load_value<Kv##Name>, Kv##Name::turn_keys};
-#define HEARTH_KV_BLOCK_TYPE(Name, name, block_size, block_bytes) \
-  *rows++ = {Kv##Name::store_key, Kv##Name::store_value, load_key<Kv##Name>, load_value<Kv##Name>, nullptr};
 #include "kernels/kv_types.inc"
 #undef HEARTH_KV_TYPE
 }

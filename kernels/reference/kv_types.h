@@ -41,12 +41,13 @@ struct PlainKv {
   static float value(const void* values, int64_t v_dim, int slot, int64_t d) {
     return Element::decode(static_cast<const Stored*>(values)[slot * v_dim + d]);
   }
-  static void turn_keys(void* keys, const float* cos_sin, int64_t n_rot, bool halves) {
-    for (int64_t i = 0; i < n_rot / 2; ++i) {
-      const auto [a, b] = kv_pair(i, n_rot, halves);
-      const float c = cos_sin[2 * i], s = cos_sin[2 * i + 1];
+  static void turn_keys(void* keys, uint64_t slots, int64_t /*k_dim*/, const KeyTurn& turn, float* /*work*/) {
+    for (int64_t i = 0; i < turn.n_rot / 2; ++i) {
+      const auto [a, b] = kv_pair(i, turn.n_rot, turn.halves);
+      const float c = turn.cos_sin[2 * i], s = turn.cos_sin[2 * i + 1];
       Stored *row_a = static_cast<Stored*>(keys) + a * kPageTokens, *row_b = row_a + (b - a) * kPageTokens;
       for (int slot = 0; slot < kPageTokens; ++slot) {
+        if ((slots >> slot & 1u) == 0) continue;
         const float x = Element::decode(row_a[slot]), y = Element::decode(row_b[slot]);
         row_a[slot] = Element::encode(x * c - y * s);
         row_b[slot] = Element::encode(x * s + y * c);

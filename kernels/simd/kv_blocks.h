@@ -104,22 +104,28 @@ inline void value_codes(Floats (&x)[kBlockVectors], const BlockPage& page, int64
   }
 }
 
+/// out [n, stride] = the floats that block b of the keys in kLanes slots from t on stands for; n: at most 32.
+template <KvCodes kCodes>
+__attribute__((noinline)) void decode_key_block(float* out, int64_t stride, const BlockPage& page, int64_t b, int64_t t,
+                                                int64_t n) {
+  const Floats offset = splat(static_cast<float>(page.spec.offset)), scale = load_half(page.scales(b) + t);
+  const Floats minimum = page.spec.minimums ? load_half(page.minimums(b) + t) : zero();
+  for_each_pair<kCodes, 1>(page.words(b) + t, page.fifth_bits(b) + t, [&](int pair, const Ints(&codes)[1]) {
+    const Ints code[2] = {bit_and(codes[0], splat_int(0xffff)), shift_right<16>(codes[0])};
+    for (int i = 0; i < 2 && 2 * pair + i < n; ++i) {
+      store(out + (2 * pair + i) * stride, add(mul(sub(to_floats(code[i]), offset), scale), minimum));
+    }
+  });
+}
+
 /// out [k_dim, 64] = the floats that keys stand for.
 template <KvCodes kCodes>
-__attribute__((noinline)) void decode_keys(float* out, KvType type, const void* keys, int64_t k_dim) {
+void decode_keys(float* out, KvType type, const void* keys, int64_t k_dim) {
   const BlockPage page(type, keys, k_dim);
-  const Floats offset = splat(static_cast<float>(page.spec.offset));
   for (int64_t b = 0; b < page.places.blocks; ++b) {
     for (int64_t t = 0; t < kPageTokens; t += kLanes) {
-      const Floats scale = load_half(page.scales(b) + t);
-      const Floats minimum = page.spec.minimums ? load_half(page.minimums(b) + t) : zero();
-      for_each_pair<kCodes, 1>(page.words(b) + t, page.fifth_bits(b) + t, [&](int pair, const Ints(&codes)[1]) {
-        const int64_t d = b * kKvBlock + 2 * pair;
-        const Ints low = bit_and(codes[0], splat_int(0xffff)), high = shift_right<16>(codes[0]);
-        if (d < k_dim) store(out + d * kPageTokens + t, add(mul(sub(to_floats(low), offset), scale), minimum));
-        if (d + 1 < k_dim)
-          store(out + (d + 1) * kPageTokens + t, add(mul(sub(to_floats(high), offset), scale), minimum));
-      });
+      const int64_t d = b * kKvBlock;
+      decode_key_block<kCodes>(out + d * kPageTokens + t, kPageTokens, page, b, t, k_dim - d);
     }
   }
 }

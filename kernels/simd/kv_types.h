@@ -1,11 +1,11 @@
-// Plain KV types in the vocabulary of <isa>/simd.h: one struct Kv<Name> per row of kv_types.inc, which writes and reads
-// one position of a page and loads vectors of it for attention. kernels/kv_types.h has the layouts. Positions of blocks
-// are in kv_block_store.h; kv_blocks.h reads them for attention.
+// Plain KV types in the vocabulary of <isa>/simd.h: one struct Kv<Name> per row of kv_types.inc, which writes one
+// position of a page and loads vectors of it for attention. kernels/kv_types.h has the layouts. Blocks are written in
+// kv_block_store.h; kv_blocks.h reads them for attention.
 #pragma once
 
 #include "kernels/kernel_table.h"
 #include "kernels/simd/elements.h"
-#include "kernels/simd/kv_block_store.h"
+#include "kernels/simd/kv_turn.h"
 
 namespace hearth::kernels {
 namespace {
@@ -36,29 +36,8 @@ struct PlainKv {
     Stored* to = static_cast<Stored*>(values) + slot * v_dim;
     for_each_vector(v_dim, [=](int64_t d, int64_t n) { Elements::store_up_to(to + d, load_up_to(v + d, n), n); });
   }
-  static void load_key(float* k, const void* keys, int slot, int64_t k_dim) {
-    const Stored* from = static_cast<const Stored*>(keys) + slot;
-    alignas(64) Stored stored[kLanes] = {};
-    for_each_vector(k_dim, [&](int64_t d, int64_t n) {
-      for (int64_t j = 0; j < n; ++j) stored[j] = from[(d + j) * kPageTokens];
-      store_up_to(k + d, Elements::load(stored), n);
-    });
-  }
-  static void load_value(float* v, const void* values, int slot, int64_t v_dim) {
-    for_each_vector(v_dim,
-                    [=](int64_t d, int64_t n) { store_up_to(v + d, value_up_to(values, v_dim, slot, d, n), n); });
-  }
-  static void turn_keys(void* keys, const float* cos_sin, int64_t n_rot, bool halves) {
-    for (int64_t i = 0; i < n_rot / 2; ++i) {
-      const auto [a, b] = kv_pair(i, n_rot, halves);
-      const Floats c = splat(cos_sin[2 * i]), s = splat(cos_sin[2 * i + 1]);
-      Stored *row_a = static_cast<Stored*>(keys) + a * kPageTokens, *row_b = row_a + (b - a) * kPageTokens;
-      for (int64_t t = 0; t < kPageTokens; t += kLanes) {
-        const Floats x = Elements::load(row_a + t), y = Elements::load(row_b + t);
-        Elements::store_up_to(row_a + t, sub(mul(x, c), mul(y, s)), kLanes);
-        Elements::store_up_to(row_b + t, add(mul(x, s), mul(y, c)), kLanes);
-      }
-    }
+  static void turn_keys(void* keys, uint64_t slots, int64_t /*k_dim*/, const KeyTurn& turn, float* /*work*/) {
+    turn_plain_keys<Elements>(static_cast<Stored*>(keys), slots, turn);
   }
 };
 
@@ -66,13 +45,17 @@ using KvF32 = PlainKv<F32Elements>;
 using KvF16 = PlainKv<F16Elements>;
 using KvBF16 = PlainKv<BF16Elements>;
 
+#define HEARTH_KV_TYPE(Name, name, block_size, block_bytes)
+#define HEARTH_KV_BLOCK_TYPE(Name, name, block_size, block_bytes) using Kv##Name = BlockKv<KvType::k##Name>;
+#include "kernels/kv_types.inc"
+#undef HEARTH_KV_TYPE
+
+/// Reading back stays the reference's.
 inline void overlay_kv_types(KvTypeKernels* rows) {
-#define HEARTH_KV_TYPE(Name, name, block_size, block_bytes)                                                  \
-  rows[static_cast<int>(KvType::k##Name)] = {Kv##Name::store_key, Kv##Name::store_value, Kv##Name::load_key, \
-                                             Kv##Name::load_value, Kv##Name::turn_keys};
-#define HEARTH_KV_BLOCK_TYPE(Name, name, block_size, block_bytes)                                            \
-  rows[static_cast<int>(KvType::k##Name)] = {Kv##Name::store_key, Kv##Name::store_value, Kv##Name::load_key, \
-                                             Kv##Name::load_value, nullptr};
+#define HEARTH_KV_TYPE(Name, name, block_size, block_bytes) \
+  rows->store_key = Kv##Name::store_key;                    \
+  rows->store_value = Kv##Name::store_value;                \
+  rows++->turn_keys = Kv##Name::turn_keys;
 #include "kernels/kv_types.inc"
 #undef HEARTH_KV_TYPE
 }

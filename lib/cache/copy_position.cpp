@@ -41,32 +41,34 @@ PageArrays arrays_of(kernels::KvType type, int64_t dim, bool keys, int& by_lane)
   return arrays;
 }
 
-void copy(kernels::KvType type, void* to, int to_slot, const void* from, int from_slot, int64_t dim, bool keys) {
+void copy(kernels::KvType type, void* to, int to_slot, const void* from, int from_slot, int64_t dim, int n, bool keys) {
   int by_lane = 0;
   const PageArrays arrays = arrays_of(type, dim, keys, by_lane);
   for (int i = 0; i < arrays.n; ++i) {
     const PageArray& a = arrays.array[i];
     std::byte* out = static_cast<std::byte*>(to) + a.offset;
     const std::byte* in = static_cast<const std::byte*>(from) + a.offset;
-    const auto size = static_cast<size_t>(a.size);
+    const auto size = static_cast<size_t>(a.size), count = static_cast<size_t>(n);
     if (i < by_lane) {
-      std::memcpy(out + to_slot * a.n * a.size, in + from_slot * a.n * a.size, static_cast<size_t>(a.n) * size);
+      std::memmove(out + to_slot * a.n * a.size, in + from_slot * a.n * a.size,
+                   count * static_cast<size_t>(a.n) * size);
       continue;
     }
     for (int64_t j = 0; j < a.n; ++j) {
-      std::memcpy(out + (j * kPageTokens + to_slot) * a.size, in + (j * kPageTokens + from_slot) * a.size, size);
+      std::memmove(out + (j * kPageTokens + to_slot) * a.size, in + (j * kPageTokens + from_slot) * a.size,
+                   count * size);
     }
   }
 }
 
 }  // namespace
 
-void copy_key(kernels::KvType type, void* to, int to_slot, const void* from, int from_slot, int64_t dim) {
-  copy(type, to, to_slot, from, from_slot, dim, true);
+void copy_key(kernels::KvType type, void* to, int to_slot, const void* from, int from_slot, int64_t dim, int n) {
+  copy(type, to, to_slot, from, from_slot, dim, n, true);
 }
 
-void copy_value(kernels::KvType type, void* to, int to_slot, const void* from, int from_slot, int64_t dim) {
-  copy(type, to, to_slot, from, from_slot, dim, false);
+void copy_value(kernels::KvType type, void* to, int to_slot, const void* from, int from_slot, int64_t dim, int n) {
+  copy(type, to, to_slot, from, from_slot, dim, n, false);
 }
 
 }  // namespace hearth

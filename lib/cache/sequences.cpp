@@ -11,6 +11,22 @@ namespace {
 constexpr int kPage = KVCache::kPageTokens;
 static_assert(kPage == 64, "a mask of a page is one 64-bit word");
 
+/// Joins a slot to the move before where it is its neighbor, above or below.
+void add_move(std::vector<SlotMove>& moves, const SlotMove& one) {
+  if (!moves.empty()) {
+    SlotMove& last = moves.back();
+    const int32_t after = one.from_slot - last.from_slot;
+    const bool same = last.from_page == one.from_page && last.to_page == one.to_page &&
+                      last.to_slot - last.from_slot == one.to_slot - one.from_slot;
+    if (same && (after == last.n || after == -1)) {
+      if (after < 0) last.from_slot = one.from_slot, last.to_slot = one.to_slot;
+      ++last.n;
+      return;
+    }
+  }
+  moves.push_back(one);
+}
+
 }  // namespace
 
 uint64_t range_mask(int64_t index, int64_t p0, int64_t p1) {
@@ -217,7 +233,7 @@ bool Sequences::shift_page(SeqId seq, int64_t index, int32_t p0, int32_t p1, int
   if ((source.mask & ~range_mask(index, p0, p1)) != 0 || target.page >= 0) return false;
   make_writable(source);
   for (int t = 0; t < kPage; ++t) {
-    if ((source.mask >> t & 1) != 0) moves.push_back({source.page, source.page, t, t});
+    if ((source.mask >> t & 1) != 0) add_move(moves, {source.page, source.page, t, t});
   }
   target = std::exchange(source, PageRef{});
   return true;
@@ -231,7 +247,7 @@ void Sequences::shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta, std::vec
     PageRef& target = row(seq)[to / kPage];
     make_writable(target);
     PageRef& source = row(seq)[from / kPage];
-    moves.push_back({source.page, target.page, from % kPage, to % kPage});
+    add_move(moves, {source.page, target.page, from % kPage, to % kPage});
     pool_.tokens(target.page)[to % kPage] = pool_.tokens(source.page)[from % kPage];
     source.mask &= ~(uint64_t{1} << (from % kPage));
     target.mask |= uint64_t{1} << (to % kPage);

@@ -21,10 +21,11 @@ struct PageRef {
   uint64_t mask = 0;  ///< bit t: position 64 i + t is held
 };
 
-/// A position's keys and values go to another slot.
+/// Keys and values of n neighboring slots go to others, which may overlap them.
 struct SlotMove {
   int32_t from_page, to_page;
   int32_t from_slot, to_slot;
+  int32_t n = 1;
 };
 
 class Sequences {

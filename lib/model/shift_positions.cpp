@@ -7,7 +7,6 @@
 namespace hearth {
 namespace {
 
-using kernels::kernels;
 using kernels::KvPage;
 
 std::vector<ShiftedHead> stored_heads(const HParams& hp, int n_layers) {
@@ -20,33 +19,24 @@ std::vector<ShiftedHead> stored_heads(const HParams& hp, int n_layers) {
   return heads;
 }
 
-void shift_head(const ForwardContext& c, const ShiftedHead& head, std::span<const SlotMove> moves, const float* cs,
-                float* k) {
-  const LayerShape& shape = c.hp->layers[static_cast<size_t>(head.layer)];
-  const ::hearth::kernels::AttentionShape types = attention_shape(c, shape);
-  const auto rotate = c.arch->rope == RopeLayout::kPairs ? kernels().rope_pairs : kernels().rope_halves;
-  const auto turn_page = kernels().kv_types[static_cast<int>(types.k_type)].turn_keys;
+/// turn: of the layer's rope; its angles are nullptr where there is none.
+void shift_head(const ForwardContext& c, const ShiftedHead& head, std::span<const SlotMove> moves,
+                const kernels::KeyTurn& turn, float* work) {
+  const kernels::AttentionShape types = attention_shape(c, c.hp->layers[static_cast<size_t>(head.layer)]);
+  const auto turn_keys = kernels::kernels().kv_types[static_cast<int>(types.k_type)].turn_keys;
+  uint64_t slots = 0;  // that have come to a page
   for (size_t i = 0; i < moves.size(); ++i) {
     const SlotMove& move = moves[i];
-    const KvPage from = c.cache->page(head.layer, move.from_page, head.kv_head);
     const KvPage to = c.cache->page(head.layer, move.to_page, head.kv_head);
-    const bool stays = move.from_page == move.to_page && move.from_slot == move.to_slot;
-    if (!stays) copy_value(types.v_type, to.v, move.to_slot, from.v, move.from_slot, types.v_dim);
-    if (stays && shape.rope >= 0 && turn_page != nullptr) {  // all that the page holds stays where it is
-      turn_page(to.k, cs, c.ropes[static_cast<size_t>(shape.rope)].n_rot, c.arch->rope != RopeLayout::kPairs);
-      while (i + 1 < moves.size() && moves[i + 1].from_page == move.from_page) ++i;
-      continue;
+    if (move.from_page != move.to_page || move.from_slot != move.to_slot) {
+      const KvPage from = c.cache->page(head.layer, move.from_page, head.kv_head);
+      copy_key(types.k_type, to.k, move.to_slot, from.k, move.from_slot, types.k_dim, move.n);
+      copy_value(types.v_type, to.v, move.to_slot, from.v, move.from_slot, types.v_dim, move.n);
     }
-    if (shape.rope < 0) {
-      if (stays) continue;
-      copy_key(types.k_type, to.k, move.to_slot, from.k, move.from_slot, types.k_dim);
-      continue;
-    }
-    load_kv(kernels(), k, nullptr, from, types, move.from_slot);
-    rotate_for_cache(k, 1, types.k_dim, types.k_type);  // its own inverse
-    rotate(k, cs, c.ropes[static_cast<size_t>(shape.rope)].n_rot);
-    rotate_for_cache(k, 1, types.k_dim, types.k_type);
-    store_kv(kernels(), to, types, move.to_slot, k, nullptr);
+    slots |= ~uint64_t{0} >> (kernels::kPageTokens - move.n) << move.to_slot;
+    if (i + 1 < moves.size() && moves[i + 1].to_page == move.to_page) continue;
+    if (turn.cos_sin != nullptr) turn_keys(to.k, slots, types.k_dim, turn, work);
+    slots = 0;
   }
 }
 
@@ -68,8 +58,12 @@ void shift_positions(const ForwardContext& c, const ShiftPlan& plan, std::span<c
     const ShiftedHead& head = plan.heads[static_cast<size_t>(task)];
     const int rope = c.hp->layers[static_cast<size_t>(head.layer)].rope;
     const auto group = static_cast<size_t>(c.cache->layout.layers[static_cast<size_t>(head.layer)].group);
-    shift_head(c, head, moves[group], rope < 0 ? nullptr : plan.cos_sin[static_cast<size_t>(rope)].data(),
-               c.scratch->workers[static_cast<size_t>(worker)].q);
+    kernels::KeyTurn turn{nullptr, 0, c.arch->rope != RopeLayout::kPairs};
+    if (rope >= 0) {
+      turn.cos_sin = plan.cos_sin[static_cast<size_t>(rope)].data();
+      turn.n_rot = c.ropes[static_cast<size_t>(rope)].n_rot;
+    }
+    shift_head(c, head, moves[group], turn, c.scratch->workers[static_cast<size_t>(worker)].q);
   });
 }
 

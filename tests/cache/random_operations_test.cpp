@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <random>
@@ -171,8 +172,9 @@ class RandomOperations : public testing::TestWithParam<std::vector<CacheLayer>> 
       if (GetParam()[layer].state_floats > 0) continue;
       const auto l = static_cast<int>(layer);
       for (const hearth::SlotMove& move : moves[static_cast<size_t>(impl().layout.layers[layer].group)]) {
-        static_cast<float*>(impl().page(l, move.to_page, 0).k)[move.to_slot] =
-            static_cast<const float*>(impl().page(l, move.from_page, 0).k)[move.from_slot];
+        const auto* from = static_cast<const float*>(impl().page(l, move.from_page, 0).k) + move.from_slot;
+        auto* to = static_cast<float*>(impl().page(l, move.to_page, 0).k) + move.to_slot;
+        std::memmove(to, from, static_cast<size_t>(move.n) * sizeof(float));
       }
     }
     std::map<int32_t, Token> held;

@@ -135,9 +135,7 @@ std::string empty_entries(const kernels::KernelTable& t) {
   HEARTH_CHECK(matmul.multiply_floats), HEARTH_CHECK(matmul.pack_acts), HEARTH_CHECK(matmul.put_block);
 #undef HEARTH_CHECK
   for (const kernels::KvTypeKernels& type : t.kv_types) {
-    check(type.store_key && type.store_value && type.load_key && type.load_value, "a KV type");
-    const bool is_plain = kernels::kKvTypeInfos[&type - t.kv_types].block_size == 1;
-    check((type.turn_keys != nullptr) == is_plain, "turn_keys of a KV type");
+    check(type.store_key && type.store_value && type.load_key && type.load_value && type.turn_keys, "a KV type");
   }
   const int n_floats = static_cast<int>(kernels::PanelKind::kFloat);
   const kernels::WideKernels& wide = t.matmul.wide;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <ctime>
 #include <fstream>
 
 #include "hearth/hearth.h"
@@ -64,6 +66,48 @@ TEST(SlowShift, TwentyThousandTokensInAContextOf4096) {
     for (size_t i = at - 50; i < at; ++i) without.push_back(steps[i]);
   }
   EXPECT_LE(median(with), 3 * median(without));  // a step, and a pause of at most two
+}
+
+/// Processor time, which others on the machine do not add to.
+double processor_seconds() {
+  return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
+/// What making room takes, in normal steps at the end of the context, by the medians of three times.
+double pause_in_steps(Session& session) {
+  const auto n_ctx = static_cast<int32_t>(session.options().n_ctx);
+  constexpr int32_t kSteps = 8;
+  std::vector<double> pauses, steps;
+  for (int round = 0; round < 3; ++round) {
+    std::vector<BatchToken> fill;
+    int32_t at = session.cache().length(0);
+    for (; at < n_ctx - kSteps; ++at) fill.push_back({at % 1900, at, 0, false});
+    EXPECT_TRUE(session.decode(fill));
+    for (; at < n_ctx; ++at) {
+      const BatchToken token{at % 1900, at, 0, true};
+      const double before = processor_seconds();
+      EXPECT_TRUE(session.decode({&token, 1}));
+      steps.push_back(processor_seconds() - before);
+    }
+    const double before = processor_seconds();
+    EXPECT_TRUE(session.make_room(0, OnFull::kShift, 4));
+    pauses.push_back(processor_seconds() - before);
+  }
+  return median(pauses) / median(steps);
+}
+
+TEST(SlowShift, NoTypeOfCellsPausesForLong) {
+  const auto model = Model::open(testing::source_dir() + "/examples/models/small-world-q8_0.gguf");
+  ASSERT_TRUE(model) << model.error().message;
+  for (const KVType type : list_kv_types()) {
+    auto session = Session::create(*model, {.n_ctx = 4096, .k_type = type, .v_type = type, .n_threads = 1});
+    ASSERT_TRUE(session) << session.error().message;
+    const double pause = pause_in_steps(*session);
+    std::printf("    %s: %.2f steps\n", kv_type_name(type), pause);
+#ifndef __SANITIZE_ADDRESS__
+    EXPECT_LE(pause, 4) << kv_type_name(type);  // one position after the other took 5 to 8
+#endif
+  }
 }
 
 }  // namespace
