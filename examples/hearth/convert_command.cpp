@@ -86,7 +86,7 @@ int convert(const ConvertArguments& o) {
     return fail_usage("--type: \"" + o.type + "\" is none of keep, f32, f16, bf16, and no mix of hearth quantize");
   }
   const bool is_adapter = std::filesystem::exists(std::filesystem::path(o.input) / "adapter_config.json");
-  if (is_adapter && o.base.empty()) return fail_usage("convert: an adapter needs --base FOLDER, its model's");
+  if (is_adapter && o.base.empty()) return fail_usage("convert: an adapter needs --base, its model's folder or GGUF file");
   if (is_adapter && !as_floats) return fail_usage("convert: adapters are of floats: f32, f16 or bf16");
   if (!is_adapter && !o.base.empty()) return fail_usage("convert: --base is for adapters");
   const Result<ConvertReport> report =
@@ -106,7 +106,7 @@ Action setup_convert(Options& options) {
   options.add("-o,--output", values->output, "!GGUF file to write");
   options.add("--type", values->type,
               "Type of the matrices: f32, f16, bf16, or a mix such as q8_0 or q4_k_m (keep: that of the input)");
-  options.add("--base", values->base, "Of an adapter: folder of the model that it was trained for");
+  options.add("--base", values->base, "Of an adapter: folder of the model that it was trained for, or its GGUF file");
   options.add("--pre", values->pre, "Name of the pre-tokenizer, where its rules are not recognized");
   options.add("--no-checksums", values->no_checksums, "Leave out the checksums of tensors (see hearth verify)");
   return [values] { return convert(*values); };

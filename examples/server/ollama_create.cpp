@@ -1,4 +1,5 @@
 // Ollama's protocol: models that clients make, of others and of files that they upload.
+#include <algorithm>
 #include <atomic>
 
 #include "../store/blob_model.h"
@@ -108,8 +109,9 @@ std::vector<hearth_store::NamedBlob> read_files(const Json& body, const char* ke
   return files;
 }
 
-/// What a request says of the new model besides its base.
-hearth_store::Modelfile read_definition(const Json& body, const hearth_store::Store& store) {
+/// What a request says of the new model besides its base; `adapters`: GGUF files.
+hearth_store::Modelfile read_definition(const Json& body, const hearth_store::Store& store,
+                                        const std::vector<hearth_store::NamedBlob>& adapters) {
   hearth_store::Modelfile definition;
   if (field(body, "system") != nullptr) definition.system = text_or(body, "system");
   if (field(body, "template") != nullptr) definition.template_text = text_or(body, "template");
@@ -122,13 +124,7 @@ hearth_store::Modelfile read_definition(const Json& body, const hearth_store::St
     for (const hearth::ChatMessage& message : read_messages(*messages))
       definition.messages.push_back({{"role", message.role}, {"content", message.content}});
   }
-  const auto adapters = read_files(body, "adapters");
-  if (const auto status = check_blobs(store, adapters); !status) throw store_error(status.error());
-  for (const auto& adapter : adapters) {
-    if (adapter.name.ends_with(".safetensors"))
-      throw ApiError(501, "adapters are taken as GGUF files, which hearth convert makes of safetensors");
-    definition.adapters.push_back(store.blob_path(adapter.digest).string());
-  }
+  for (const auto& adapter : adapters) definition.adapters.push_back(store.blob_path(adapter.digest).string());
   if (const auto status = check_definition(definition); !status) throw store_error(status.error());
   return definition;
 }
@@ -146,7 +142,12 @@ HttpReply create(Context& context) {
   const hearth_store::Store& store = models.store();
   hearth_store::Entry base;
   if (!from.empty()) base = context.server.models().find(from, false);
-  const auto definition = read_definition(body, store);
+  auto adapters = read_files(body, "adapters");
+  if (const auto status = check_blobs(store, adapters); !status) throw store_error(status.error());
+  std::vector<hearth_store::NamedBlob> peft;  // one folder, if it is one
+  if (std::any_of(adapters.begin(), adapters.end(), [](auto& file) { return file.name.ends_with(".safetensors"); }))
+    peft.swap(adapters);
+  const auto definition = read_definition(body, store, adapters);
   if (const auto status = check_blobs(store, from.empty() ? files : decltype(files)(), quantize); !status)
     throw store_error(status.error());
   return work_reply(context, bool_or(body, "stream", true), [=, &models](const TellWork& tell) -> hearth::Status {
@@ -163,7 +164,8 @@ HttpReply create(Context& context) {
       tell("using existing layer", base.weights_digest.empty() ? "" : "sha256:" + base.weights_digest, 0, 0);
     }
     tell("writing manifest", "", 0, 0);
-    const auto entry = create_model(models.store(), name, definition, made);
+    const auto entry = peft.empty() ? create_model(models.store(), name, definition, made)
+                                    : create_model_with(models.store(), name, definition, made, peft, step);
     models.forget_listing();
     return entry ? hearth::Status() : hearth::Status(entry.error());
   });

@@ -138,6 +138,25 @@ Result<Manifest> model_of_blobs(const Store& store, const std::vector<NamedBlob>
   return manifest;
 }
 
+Result<Entry> create_model_with(const Store& store, const ModelName& name, Modelfile definition, const Entry& base,
+                                const std::vector<NamedBlob>& adapter, const StepProgress& progress) {
+  if (auto status = store.check_writable(); !status) return status.error();
+  if (auto status = check_blobs(store, adapter); !status) return status.error();
+  const WorkFolder work(store.own());
+  if (auto status = work.check(); !status) return status.error();
+  const fs::path folder = work.path() / "adapter";
+  std::error_code error;
+  fs::create_directory(folder, error);
+  if (auto status = lay_out(store, adapter, folder); !status) return status.error();
+  definition.adapters.push_back(folder.string());
+  const ByteProgress counted = [&](uint64_t done, uint64_t total) {
+    return !progress || progress("converting adapter", done, total);
+  };
+  auto entry = create_model(store, name, definition, base, counted);
+  if (!entry) return without_folder(entry.error(), folder);
+  return entry;
+}
+
 Result<Manifest> quantized_model(const Store& store, const Entry& entry, const std::string& mix,
                                  const StepProgress& progress) {
   if (auto status = store.check_writable(); !status) return status.error();

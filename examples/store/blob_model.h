@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "store.h"
+#include "modelfile.h"
 
 namespace hearth_store {
 
@@ -26,6 +26,11 @@ hearth::Status check_blobs(const Store& store, const std::vector<NamedBlob>& fil
 /// are no such model; kCancelled.
 hearth::Result<Manifest> model_of_blobs(const Store& store, const std::vector<NamedBlob>& files,
                                         const std::string& quantize = "", const StepProgress& progress = {});
+
+/// As create_model(), with an adapter of safetensors besides: a folder of PEFT, file by file.
+hearth::Result<Entry> create_model_with(const Store& store, const ModelName& name, Modelfile definition,
+                                        const Entry& base, const std::vector<NamedBlob>& adapter,
+                                        const StepProgress& progress = {});
 
 /// The layers of a model of the store, its weights in another mix.
 hearth::Result<Manifest> quantized_model(const Store& store, const Entry& entry, const std::string& mix,

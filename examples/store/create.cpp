@@ -1,8 +1,11 @@
 // From definitions to models, and back.
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
+#include "files.h"
 #include "go_template.h"
+#include "hearth/convert.h"
 #include "hearth/gguf.h"
 #include "modelfile.h"
 
@@ -75,13 +78,39 @@ class Creator {
     return {};
   }
 
+  /// A folder of safetensors as a file, for the weights that are there.
+  Result<fs::path> converted(const fs::path& folder, const fs::path& work) const {
+    const auto weights = std::find_if(manifest_.layers.begin(), manifest_.layers.end(),
+                                      [](const Layer& layer) { return layer.kind == "model"; });
+    if (weights == manifest_.layers.end()) return Error{ErrorCode::kFormat, "the base has no weights"};
+    hearth::ConvertOptions options;
+    options.on_progress = [&](uint64_t done, uint64_t total) { return !progress_ || progress_(done, total); };
+    const std::string name = (folder / "").parent_path().filename().string();
+    fs::path out = work / ((name.empty() || name[0] == '.' ? "adapter" : name) + ".gguf");
+    const auto report =
+        hearth::convert_adapter(folder.string(), store_.find_blob(weights->digest).string(), out.string(), options);
+    if (!report) return report.error();
+    return out;
+  }
+
   Status add_adapter(const std::string& text) {
-    const fs::path path = resolved(text, folder_);
+    fs::path path = resolved(text, folder_);
+    std::error_code error;
+    const bool is_folder = fs::is_directory(path, error);
+    std::optional<WorkFolder> work;
+    if (is_folder) {
+      if (auto status = store_.check_writable(); !status) return status;
+      work.emplace(store_.own());
+      if (auto status = work->check(); !status) return status;
+      auto made = converted(path, work->path());
+      if (!made) return made.error();
+      path = std::move(*made);
+    }
     const auto file = hearth::GgufFile::open(path.string(), {.metadata_only = true});
     if (!file) return file.error();
     const auto type = file->get_string("general.type");
     if (!type || *type != "adapter") return Error{ErrorCode::kFormat, path.string() + ": is no adapter"};
-    auto layer = store_.add_file("adapter", path, progress_);
+    auto layer = store_.add_file("adapter", path, progress_, is_folder ? Store::Take::kLink : Store::Take::kCopy);
     if (!layer) return layer.error();
     layer->from = path.filename().string();
     manifest_.layers.push_back(std::move(*layer));

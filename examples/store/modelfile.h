@@ -19,7 +19,7 @@ struct Modelfile {
   Json parameters = Json::object();  ///< names of Ollama's options; "stop" is a list
   std::optional<std::string> system{};
   std::optional<std::string> template_text{};  ///< in Go's template language
-  std::vector<std::string> adapters{};         ///< paths of LoRA adapters (GGUF)
+  std::vector<std::string> adapters{};         ///< paths of LoRA adapters: GGUF files, or folders of PEFT
   Json messages = Json::array();               ///< [{"role", "content"}]
   std::vector<std::string> licenses{};
 

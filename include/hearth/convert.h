@@ -42,7 +42,7 @@ Result<ConvertReport> convert_model(const std::string& input, const std::string&
                                     const ConvertOptions& options = {});
 
 /// Converts a PEFT folder (adapter_config.json, adapter_model.safetensors) with a LoRA adapter. `base` is the folder of
-/// the model that it was trained for: its config.json says how matrices are named and ordered.
+/// the model that it was trained for, whose config.json says how matrices are named and ordered, or its GGUF file.
 Result<ConvertReport> convert_adapter(const std::string& folder, const std::string& base, const std::string& output,
                                       const ConvertOptions& options = {});
 

@@ -260,21 +260,62 @@ Status write_adapter(const std::string& output, const Architecture& arch, const 
   return s ? write_tensors(*out, plan, input, options) : s;
 }
 
+/// What a base says of its matrices.
+struct Base {
+  const Family* family = nullptr;
+  const Architecture* arch = nullptr;
+  ConfigSizes sizes;
+};
+
+Result<Base> base_of(const std::string& path, std::string_view what, const Family* family) {
+  const Architecture* arch = family != nullptr ? find_architecture(family->architecture) : nullptr;
+  if (arch == nullptr) return Error{ErrorCode::kUnsupported, concat(path, ": ", what, " is not known")};
+  return Base{family, arch, {}};
+}
+
+Result<Base> read_folder(const std::string& folder) {
+  ParsedFile config;
+  const std::string path = folder + "/config.json";
+  if (Status s = parse_file(path, config); !s) return s.error();
+  const std::string_view type = config.root()["model_type"].text();
+  Result<Base> base = base_of(path, concat("model_type ", quoted(type)), find_family(type));
+  if (!base) return base;
+  const json::Value text_config = config.root()["text_config"];
+  const auto sizes = read_sizes(*base->family, text_config.is_object() ? text_config : config.root());
+  if (!sizes) return Error{sizes.error().code, concat(folder, ": ", sizes.error().message)};
+  base->sizes = *sizes;
+  return base;
+}
+
+Result<Base> read_gguf(const std::string& path) {
+  const auto file = GgufFile::open(path, {.metadata_only = true});
+  if (!file) return file.error();
+  const std::string arch(file->get_string("general.architecture").value_or(""));
+  Result<Base> base = base_of(path, concat("general.architecture ", quoted(arch)), find_family_of(arch));
+  if (!base) return base;
+  const auto n_heads = file->get_int(arch + ".attention.head_count");
+  if (!n_heads || *n_heads < 1) {
+    return Error{ErrorCode::kUnsupported, concat(path, ": ", arch, ".attention.head_count is not one number")};
+  }
+  base->sizes.n_heads = *n_heads;
+  base->sizes.n_kv_heads = *n_heads;
+  if (const std::string key = arch + ".attention.head_count_kv"; file->find(key) != nullptr) {
+    const auto n_kv_heads = file->get_int(key);
+    if (!n_kv_heads || *n_kv_heads < 1)
+      return Error{ErrorCode::kUnsupported, concat(path, ": ", key, " is not one number")};
+    base->sizes.n_kv_heads = *n_kv_heads;
+  }
+  return base;
+}
+
 Result<ConvertReport> make_adapter(const std::string& folder, const std::string& base, const std::string& output,
                                    const ConvertOptions& options) {
-  ParsedFile adapter, config;
-  const std::string adapter_path = folder + "/adapter_config.json", config_path = base + "/config.json";
+  ParsedFile adapter;
+  const std::string adapter_path = folder + "/adapter_config.json";
   if (Status s = parse_file(adapter_path, adapter); !s) return s.error();
-  if (Status s = parse_file(config_path, config); !s) return s.error();
-  const Family* family = find_family(config.root()["model_type"].text());
-  const Architecture* arch = family != nullptr ? find_architecture(family->architecture) : nullptr;
-  if (arch == nullptr) {
-    return Error{ErrorCode::kUnsupported,
-                 concat(config_path, ": model_type ", quoted(config.root()["model_type"].text()), " is not known")};
-  }
-  const json::Value text_config = config.root()["text_config"];
-  const auto sizes = read_sizes(*family, text_config.is_object() ? text_config : config.root());
-  if (!sizes) return Error{sizes.error().code, concat(base, ": ", sizes.error().message)};
+  const Result<Base> trained_for = is_folder(base) ? read_folder(base) : read_gguf(base);
+  if (!trained_for) return trained_for.error();
+  const auto& [family, arch, sizes] = *trained_for;
   const auto settings = read_config(adapter.root());
   if (!settings) return Error{settings.error().code, concat(adapter_path, ": ", settings.error().message)};
   const Result<Safetensors> input = Safetensors::open_folder(folder, "adapter_model");
@@ -285,7 +326,7 @@ Result<ConvertReport> make_adapter(const std::string& folder, const std::string&
   ConversionPlan plan;
   for (const auto& [name, pair] : *pairs) {
     for (const bool is_a : {true, false}) {
-      auto planned = plan_side(name, pair, is_a, *arch, *sizes, *settings, *input, options);
+      auto planned = plan_side(name, pair, is_a, *arch, sizes, *settings, *input, options);
       if (!planned) return Error{planned.error().code, concat(folder, ": ", planned.error().message)};
       plan.tensors.push_back(std::move(*planned));
     }

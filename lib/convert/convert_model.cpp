@@ -7,17 +7,11 @@
 #include "lib/convert/safetensors.h"
 #include "lib/convert/tensor_plan.h"
 #include "lib/convert/vocabulary.h"
-#include "lib/io/system.h"
 
 namespace hearth {
 namespace {
 
 constexpr uint32_t kQuantizationVersion = 2;
-
-bool is_folder(const std::string& path) {
-  sys::FileInfo info;
-  return sys::describe(path, &info) && info.is_folder;
-}
 
 std::string without_slash(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();

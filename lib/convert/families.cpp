@@ -151,6 +151,13 @@ const Family* find_family(std::string_view model_type) {
   return nullptr;
 }
 
+const Family* find_family_of(std::string_view architecture) {
+  for (const Family& row : kFamilies) {
+    if (row.architecture == architecture) return &row;
+  }
+  return nullptr;
+}
+
 std::vector<std::string> convertible_model_types() {
   return guard_or(std::vector<std::string>(), [] {
     std::vector<std::string> types;

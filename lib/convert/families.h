@@ -35,6 +35,8 @@ struct Family {
 
 /// nullptr when unknown.
 const Family* find_family(std::string_view model_type);
+/// The first of an architecture: others name and order their matrices alike. nullptr when there is none.
+const Family* find_family_of(std::string_view architecture);
 
 /// Where a tensor goes.
 struct NewName {

@@ -8,6 +8,7 @@
 
 #include "lib/base/concat.h"
 #include "lib/base/quote.h"
+#include "lib/io/system.h"
 #include "lib/json/document.h"
 
 namespace hearth {
@@ -197,6 +198,11 @@ Status Safetensors::read(const SafeTensor& tensor, uint64_t begin, std::span<std
                  concat("tensor ", quoted(tensor.name), " is shorter than what is read of it")};
   }
   return files_[tensor.file].read_at(tensor.offset + begin, out);
+}
+
+bool is_folder(const std::string& path) {
+  sys::FileInfo info;
+  return sys::describe(path, &info) && info.is_folder;
 }
 
 Result<std::string> read_whole_file(const std::string& path) {

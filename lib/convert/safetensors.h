@@ -54,6 +54,7 @@ class Safetensors {
   std::vector<SafeTensor> tensors_;  ///< sorted by name
 };
 
+bool is_folder(const std::string& path);
 /// A whole small file (kLimit above 256 MiB). kNotFound when there is none.
 Result<std::string> read_whole_file(const std::string& path);
 

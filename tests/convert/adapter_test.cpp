@@ -104,6 +104,10 @@ void expect_like_merged(const FamilyCase& c, const Settings& settings) {
   ASSERT_TRUE(convert_model(merged.path().string(), merged.file("out.gguf"))) << c.model_type;
   const auto report = convert_adapter(adapter.path().string(), base_folder, adapter.file("out.gguf"));
   ASSERT_TRUE(report) << c.model_type << ": " << report.error().message;
+  // The base's file says the same as its folder.
+  const auto again = convert_adapter(adapter.path().string(), base.file("out.gguf"), adapter.file("again.gguf"));
+  ASSERT_TRUE(again) << c.model_type << ": " << again.error().message;
+  EXPECT_EQ(read_file(adapter.file("out.gguf")), read_file(adapter.file("again.gguf"))) << c.model_type;
   const auto model = Model::open(base.file("out.gguf")), changed = Model::open(merged.file("out.gguf"));
   ASSERT_TRUE(model && changed) << c.model_type;
   const auto loaded = Adapter::load(adapter.file("out.gguf"), *model);
@@ -211,6 +215,32 @@ TEST(ConvertAdapter, WhatHasNoPlaceIsNamed) {
   ASSERT_TRUE(report) << report.error().message;
   ASSERT_EQ(report->warnings.size(), 1u);
   EXPECT_NE(report->warnings[0].find("input_layernorm"), std::string::npos);
+}
+
+TEST(ConvertAdapter, ABaseThatSaysTooLittleIsNamed) {
+  const SmallFolder folder;
+  ASSERT_TRUE(folder.convert());
+  const auto refusal = [&](const std::string& base) {
+    const auto report = convert_adapter(folder.dir.path().string(), base, folder.dir.file("no.gguf"));
+    return report ? std::string() : report.error().message;
+  };
+  folder.dir.write("text.gguf", "no model");
+  EXPECT_NE(refusal(folder.dir.file("text.gguf")).find("text.gguf"), std::string::npos);
+  EXPECT_NE(refusal(folder.dir.file("none.gguf")).find("none.gguf"), std::string::npos);
+  const auto write = [&](const char* arch, std::optional<uint32_t> n_heads) {
+    auto out = GgufWriter::create(folder.dir.file("base.gguf"));
+    ASSERT_TRUE(out && out->add_string("general.architecture", arch));
+    if (n_heads) ASSERT_TRUE(out->add_uint32("llama.attention.head_count", *n_heads));
+    ASSERT_TRUE(out->finish());
+  };
+  write("mamba", 4);
+  EXPECT_NE(refusal(folder.dir.file("base.gguf")).find("\"mamba\" is not known"), std::string::npos);
+  write("llama", std::nullopt);
+  EXPECT_NE(refusal(folder.dir.file("base.gguf")).find("llama.attention.head_count"), std::string::npos);
+  write("llama", 0);
+  EXPECT_NE(refusal(folder.dir.file("base.gguf")).find("llama.attention.head_count"), std::string::npos);
+  write("llama", 4);
+  EXPECT_EQ(refusal(folder.dir.file("base.gguf")), "");
 }
 
 TEST(ConvertAdapter, ExpertsMustBeComplete) {

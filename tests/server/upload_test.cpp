@@ -193,6 +193,52 @@ TEST_F(Uploads, AFolderOfSafetensorsIsConverted) {
   EXPECT_EQ(std::string::npos, message.find(own_->path().string())) << message;  // no places of this machine
 }
 
+/// An adapter as PEFT writes it, made for the base that it is put on.
+TEST_F(Uploads, AnAdapterOfSafetensorsIsConverted) {
+  using hearth::testing::FolderTensor;
+  const auto send = [](const std::string& bytes) {
+    EXPECT_LT(upload(bytes), 300);
+    return digest(bytes);
+  };
+  const std::string q = "base_model.model.model.layers.0.self_attn.q_proj.lora_";
+  const auto model = hearth::Model::open(kSmallWorld);
+  ASSERT_TRUE(model);
+  const int64_t width = model->info().d_model;
+  const std::string config = send(R"({"peft_type": "LORA", "r": 2, "lora_alpha": 64})"),
+                    pair = send(hearth::testing::safetensors_file(
+                        {FolderTensor{q + "A.weight", {2, width}}, FolderTensor{q + "B.weight", {width, 2}}}));
+  Json body = {{"model", "tuned"},
+               {"from", "small-world-q8_0"},
+               {"adapters", {{"adapter_config.json", config}, {"adapter_model.safetensors", pair}}}};
+  Answer made = post("/api/create", body);
+  EXPECT_TRUE(made.body.ends_with("{\"status\":\"success\"}\n")) << made.body;
+  EXPECT_NE(std::string::npos, made.body.find("converting adapter")) << made.body;
+  EXPECT_NE(answer_of("tuned"), answer_of("small-world-q8_0"));
+  // The same beside weights that are uploaded with it.
+  Json both = {{"model", "both"},
+               {"files", {{"small-world.gguf", send(small_world())}}},
+               {"adapters", body["adapters"]},
+               {"stream", false}};
+  EXPECT_EQ("success", post("/api/create", both).json()["status"]);
+  EXPECT_EQ(answer_of("both"), answer_of("tuned"));
+  const auto refused = [&](const Json& adapters, int status, const char* word) {
+    const Answer answer =
+        post("/api/create", {{"model", "no"}, {"from", "small-world-q8_0"}, {"adapters", adapters}, {"stream", false}});
+    EXPECT_EQ(status, answer.status) << answer.body;
+    EXPECT_NE(std::string::npos, answer.body.find(word)) << answer.body;
+    EXPECT_EQ(std::string::npos, answer.body.find(own_->path().string())) << answer.body;
+    EXPECT_EQ(404, post("/api/show", {{"model", "no"}}).status);
+  };
+  refused({{"adapter_model.safetensors", pair}}, 404, "adapter_config.json");
+  refused({{"adapter_config.json", config}, {"other.safetensors", pair}}, 404, "adapter_model.safetensors");
+  refused({{"adapter_config.json", config}, {"adapter_model.safetensors", config}}, 400, "adapter_model.safetensors");
+  const std::string dora = send(R"({"r": 2, "lora_alpha": 64, "use_dora": true})");
+  refused({{"adapter_config.json", dora}, {"adapter_model.safetensors", pair}}, 403, "use_dora");
+  for (const char* name : {"tuned", "both"})
+    EXPECT_EQ(200, ask("DELETE", "/api/delete", Json({{"model", name}}).dump()).status);
+  EXPECT_EQ(0u, n_unfinished());
+}
+
 TEST_F(Uploads, WrongFilesAreRefusedBeforeAnyWork) {
   const std::string bytes = "no model at all";
   upload(bytes);
