@@ -1,16 +1,14 @@
 // A client that speaks HTTP by hand on a socket of this machine, so that a test can send what no library would.
 #pragma once
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <string>
+
+#include "tests/support/loopback.h"
 
 namespace hearth_server {
 
@@ -33,10 +31,7 @@ struct SocketAnswer {
 class SocketClient {
  public:
   explicit SocketClient(int port, int seconds = 20) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const sockaddr_in address = hearth::testing::loopback(port);
     const timeval limit{seconds, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     const int on = 1;

@@ -14,26 +14,10 @@ namespace {
 
 constexpr const char* kRegistry = "/usr/bin/docker-registry";
 
-/// A port that nobody listens on.
-int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
-
 int connect_to(int port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+  const sockaddr_in address = hearth::testing::loopback(port);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   ::close(fd);
   return -1;
 }
@@ -42,31 +26,20 @@ int connect_to(int port) {
 class Relay {
  public:
   Relay(int to, std::function<size_t()> next_limit)
-      : to_(to), next_limit_(std::move(next_limit)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    ::bind(listener_, reinterpret_cast<sockaddr*>(&address), size);
-    ::listen(listener_, 16);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
+      : to_(to), next_limit_(std::move(next_limit)), thread_([this] { serve(); }) {}
   ~Relay() {
     ending_ = true;
     thread_.join();
-    ::close(listener_);
   }
   Relay(const Relay&) = delete;
-  int port() const { return port_; }
+  int port() const { return listener_.port(); }
 
  private:
   void serve() {
     while (!ending_) {
-      pollfd waiting{listener_, POLLIN, 0};
+      pollfd waiting{listener_.fd(), POLLIN, 0};
       if (::poll(&waiting, 1, 20) <= 0) continue;
-      const int client = ::accept(listener_, nullptr, nullptr), server = connect_to(to_);
+      const int client = ::accept(listener_.fd(), nullptr, nullptr), server = connect_to(to_);
       if (client >= 0 && server >= 0) pass(client, server, next_limit_());
       ::close(client);
       ::close(server);
@@ -90,8 +63,7 @@ class Relay {
 
   const int to_;
   std::function<size_t()> next_limit_;
-  const int listener_;
-  int port_ = 0;
+  const hearth::testing::LoopbackListener listener_;
   std::atomic<bool> ending_{false};
   std::thread thread_;
 };
@@ -99,7 +71,7 @@ class Relay {
 /// The registry's own layout on the disk, so that nothing need be pushed.
 class Registry {
  public:
-  explicit Registry(fs::path root) : root_(std::move(root)), port_(free_port()) {}
+  explicit Registry(fs::path root) : root_(std::move(root)), port_(hearth::testing::free_port()) {}
   ~Registry() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);

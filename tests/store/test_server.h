@@ -2,11 +2,7 @@
 // Every file is served by a function of the test's, so that a test can say anything.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
@@ -16,6 +12,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tests/support/loopback.h"
 
 namespace hearth_store {
 
@@ -39,25 +37,14 @@ class TestServer {
   };
   using Handler = std::function<Reply(const Request&)>;
 
-  explicit TestServer(Handler handler) : handler_(std::move(handler)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    ::bind(listener_, reinterpret_cast<sockaddr*>(&address), size);
-    ::listen(listener_, 16);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
+  explicit TestServer(Handler handler) : handler_(std::move(handler)), thread_([this] { serve(); }) {}
   ~TestServer() {
     ending_ = true;
     thread_.join();
-    ::close(listener_);
   }
   TestServer(const TestServer&) = delete;
 
-  std::string host() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string host() const { return "127.0.0.1:" + std::to_string(listener_.port()); }
   std::string url(const std::string& path) const { return "http://" + host() + path; }
   std::vector<Request> requests() const {
     const std::lock_guard lock(mutex_);
@@ -79,9 +66,9 @@ class TestServer {
  private:
   void serve() {
     while (!ending_) {
-      pollfd waiting{listener_, POLLIN, 0};
+      pollfd waiting{listener_.fd(), POLLIN, 0};
       if (::poll(&waiting, 1, 20) <= 0) continue;
-      const int fd = ::accept(listener_, nullptr, nullptr);
+      const int fd = ::accept(listener_.fd(), nullptr, nullptr);
       if (fd < 0) continue;
       answer(fd);
       ::close(fd);
@@ -127,8 +114,7 @@ class TestServer {
   }
 
   Handler handler_;
-  const int listener_;
-  int port_ = 0;
+  const hearth::testing::LoopbackListener listener_;
   std::atomic<bool> ending_{false};
   mutable std::mutex mutex_;
   std::vector<Request> requests_;

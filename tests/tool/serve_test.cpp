@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/server/socket_client.h"
+#include "tests/support/loopback.h"
 #include "tool_process.h"
 
 namespace hearth::testing {
@@ -17,30 +18,6 @@ using hearth_server::SocketAnswer;
 using hearth_server::SocketClient;
 
 const std::string kSmallWorld = source_dir() + "/examples/models/small-world-q8_0.gguf";
-
-/// A port that was free a moment ago, with `n` free ones behind it.
-int free_port(int n = 0) {
-  for (int tries = 0; tries < 50; ++tries) {
-    std::vector<int> sockets;
-    int first = 0;
-    bool ok = true;
-    for (int i = 0; i <= n && ok; ++i) {
-      const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-      sockets.push_back(fd);
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      address.sin_port = i == 0 ? 0 : htons(static_cast<uint16_t>(first + i));
-      socklen_t size = sizeof address;
-      ok = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0;
-      ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-      if (i == 0) first = ntohs(address.sin_port);
-    }
-    for (const int fd : sockets) ::close(fd);
-    if (ok) return first;
-  }
-  return 0;
-}
 
 SocketAnswer ask(int port, const std::string& method, const std::string& path, const std::string& body = "",
                  const std::string& headers = "") {

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "tests/server/programs/soak_questions.h"
+#include "tests/support/loopback.h"
 
 namespace {
 
@@ -179,18 +180,6 @@ class SoakClient {
 
 // --- the server and the whole ------------------------------------------------------------------------------------
 
-int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
-
 pid_t start_server(std::vector<std::string> arguments, const std::string& log) {
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
@@ -300,7 +289,7 @@ int main(int argc, char** argv) {
   }
   const double seconds = std::atof(settings["seconds"].c_str());
   const std::string embedder = settings["embedder"];
-  const int port = free_port();
+  const int port = hearth::testing::free_port();
   std::vector<std::string> command{argv[1], "serve", argv[2], argv[3]};
   if (!embedder.empty()) command.push_back(embedder);
   for (const char* text : {"--parallel", "8", "-c", "256", "-t", "2", "--batch-invariant", "--log-level", "error"}) {
