@@ -85,6 +85,8 @@ Action setup_serve(Options& options) {
   options.add("--api-key-file", s.api_key_file, "Keys, one a line; read again at SIGHUP");
   options.add("--cors", s.cors, "Another origin whose pages may use the server; * stands for anything");
   options.add("--metrics", s.metrics, "Answer /metrics in Prometheus' form");
+  options.add("--slot-save-path", s.slot_folder,
+              "Folder of files that POST /slots/N?action=save writes and restore reads");
   options.add("--drain", s.drain_seconds, "Seconds that answers get to end when SIGTERM comes");
   options.add("--log-level", s.log_level, "none, error or info (a line of JSON for each request, without texts)");
   options.add("--fa,--flash-attn", command->flash_attention,

@@ -41,7 +41,8 @@ void resolve_biases(const LoadedModel& model, Ask& ask) {
   }
 }
 
-/// Those that an Ask names, or as it stands for all. ApiError (400) for a number that none has.
+}  // namespace
+
 std::vector<hearth::AdapterScale> chosen_adapters(AdapterList& list, const Ask& ask) {
   std::vector<hearth::AdapterScale> chosen;
   if (!ask.adapters) {
@@ -57,8 +58,6 @@ std::vector<hearth::AdapterScale> chosen_adapters(AdapterList& list, const Ask& 
   std::erase_if(chosen, [](const hearth::AdapterScale& one) { return one.scale == 0; });
   return chosen;
 }
-
-}  // namespace
 
 Answering::Answering(Lease lease, Ask ask, Metrics* metrics, std::shared_ptr<LogNotes> notes)
     : lease_(std::move(lease)), ask_(std::move(ask)), metrics_(metrics), notes_(std::move(notes)) {
@@ -139,6 +138,7 @@ hearth::EngineRequest Answering::request_for(const std::vector<Token>& prompt) c
   request.reuse_prefix = ask_.reuse_prefix;
   request.generate.reuse_stretches = ask_.reuse_stretches.value_or(lease_->reuse_stretches);
   request.report_prompt = ask_.report_prompt;
+  request.seq = ask_.seq;
   if (!lease_->adapters->entries.empty()) request.adapters = chosen_adapters(*lease_->adapters, ask_);
   return request;
 }
@@ -148,6 +148,7 @@ void Answering::submit() {
   if (ask_.n < 1 || ask_.n > n_seqs) {
     throw ApiError(400, "n must be between 1 and " + std::to_string(n_seqs) + " (see --parallel)", "", "n");
   }
+  if (ask_.seq >= n_seqs) throw ApiError(400, "there is no slot " + std::to_string(ask_.seq), "", "id_slot");
   for (const auto& prompt : prompts_) {
     // How the prompt ends tells whether reasoning has begun in it.
     const std::span<const Token> last = std::span(prompt).last(std::min<size_t>(prompt.size(), 16));
@@ -258,6 +259,7 @@ void Answering::take_end(Choice& choice, const EngineEvent& event) {
   out.end.queued_seconds = event.queued_seconds;
   out.end.drafted_tokens = event.drafted_tokens;
   out.end.accepted_tokens = event.accepted_tokens;
+  out.end.seq = event.seq;
   if (event.choice == 0) {
     usage_.prompt_tokens += out.end.prompt_tokens;
     usage_.cached_tokens += out.end.cached_tokens;

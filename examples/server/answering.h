@@ -25,6 +25,8 @@ void use_tools(const LoadedModel& model, Ask& ask);
 hearth::ChatPrompt render_chat(const Ask& ask);
 /// Makes the format or the calls of an Ask a grammar for the engine. ApiError (400) when none can be made.
 void apply_format(const LoadedModel& model, Ask& ask);
+/// Those that an Ask names, or as it stands for all. ApiError (400) for a number that none has.
+std::vector<hearth::AdapterScale> chosen_adapters(AdapterList& list, const Ask& ask);
 /// The tokens for text between two texts; ApiError (501) when the vocabulary has none.
 Prompt infill_prompt(const LoadedModel& model, const std::string& before, const std::string& after);
 

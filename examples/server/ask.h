@@ -52,7 +52,8 @@ struct Ask {
   std::vector<std::pair<std::string, float>> text_bias{};            ///< added to the logits of all tokens of a text
   std::optional<std::vector<std::pair<int64_t, float>>> adapters{};  ///< by number: how much of each; others: none
   int32_t n = 1;
-  int32_t n_top = -1;  ///< alternatives to tell of each token; 0: only its own probability; -1: nothing
+  hearth::SeqId seq = -1;  ///< EngineRequest::seq
+  int32_t n_top = -1;      ///< alternatives to tell of each token; 0: only its own probability; -1: nothing
   bool reuse_prefix = true;
   std::optional<int32_t> reuse_stretches{};  ///< GenerateOptions::reuse_stretches; nothing: as the server was told
   bool stream = false;
@@ -77,6 +78,7 @@ struct AnswerEnd {
   hearth::Timings timings{};
   double queued_seconds = 0;
   int32_t drafted_tokens = 0, accepted_tokens = 0;  ///< guessed ahead, and guessed right
+  hearth::SeqId seq = -1;                           ///< EngineEvent::seq
 
   bool by_length() const { return reason != hearth::StopReason::kEndToken && reason != hearth::StopReason::kStopText; }
 };

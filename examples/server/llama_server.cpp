@@ -81,7 +81,7 @@ Json end_json(const Answering& answering, const AnswerEnd& end, int32_t index) {
   const auto text = answering.lease()->model.tokenizer().decode(prompt);
   const char* type = end.reason == hearth::StopReason::kEndToken ? "eos" : end.by_length() ? "limit" : "word";
   return {{"index", index},
-          {"id_slot", 0},
+          {"id_slot", end.seq},
           {"stop", true},
           {"model", answering.ask().model},
           {"tokens_predicted", end.generated_tokens},

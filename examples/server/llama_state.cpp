@@ -1,4 +1,4 @@
-// llama-server's own routes about the server itself: health, properties, slots, figures, adapters.
+// llama-server's own routes about the server itself: health, properties, figures, adapters.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -36,16 +36,6 @@ HttpReply props(Context& context) {
                      {"eos_token", written(tokenizer.eos())},
                      {"modalities", {{"vision", false}, {"audio", false}}},
                      {"build_info", std::string("hearth ") + hearth::version()}});
-}
-
-HttpReply slots(Context& context) {
-  const Lease lease = native_model(context, Json::object());
-  const auto stats = lease->engine.stats();
-  Json list = Json::array();
-  for (int32_t i = 0; i < lease->engine.options().session.n_seqs; ++i) {
-    list.push_back({{"id", i}, {"n_ctx", lease->n_ctx}, {"is_processing", i < stats.active}});
-  }
-  return json_reply(list);
 }
 
 /// Bytes of memory that the process holds, as Linux tells it; 0: unknown.
@@ -160,8 +150,14 @@ HttpReply set_adapters(Context& context) {
     }
     scales[static_cast<size_t>(id)] = scale;
   }
-  const std::lock_guard lock(adapters.mutex);
-  for (size_t i = 0; i < scales.size(); ++i) adapters.entries[i].scale = scales[i];
+  {
+    const std::lock_guard lock(adapters.mutex);
+    for (size_t i = 0; i < scales.size(); ++i) adapters.entries[i].scale = scales[i];
+  }
+  if (lease->engine.options().embedder) {  // whose requests name none
+    if (auto status = lease->engine.set_embedding_adapters(chosen_adapters(adapters, Ask())); !status)
+      throw api_error(status.error());
+  }
   return json_reply({{"success", true}});
 }
 
@@ -222,8 +218,6 @@ std::span<const Route> llama_state_routes() {
       {"GET", "/v1/health", health, nullptr, true},
       {"GET", "/props", props},
       {"POST", "/props", not_offered},
-      {"GET", "/slots", slots},
-      {"POST", "/slots/", not_offered},
       {"GET", "/metrics", metrics},
       {"GET", "/lora-adapters", get_adapters},
       {"POST", "/lora-adapters", set_adapters},

@@ -72,6 +72,12 @@ std::shared_ptr<const std::vector<ModelEntry>> ModelStore::recent() const {
   return recent_ = std::move(entries);
 }
 
+bool ModelStore::is_recent(const std::shared_ptr<const std::vector<ModelEntry>>& listing) const {
+  const auto now = std::chrono::steady_clock::now();
+  const std::lock_guard lock(mutex_);
+  return listing && listing == recent_ && now - recent_since_ < std::chrono::milliseconds(900);
+}
+
 void ModelStore::forget_listing() const {
   const std::lock_guard lock(mutex_);
   recent_ = nullptr;

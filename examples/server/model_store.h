@@ -50,8 +50,6 @@ class ModelStore {
   void add_folder(const std::string& path);
   /// One file was given and no folder: it answers to any name where the protocol does not look.
   bool is_single() const { return !has_folders_ && files_.size() == 1; }
-  /// Whether a listing looks at the disk.
-  bool reads_folders() const { return has_folders_; }
   /// From now on the store's models are offered, too.
   void offer_store() { has_folders_ = true; }
 
@@ -59,6 +57,8 @@ class ModelStore {
   /// The same as it was within the last second, unless forget_listing() was called since: what other programs have
   /// changed meanwhile may be missing.
   std::shared_ptr<const std::vector<ModelEntry>> recent() const;
+  /// Whether recent() gives this listing at once.
+  bool is_recent(const std::shared_ptr<const std::vector<ModelEntry>>& listing) const;
   /// Something was changed.
   void forget_listing() const;
   /// By name, with or without tag; upper and lower case are the same where nothing else tells two apart.

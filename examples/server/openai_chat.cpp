@@ -23,6 +23,7 @@ void read_common(const Json& body, Ask& ask) {
   ask.generate.max_tokens = static_cast<int32_t>(std::clamp<int64_t>(n, -1, INT32_MAX));
   ask.n = static_cast<int32_t>(std::clamp<int64_t>(int_field(body, "n").value_or(1), 0, INT32_MAX));
   ask.reuse_prefix = bool_or(body, "cache_prompt", true);
+  ask.seq = static_cast<hearth::SeqId>(std::clamp<int64_t>(int_field(body, "id_slot").value_or(-1), -1, INT32_MAX));
   if (const auto least = int_field(body, "n_cache_reuse")) {
     ask.reuse_stretches = static_cast<int32_t>(std::clamp<int64_t>(*least, 0, INT32_MAX));
   }

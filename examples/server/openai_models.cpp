@@ -24,10 +24,17 @@ Json model_json(const ModelStore& store, const ModelEntry& entry) {
 }
 
 HttpReply list_models(Context& context) {
+  const auto listing = context.server.store().recent();
+  HttpReply reply = json_reply(Json::object());
+  if (auto text = context.server.listing_text().find(listing)) {
+    reply.body = std::move(*text);
+    return reply;
+  }
   Json data = Json::array();
-  for (const ModelEntry& entry : *context.server.store().recent())
-    data.push_back(model_json(context.server.store(), entry));
-  return json_reply({{"object", "list"}, {"data", std::move(data)}});
+  for (const ModelEntry& entry : *listing) data.push_back(model_json(context.server.store(), entry));
+  reply.body = to_text({{"object", "list"}, {"data", std::move(data)}});
+  context.server.listing_text().keep(listing, reply.body);
+  return reply;
 }
 
 HttpReply one_model(Context& context) {

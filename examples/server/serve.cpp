@@ -159,6 +159,12 @@ hearth::Result<ServerOptions> make_options(const ServeSettings& settings) {
   options.access.cors = settings.cors;
   for (const std::string& origin : split(environment("OLLAMA_ORIGINS"), ',')) options.access.cors.push_back(origin);
   options.has_metrics = settings.metrics;
+  options.slot_folder = settings.slot_folder;
+  std::error_code error;
+  if (!settings.slot_folder.empty() && !std::filesystem::is_directory(settings.slot_folder, error)) {
+    return hearth::Error{hearth::ErrorCode::kNotFound,
+                         "--slot-save-path: " + settings.slot_folder + ": there is no such folder"};
+  }
   options.limits.max_upload = static_cast<uint64_t>(settings.max_upload) << 30;
   if (settings.log_level == "none") {
     options.log = LogLevel::kNone;

@@ -29,6 +29,7 @@ struct ServeSettings {
   std::string api_key, api_key_file;
   std::vector<std::string> cors;
   bool metrics = false;
+  std::string slot_folder;         ///< of files that slots are saved to; empty: they are not
   int max_upload = 256;            ///< gigabytes (2^30 bytes) of a file that clients upload; 0: they may not
   int drain_seconds = 30;          ///< for what runs when SIGTERM comes
   std::string log_level = "info";  ///< none, error, info

@@ -11,9 +11,11 @@ namespace {
 
 /// Every table of routes.
 std::vector<std::span<const Route>> all_routes() {
-  return {openai_routes(), openai_embedding_routes(), ollama_routes(),   ollama_model_routes(), ollama_create_routes(),
-          llama_routes(),  llama_state_routes(),      lmstudio_routes(), anthropic_routes(),    responses_routes(),
-          page_routes(),   page_model_routes()};
+  return {openai_routes(),       openai_embedding_routes(), ollama_routes(),
+          ollama_model_routes(), ollama_create_routes(),    llama_routes(),
+          llama_state_routes(),  llama_slot_routes(),       lmstudio_routes(),
+          anthropic_routes(),    responses_routes(),        page_routes(),
+          page_model_routes()};
 }
 
 bool fits(const Route& route, const std::string& path) {
@@ -116,7 +118,7 @@ bool Server::is_small(std::string_view method, std::string_view path) const {
   if (method != "GET" && method != "HEAD") return false;
   for (const auto& table : all_routes())
     for (const Route& route : table)
-      if (route.small && path == route.path) return path != "/v1/models" || !store_.reads_folders();
+      if (route.small && path == route.path) return path != "/v1/models" || listing_text_.is_recent(store_);
   return false;
 }
 

@@ -28,6 +28,30 @@ struct Context {
   Json body() const;
 };
 
+/// The answer to GET /v1/models, kept for the listing that it was made of.
+class ListingText {
+ public:
+  using Listing = std::shared_ptr<const std::vector<ModelEntry>>;
+  std::optional<std::string> find(const Listing& listing) const {
+    const std::lock_guard lock(mutex_);
+    return listing == of_ ? std::optional(text_) : std::nullopt;
+  }
+  void keep(Listing listing, std::string text) {
+    const std::lock_guard lock(mutex_);
+    of_ = std::move(listing);
+    text_ = std::move(text);
+  }
+  bool is_recent(const ModelStore& store) const {
+    const std::lock_guard lock(mutex_);
+    return store.is_recent(of_);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Listing of_;
+  std::string text_;
+};
+
 struct Route {
   const char* method;
   const char* path;  ///< one that ends in "/" takes all that begin so
@@ -45,6 +69,7 @@ std::span<const Route> ollama_model_routes();
 std::span<const Route> ollama_create_routes();
 std::span<const Route> llama_routes();
 std::span<const Route> llama_state_routes();
+std::span<const Route> llama_slot_routes();
 std::span<const Route> lmstudio_routes();
 std::span<const Route> anthropic_routes();
 std::span<const Route> responses_routes();
@@ -61,6 +86,7 @@ struct ServerOptions {
   ModelsOptions models{};
   HttpLimits limits{};
   bool has_metrics = false;
+  std::string slot_folder{};  ///< where files of slots lie; empty: there are none
   LogLevel log = LogLevel::kRequest;
   /// Called with each line of the log; empty: to standard error.
   std::function<void(const std::string&)> log_line{};
@@ -88,6 +114,7 @@ class Server {
   Models& models() { return models_; }
   Access& access() { return access_; }
   Metrics& metrics() { return metrics_; }
+  ListingText& listing_text() { return listing_text_; }
   const ServerOptions& options() const { return options_; }
   bool is_draining() const { return draining_; }
   size_t n_connections() const { return http_ ? http_->n_connections() : 0; }
@@ -107,6 +134,7 @@ class Server {
   Models models_;
   Access access_;
   Metrics metrics_;
+  ListingText listing_text_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<HttpServer> http_;
   int port_ = 0;

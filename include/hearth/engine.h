@@ -68,6 +68,9 @@ struct EngineRequest {
   /// What acts on the prompt and the answers (an empty list: nothing); off: what the session's sequences begin with.
   /// Prompts are reused among requests with equal adapters and scales only. kUnsupported: with invocation tokens.
   std::optional<std::vector<AdapterScale>> adapters{};
+  /// The sequence (0 .. n_seqs - 1) that holds prompt and answer: the request waits while another has it; needs n = 1.
+  /// < 0: any.
+  SeqId seq = -1;
 };
 
 /// A token that could have been chosen: the natural logarithm of what the model itself gave it.
@@ -98,6 +101,7 @@ struct EngineEvent {
   int32_t cached_tokens = 0;    ///< of the prompt, were not computed
   int32_t drafted_tokens = 0;   ///< guessed and computed
   int32_t accepted_tokens = 0;  ///< of these, were right
+  SeqId seq = -1;               ///< that holds the answer until another needs it; -1: it never began
   double queued_seconds = 0;    ///< from submit() to the first step with this request
   Timings timings{};            ///< of this answer, from its first step on
 };
@@ -142,7 +146,13 @@ struct EngineStats {
   SpeculationStats drafts{};
 };
 
-/// Movable; submit(), embed() and stats() may be called from any thread.
+/// What a sequence of an engine holds.
+struct HeldSequence {
+  int32_t n_tokens = 0;
+  uint64_t bytes = 0;  ///< of its file
+};
+
+/// Movable; all calls but moves may come from any thread.
 class Engine {
  public:
   /// Allocates the session and starts the thread. Errors of Session::create, Embedder::create and Speculator::create;
@@ -162,6 +172,21 @@ class Engine {
   Result<std::vector<Embedding>> embed(std::span<const std::string> texts);
   /// The same from token ids, special tokens included, as Embedder::embed_tokens.
   Result<std::vector<Embedding>> embed_tokens(std::span<const std::vector<Token>> texts);
+  /// What acts on texts that are embedded from now on, as Embedder::set_adapters(). kUnsupported as embed().
+  Status set_embedding_adapters(std::span<const AdapterScale> adapters);
+
+  /// Writes what ended requests left in a sequence to a file, as Session::save(). This and the next two are done
+  /// between two steps, once no request holds the sequence; they wait for that. kInvalidArgument for a bad sequence,
+  /// kUnsupported for what was kept through a change (reuse_stretches) or begins with what is no longer there
+  /// (windows), kIo, kCancelled when the engine ends meanwhile.
+  Result<HeldSequence> save(SeqId seq, const std::string& path);
+  /// The reverse: requests that begin alike, with the same `adapters` (off: what sequences begin with), compute only
+  /// what follows. Errors of Session::restore(), where other adapters count as another model; kContextFull where
+  /// answers that are being written need the room. On an error the sequence is as it was, or empty with kContextFull.
+  Result<HeldSequence> restore(SeqId seq, const std::string& path,
+                               const std::optional<std::vector<AdapterScale>>& adapters = std::nullopt);
+  /// Forgets what a sequence holds. How many tokens that was.
+  Result<int32_t> erase(SeqId seq);
 
   EngineStats stats() const;
   const Model& model() const;

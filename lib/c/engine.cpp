@@ -51,6 +51,21 @@ Result<EngineOptions> engine_options(const HearthEngineOptions* options) {
   return made;
 }
 
+Result<std::optional<std::vector<AdapterScale>>> adapters_of(bool has_adapters, const HearthAdapterScale* adapters,
+                                                             size_t n_adapters) {
+  if (!has_adapters) return std::optional<std::vector<AdapterScale>>();
+  auto made = to_cpp(adapters, n_adapters);
+  if (!made) return made.error();
+  return std::optional(std::move(*made));
+}
+
+/// What Engine::save() or restore() gave, for C.
+Status hand_out_held(const Result<HeldSequence>& held, HearthHeldSequence* out) {
+  if (!held) return held.error();
+  if (out != nullptr) fill(out, {0, held->n_tokens, held->bytes});
+  return {};
+}
+
 Result<EngineRequest> engine_request(const HearthEngineRequest* request) {
   const auto full = complete(request, hearth_engine_request_init);
   if (!full) return full.error();
@@ -68,11 +83,10 @@ Result<EngineRequest> engine_request(const HearthEngineRequest* request) {
   made.report_prompt = full->report_prompt;
   made.n_alternatives = full->n_alternatives;
   made.drafts = full->drafts;
-  if (full->has_adapters) {
-    auto adapters = to_cpp(full->adapters, full->n_adapters);
-    if (!adapters) return adapters.error();
-    made.adapters = std::move(*adapters);
-  }
+  made.seq = full->seq;
+  auto adapters = adapters_of(full->has_adapters, full->adapters, full->n_adapters);
+  if (!adapters) return adapters.error();
+  made.adapters = std::move(*adapters);
   return made;
 }
 
@@ -99,6 +113,7 @@ bool keep_event(HearthTicket& ticket, std::optional<EngineEvent> event, HearthEn
   full.queued_seconds = e.queued_seconds;
   full.drafted_tokens = e.drafted_tokens;
   full.accepted_tokens = e.accepted_tokens;
+  full.seq = e.seq;
   full.timings = &ticket.timings;
   fill(out, full);
   return true;
@@ -122,6 +137,7 @@ void hearth_engine_request_init(HearthEngineRequest* request) {
   full.report_prompt = defaults.report_prompt;
   full.n_alternatives = defaults.n_alternatives;
   full.drafts = defaults.drafts;
+  full.seq = defaults.seq;
   fill(request, full);
 }
 
@@ -198,6 +214,41 @@ HearthCode hearth_engine_embed_tokens(HearthEngine* engine, const int32_t* ids, 
     const auto all = lists_of(ids, lengths, n);
     if (!all) return all.error();
     return hand_out_vectors(engine->engine.embed_tokens(*all), values, dimensions, n_tokens);
+  });
+}
+HearthCode hearth_engine_set_embedding_adapters(HearthEngine* engine, const HearthAdapterScale* adapters, size_t n,
+                                                HearthError* error) {
+  return call(error, [&]() -> hearth::Status {
+    if (auto s = needs({{engine, "engine"}}); !s) return s;
+    const auto acting = to_cpp(adapters, n);
+    if (!acting) return acting.error();
+    return engine->engine.set_embedding_adapters(*acting);
+  });
+}
+HearthCode hearth_engine_save(HearthEngine* engine, int32_t seq, const char* path, HearthHeldSequence* out,
+                              HearthError* error) {
+  return call(error, [&]() -> hearth::Status {
+    if (auto s = needs({{engine, "engine"}, {path, "path"}}); !s) return s;
+    return hand_out_held(engine->engine.save(seq, path), out);
+  });
+}
+HearthCode hearth_engine_restore(HearthEngine* engine, int32_t seq, const char* path, bool has_adapters,
+                                 const HearthAdapterScale* adapters, size_t n_adapters, HearthHeldSequence* out,
+                                 HearthError* error) {
+  return call(error, [&]() -> hearth::Status {
+    if (auto s = needs({{engine, "engine"}, {path, "path"}}); !s) return s;
+    const auto acting = adapters_of(has_adapters, adapters, n_adapters);
+    if (!acting) return acting.error();
+    return hand_out_held(engine->engine.restore(seq, path, *acting), out);
+  });
+}
+HearthCode hearth_engine_erase(HearthEngine* engine, int32_t seq, int32_t* n_tokens, HearthError* error) {
+  return call(error, [&]() -> hearth::Status {
+    if (auto s = needs({{engine, "engine"}}); !s) return s;
+    const auto n = engine->engine.erase(seq);
+    if (!n) return n.error();
+    if (n_tokens != nullptr) *n_tokens = *n;
+    return {};
   });
 }
 void hearth_engine_stats(const HearthEngine* engine, HearthEngineStats* out) {

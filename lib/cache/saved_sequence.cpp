@@ -148,7 +148,7 @@ Result<SavedSequence> read_saved(std::span<const std::byte> bytes, uint64_t mode
   const auto n_groups = reader.number<uint32_t>();
   const auto state_floats = reader.number<uint64_t>();
   if (!reader.fine()) return damaged("ends too early");
-  if (saved_model != model) return misfit("it is of another model, or of other rope options");
+  if (saved_model != model) return misfit("it is of another model, or of other rope options or adapters");
   if (k_type != static_cast<uint32_t>(options.k_type) || v_type != static_cast<uint32_t>(options.v_type)) {
     return misfit(concat("its keys and values are ", kv_type_name(static_cast<KVType>(k_type)), " and ",
                          kv_type_name(static_cast<KVType>(v_type)), ", those of the session ",

@@ -107,6 +107,7 @@ void Scheduler::finish(Request& request, size_t choice, StopReason reason, const
   event.cached_tokens = request.cached;
   event.drafted_tokens = answer.drafted;
   event.accepted_tokens = answer.accepted;
+  event.seq = answer.seq;
   const bool begun = request.begun != Clock::time_point{};
   const auto between = [](Clock::time_point a, Clock::time_point b) {
     return std::chrono::duration<double>(b - a).count();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <string>
 
@@ -14,20 +15,26 @@
 #include "lib/base/signals.h"
 #include "lib/engine/scheduler.h"
 #include "lib/engine/ticket_impl.h"
+#include "lib/io/atomic_file.h"
+#include "lib/io/file_bytes.h"
 
 namespace hearth {
 namespace {
 
-/// A text to be embedded, or its tokens, with who waits for it.
-struct EmbedJob {
-  const std::string* text = nullptr;
-  const std::vector<Token>* tokens = nullptr;
-  Result<Embedding> result{Error{ErrorCode::kCancelled, "the engine ends"}};
+/// Work for the engine's thread between two steps, with who waits for it.
+struct Job {
+  std::function<Status()> work;
+  SeqId seq = -1;  ///< no request may hold it; -1: none
+  Status result = Error{ErrorCode::kCancelled, "the engine ends"};
   bool done = false;
 };
 
 Error invalid(std::string message) {
   return {ErrorCode::kInvalidArgument, std::move(message)};
+}
+
+Error no_embedder() {
+  return {ErrorCode::kUnsupported, "the engine was made without an embedder"};
 }
 
 Status check(const EngineOptions& options) {
@@ -64,9 +71,14 @@ struct Engine::Impl {
   Status start();
   void run();
   void take_in();
-  void run_embedding(EmbedJob& job);
-  Result<Embedding> run_job(EmbedJob job);
+  Job* next_job();
+  Status run_job(Job job);
+  template <typename Text, typename EmbedOne>
+  Result<std::vector<Embedding>> embed_all(std::span<const Text> texts, EmbedOne embed_one);
+  template <typename Work>
+  auto with_sequence(SeqId seq, Work task) -> decltype(task());
   void step();
+  Status check_sequence(SeqId seq) const;
   Status check_request(const EngineRequest& request) const;
   Result<std::unique_ptr<Request>> make_request(EngineRequest asked);
 
@@ -81,9 +93,9 @@ struct Engine::Impl {
   std::optional<Embedder> embedder;      ///< of the thread alone
 
   mutable std::mutex mutex;  ///< of all that follows
-  std::condition_variable work, embedded;
+  std::condition_variable work, job_done;
   std::vector<std::unique_ptr<Request>> incoming;
-  std::deque<EmbedJob*> jobs;
+  std::deque<Job*> jobs;
   EngineStats stats;
   uint64_t last_id = 0;
   bool stopping = false;
@@ -119,13 +131,12 @@ void Engine::Impl::run() {
     work.wait(lock, [&] { return stopping || !incoming.empty() || !jobs.empty() || busy(); });
     if (stopping) break;
     take_in();
-    EmbedJob* job = jobs.empty() ? nullptr : jobs.front();
-    if (job != nullptr) jobs.pop_front();
+    Job* job = next_job();
     lock.unlock();
-    if (job != nullptr) run_embedding(*job);
+    if (job != nullptr) job->result = guard([job] { return job->work(); });
     if (busy()) step();
     lock.lock();
-    if (job != nullptr) job->done = true, embedded.notify_all();
+    if (job != nullptr) job->done = true, job_done.notify_all();
     if (!scheduler) continue;
     stats = scheduler->stats();  // before a reader learns of what it counts
     lock.unlock();
@@ -138,9 +149,19 @@ void Engine::Impl::run() {
     if (!ended) scheduler->drop_all();
     scheduler->deliver();
   }
-  for (EmbedJob* job : jobs) job->done = true;
+  for (Job* job : jobs) job->done = true;
   jobs.clear();
-  embedded.notify_all();
+  job_done.notify_all();
+}
+
+/// The first that need not wait for a sequence.
+Job* Engine::Impl::next_job() {
+  const auto found = std::find_if(jobs.begin(), jobs.end(),
+                                  [this](const Job* job) { return job->seq < 0 || scheduler->is_idle(job->seq); });
+  if (found == jobs.end()) return nullptr;
+  Job* job = *found;
+  jobs.erase(found);
+  return job;
 }
 
 /// Hands new requests to the scheduler.
@@ -149,15 +170,6 @@ void Engine::Impl::take_in() {
     if (!guard([&]() -> Status { return scheduler->add(std::move(request)), Status(); })) request->channel->fail();
   }
   incoming.clear();
-}
-
-void Engine::Impl::run_embedding(EmbedJob& job) {
-  job.result = guard([&]() -> Result<Embedding> {
-    if (job.text != nullptr) return embedder->embed(std::string_view(*job.text));
-    auto vectors = embedder->embed_tokens({job.tokens, 1});
-    if (!vectors) return vectors.error();
-    return std::move(vectors->front());
-  });
 }
 
 void Engine::Impl::step() {
@@ -169,11 +181,18 @@ void Engine::Impl::step() {
   if (!guard([&]() -> Status { return scheduler->fail_all(status.error()), Status(); })) scheduler->drop_all();
 }
 
-Status Engine::Impl::check_request(const EngineRequest& request) const {
+/// Whether there is such a sequence.
+Status Engine::Impl::check_sequence(SeqId seq) const {
   if (!scheduler) {
     return Error{ErrorCode::kUnsupported,
                  concat("architecture ", model.info().architecture, " is an encoder and generates no text")};
   }
+  if (seq >= 0 && seq < options.session.n_seqs) return {};
+  return invalid("seq = " + std::to_string(seq) + " is outside 0.." + std::to_string(options.session.n_seqs - 1));
+}
+
+Status Engine::Impl::check_request(const EngineRequest& request) const {
+  if (Status status = check_sequence(std::max(request.seq, 0)); !status) return status;
   if (request.n < 1 || request.n > options.session.n_seqs) {
     return invalid(concat("n = ", request.n, " is outside 1..", options.session.n_seqs, " (n_seqs)"));
   }
@@ -182,6 +201,7 @@ Status Engine::Impl::check_request(const EngineRequest& request) const {
     return Error{ErrorCode::kUnsupported, "an adapter with invocation tokens cannot be chosen by a request"};
   }
   if (request.n > 1 && request.generate.own_sampler != nullptr) return invalid("own_sampler serves one answer alone");
+  if (request.n > 1 && request.seq >= 0) return invalid("seq holds one answer alone");
   if (request.prompt.size() > static_cast<size_t>(options.session.n_ctx)) {
     return Error{ErrorCode::kContextFull, concat("the prompt has ", request.prompt.size(),
                                                  " tokens, but the context holds ", options.session.n_ctx)};
@@ -264,38 +284,96 @@ Result<Ticket> Engine::submit(EngineRequest asked) {
 }
 
 /// Queues a job and waits for it.
-Result<Embedding> Engine::Impl::run_job(EmbedJob job) {
+Status Engine::Impl::run_job(Job job) {
   std::unique_lock lock(mutex);
-  if (stopping) return job.result.error();
+  if (stopping) return job.result;
   jobs.push_back(&job);
   work.notify_one();
-  embedded.wait(lock, [&] { return job.done; });
+  job_done.wait(lock, [&] { return job.done; });
   return std::move(job.result);
 }
 
-Result<std::vector<Embedding>> Engine::embed(std::span<const std::string> texts) {
-  if (!impl_->embedder) return Error{ErrorCode::kUnsupported, "the engine was made without an embedder"};
+template <typename Text, typename EmbedOne>
+Result<std::vector<Embedding>> Engine::Impl::embed_all(std::span<const Text> texts, EmbedOne embed_one) {
+  if (!embedder) return no_embedder();
   return guard([&]() -> Result<std::vector<Embedding>> {
     std::vector<Embedding> vectors;
-    for (const std::string& text : texts) {
-      Result<Embedding> vector = impl_->run_job({.text = &text});
-      if (!vector) return vector.error();
-      vectors.push_back(std::move(*vector));
+    for (const Text& text : texts) {
+      const Status status = run_job({.work = [&]() -> Status {
+        auto made = embed_one(*embedder, text);
+        if (!made) return made.error();
+        vectors.push_back(std::move(*made));
+        return {};
+      }});
+      if (!status) return status.error();
     }
     return vectors;
   });
 }
 
+Result<std::vector<Embedding>> Engine::embed(std::span<const std::string> texts) {
+  return impl_->embed_all(
+      texts, [](Embedder& embedder, const std::string& text) { return embedder.embed(std::string_view(text)); });
+}
+
 Result<std::vector<Embedding>> Engine::embed_tokens(std::span<const std::vector<Token>> texts) {
-  if (!impl_->embedder) return Error{ErrorCode::kUnsupported, "the engine was made without an embedder"};
-  return guard([&]() -> Result<std::vector<Embedding>> {
-    std::vector<Embedding> vectors;
-    for (const std::vector<Token>& text : texts) {
-      Result<Embedding> vector = impl_->run_job({.tokens = &text});
-      if (!vector) return vector.error();
-      vectors.push_back(std::move(*vector));
-    }
-    return vectors;
+  return impl_->embed_all(texts, [](Embedder& embedder, const std::vector<Token>& text) -> Result<Embedding> {
+    auto vectors = embedder.embed_tokens({&text, 1});
+    if (!vectors) return vectors.error();
+    return std::move(vectors->front());
+  });
+}
+
+Status Engine::set_embedding_adapters(std::span<const AdapterScale> adapters) {
+  return guard([&]() -> Status {
+    if (!impl_->embedder) return no_embedder();
+    return impl_->run_job({.work = [&] { return impl_->embedder->set_adapters(adapters); }});
+  });
+}
+
+/// What `task` gives on the engine's thread while no request holds the sequence.
+template <typename Work>
+auto Engine::Impl::with_sequence(SeqId seq, Work task) -> decltype(task()) {
+  if (Status status = check_sequence(seq); !status) return status.error();
+  std::optional<decltype(task())> made;
+  const Status status = run_job({.work = [&]() -> Status { return made.emplace(task()), Status(); }, .seq = seq});
+  if (!status) return status.error();
+  return std::move(*made);
+}
+
+// The file is written and read here; only what concerns the cache is left to the engine's thread.
+
+Result<HeldSequence> Engine::save(SeqId seq, const std::string& path) {
+  return guard([&]() -> Result<HeldSequence> {
+    HeldSequence held;
+    const auto bytes = impl_->with_sequence(seq, [&] { return impl_->scheduler->save(seq, held.n_tokens); });
+    if (!bytes) return bytes.error();
+    held.bytes = bytes->size();
+    Result<AtomicFile> file = AtomicFile::create(path);
+    if (!file) return file.error();
+    Status status = file->write(*bytes);
+    if (status) status = file->commit();
+    if (!status) return status.error();
+    return held;
+  });
+}
+
+Result<HeldSequence> Engine::restore(SeqId seq, const std::string& path,
+                                     const std::optional<std::vector<AdapterScale>>& adapters) {
+  return guard([&]() -> Result<HeldSequence> {
+    const Result<FileBytes> file = FileBytes::open(path, false);
+    if (!file) return file.error();
+    const std::span<const AdapterScale> acting = adapters ? *adapters : impl_->options.session.adapters;
+    const auto n_tokens =
+        impl_->with_sequence(seq, [&] { return impl_->scheduler->restore(seq, file->bytes(), acting); });
+    if (!n_tokens) return Error{n_tokens.error().code, path + ": " + n_tokens.error().message};
+    return HeldSequence{*n_tokens, file->bytes().size()};
+  });
+}
+
+Result<int32_t> Engine::erase(SeqId seq) {
+  return guard([&]() -> Result<int32_t> {
+    return impl_->with_sequence(seq, [&]() -> Result<int32_t> { return impl_->scheduler->erase(seq); });
   });
 }
 

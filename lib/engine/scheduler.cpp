@@ -5,6 +5,7 @@
 
 #include "lib/base/xxh64.h"
 #include "lib/cache/kv_cache.h"
+#include "lib/session/session_impl.h"
 
 namespace hearth {
 
@@ -108,7 +109,7 @@ void Scheduler::admit() {
   active_.reserve(active_.size() + waiting_.size());
   bool has_room = true;
   for (auto& request : waiting_) {
-    if (!has_room || comes_soon(*request)) continue;
+    if (!has_room || comes_soon(*request) || (request->asked.seq >= 0 && !is_idle(request->asked.seq))) continue;
     has_room = begin(*request);
     if (has_room) active_.push_back(std::move(request));
   }
@@ -129,10 +130,10 @@ bool Scheduler::begin(Request& request) {
   const int64_t reserve = reserve_for(request);
   const EngineRequest& asked = request.asked;
   std::optional<Slots::Place> place;
-  if (asked.reuse_prefix && asked.generate.reuse_stretches > 0) {
+  if (asked.reuse_prefix && asked.generate.reuse_stretches > 0 && asked.seq < 0) {
     place = slots_.take_changed(session_, asked.prompt, reserve, asked.generate.reuse_stretches, request.adapters);
   }
-  if (!place) place = slots_.take(asked.prompt, reserve, asked.reuse_prefix, request.adapters);
+  if (!place) place = slots_.take(asked.prompt, reserve, asked.reuse_prefix, request.adapters, asked.seq);
   if (!place) return false;
   request.choices[0].seq = place->seq;
   for (size_t i = 1; i < request.choices.size(); ++i) {
@@ -327,6 +328,34 @@ void Scheduler::compute_one_by_one(const Error& why) {
       finish(request, text_rows[i].choice, StopReason::kContextFull, full ? Status() : std::move(status));
     }
   }
+}
+
+// --- sequences and files -----------------------------------------------------------------------------------------
+
+/// A file is of a model and of the adapters that acted.
+Result<std::vector<std::byte>> Scheduler::save(SeqId seq, int32_t& n_tokens) {
+  if (Status status = slots_.check_saving(seq); !status) return status.error();
+  n_tokens = slots_.n_held(seq);
+  return SessionInternals::save(session_, seq, slots_.key(seq));
+}
+
+Result<int32_t> Scheduler::restore(SeqId seq, std::span<const std::byte> bytes,
+                                   std::span<const AdapterScale> adapters) {
+  const uint64_t key = key_of(adapters);
+  for (;;) {
+    Status status = SessionInternals::restore(session_, seq, bytes, key);
+    const bool full = !status && status.error().code == ErrorCode::kContextFull;
+    if (full && slots_.give_up_one(seq)) continue;
+    if (status) status = slots_.adopt(seq, key);
+    if (!status) return status.error();
+    return slots_.n_held(seq);
+  }
+}
+
+int32_t Scheduler::erase(SeqId seq) {
+  const int32_t n = slots_.n_held(seq);
+  slots_.forget(seq);
+  return n;
 }
 
 }  // namespace hearth

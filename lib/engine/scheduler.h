@@ -30,6 +30,12 @@ class Scheduler {
   /// The same when memory is out even for that.
   void drop_all() noexcept;
 
+  /// A sequence that no request holds, as Engine::save(), restore() and erase() have it.
+  bool is_idle(SeqId seq) const { return slots_.is_idle(seq); }
+  Result<std::vector<std::byte>> save(SeqId seq, int32_t& n_tokens);
+  Result<int32_t> restore(SeqId seq, std::span<const std::byte> bytes, std::span<const AdapterScale> adapters);
+  int32_t erase(SeqId seq);
+
   EngineStats stats() const;
   const Session& session() const { return session_; }
 

@@ -89,17 +89,22 @@ bool Slots::may_fit(int64_t n_pages) const {
 /// Gives up idle sequences, `keep` last, until all promises can be kept.
 bool Slots::make_room(SeqId keep) {
   while (free_pages() < promised()) {
-    SeqId victim = -1;
-    for (size_t i = 0; i < entries_.size(); ++i) {
-      const auto seq = static_cast<SeqId>(i);
-      if (entries_[i].taken || entries_[i].held.empty() || seq == keep) continue;
-      if (victim < 0 || entries_[i].used < at(victim).used) victim = seq;
-    }
-    if (victim < 0 && keep >= 0 && !at(keep).taken && !at(keep).held.empty()) victim = keep;
-    if (victim < 0) return false;
-    forget(victim);
+    if (give_up_one(keep)) continue;
+    if (keep < 0 || at(keep).taken || at(keep).held.empty()) return false;
+    forget(keep);
   }
   return true;
+}
+
+bool Slots::give_up_one(SeqId but) {
+  SeqId victim = -1;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const auto seq = static_cast<SeqId>(i);
+    if (entries_[i].taken || entries_[i].held.empty() || seq == but) continue;
+    if (victim < 0 || entries_[i].used < at(victim).used) victim = seq;
+  }
+  if (victim >= 0) forget(victim);
+  return victim >= 0;
 }
 
 void Slots::hold(SeqId seq, int64_t reserve) {
@@ -125,14 +130,16 @@ int32_t Slots::cached(std::span<const Token> prompt, uint64_t key) const {
   return std::max(n_common, KVCacheInternals::of(*cache_).known(prompt, key));
 }
 
-std::optional<Slots::Place> Slots::take(std::span<const Token> prompt, int64_t reserve, bool reuse, uint64_t key) {
+std::optional<Slots::Place> Slots::take(std::span<const Token> prompt, int64_t reserve, bool reuse, uint64_t key,
+                                        SeqId wanted) {
+  if (wanted >= 0 && at(wanted).taken) return std::nullopt;
   KVCache::Impl& cache = KVCacheInternals::of(*cache_);
   int32_t n_common = 0;
   SeqId source = reuse ? best_source(prompt, key, n_common) : -1;
   // A sliding window or a recurrent layer may have let go of what would be needed.
   const int32_t n_known = reuse ? cache.known(prompt, key) : 0;
   if (source >= 0 && (n_known > n_common || !can_share(source, n_common))) source = -1, n_common = n_known;
-  const SeqId seq = place_for(source, n_common);
+  const SeqId seq = wanted >= 0 ? wanted : place_for(source, n_common);
   if (seq < 0 || !may_fit(pages_for(reserve) - n_common / kPage - 1)) return std::nullopt;
 
   const bool shared =
@@ -241,6 +248,32 @@ void Slots::forget(SeqId seq) {
   at(seq).held.clear();
   at(seq).n_known = 0;
   at(seq).approximate = false;
+}
+
+Status Slots::check_saving(SeqId seq) const {
+  const auto cannot = [seq](const char* why) {
+    return Error{ErrorCode::kUnsupported, "sequence " + std::to_string(seq) + " " + why};
+  };
+  if (n_held(seq) > 0 && !cache_->contains(seq, 0)) return cannot("has let go of its first tokens");
+  if (at(seq).approximate) return cannot("holds an approximation: its prompt had changed in the middle");
+  return {};
+}
+
+Status Slots::adopt(SeqId seq, uint64_t key) {
+  const KVCache::Impl& cache = KVCacheInternals::of(*cache_);
+  Entry& entry = at(seq);
+  entry = Entry();
+  entry.key = key;
+  entry.used = ++now_;
+  const int32_t n = cache.length(seq);
+  for (int32_t pos = 0; pos < n && cache.contains(seq, pos); ++pos) entry.held.push_back(cache.token(seq, pos));
+  if (static_cast<int32_t>(entry.held.size()) < n) {
+    forget(seq);
+    return Error{ErrorCode::kInvalidArgument, "saved sequence: it does not hold all of its tokens"};
+  }
+  (void)make_room(seq);
+  if (n_held(seq) == n) return {};
+  return Error{ErrorCode::kContextFull, "saved sequence: the answers being written need the room for it"};
 }
 
 int32_t Slots::n_idle() const {

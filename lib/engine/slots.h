@@ -28,9 +28,10 @@ class Slots {
   /// Tokens of a prompt that take() would find, at least.
   int32_t cached(std::span<const Token> prompt, uint64_t key) const;
   /// A sequence for a prompt, with pages for `reserve` positions; with `reuse` it begins with what some sequence has in
-  /// common with the prompt, if that was computed under the same `key` (of adapters). Nothing when places or pages are
-  /// short.
-  std::optional<Place> take(std::span<const Token> prompt, int64_t reserve, bool reuse, uint64_t key = 0);
+  /// common with the prompt, if that was computed under the same `key` (of adapters). It is `wanted` where that is none
+  /// of -1. Nothing when places or pages are short.
+  std::optional<Place> take(std::span<const Token> prompt, int64_t reserve, bool reuse, uint64_t key = 0,
+                            SeqId wanted = -1);
   /// The same for a prompt of which something in the middle may have changed: an idle sequence becomes it and keeps
   /// unchanged stretches of at least min_stretch tokens (Session::reuse_changed). What it holds is an approximation
   /// from then on, which only take_changed() hands on. Nothing also where take() finds as much.
@@ -53,6 +54,17 @@ class Slots {
   void forget(SeqId seq);
 
   int32_t n_idle() const;
+  bool is_idle(SeqId seq) const { return !at(seq).taken; }
+
+  // --- an idle sequence and files ----------------------------------------------------------------------------------
+  int32_t n_held(SeqId seq) const { return static_cast<int32_t>(at(seq).held.size()); }
+  uint64_t key(SeqId seq) const { return at(seq).key; }
+  /// kUnsupported: what it holds cannot serve another run.
+  Status check_saving(SeqId seq) const;
+  /// The sequence in the cache was restored; it was computed under `key`. Errors leave it empty.
+  Status adopt(SeqId seq, uint64_t key);
+  /// Forgets another idle sequence, the one not used for longest; false: none holds anything.
+  bool give_up_one(SeqId but);
 
  private:
   struct Entry {

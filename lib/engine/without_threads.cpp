@@ -44,6 +44,18 @@ Result<std::vector<Embedding>> Engine::embed(std::span<const std::string>) {
 Result<std::vector<Embedding>> Engine::embed_tokens(std::span<const std::vector<Token>>) {
   return std::vector<Embedding>();
 }
+Status Engine::set_embedding_adapters(std::span<const AdapterScale>) {
+  return {};
+}
+Result<HeldSequence> Engine::save(SeqId, const std::string&) {
+  return HeldSequence();
+}
+Result<HeldSequence> Engine::restore(SeqId, const std::string&, const std::optional<std::vector<AdapterScale>>&) {
+  return HeldSequence();
+}
+Result<int32_t> Engine::erase(SeqId) {
+  return 0;
+}
 EngineStats Engine::stats() const {
   return {};
 }

@@ -56,13 +56,18 @@ uint64_t Session::Impl::fingerprint() const {
 }
 
 Result<std::vector<std::byte>> Session::save(SeqId seq) const {
+  return SessionInternals::save(*this, seq, 0);
+}
+
+Result<std::vector<std::byte>> SessionInternals::save(const Session& session, SeqId seq, uint64_t key) {
   return guard([&]() -> Result<std::vector<std::byte>> {
+    const Session::Impl& impl = *session.impl_;
     std::vector<std::byte> bytes;
     const ByteSink append = [&](std::span<const std::byte> more) {
       bytes.insert(bytes.end(), more.begin(), more.end());
       return Status();
     };
-    const Status status = KVCacheInternals::of(*impl_->cache).save(seq, impl_->fingerprint(), append);
+    const Status status = KVCacheInternals::of(*impl.cache).save(seq, impl.fingerprint() ^ key, append);
     if (!status) return status.error();
     return bytes;
   });
@@ -79,7 +84,12 @@ Status Session::save(SeqId seq, const std::string& path) const {
 }
 
 Status Session::restore(SeqId seq, std::span<const std::byte> bytes) {
-  return guard([&] { return KVCacheInternals::of(*impl_->cache).restore(seq, impl_->fingerprint(), bytes); });
+  return SessionInternals::restore(*this, seq, bytes, 0);
+}
+
+Status SessionInternals::restore(Session& session, SeqId seq, std::span<const std::byte> bytes, uint64_t key) {
+  Session::Impl& impl = of(session);
+  return guard([&] { return KVCacheInternals::of(*impl.cache).restore(seq, impl.fingerprint() ^ key, bytes); });
 }
 
 Status Session::restore(SeqId seq, const std::string& path) {

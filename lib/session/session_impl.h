@@ -55,6 +55,9 @@ struct SessionInternals {
   static std::shared_ptr<Parallel> threads(const Session& session) { return session.impl_->parallel; }
   /// A session that computes with threads that are there; null: with its own.
   static Result<Session> create(const Model& model, const SessionOptions& options, std::shared_ptr<Parallel> threads);
+  /// As Session::save() and restore(); `key` names what else the entries depend on (adapters); 0: nothing.
+  static Result<std::vector<std::byte>> save(const Session& session, SeqId seq, uint64_t key);
+  static Status restore(Session& session, SeqId seq, std::span<const std::byte> bytes, uint64_t key);
 };
 
 }  // namespace hearth

@@ -1,5 +1,6 @@
 // Many texts at once through the C interface: vectors of them, and answers of an engine.
 #include "c/c_world.h"
+#include "support/temp_dir.h"
 
 namespace hearth::testing {
 namespace {
@@ -73,6 +74,46 @@ TEST_F(CInterfaceTest, AnswersManyRequestsAtOnce) {
   EXPECT_GT(cache.pages_total, 0);
   hearth_ticket_free(events);
   hearth_ticket_free(whole);
+  hearth_engine_free(engine);
+}
+
+TEST_F(CInterfaceTest, SequencesOfAnEngineGoToFiles) {
+  const TempDir dir;
+  const std::string path = dir.file("held");
+  HearthEngine* engine = nullptr;
+  auto options = with_defaults(hearth_engine_options_init);
+  ASSERT_EQ(hearth_engine_create(model_, &options, &engine, &error_), HEARTH_OK) << error_.message;
+  const std::vector<int32_t> prompt = encode("Once upon a time");
+  auto generate = with_defaults(hearth_generate_options_init);
+  generate.max_tokens = 5;
+  auto request = with_defaults(hearth_engine_request_init);
+  EXPECT_EQ(request.seq, -1);
+  request.prompt = prompt.data();
+  request.n_prompt = prompt.size();
+  request.generate = &generate;
+  request.seq = 2;
+  HearthTicket* ticket = nullptr;
+  ASSERT_EQ(hearth_engine_submit(engine, &request, &ticket, &error_), HEARTH_OK) << error_.message;
+  HearthEngineEvent event{};
+  event.size = sizeof event;
+  while (hearth_ticket_next(ticket, &event)) {
+  }
+  EXPECT_EQ(event.seq, 2);
+  hearth_ticket_free(ticket);
+  auto held = HearthHeldSequence{};
+  held.size = sizeof held;
+  ASSERT_EQ(hearth_engine_save(engine, 2, path.c_str(), &held, &error_), HEARTH_OK) << error_.message;
+  const auto n_held = static_cast<int32_t>(prompt.size()) + 4;
+  EXPECT_EQ(held.n_tokens, n_held);
+  int32_t n_erased = 0;
+  ASSERT_EQ(hearth_engine_erase(engine, 2, &n_erased, &error_), HEARTH_OK);
+  EXPECT_EQ(n_erased, n_held);
+  ASSERT_EQ(hearth_engine_restore(engine, 1, path.c_str(), false, nullptr, 0, nullptr, &error_), HEARTH_OK);
+  ASSERT_EQ(hearth_engine_erase(engine, 1, &n_erased, &error_), HEARTH_OK);
+  EXPECT_EQ(n_erased, n_held);
+  EXPECT_EQ(hearth_engine_erase(engine, 4, nullptr, &error_), HEARTH_INVALID_ARGUMENT);
+  EXPECT_EQ(hearth_engine_save(engine, 0, nullptr, nullptr, &error_), HEARTH_INVALID_ARGUMENT);
+  EXPECT_EQ(hearth_engine_set_embedding_adapters(engine, nullptr, 0, &error_), HEARTH_UNSUPPORTED);
   hearth_engine_free(engine);
 }
 

@@ -1,83 +1,16 @@
 // What requests have in common is held once and computed once; drafts change no answer.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <thread>
 
-#include "hearth/engine.h"
-#include "lib/arch/architecture.h"
-#include "support/family_model.h"
+#include "tests/engine/reuse_world.h"
 
 namespace {
 
 using hearth::Engine;
-using hearth::EngineEvent;
-using hearth::EngineOptions;
-using hearth::EngineRequest;
 using hearth::GenerateOptions;
 using hearth::Token;
-using hearth::testing::FamilyModel;
-
-struct Answer {
-  std::vector<Token> ids;
-  int32_t cached = 0, drafted = 0, accepted = 0;
-};
-
-class EngineReuse : public ::testing::TestWithParam<const char*> {
- protected:
-  void SetUp() override {
-    bytes_ = FamilyModel(*hearth::find_architecture(GetParam())).gguf();
-    auto model = hearth::Model::from_memory(bytes_);
-    ASSERT_TRUE(model) << model.error().message;
-    model_.emplace(std::move(*model));
-  }
-  Engine engine(EngineOptions options) {
-    options.session.k_type = options.session.v_type = hearth::KVType::kF32;
-    options.session.n_threads = 1;
-    options.session.batch_invariant = true;
-    auto made = Engine::create(*model_, options);
-    EXPECT_TRUE(made) << made.error().message;
-    return std::move(*made);
-  }
-  static GenerateOptions generate(int32_t n) {
-    return {.max_tokens = n, .sampler = {.greedy = true}, .ignore_end = true};
-  }
-  /// A shared beginning and tokens of one's own.
-  static std::vector<Token> prompt(int n_shared, int n_own, int who) {
-    std::vector<Token> ids;
-    for (int i = 0; i < n_shared; ++i) ids.push_back(3 + (i * i + i * 7) % 250);
-    for (int i = 0; i < n_own; ++i) ids.push_back(3 + (i * 11 + who * 31 + who) % 250);
-    return ids;
-  }
-  static Answer wait(hearth::Ticket& ticket) {
-    Answer answer;
-    while (auto event = ticket.next()) {
-      if (event->kind == EngineEvent::Kind::kToken) answer.ids.push_back(event->id);
-      if (event->kind != EngineEvent::Kind::kDone) continue;
-      EXPECT_TRUE(event->status) << event->status.error().message;
-      answer.cached = event->cached_tokens;
-      answer.drafted = event->drafted_tokens;
-      answer.accepted = event->accepted_tokens;
-    }
-    return answer;
-  }
-  static Answer ask(Engine& engine, EngineRequest request) {
-    auto ticket = engine.submit(std::move(request));
-    EXPECT_TRUE(ticket) << ticket.error().message;
-    return wait(*ticket);
-  }
-  /// The answer of an engine that has seen nothing else.
-  std::vector<Token> alone(const std::vector<Token>& prompt, int32_t n) {
-    Engine fresh = engine({.session = {.n_ctx = 2048, .n_seqs = 1}});
-    return ask(fresh, {.prompt = prompt, .generate = generate(n)}).ids;
-  }
-  bool recurrent() const { return std::string(GetParam()) == "qwen3next"; }
-  /// Nothing tells what a page began with once every layer has let go of the beginning.
-  bool slides() const { return std::string(GetParam()) == "gemma3"; }
-
-  std::vector<std::byte> bytes_;
-  std::optional<hearth::Model> model_;
-};
+using hearth::testing::Answer;
+using hearth::testing::EngineReuse;
 
 TEST_P(EngineReuse, ConversationsAtOnceComputeAndHoldTheirSystemPromptOnce) {
   constexpr int kConversations = 16, kShared = 700, kOwn = 20;
@@ -245,10 +178,6 @@ TEST_P(EngineReuse, DraftsInAFullCache) {
 
 INSTANTIATE_TEST_SUITE_P(Families, EngineReuse,
                          ::testing::Values("llama", "gpt-oss", "gemma3", "qwen3next", "deepseek2"),
-                         [](const auto& test) {
-                           std::string name = test.param;
-                           std::erase(name, '-');
-                           return name;
-                         });
+                         hearth::testing::family_name);
 
 }  // namespace

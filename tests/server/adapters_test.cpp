@@ -2,8 +2,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "lib/arch/architecture.h"
 #include "server_world.h"
 #include "support/adapter_file.h"
+#include "support/family_model.h"
 
 namespace hearth_server {
 namespace {
@@ -70,6 +72,43 @@ TEST_F(ServerAdapters, AreChosenByRequestAndForAll) {
   EXPECT_EQ(write(nullptr), plain);
   EXPECT_EQ(call("POST", "/lora-adapters", Json::array({{{"id", 1}, {"scale", 1}}})).status, 400);
   EXPECT_EQ(call("POST", "/completion", {{"prompt", "x"}, {"lora", {{{"id", 7}, {"scale", 1}}}}}).status, 400);
+}
+
+/// Vectors change with the scales, too.
+TEST(ServerEmbeddingAdapters, AreChosenForAll) {
+  const hearth::testing::TempDir dir;
+  hearth::testing::FamilyModel family(*hearth::find_architecture("bert"), {.biases = true, .all_kv_heads = true});
+  const auto write = [&](const char* name, const std::vector<std::byte>& bytes) {
+    dir.write(name, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  };
+  write("vectors.gguf", family.gguf());
+  write("lora.gguf", hearth::testing::AdapterFile(family.tiny, 3).gguf());
+  ModelStore store;
+  ASSERT_TRUE(store.add_file(dir.file("vectors.gguf")));
+  ServerOptions options = ServerTest::options();
+  options.models.loras = {{dir.file("lora.gguf"), 0.0f}};
+  Server server(store, options);
+  ASSERT_TRUE(server.start());
+  const auto post = [&](const std::string& path, const Json& body) {
+    Client client(server.port());
+    client.send(request_text("POST", path, body.dump()));
+    return client.receive();
+  };
+  const auto vector = [&]() -> Json {
+    const Answer answer = post("/v1/embeddings", {{"input", {{1, 5, 9, 2}}}});
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return answer.json()["data"][0]["embedding"];
+  };
+  const Json plain = vector();
+  ASSERT_EQ(plain.size(), static_cast<size_t>(hearth::testing::FamilyModel::kWidth));
+  EXPECT_EQ(post("/lora-adapters", {{{"id", 0}, {"scale", 1.5}}}).status, 200);
+  const Json changed = vector();
+  EXPECT_NE(changed, plain);
+  EXPECT_EQ(vector(), changed);
+  EXPECT_EQ(post("/lora-adapters", {{{"id", 3}, {"scale", 1.5}}}).status, 400);
+  EXPECT_EQ(vector(), changed);
+  EXPECT_EQ(post("/lora-adapters", Json::array()).status, 200);
+  EXPECT_EQ(vector(), plain);
 }
 
 }  // namespace

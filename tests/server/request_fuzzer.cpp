@@ -227,6 +227,9 @@ std::string RequestFuzzer::judge(const std::string& path, int status, const std:
     const Json& error = json["error"];
     const Json message = by_ollama ? error : error.is_object() ? error.value("message", Json()) : Json();
     if (!message.is_string() || message.get<std::string>().empty()) return "an error without words";
+    // What Ollama's clients get when a registry cannot be reached.
+    const bool is_pull = status == 500 && path == "/api/pull" && message.get<std::string>().starts_with("pull model");
+    if (is_pull) return "";
     if (status == 500 || (status > 501 && status != 503 && status != 505)) {
       return "a fault of the server: " + message.get<std::string>();
     }

@@ -42,6 +42,7 @@ typedef struct HearthEngineRequest {
   const HearthAdapterScale* adapters;
   size_t n_adapters;
   bool drafts;
+  int32_t seq;
 } HearthEngineRequest;
 HEARTH_API void hearth_engine_request_init(HearthEngineRequest* request);
 
@@ -74,6 +75,7 @@ typedef struct HearthEngineEvent {
   const HearthTimings* timings;
   int32_t drafted_tokens;
   int32_t accepted_tokens;
+  int32_t seq;
 } HearthEngineEvent;
 
 /* The reader's end of a request; freeing it cancels what has not ended. */
@@ -115,6 +117,22 @@ HEARTH_API HearthCode hearth_engine_embed(HearthEngine* engine, const HearthText
 HEARTH_API HearthCode hearth_engine_embed_tokens(HearthEngine* engine, const int32_t* ids, const size_t* lengths,
                                                  size_t n, float** values, size_t* dimensions, int32_t** n_tokens,
                                                  HearthError* error);
+HEARTH_API HearthCode hearth_engine_set_embedding_adapters(HearthEngine* engine, const HearthAdapterScale* adapters,
+                                                           size_t n, HearthError* error);
+typedef struct HearthHeldSequence {
+  size_t size;
+  int32_t n_tokens;
+  uint64_t bytes;
+} HearthHeldSequence;
+/* `out` may be NULL. */
+HEARTH_API HearthCode hearth_engine_save(HearthEngine* engine, int32_t seq, const char* path, HearthHeldSequence* out,
+                                         HearthError* error);
+/* has_adapters as in HearthEngineRequest. */
+HEARTH_API HearthCode hearth_engine_restore(HearthEngine* engine, int32_t seq, const char* path, bool has_adapters,
+                                            const HearthAdapterScale* adapters, size_t n_adapters,
+                                            HearthHeldSequence* out, HearthError* error);
+/* n_tokens, which may be NULL: how many there were. */
+HEARTH_API HearthCode hearth_engine_erase(HearthEngine* engine, int32_t seq, int32_t* n_tokens, HearthError* error);
 HEARTH_API void hearth_engine_stats(const HearthEngine* engine, HearthEngineStats* out);
 HEARTH_API const HearthModel* hearth_engine_model(const HearthEngine* engine);
 /* What the options came to; `session`, when not NULL, is filled as by hearth_session_options. */
