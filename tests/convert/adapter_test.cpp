@@ -7,6 +7,7 @@
 #include "convert/family_folders.h"
 #include "hearth/convert.h"
 #include "hearth/hearth.h"
+#include "support/golden.h"
 
 namespace hearth::testing {
 namespace {
@@ -230,7 +231,9 @@ TEST(ConvertAdapter, ABaseThatSaysTooLittleIsNamed) {
   const auto write = [&](const char* arch, std::optional<uint32_t> n_heads) {
     auto out = GgufWriter::create(folder.dir.file("base.gguf"));
     ASSERT_TRUE(out && out->add_string("general.architecture", arch));
-    if (n_heads) ASSERT_TRUE(out->add_uint32("llama.attention.head_count", *n_heads));
+    if (n_heads) {
+      ASSERT_TRUE(out->add_uint32("llama.attention.head_count", *n_heads));
+    }
     ASSERT_TRUE(out->finish());
   };
   write("mamba", 4);
