@@ -237,7 +237,7 @@ TEST(ConvertAdapter, ABaseThatSaysTooLittleIsNamed) {
     ASSERT_TRUE(out->finish());
   };
   write("mamba", 4);
-  EXPECT_NE(refusal(folder.dir.file("base.gguf")).find("\"mamba\" is not known"), std::string::npos);
+  EXPECT_NE(refusal(folder.dir.file("base.gguf")).find("'mamba' is not known"), std::string::npos);
   write("llama", std::nullopt);
   EXPECT_NE(refusal(folder.dir.file("base.gguf")).find("llama.attention.head_count"), std::string::npos);
   write("llama", 0);
