@@ -188,7 +188,7 @@ Status Engine::Impl::check_sequence(SeqId seq) const {
                  concat("architecture ", model.info().architecture, " is an encoder and generates no text")};
   }
   if (seq >= 0 && seq < options.session.n_seqs) return {};
-  return invalid("seq = " + std::to_string(seq) + " is outside 0.." + std::to_string(options.session.n_seqs - 1));
+  return invalid(concat("seq = ", seq, " is outside 0..", options.session.n_seqs - 1));
 }
 
 Status Engine::Impl::check_request(const EngineRequest& request) const {
@@ -366,7 +366,7 @@ Result<HeldSequence> Engine::restore(SeqId seq, const std::string& path,
     const std::span<const AdapterScale> acting = adapters ? *adapters : impl_->options.session.adapters;
     const auto n_tokens =
         impl_->with_sequence(seq, [&] { return impl_->scheduler->restore(seq, file->bytes(), acting); });
-    if (!n_tokens) return Error{n_tokens.error().code, path + ": " + n_tokens.error().message};
+    if (!n_tokens) return Error{n_tokens.error().code, concat(path, ": ", n_tokens.error().message)};
     return HeldSequence{*n_tokens, file->bytes().size()};
   });
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "lib/base/concat.h"
 #include "lib/cache/kv_cache.h"
 #include "lib/session/write_text.h"
 
@@ -252,7 +253,7 @@ void Slots::forget(SeqId seq) {
 
 Status Slots::check_saving(SeqId seq) const {
   const auto cannot = [seq](const char* why) {
-    return Error{ErrorCode::kUnsupported, "sequence " + std::to_string(seq) + " " + why};
+    return Error{ErrorCode::kUnsupported, concat("sequence ", seq, " ", why)};
   };
   if (n_held(seq) > 0 && !cache_->contains(seq, 0)) return cannot("has let go of its first tokens");
   if (at(seq).approximate) return cannot("holds an approximation: its prompt had changed in the middle");
