@@ -102,6 +102,13 @@ HEARTH_LOADS(f32, float, float32x4_t)
 #undef HEARTH_LOADS
 
 /// Lanes are constants once everything is inlined.
+HEARTH_WORD int32_t vgetq_lane_s32(int32x4_t v, int lane) {
+  return v[lane];
+}
+HEARTH_WORD float32x4_t vsetq_lane_f32(float x, float32x4_t v, int lane) {
+  v[lane] = x;
+  return v;
+}
 HEARTH_WORD float32x4_t vld1q_lane_f32(const float* p, float32x4_t v, int lane) {
   v[lane] = *p;
   return v;
