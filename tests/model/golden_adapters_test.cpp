@@ -80,7 +80,9 @@ void expect_case(const json& one, const std::vector<hearth::Token>& tokens, cons
     // and one such token outweighs all others: there, what is left without them is compared alone.
     const int least = hearth::kernels::kernels().matmul.wide.least_cols;
     const bool drawn_anew = model->info().n_experts > 0 && least > 0 && step >= static_cast<size_t>(least);
-    EXPECT_LE(drawn_anew ? 0.0 : error, peer) << name << ", " << step << " tokens at a time";
+    if (!drawn_anew) {
+      EXPECT_LE(error, peer) << name << ", " << step << " tokens at a time";
+    }
     if (model->info().n_experts == 0) continue;
     EXPECT_LE(error_without_flips(expected, logits, n_vocab), peer / 2) << name << ", " << step << " tokens at a time";
   }
