@@ -143,8 +143,10 @@ struct WeightTile {
 inline constexpr int kWideStep = 32;
 /// Elements of a row that pass through a wide panel at once (a multiple of 256: superblocks are never divided).
 inline constexpr int kWideChunk = 512;
-/// Bytes of a wide panel: kDotRows x kWideChunk bfloat16.
-inline constexpr int64_t kWidePanelBytes = int64_t{kDotRows} * kWideChunk * 2;
+/// Blocks of kPanelRows rows of a wide panel: the more, the less often activations are read.
+inline constexpr int kWideBlocks = 8;
+/// Bytes of a wide panel in bfloat16.
+inline constexpr int64_t kWidePanelBytes = int64_t{kWideBlocks} * kPanelRows * kWideChunk * 2;
 
 /// Columns (rows of x) for wide products: n_cols x k bfloat16 in an order private to the instruction set, by chunks of
 /// kWideChunk elements; 64-byte aligned. k is a multiple of kWideStep.
@@ -152,6 +154,12 @@ struct WideActs {
   void* x;
   int64_t n_cols;
   int64_t k;
+};
+
+/// Where the results of a block of rows belong.
+struct WideBlock {
+  float* acc;  ///< [n_cols][kPanelRows], between the chunks
+  float* out;  ///< where given, row i for column c goes to out[c * ldo + i] instead
 };
 
 /// Products of many columns at once in bfloat16, for processors that multiply matrices. Weights, scaled, are rounded to
@@ -165,10 +173,9 @@ struct WideKernels {
   /// A block of kPanelRows rows of a wide panel from a panel of codes of that kind (as decode[type] of the set makes
   /// it): n elements, at most kWideChunk.
   void (*expand[kPanelKinds])(void* block, const void* panel, int64_t n);
-  /// acc[(b * n_cols + c) * kPanelRows + r] (+)= sum over chunk `chunk` of row r of block b times column c; the first
-  /// chunk sets, the others add. Blocks of the panel follow one another. Where `out` is given, row i of the tile for
-  /// column c becomes out[c * ldo + i] instead.
-  void (*multiply)(float* acc, const void* panel, int n_blocks, const WideActs& acts, int64_t chunk, float* out,
+  /// blocks[b].acc[c * kPanelRows + r] (+)= sum over chunk `chunk` of row r of block b times column c; the first chunk
+  /// sets, the others add. Blocks of the panel, at most kWideBlocks, follow one another.
+  void (*multiply)(const WideBlock* blocks, int n_blocks, const void* panel, const WideActs& acts, int64_t chunk,
                    int64_t ldo);
 };
 

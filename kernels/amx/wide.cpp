@@ -178,41 +178,50 @@ inline __attribute__((always_inline)) void store_sums(const Sums& to) {
   if (kSecond) _tile_stored(3, to.p + 16 * to.ld + 16, bytes);
 }
 
-/// Lines of memory that will be written: of 16 columns, and 128 bytes of each, one after the other.
-struct Lines {
-  char* at;
-  int64_t ld;  ///< bytes from column to column; 0: there is nothing to prefetch
+/// What is fetched while a block is multiplied: the lines that the next block's sums take, of 16 columns and 128 bytes
+/// of each, one after the other, into the first-level cache; the next columns' activations into the second.
+template <int kActLines>
+struct Ahead {
+  char* sums;
+  int64_t ld;  ///< bytes from column to column
+  const char* acts;
 
-  inline __attribute__((always_inline)) void prefetch_next() {
-    if (ld == 0) return;
-    _mm_prefetch(at, _MM_HINT_ET0);
-    _mm_prefetch(at + 64, _MM_HINT_ET0);
-    at += ld;
+  inline __attribute__((always_inline)) void fetch_sums() {
+    _mm_prefetch(sums, _MM_HINT_ET0);
+    _mm_prefetch(sums + 64, _MM_HINT_ET0);
+    sums += ld;
+  }
+  inline __attribute__((always_inline)) void fetch_acts() {
+#pragma GCC unroll 8
+    for (int i = 0; i < kActLines; ++i) _mm_prefetch(acts + 64 * i, _MM_HINT_T1);
+    acts += 64 * kActLines;
   }
 };
 
 /// Two blocks of 16 columns, the second perhaps empty, by 32 rows; n_cols in all.
-template <bool kSecond>
+template <bool kSecond, int kActLines>
 inline __attribute__((always_inline)) void add_products(const char* b, const char* a, int n_cols, int64_t n_steps,
-                                                        Lines lines) {
+                                                        Ahead<kActLines>& ahead) {
   for (int64_t s = 0; s < n_steps; ++s, a += n_cols * 64, b += kStepBytes) {
     _tile_stream_loadd(6, b, 64);
     _tile_loadd(4, a, 64);
     _tile_dpbf16ps(0, 4, 6);
-    lines.prefetch_next();
+    ahead.fetch_sums();
     _tile_stream_loadd(7, b + kTileBytes, 64);
     _tile_dpbf16ps(1, 4, 7);
     if (!kSecond) continue;
     _tile_loadd(5, a + kTileBytes, 64);
+    ahead.fetch_acts();
     _tile_dpbf16ps(2, 5, 6);
-    lines.prefetch_next();
+    ahead.fetch_sums();
     _tile_dpbf16ps(3, 5, 7);
   }
 }
 
-template <bool kSecond>
+template <bool kSecond, int kActLines>
 inline __attribute__((always_inline)) void multiply_block(const char* b, const char* a, int n_cols, int64_t n_steps,
-                                                          bool first, const Sums& from, const Sums& to, Lines lines) {
+                                                          bool first, const Sums& from, const Sums& to,
+                                                          Ahead<kActLines>& ahead) {
   if (first) {
     _tile_zero(0);
     _tile_zero(1);
@@ -221,30 +230,47 @@ inline __attribute__((always_inline)) void multiply_block(const char* b, const c
   } else {
     load_sums<kSecond>(from);
   }
-  add_products<kSecond>(b, a, n_cols, n_steps, lines);
+  add_products<kSecond>(b, a, n_cols, n_steps, ahead);
   store_sums<kSecond>(to);
 }
 
-void multiply(float* acc, const void* panel, int n_blocks, const WideActs& acts, int64_t chunk, float* out,
-              int64_t ldo) {
+template <int kActLines>
+inline __attribute__((always_inline)) void multiply_lines(const WideBlock* blocks, int n_blocks, const void* panel,
+                                                          const WideActs& acts, int64_t chunk, int64_t ldo) {
   Tiles tiles;
   const Chunk x(acts, chunk);
   for (int64_t c = 0; c < acts.n_cols; c += kBlockCols) {
     const int n_cols = cols_of_block(acts, c);
     tiles.shape(n_cols);
-    for (int block = 0; block < n_blocks; ++block) {
-      const char* b = static_cast<const char*>(panel) + block * x.n_steps * kStepBytes;
-      const Sums sums = {acc + (block * acts.n_cols + c) * kPanelRows, kPanelRows};
-      const Sums to = (out != nullptr) ? Sums{out + c * ldo + block * kPanelRows, ldo} : sums;
-      const bool more = out != nullptr && acts.n_cols - c >= 2 * kBlockCols;
-      float* next = to.p + (more ? kBlockCols * ldo : 0);  // of the next columns, whose lines are far apart
-      const Lines lines = {static_cast<char*>(static_cast<void*>(next)), more ? ldo * int64_t{sizeof(float)} : 0};
+    // Behind the last columns of a chunk the next chunk follows, and behind the last of these the next tile begins.
+    Ahead<kActLines> ahead = {nullptr, 0, x.block(c + n_cols)};
+    if (c + n_cols == acts.n_cols && (chunk + 1) * kWideChunk >= acts.k) ahead.acts = static_cast<char*>(acts.x);
+    for (int i = 0; i < n_blocks; ++i) {
+      const char* b = static_cast<const char*>(panel) + i * x.n_steps * kStepBytes;
+      const auto target = [&](int block, int64_t col) {
+        const WideBlock& at = blocks[block];
+        return at.out != nullptr ? Sums{at.out + col * ldo, ldo} : Sums{at.acc + col * kPanelRows, kPanelRows};
+      };
+      const Sums from = {blocks[i].acc + c * kPanelRows, kPanelRows};
+      const Sums next = i + 1 < n_blocks ? target(i + 1, c) : target(0, c + n_cols < acts.n_cols ? c + n_cols : 0);
+      ahead.sums = static_cast<char*>(static_cast<void*>(next.p));
+      ahead.ld = next.ld * int64_t{sizeof(float)};
       if (n_cols > kTileRows) {
-        multiply_block<true>(b, x.block(c), n_cols, x.n_steps, chunk == 0, sums, to, lines);
+        multiply_block<true>(b, x.block(c), n_cols, x.n_steps, chunk == 0, from, target(i, c), ahead);
       } else {
-        multiply_block<false>(b, x.block(c), n_cols, x.n_steps, chunk == 0, sums, to, lines);
+        multiply_block<false>(b, x.block(c), n_cols, x.n_steps, chunk == 0, from, target(i, c), ahead);
       }
     }
+  }
+}
+
+/// A block of activations has 32 lines for each step, and as many turns to come in time as there are blocks of rows.
+void multiply(const WideBlock* blocks, int n_blocks, const void* panel, const WideActs& acts, int64_t chunk,
+              int64_t ldo) {
+  if (n_blocks == kWideBlocks) {
+    multiply_lines<32 / kWideBlocks>(blocks, n_blocks, panel, acts, chunk, ldo);
+  } else {
+    multiply_lines<8>(blocks, n_blocks, panel, acts, chunk, ldo);
   }
 }
 

@@ -118,7 +118,8 @@ std::vector<float> wide_product(const KernelTable& t, int type, const Tile& tile
   t.matmul.decode[type](codes.get(), tile.view(), kElements);
   wide.expand[static_cast<int>(t.types[type].kind)](panel.get(), codes.get(), kElements);
   auto* acc = static_cast<float*>(sums.get());
-  wide.multiply(acc, panel.get(), 1, acts, 0, nullptr, 0);
+  const WideBlock block = {acc, nullptr};
+  wide.multiply(&block, 1, panel.get(), acts, 0, 0);
   return {acc, acc + kColumns * kPanelRows};
 }
 

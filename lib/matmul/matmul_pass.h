@@ -112,7 +112,7 @@ class MatmulPass {
   void multiply_panels(float* acc, kernels::WeightTile rows, const PassSegment& segment, int type, float* panel,
                        Prefetch prefetch) const;
   struct WidePart;
-  void decode_wide(std::byte* wide_panel, std::byte* panel, const WidePart& part, int row, int64_t k, int64_t n) const;
+  void decode_wide(std::byte* block, std::byte* panel, const WidePart& part, int row, int64_t k, int64_t n) const;
   void multiply_wide(std::span<const WidePart> parts, const PassSegment& segment, int worker) const;
   void multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n) const;
   void add_update_group(float* acc, const void* panel, const PassGroup& group, const LowRankUpdate& update, int64_t k,

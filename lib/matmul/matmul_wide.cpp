@@ -59,22 +59,19 @@ void MatmulPass::multiply_both(float* a, const PassTile& tile_a, float* b, const
   multiply(b, tile_b, segment, worker, {next_a});
 }
 
-/// Decodes n elements of up to kDotRows rows from `row` of the tile on, and widens them.
-void MatmulPass::decode_wide(std::byte* wide_panel, std::byte* panel, const WidePart& part, int row, int64_t k,
+/// Decodes n elements of a block of rows from `row` of the tile on, and widens them.
+void MatmulPass::decode_wide(std::byte* block, std::byte* panel, const WidePart& part, int row, int64_t k,
                              int64_t n) const {
   const PassTile& tile = *part.tile;
   const int64_t row_bytes = tile.w->row_bytes;
   const auto type = static_cast<int>(tile.w->type);
   const kernels::TypeKernels& traits = kernels_.types[type];
   const int64_t at = k / traits.block_size * traits.block_bytes, bytes = n / traits.block_size * traits.block_bytes;
-  const int end = std::min(tile.n_rows, row + kernels::kDotRows);
-  for (; row < end; row += kPanelRows, wide_panel += kPanelRows * n * 2) {
-    const std::byte* data = tile.data + row * row_bytes + at;
-    const std::byte* next = k + n < k_ ? data + bytes : nullptr;
-    if (k + n == k_ && part.next_tile != nullptr) next = part.next_tile + row * row_bytes;
-    kernels_.matmul.decode[type](panel, {data, row_bytes, std::min(kPanelRows, end - row), next, row_bytes}, n);
-    kernels_.matmul.wide.expand[static_cast<int>(traits.kind)](wide_panel, panel, n);
-  }
+  const std::byte* data = tile.data + row * row_bytes + at;
+  const std::byte* next = k + n < k_ ? data + bytes : nullptr;
+  if (k + n == k_ && part.next_tile != nullptr) next = part.next_tile + row * row_bytes;
+  kernels_.matmul.decode[type](panel, {data, row_bytes, std::min(kPanelRows, tile.n_rows - row), next, row_bytes}, n);
+  kernels_.matmul.wide.expand[static_cast<int>(traits.kind)](block, panel, n);
 }
 
 /// Chunk after chunk of the elements, which all rows of all parts meet before the next: activations are read from afar
@@ -84,18 +81,24 @@ void MatmulPass::multiply_wide(std::span<const WidePart> parts, const PassSegmen
   std::byte* panel = scratch.panel + worker * scratch.worker_bytes;
   std::byte* wide_panel = scratch.wide_panel + worker * scratch.worker_bytes;
   const kernels::WideActs acts = wide_acts_of(segment);
+  const int64_t ldo = parts[0].direct.ldo;
   for (int64_t k = 0; k < k_; k += kernels::kWideChunk) {
     const int64_t n = std::min<int64_t>(kernels::kWideChunk, k_ - k);
+    kernels::WideBlock blocks[kernels::kWideBlocks];
+    int n_blocks = 0;
+    const auto multiply = [&] {
+      kernels_.matmul.wide.multiply(blocks, n_blocks, wide_panel, acts, k / kernels::kWideChunk, ldo);
+      n_blocks = 0;
+    };
     for (const WidePart& part : parts) {
       float* out = k + n == k_ ? part.direct.out : nullptr;
-      for (int row = 0; row < part.tile->n_rows; row += kernels::kDotRows) {
-        decode_wide(wide_panel, panel, part, row, k, n);
-        const int n_rows = std::min(kernels::kDotRows, part.tile->n_rows - row);
-        kernels_.matmul.wide.multiply(part.acc + at(row, segment.n_tokens, 0), wide_panel,
-                                      (n_rows + kPanelRows - 1) / kPanelRows, acts, k / kernels::kWideChunk,
-                                      out != nullptr ? out + row : nullptr, part.direct.ldo);
+      for (int row = 0; row < part.tile->n_rows; row += kPanelRows) {
+        decode_wide(wide_panel + n_blocks * kPanelRows * n * 2, panel, part, row, k, n);
+        blocks[n_blocks++] = {part.acc + at(row, segment.n_tokens, 0), out != nullptr ? out + row : nullptr};
+        if (n_blocks == kernels::kWideBlocks) multiply();
       }
     }
+    if (n_blocks > 0) multiply();
   }
 }
 

@@ -91,7 +91,11 @@ class WideProducts : public EveryIsa {
         wide.expand[static_cast<int>(traits.kind)](panel.data() + block * kPanelRows * n * 2, codes.data(), n);
       }
       const bool leaves = place == Place::kOut && k + n == x.n;
-      wide.multiply(acc.data(), panel.data(), n_blocks, packed, k / kWideChunk, leaves ? out.data() : nullptr, ldo);
+      std::vector<kernels::WideBlock> to;
+      for (int row = 0; row < n_blocks * kPanelRows; row += kPanelRows) {
+        to.push_back({acc.data() + row * x.n_cols, leaves ? out.data() + row : nullptr});
+      }
+      wide.multiply(to.data(), n_blocks, panel.data(), packed, k / kWideChunk, ldo);
       EXPECT_TRUE(panel.intact());
     }
     EXPECT_TRUE(acts.intact() && codes.intact() && acc.intact() && out.intact());
