@@ -156,10 +156,18 @@ struct WideActs {
   int64_t k;
 };
 
+/// Weights that will be decoded next: `bytes` of each of kPanelRows rows, which are fetched meanwhile.
+struct WideNext {
+  const void* data;  ///< any address; nullptr: nothing is known
+  int64_t row_bytes;
+  int64_t bytes;
+};
+
 /// Where the results of a block of rows belong.
 struct WideBlock {
   float* acc;  ///< [n_cols][kPanelRows], between the chunks
   float* out;  ///< where given, row i for column c goes to out[c * ldo + i] instead
+  WideNext next = {};
 };
 
 /// Products of many columns at once in bfloat16, for processors that multiply matrices. Weights, scaled, are rounded to
@@ -168,6 +176,8 @@ struct WideBlock {
 struct WideKernels {
   /// From this number of columns on faster than panels of codes; 0: there are none.
   int least_cols;
+  /// From this number of columns on multiply() has the time to fetch what WideNext names.
+  int fetching_cols;
   /// Columns [first, first + n) from their floats, x[i] that of column first + i.
   void (*pack)(const WideActs& acts, int64_t first, int n, const float* const* x);
   /// A block of kPanelRows rows of a wide panel from a panel of codes of that kind (as decode[type] of the set makes

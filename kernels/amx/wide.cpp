@@ -179,13 +179,38 @@ inline __attribute__((always_inline)) void store_sums(const Sums& to) {
 }
 
 /// What is fetched while a block is multiplied: the lines that the next block's sums take, of 16 columns and 128 bytes
-/// of each, one after the other, into the first-level cache; the next columns' activations into the second.
+/// of each, one after the other, into the first-level cache; into the second the next columns' activations and a share
+/// of the weights that will be decoded.
 template <int kActLines>
 struct Ahead {
   char* sums;
   int64_t ld;  ///< bytes from column to column
   const char* acts;
+  const char* row = nullptr;   ///< of weights
+  const char* line = nullptr;  ///< in it
+  const char* end = nullptr;   ///< of it
+  int n_rows = 0;              ///< with this one
+  int64_t row_bytes = 0;
 
+  /// Rows of weights while the block of columns `turn` of n_turns is multiplied.
+  inline __attribute__((always_inline)) void take_weights(const WideNext& next, int64_t turn, int64_t n_turns) {
+    const int64_t first = kPanelRows * turn / n_turns;
+    n_rows = next.data != nullptr ? static_cast<int>(kPanelRows * (turn + 1) / n_turns - first) : 0;
+    if (n_rows == 0) return;
+    row_bytes = next.row_bytes;
+    row = line = static_cast<const char*>(next.data) + first * row_bytes;
+    end = row + next.bytes;
+  }
+  inline __attribute__((always_inline)) void fetch_weights() {
+    if (n_rows == 0) return;
+    _mm_prefetch(line, _MM_HINT_T1);
+    line += 64;
+    if (line < end) return;
+    --n_rows;
+    row += row_bytes;
+    end += row_bytes;
+    line = row;
+  }
   inline __attribute__((always_inline)) void fetch_sums() {
     _mm_prefetch(sums, _MM_HINT_ET0);
     _mm_prefetch(sums + 64, _MM_HINT_ET0);
@@ -207,6 +232,7 @@ inline __attribute__((always_inline)) void add_products(const char* b, const cha
     _tile_loadd(4, a, 64);
     _tile_dpbf16ps(0, 4, 6);
     ahead.fetch_sums();
+    ahead.fetch_weights();
     _tile_stream_loadd(7, b + kTileBytes, 64);
     _tile_dpbf16ps(1, 4, 7);
     if (!kSecond) continue;
@@ -214,6 +240,7 @@ inline __attribute__((always_inline)) void add_products(const char* b, const cha
     ahead.fetch_acts();
     _tile_dpbf16ps(2, 5, 6);
     ahead.fetch_sums();
+    ahead.fetch_weights();
     _tile_dpbf16ps(3, 5, 7);
   }
 }
@@ -239,6 +266,7 @@ inline __attribute__((always_inline)) void multiply_lines(const WideBlock* block
                                                           const WideActs& acts, int64_t chunk, int64_t ldo) {
   Tiles tiles;
   const Chunk x(acts, chunk);
+  const int64_t n_turns = (acts.n_cols + kBlockCols - 1) / kBlockCols;
   for (int64_t c = 0; c < acts.n_cols; c += kBlockCols) {
     const int n_cols = cols_of_block(acts, c);
     tiles.shape(n_cols);
@@ -255,6 +283,7 @@ inline __attribute__((always_inline)) void multiply_lines(const WideBlock* block
       const Sums next = i + 1 < n_blocks ? target(i + 1, c) : target(0, c + n_cols < acts.n_cols ? c + n_cols : 0);
       ahead.sums = static_cast<char*>(static_cast<void*>(next.p));
       ahead.ld = next.ld * int64_t{sizeof(float)};
+      ahead.take_weights(blocks[i].next, c / kBlockCols, n_turns);
       if (n_cols > kTileRows) {
         multiply_block<true>(b, x.block(c), n_cols, x.n_steps, chunk == 0, from, target(i, c), ahead);
       } else {
@@ -278,6 +307,7 @@ void multiply(const WideBlock* blocks, int n_blocks, const void* panel, const Wi
 
 void overlay_wide(WideKernels& wide) {
   wide.least_cols = 32;
+  wide.fetching_cols = 256;
   wide.pack = pack;
   wide.expand[static_cast<int>(PanelKind::kScale32)] = expand_scale32;
   wide.expand[static_cast<int>(PanelKind::kScale32Min)] = expand_scale32_min;

@@ -114,7 +114,7 @@ Status MatmulScratch::take_status() {
 }
 
 MatmulPass::MatmulPass(const MatmulContext& ctx, int64_t k, int n_together)
-    : ctx_(ctx), kernels_(kernels::kernels()), k_(k), wide_rows_(2 * kernels::kDotRows / n_together) {
+    : ctx_(ctx), kernels_(kernels::kernels()), k_(k), wide_tile_rows_(2 * kernels::kDotRows / n_together) {
   const MatmulScratch& scratch = *ctx.scratch;
   capacity_ = static_cast<int>(tokens_for(scratch.max_tokens_));
   tokens_ = as<PassToken>(scratch.parts_.tokens);

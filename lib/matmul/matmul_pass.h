@@ -112,7 +112,8 @@ class MatmulPass {
   void multiply_panels(float* acc, kernels::WeightTile rows, const PassSegment& segment, int type, float* panel,
                        Prefetch prefetch) const;
   struct WidePart;
-  void decode_wide(std::byte* block, std::byte* panel, const WidePart& part, int row, int64_t k, int64_t n) const;
+  struct WideRows;
+  WideRows wide_rows(const WidePart& part, int row, int64_t k) const;
   void multiply_wide(std::span<const WidePart> parts, const PassSegment& segment, int worker) const;
   void multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n) const;
   void add_update_group(float* acc, const void* panel, const PassGroup& group, const LowRankUpdate& update, int64_t k,
@@ -121,7 +122,7 @@ class MatmulPass {
   const MatmulContext& ctx_;
   const kernels::KernelTable& kernels_;
   int64_t k_;
-  int wide_rows_;  ///< most rows of a tile for wide products
+  int wide_tile_rows_;  ///< most rows of a tile for wide products
   int capacity_;
   int n_tokens_ = 0;
   int n_segments_ = 0;

@@ -34,7 +34,7 @@ bool MatmulPass::takes_wide(const PassSegment& segment) const {
 }
 
 int MatmulPass::wide_tile_rows(int64_t rows) const {
-  int64_t tile = wide_rows_;
+  int64_t tile = wide_tile_rows_;
   while (tile > kPanelRows && rows < kWideTilesEach * tile * ctx_.parallel->n_threads()) tile /= 2;
   return static_cast<int>(tile);
 }
@@ -59,42 +59,60 @@ void MatmulPass::multiply_both(float* a, const PassTile& tile_a, float* b, const
   multiply(b, tile_b, segment, worker, {next_a});
 }
 
-/// Decodes n elements of a block of rows from `row` of the tile on, and widens them.
-void MatmulPass::decode_wide(std::byte* block, std::byte* panel, const WidePart& part, int row, int64_t k,
-                             int64_t n) const {
+/// Elements of a block of rows of a tile.
+struct MatmulPass::WideRows {
+  const std::byte* data;
+  int64_t n;
+  int n_rows;
+  kernels::WideNext next;  ///< what this block will take the next time
+};
+
+MatmulPass::WideRows MatmulPass::wide_rows(const WidePart& part, int row, int64_t k) const {
   const PassTile& tile = *part.tile;
   const int64_t row_bytes = tile.w->row_bytes;
-  const auto type = static_cast<int>(tile.w->type);
-  const kernels::TypeKernels& traits = kernels_.types[type];
-  const int64_t at = k / traits.block_size * traits.block_bytes, bytes = n / traits.block_size * traits.block_bytes;
-  const std::byte* data = tile.data + row * row_bytes + at;
-  const std::byte* next = k + n < k_ ? data + bytes : nullptr;
-  if (k + n == k_ && part.next_tile != nullptr) next = part.next_tile + row * row_bytes;
-  kernels_.matmul.decode[type](panel, {data, row_bytes, std::min(kPanelRows, tile.n_rows - row), next, row_bytes}, n);
-  kernels_.matmul.wide.expand[static_cast<int>(traits.kind)](block, panel, n);
+  const kernels::TypeKernels& traits = kernels_.types[static_cast<int>(tile.w->type)];
+  const auto bytes = [&](int64_t n) { return n / traits.block_size * traits.block_bytes; };
+  const auto chunk = [&](int64_t at) { return std::min<int64_t>(kernels::kWideChunk, k_ - at); };
+  const std::byte* data = tile.data + row * row_bytes;
+  WideRows rows = {data + bytes(k), chunk(k), std::min(kPanelRows, tile.n_rows - row), {}};
+  const int64_t next = k + rows.n;
+  if (next < k_) {
+    rows.next = {data + bytes(next), row_bytes, bytes(chunk(next))};
+  } else if (part.next_tile != nullptr) {
+    rows.next = {part.next_tile + row * row_bytes, row_bytes, bytes(chunk(0))};
+  }
+  return rows;
 }
 
 /// Chunk after chunk of the elements, which all rows of all parts meet before the next: activations are read from afar
 /// once.
 void MatmulPass::multiply_wide(std::span<const WidePart> parts, const PassSegment& segment, int worker) const {
+  const kernels::WideKernels& wide = kernels_.matmul.wide;
   const MatmulScratch::Parts& scratch = ctx_.scratch->parts_;
   std::byte* panel = scratch.panel + worker * scratch.worker_bytes;
   std::byte* wide_panel = scratch.wide_panel + worker * scratch.worker_bytes;
   const kernels::WideActs acts = wide_acts_of(segment);
   const int64_t ldo = parts[0].direct.ldo;
+  const bool fetches = segment.n_tokens >= wide.fetching_cols;  // multiply() does, so decoders need not
   for (int64_t k = 0; k < k_; k += kernels::kWideChunk) {
-    const int64_t n = std::min<int64_t>(kernels::kWideChunk, k_ - k);
     kernels::WideBlock blocks[kernels::kWideBlocks];
     int n_blocks = 0;
     const auto multiply = [&] {
-      kernels_.matmul.wide.multiply(blocks, n_blocks, wide_panel, acts, k / kernels::kWideChunk, ldo);
+      wide.multiply(blocks, n_blocks, wide_panel, acts, k / kernels::kWideChunk, ldo);
       n_blocks = 0;
     };
     for (const WidePart& part : parts) {
-      float* out = k + n == k_ ? part.direct.out : nullptr;
+      const auto type = static_cast<int>(part.tile->w->type);
+      float* out = k + kernels::kWideChunk >= k_ ? part.direct.out : nullptr;
       for (int row = 0; row < part.tile->n_rows; row += kPanelRows) {
-        decode_wide(wide_panel + n_blocks * kPanelRows * n * 2, panel, part, row, k, n);
-        blocks[n_blocks++] = {part.acc + at(row, segment.n_tokens, 0), out != nullptr ? out + row : nullptr};
+        const WideRows rows = wide_rows(part, row, k);
+        const kernels::WideNext next = fetches ? rows.next : kernels::WideNext{};
+        const void* ahead = fetches ? nullptr : rows.next.data;
+        kernels_.matmul.decode[type](
+            panel, {rows.data, part.tile->w->row_bytes, rows.n_rows, ahead, rows.next.row_bytes}, rows.n);
+        wide.expand[static_cast<int>(kernels_.types[type].kind)](wide_panel + n_blocks * kPanelRows * rows.n * 2, panel,
+                                                                 rows.n);
+        blocks[n_blocks++] = {part.acc + at(row, segment.n_tokens, 0), out != nullptr ? out + row : nullptr, next};
         if (n_blocks == kernels::kWideBlocks) multiply();
       }
     }
