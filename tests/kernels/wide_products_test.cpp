@@ -33,7 +33,7 @@ struct Weights {
     std::vector<float> scale(values.size() / 16), min(values.size() / 16);
     traits.unpack({code.data(), scale.data(), min.data()}, blocks.data(), rows * k);
     for (size_t i = 0; i < step.size(); ++i) {
-      step[i] = 512 * std::fabs(double{scale[i / 16]}) + 4 * std::fabs(double{min[i / 16]});
+      step[i] = 2 * (0x1p15 + 256) * std::fabs(double{scale[i / 16]}) + 4 * std::fabs(double{min[i / 16]});
     }
   }
   int n_rows;
@@ -41,7 +41,8 @@ struct Weights {
   std::vector<uint8_t> blocks;
   std::vector<float> values;
   /// By how many units roundoff of float a weight may be off before it is rounded to bfloat16: codes have at most 8
-  /// bits, and an offset of as many may be added to them and, scaled, be taken off again; minimums may be products.
+  /// bits, and an offset of up to 2^15 and as many may be added to them and, scaled, be taken off again; minimums may
+  /// be products.
   std::vector<double> step;
 };
 
