@@ -170,7 +170,13 @@ inline void store_ints(int32_t* p, Ints x) {
 }
 /// sum + a.low b.low + a.high b.high
 inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
+#if defined(__GNUC__) && !defined(__clang__) && defined(__AVX512VNNI__)
+  // GCC takes the intrinsic's sum for another type than Ints, and would copy sums in every turn of a loop.
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+#else
   return _mm512_dpwssd_epi32(sum, a, b);
+#endif
 }
 /// Nearest integers, ties to even.
 inline Ints to_ints(Floats x) {
