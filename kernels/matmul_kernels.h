@@ -11,6 +11,7 @@
 // sets at once. ActGroup's other planes have the layout stated here on every instruction set.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace hearth::kernels {
@@ -145,11 +146,17 @@ inline constexpr int kWideStep = 32;
 inline constexpr int kWideChunk = 512;
 /// Blocks of kPanelRows rows of a wide panel: the more, the less often activations are read.
 inline constexpr int kWideBlocks = 8;
+/// The last chunk takes up to this number of elements more: sums are not kept and taken up again for so few.
+inline constexpr int kWideTail = 64;
+/// Where the chunk of a row of k elements ends that begins at `begin`.
+inline constexpr int64_t wide_chunk_end(int64_t begin, int64_t k) {
+  return k - begin <= kWideChunk + kWideTail ? k : begin + kWideChunk;
+}
 /// Bytes of a wide panel in bfloat16.
-inline constexpr int64_t kWidePanelBytes = int64_t{kWideBlocks} * kPanelRows * kWideChunk * 2;
+inline constexpr int64_t kWidePanelBytes = int64_t{kWideBlocks} * kPanelRows * (kWideChunk + kWideTail) * 2;
 
 /// Columns (rows of x) for wide products: n_cols x k bfloat16 in an order private to the instruction set, by chunks of
-/// kWideChunk elements; 64-byte aligned. k is a multiple of kWideStep.
+/// kWideChunk elements, the last perhaps longer; 64-byte aligned. k is a multiple of kWideStep.
 struct WideActs {
   void* x;
   int64_t n_cols;
@@ -158,7 +165,7 @@ struct WideActs {
 
 /// Weights that will be decoded next: `bytes` of each of kPanelRows rows, which are fetched meanwhile.
 struct WideNext {
-  const void* data;  ///< any address; nullptr: nothing is known
+  const std::byte* data;  ///< any address; nullptr: nothing is known
   int64_t row_bytes;
   int64_t bytes;
 };
@@ -181,7 +188,7 @@ struct WideKernels {
   /// Columns [first, first + n) from their floats, x[i] that of column first + i.
   void (*pack)(const WideActs& acts, int64_t first, int n, const float* const* x);
   /// A block of kPanelRows rows of a wide panel from a panel of codes of that kind (as decode[type] of the set makes
-  /// it): n elements, at most kWideChunk.
+  /// it): n elements, of which that has kWideChunk at most.
   void (*expand[kPanelKinds])(void* block, const void* panel, int64_t n);
   /// blocks[b].acc[c * kPanelRows + r] (+)= sum over chunk `chunk` of row r of block b times column c; the first chunk
   /// sets, the others add. Blocks of the panel, at most kWideBlocks, follow one another.

@@ -33,8 +33,7 @@ struct Chunk {
 
   inline __attribute__((always_inline)) Chunk(const WideActs& acts, int64_t chunk)
       : x(static_cast<char*>(acts.x) + chunk * kChunkSteps * acts.n_cols * 64) {
-    const int64_t left = acts.k / kTileDepth - chunk * kChunkSteps;
-    n_steps = (left < kChunkSteps) ? left : kChunkSteps;
+    n_steps = (wide_chunk_end(chunk * kWideChunk, acts.k) - chunk * kWideChunk) / kTileDepth;
   }
   /// The block that begins with column c.
   inline __attribute__((always_inline)) char* block(int64_t c) const { return x + c * n_steps * 64; }
@@ -45,7 +44,7 @@ inline __attribute__((always_inline)) int cols_of_block(const WideActs& acts, in
 }
 
 void pack(const WideActs& acts, int64_t first, int n, const float* const* x) {
-  for (int64_t k = 0; k < acts.k; k += kWideChunk) {
+  for (int64_t k = 0; k < acts.k; k = wide_chunk_end(k, acts.k)) {
     const Chunk chunk(acts, k / kWideChunk);
     for (int i = 0; i < n; ++i) {
       const int64_t in_block = (first + i) % kBlockCols, c = first + i - in_block;
@@ -205,7 +204,7 @@ struct Ahead {
     n_rows = next.data != nullptr ? static_cast<int>(kPanelRows * (turn + 1) / n_turns - first) : 0;
     if (n_rows == 0) return;
     row_bytes = next.row_bytes;
-    row = line = static_cast<const char*>(next.data) + first * row_bytes;
+    row = line = static_cast<const char*>(static_cast<const void*>(next.data)) + first * row_bytes;
     end = row + next.bytes;
   }
   inline __attribute__((always_inline)) void fetch_weights() {
@@ -279,7 +278,8 @@ inline __attribute__((always_inline)) void multiply_lines(const WideBlock* block
     tiles.shape(n_cols);
     // Behind the last columns of a chunk the next chunk follows, and behind the last of these the next tile begins.
     Ahead<kActLines> ahead = {nullptr, 0, x.block(c + n_cols)};
-    if (c + n_cols == acts.n_cols && (chunk + 1) * kWideChunk >= acts.k) ahead.acts = static_cast<char*>(acts.x);
+    if (c + n_cols == acts.n_cols && wide_chunk_end(chunk * kWideChunk, acts.k) == acts.k)
+      ahead.acts = static_cast<char*>(acts.x);
     for (int i = 0; i < n_blocks; ++i) {
       const char* b = static_cast<const char*>(panel) + i * x.n_steps * kStepBytes;
       const auto target = [&](int block, int64_t col) {

@@ -114,6 +114,7 @@ class MatmulPass {
   struct WidePart;
   struct WideRows;
   WideRows wide_rows(const WidePart& part, int row, int64_t k) const;
+  void widen(std::byte* block, std::byte* panel, const WidePart& part, const WideRows& rows, bool fetched) const;
   void multiply_wide(std::span<const WidePart> parts, const PassSegment& segment, int worker) const;
   void multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n) const;
   void add_update_group(float* acc, const void* panel, const PassGroup& group, const LowRankUpdate& update, int64_t k,

@@ -72,7 +72,7 @@ MatmulPass::WideRows MatmulPass::wide_rows(const WidePart& part, int row, int64_
   const int64_t row_bytes = tile.w->row_bytes;
   const kernels::TypeKernels& traits = kernels_.types[static_cast<int>(tile.w->type)];
   const auto bytes = [&](int64_t n) { return n / traits.block_size * traits.block_bytes; };
-  const auto chunk = [&](int64_t at) { return std::min<int64_t>(kernels::kWideChunk, k_ - at); };
+  const auto chunk = [&](int64_t at) { return kernels::wide_chunk_end(at, k_) - at; };
   const std::byte* data = tile.data + row * row_bytes;
   WideRows rows = {data + bytes(k), chunk(k), std::min(kPanelRows, tile.n_rows - row), {}};
   const int64_t next = k + rows.n;
@@ -82,6 +82,22 @@ MatmulPass::WideRows MatmulPass::wide_rows(const WidePart& part, int row, int64_
     rows.next = {part.next_tile + row * row_bytes, row_bytes, bytes(chunk(0))};
   }
   return rows;
+}
+
+/// A block of a wide panel, by way of the panel of codes, which may be shorter. fetched: what comes next is being
+/// fetched already.
+void MatmulPass::widen(std::byte* block, std::byte* panel, const WidePart& part, const WideRows& rows,
+                       bool fetched) const {
+  const auto type = static_cast<int>(part.tile->w->type);
+  const kernels::TypeKernels& traits = kernels_.types[type];
+  for (int64_t i = 0; i < rows.n; i += kernels::kWideChunk) {
+    const int64_t n = std::min<int64_t>(kernels::kWideChunk, rows.n - i);
+    const int64_t at = i / traits.block_size * traits.block_bytes;
+    const std::byte* ahead = fetched || rows.next.data == nullptr ? nullptr : rows.next.data + at;
+    kernels_.matmul.decode[type](panel,
+                                 {rows.data + at, part.tile->w->row_bytes, rows.n_rows, ahead, rows.next.row_bytes}, n);
+    kernels_.matmul.wide.expand[static_cast<int>(traits.kind)](block + i * kPanelRows * 2, panel, n);
+  }
 }
 
 /// Chunk after chunk of the elements, which all rows of all parts meet before the next: activations are read from afar
@@ -94,7 +110,7 @@ void MatmulPass::multiply_wide(std::span<const WidePart> parts, const PassSegmen
   const kernels::WideActs acts = wide_acts_of(segment);
   const int64_t ldo = parts[0].direct.ldo;
   const bool fetches = segment.n_tokens >= wide.fetching_cols;  // multiply() does, so decoders need not
-  for (int64_t k = 0; k < k_; k += kernels::kWideChunk) {
+  for (int64_t k = 0; k < k_; k = kernels::wide_chunk_end(k, k_)) {
     kernels::WideBlock blocks[kernels::kWideBlocks];
     int n_blocks = 0;
     const auto multiply = [&] {
@@ -102,16 +118,11 @@ void MatmulPass::multiply_wide(std::span<const WidePart> parts, const PassSegmen
       n_blocks = 0;
     };
     for (const WidePart& part : parts) {
-      const auto type = static_cast<int>(part.tile->w->type);
-      float* out = k + kernels::kWideChunk >= k_ ? part.direct.out : nullptr;
+      float* out = kernels::wide_chunk_end(k, k_) == k_ ? part.direct.out : nullptr;
       for (int row = 0; row < part.tile->n_rows; row += kPanelRows) {
         const WideRows rows = wide_rows(part, row, k);
         const kernels::WideNext next = fetches ? rows.next : kernels::WideNext{};
-        const void* ahead = fetches ? nullptr : rows.next.data;
-        kernels_.matmul.decode[type](
-            panel, {rows.data, part.tile->w->row_bytes, rows.n_rows, ahead, rows.next.row_bytes}, rows.n);
-        wide.expand[static_cast<int>(kernels_.types[type].kind)](wide_panel + n_blocks * kPanelRows * rows.n * 2, panel,
-                                                                 rows.n);
+        widen(wide_panel + n_blocks * kPanelRows * rows.n * 2, panel, part, rows, fetches);
         blocks[n_blocks++] = {part.acc + at(row, segment.n_tokens, 0), out != nullptr ? out + row : nullptr, next};
         if (n_blocks == kernels::kWideBlocks) multiply();
       }

@@ -2,6 +2,7 @@
 // codes against double precision, with guards around what is written.
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "tests/kernels/random_blocks.h"
@@ -82,19 +83,24 @@ class WideProducts : public EveryIsa {
       for (int64_t i = c; i < std::min<int64_t>(c + n_at_once, x.n_cols); ++i) columns.push_back(x.column(i));
       wide.pack(packed, c, static_cast<int>(columns.size()), columns.data());
     }
-    for (int64_t k = 0; k < x.n; k += kWideChunk) {
-      const int64_t n = std::min<int64_t>(kWideChunk, x.n - k);
+    for (int64_t k = 0; k < x.n; k = kernels::wide_chunk_end(k, x.n)) {
+      const int64_t n = kernels::wide_chunk_end(k, x.n) - k;
       Guarded<unsigned char> panel(static_cast<size_t>(n_blocks * kPanelRows * n * 2), 0);
       for (int block = 0; block < n_blocks; ++block) {
         const int row = block * kPanelRows;
-        const uint8_t* data = w.blocks.data() + row * w.row_bytes + k / traits.block_size * traits.block_bytes;
-        isa().matmul.decode[type](codes.data(), {data, w.row_bytes, std::min(kPanelRows, w.n_rows - row)}, n);
-        wide.expand[static_cast<int>(traits.kind)](panel.data() + block * kPanelRows * n * 2, codes.data(), n);
+        for (int64_t i = 0; i < n; i += kWideChunk) {
+          const int64_t n_codes = std::min<int64_t>(kWideChunk, n - i);
+          const uint8_t* data = w.blocks.data() + row * w.row_bytes + (k + i) / traits.block_size * traits.block_bytes;
+          isa().matmul.decode[type](codes.data(), {data, w.row_bytes, std::min(kPanelRows, w.n_rows - row)}, n_codes);
+          unsigned char* at = panel.data() + (block * n + i) * kPanelRows * 2;
+          wide.expand[static_cast<int>(traits.kind)](at, codes.data(), n_codes);
+        }
       }
       const bool leaves = place == Place::kOut && k + n == x.n;
       std::vector<kernels::WideBlock> to;
       for (int row = 0; row < n_blocks * kPanelRows; row += kPanelRows) {
-        to.push_back({acc.data() + row * x.n_cols, leaves ? out.data() + row : nullptr});
+        const kernels::WideNext next = {std::as_bytes(std::span(w.blocks)).data(), w.row_bytes, w.row_bytes};
+        to.push_back({acc.data() + row * x.n_cols, leaves ? out.data() + row : nullptr, next});
       }
       wide.multiply(to.data(), n_blocks, panel.data(), packed, k / kWideChunk, ldo);
       EXPECT_TRUE(panel.intact());
@@ -170,7 +176,7 @@ TEST_P(WideProducts, OfEveryNumberOfColumnsAndRowsAgreeWithDoublePrecision) {
   std::mt19937 random = rng(32);
   const TypeKernels& traits = reference().types[kQ4_0];
   for (int n_cols = 1; n_cols <= 70; ++n_cols) {
-    const int n_rows = 1 + 41 * n_cols % kernels::kDotRows;
+    const int n_rows = 1 + 41 * n_cols % (kernels::kWideBlocks * kPanelRows);
     const int64_t k = 32 * (1 + n_cols % 33);
     const Weights w(traits, n_rows, k, random);
     const Columns x(n_cols, k, random);
