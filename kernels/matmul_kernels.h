@@ -177,9 +177,10 @@ struct WideBlock {
   WideNext next = {};
 };
 
-/// Products of many columns at once in bfloat16, for processors that multiply matrices. Weights, scaled, are rounded to
-/// it once and activations as well: the error power is a quarter of that of 8-bit activations. The result for a column
-/// does not depend on the others.
+/// Products of many columns at once in bfloat16, for processors that multiply matrices. Weights of codes, scaled, are
+/// rounded to it once and activations as well: the error power is a quarter of that of 8-bit activations. Weights that
+/// are floats of 16 bits and their activations are sums of two numbers each, the nearest one in bfloat16 and that
+/// nearest to the rest; products lose a 2^15th part at most. The result for a column does not depend on the others.
 struct WideKernels {
   /// From this number of columns on faster than panels of codes; 0: there are none.
   int least_cols;
@@ -187,13 +188,19 @@ struct WideKernels {
   int fetching_cols;
   /// Columns [first, first + n) from their floats, x[i] that of column first + i.
   void (*pack)(const WideActs& acts, int64_t first, int n, const float* const* x);
+  /// The same of the rests.
+  void (*pack_rests)(const WideActs& acts, int64_t first, int n, const float* const* x);
   /// A block of kPanelRows rows of a wide panel from a panel of codes of that kind (as decode[type] of the set makes
   /// it): n elements, of which that has kWideChunk at most.
   void (*expand[kPanelKinds])(void* block, const void* panel, int64_t n);
-  /// blocks[b].acc[c * kPanelRows + r] (+)= sum over chunk `chunk` of row r of block b times column c; the first chunk
-  /// sets, the others add. Blocks of the panel, at most kWideBlocks, follow one another.
+  /// The same from n elements of a tile of floats, and a block of the rests; nullptr for types that are not taken.
+  void (*split[kMaxTypes])(void* block, void* rests, const WeightTile& tile, int64_t n);
+  /// Whether that type has rests; split() does not touch them otherwise.
+  bool has_rests[kMaxTypes];
+  /// blocks[b].acc[c * kPanelRows + r] (+)= sum over chunk `chunk` of row r of block b times column c; sets when
+  /// `sets`, else adds. Blocks of the panel, at most kWideBlocks, follow one another.
   void (*multiply)(const WideBlock* blocks, int n_blocks, const void* panel, const WideActs& acts, int64_t chunk,
-                   int64_t ldo);
+                   int64_t ldo, bool sets);
 };
 
 struct MatmulKernels {

@@ -26,6 +26,24 @@ constexpr int64_t kStepBytes = 2 * kTileBytes;  // of a block of rows
 constexpr int kBlockCols = 2 * kTileRows;
 constexpr int64_t kChunkSteps = kWideChunk / kTileDepth;
 
+/// The nearest bfloat16 numbers, those of low first.
+inline __attribute__((always_inline)) __m512i nearest(__m512 low, __m512 high) {
+  const __m512bh both = _mm512_cvtne2ps_pbh(high, low);
+  __m512i bits;
+  __builtin_memcpy(&bits, &both, sizeof bits);
+  return bits;
+}
+
+/// x without the bfloat16 numbers nearest to it.
+inline __attribute__((always_inline)) __m512 rest_of(__m512 x, __m256i near) {
+  return _mm512_sub_ps(x, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(near), 16)));
+}
+
+inline __attribute__((always_inline)) __m512i rests_of(__m512 low, __m512 high) {
+  const __m512i near = nearest(low, high);
+  return nearest(rest_of(low, _mm512_castsi512_si256(near)), rest_of(high, _mm512_extracti64x4_epi64(near, 1)));
+}
+
 /// Where the activations of a chunk lie.
 struct Chunk {
   char* x;
@@ -43,18 +61,64 @@ inline __attribute__((always_inline)) int cols_of_block(const WideActs& acts, in
   return (acts.n_cols - c < kBlockCols) ? static_cast<int>(acts.n_cols - c) : kBlockCols;
 }
 
-void pack(const WideActs& acts, int64_t first, int n, const float* const* x) {
+/// The numbers, or what bfloat16 leaves of them.
+template <bool kRests>
+inline __attribute__((always_inline)) void pack_columns(const WideActs& acts, int64_t first, int n,
+                                                        const float* const* x) {
   for (int64_t k = 0; k < acts.k; k = wide_chunk_end(k, acts.k)) {
     const Chunk chunk(acts, k / kWideChunk);
     for (int i = 0; i < n; ++i) {
       const int64_t in_block = (first + i) % kBlockCols, c = first + i - in_block;
       for (int64_t s = 0; s < chunk.n_steps; ++s) {
         const float* from = x[i] + k + s * kTileDepth;
-        const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from));
-        __builtin_memcpy(chunk.block(c) + (s * cols_of_block(acts, c) + in_block) * 64, &both, 64);
+        const __m512 low = _mm512_loadu_ps(from), high = _mm512_loadu_ps(from + 16);
+        const __m512i both = kRests ? rests_of(low, high) : nearest(low, high);
+        _mm512_store_si512(chunk.block(c) + (s * cols_of_block(acts, c) + in_block) * 64, both);
       }
     }
   }
+}
+
+void pack(const WideActs& acts, int64_t first, int n, const float* const* x) {
+  pack_columns<false>(acts, first, n, x);
+}
+void pack_rests(const WideActs& acts, int64_t first, int n, const float* const* x) {
+  pack_columns<true>(acts, first, n, x);
+}
+
+/// A block of rows of 16-bit floats, 32 elements of 16 rows at a time.
+template <bool kHalf>
+inline __attribute__((always_inline)) void split(void* block, void* rests, const WeightTile& tile, int64_t n) {
+  for (int g = 0; g < 2; ++g) {
+    const avx512::Rows rows(tile, 16 * g, 1);
+    for (int64_t k = 0; k < n; k += kTileDepth) {
+      const int64_t at = k / kTileDepth * kStepBytes + g * kTileBytes;
+      __m512i v[16], rest[16], turned[16];
+#pragma GCC unroll 16
+      for (int r = 0; r < 16; ++r) {
+        v[r] = _mm512_loadu_si512(rows.row[r] + 2 * k);
+        if (!kHalf) continue;
+        const __m512 low = _mm512_cvtph_ps(_mm512_castsi512_si256(v[r]));
+        const __m512 high = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(v[r], 1));
+        v[r] = nearest(low, high);
+        rest[r] = rests_of(low, high);
+      }
+      avx512::transpose_16(turned, v);
+#pragma GCC unroll 16
+      for (int p = 0; p < 16; ++p) _mm512_store_si512(static_cast<char*>(block) + at + p * 64, turned[p]);
+      if (!kHalf) continue;
+      avx512::transpose_16(turned, rest);
+#pragma GCC unroll 16
+      for (int p = 0; p < 16; ++p) _mm512_store_si512(static_cast<char*>(rests) + at + p * 64, turned[p]);
+    }
+  }
+}
+
+void split_F16(void* block, void* rests, const WeightTile& tile, int64_t n) {
+  split<true>(block, rests, tile, n);
+}
+void split_BF16(void* block, void* rests, const WeightTile& tile, int64_t n) {
+  split<false>(block, rests, tile, n);
 }
 
 /// Floats nearest to bfloat16 numbers, still with what lies below; a NaN, which no encoder writes, may become a number.
@@ -269,7 +333,7 @@ inline __attribute__((always_inline)) void multiply_block(const char* b, const c
 
 template <int kActLines>
 inline __attribute__((always_inline)) void multiply_lines(const WideBlock* blocks, int n_blocks, const void* panel,
-                                                          const WideActs& acts, int64_t chunk, int64_t ldo) {
+                                                          const WideActs& acts, int64_t chunk, int64_t ldo, bool sets) {
   Tiles tiles;
   const Chunk x(acts, chunk);
   const int64_t n_turns = (acts.n_cols + kBlockCols - 1) / kBlockCols;
@@ -292,9 +356,9 @@ inline __attribute__((always_inline)) void multiply_lines(const WideBlock* block
       ahead.ld = next.ld * int64_t{sizeof(float)};
       ahead.take_weights(blocks[i].next, c / kBlockCols, n_turns);
       if (n_cols > kTileRows) {
-        multiply_block<true>(b, x.block(c), n_cols, x.n_steps, chunk == 0, from, target(i, c), ahead);
+        multiply_block<true>(b, x.block(c), n_cols, x.n_steps, sets, from, target(i, c), ahead);
       } else {
-        multiply_block<false>(b, x.block(c), n_cols, x.n_steps, chunk == 0, from, target(i, c), ahead);
+        multiply_block<false>(b, x.block(c), n_cols, x.n_steps, sets, from, target(i, c), ahead);
       }
     }
   }
@@ -302,11 +366,11 @@ inline __attribute__((always_inline)) void multiply_lines(const WideBlock* block
 
 /// A block of activations has 32 lines for each step, and as many turns to come in time as there are blocks of rows.
 void multiply(const WideBlock* blocks, int n_blocks, const void* panel, const WideActs& acts, int64_t chunk,
-              int64_t ldo) {
+              int64_t ldo, bool sets) {
   if (n_blocks == kWideBlocks) {
-    multiply_lines<32 / kWideBlocks>(blocks, n_blocks, panel, acts, chunk, ldo);
+    multiply_lines<32 / kWideBlocks>(blocks, n_blocks, panel, acts, chunk, ldo, sets);
   } else {
-    multiply_lines<8>(blocks, n_blocks, panel, acts, chunk, ldo);
+    multiply_lines<8>(blocks, n_blocks, panel, acts, chunk, ldo, sets);
   }
 }
 
@@ -316,6 +380,10 @@ void overlay_wide(WideKernels& wide) {
   wide.least_cols = 32;
   wide.fetching_cols = 256;
   wide.pack = pack;
+  wide.pack_rests = pack_rests;
+  wide.split[static_cast<int>(TypeIndex::kF16)] = split_F16;
+  wide.has_rests[static_cast<int>(TypeIndex::kF16)] = true;
+  wide.split[static_cast<int>(TypeIndex::kBF16)] = split_BF16;
   wide.expand[static_cast<int>(PanelKind::kScale32)] = expand_scale32;
   wide.expand[static_cast<int>(PanelKind::kScale32Min)] = expand_scale32_min;
   wide.expand[static_cast<int>(PanelKind::kScale16)] = expand_scale16;

@@ -39,24 +39,6 @@ inline __attribute__((always_inline)) __mmask16 first_lanes(int64_t n) {
   return static_cast<__mmask16>((n >= 16) ? 0xffff : (1 << n) - 1);
 }
 
-/// 16x16 transposition: out[i] lane r = v[r] lane i.
-inline __attribute__((always_inline)) void transpose_16(__m512i out[16], const __m512i v[16]) {
-  __m512i t[4][4];  // t[i][j]: lane L holds dword 4 L + j of rows 4 i .. 4 i + 3
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) transpose_4(t[i], v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]);
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    const __m512i a = _mm512_shuffle_i32x4(t[0][j], t[1][j], 0x88);  // lanes 0, 2 of both
-    const __m512i b = _mm512_shuffle_i32x4(t[2][j], t[3][j], 0x88);
-    const __m512i c = _mm512_shuffle_i32x4(t[0][j], t[1][j], 0xdd);  // lanes 1, 3
-    const __m512i d = _mm512_shuffle_i32x4(t[2][j], t[3][j], 0xdd);
-    out[j] = _mm512_shuffle_i32x4(a, b, 0x88);
-    out[8 + j] = _mm512_shuffle_i32x4(a, b, 0xdd);
-    out[4 + j] = _mm512_shuffle_i32x4(c, d, 0x88);
-    out[12 + j] = _mm512_shuffle_i32x4(c, d, 0xdd);
-  }
-}
-
 template <typename Load>
 inline __attribute__((always_inline)) void decode_floats(void* panel, const WeightTile& tile, int64_t n) {
   for (int g = 0; g < 2; ++g) {

@@ -251,6 +251,24 @@ inline __attribute__((always_inline)) void transpose_registers(__m512i out[8], c
   transpose_8(out, v);
 }
 
+/// 16x16 transposition: out[i] lane r = v[r] lane i.
+inline __attribute__((always_inline)) void transpose_16(__m512i out[16], const __m512i v[16]) {
+  __m512i t[4][4];  // t[i][j]: lane L holds dword 4 L + j of rows 4 i .. 4 i + 3
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) transpose_4(t[i], v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]);
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const __m512i a = _mm512_shuffle_i32x4(t[0][j], t[1][j], 0x88);  // lanes 0, 2 of both
+    const __m512i b = _mm512_shuffle_i32x4(t[2][j], t[3][j], 0x88);
+    const __m512i c = _mm512_shuffle_i32x4(t[0][j], t[1][j], 0xdd);  // lanes 1, 3
+    const __m512i d = _mm512_shuffle_i32x4(t[2][j], t[3][j], 0xdd);
+    out[j] = _mm512_shuffle_i32x4(a, b, 0x88);
+    out[8 + j] = _mm512_shuffle_i32x4(a, b, 0xdd);
+    out[4 + j] = _mm512_shuffle_i32x4(c, d, 0x88);
+    out[12 + j] = _mm512_shuffle_i32x4(c, d, 0xdd);
+  }
+}
+
 /// (value & mask) | bits, per bit.
 inline __attribute__((always_inline)) __m512i and_or(__m512i value, __m512i mask, __m512i bits) {
   return _mm512_ternarylogic_epi32(value, mask, bits, 0xea);

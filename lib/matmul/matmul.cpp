@@ -3,6 +3,7 @@
 #include "lib/matmul/matmul.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 #include "lib/matmul/matmul_pass.h"
@@ -27,8 +28,20 @@ bool fits(const MatmulContext& ctx, int64_t k) {
   return ctx.scratch->fits(k, ctx.parallel->n_threads());
 }
 
-bool wants_codes(const MatmulContext& ctx, const Matrix& w) {
-  return !ctx.exact_products && kernels::kernels().types[static_cast<int>(w.type)].kind != kernels::PanelKind::kFloat;
+/// What these matrices meet.
+PackedForms forms_for(const MatmulContext& ctx, std::initializer_list<const Matrix*> matrices) {
+  const kernels::KernelTable& table = kernels::kernels();
+  PackedForms forms;
+  for (const Matrix* w : matrices) {
+    const auto type = static_cast<int>(w->type);
+    const bool codes = table.types[type].kind != kernels::PanelKind::kFloat;
+    forms.codes = forms.codes || (codes && !ctx.exact_products);
+    forms.halves = forms.halves || (!codes && table.matmul.wide.split[type] != nullptr);
+  }
+  return forms;
+}
+PackedForms either(const PackedForms& a, const PackedForms& b) {
+  return {a.codes || b.codes, a.halves || b.halves};
 }
 
 /// Where a worker will begin in the product that follows; nullptr when nothing is said of it.
@@ -169,8 +182,8 @@ void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span
 void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Product> products,
             const Following& following) {
   if (products.empty() || !fits(ctx, products[0].w->cols)) return;
-  bool codes = false;
-  for (const Product& p : products) codes = codes || wants_codes(ctx, *p.w);
+  PackedForms forms;
+  for (const Product& p : products) forms = either(forms, forms_for(ctx, {p.w}));
   MatmulPass pass(ctx, products[0].w->cols);
   auto place = [&](int64_t index) {
     const Product* p = products.data();
@@ -179,7 +192,7 @@ void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Prod
   };
   for (int64_t first = 0; first < x.n;) {
     first += take_tokens(pass, x, first);
-    pass.pack(codes);
+    pass.pack(forms);
     const PassSegment& segment = pass.segment(0);
     int64_t n_tiles = 0;
     for (const Product& p : products) n_tiles += tiles_of(pass, *p.w);
@@ -208,7 +221,7 @@ void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedPro
   MatmulPass pass(ctx, gate.cols, 2);
   for (int64_t first = 0; first < x.n;) {
     first += take_tokens(pass, x, first);
-    pass.pack(wants_codes(ctx, gate) || wants_codes(ctx, up));
+    pass.pack(forms_for(ctx, {&gate, &up}));
     const PassSegment& segment = pass.segment(0);
     for_tiles(ctx, tiles_of(pass, gate), [&](int64_t index, int64_t next, int worker) {
       const PassTile gate_tile = tile_at(pass, gate, gate.data, index);
@@ -228,12 +241,12 @@ void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedPro
 void matmul_experts(const MatmulContext& ctx, const Activations& x, const Routing& routing,
                     std::span<const ExpertProduct> products) {
   if (products.empty() || !fits(ctx, products[0].experts->cols)) return;
-  bool codes = false;
-  for (const ExpertProduct& p : products) codes = codes || wants_codes(ctx, *p.experts);
+  PackedForms forms;
+  for (const ExpertProduct& p : products) forms = either(forms, forms_for(ctx, {p.experts}));
   MatmulPass pass(ctx, products[0].experts->cols);
   for (RoutingCursor at; at.expert < routing.n_experts;) {
     take_entries(pass, routing, x, at);
-    pass.pack(codes);
+    pass.pack(forms);
     run_expert_pass(ctx, pass, products);
   }
 }

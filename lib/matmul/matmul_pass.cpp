@@ -68,7 +68,7 @@ MatmulScratch::Parts MatmulScratch::lay_out(Layout& layout, int64_t max_tokens, 
   parts.groups = take(capacity * static_cast<int64_t>(sizeof(PassGroup)));
   const bool wide = MatmulPass::may_take_wide(capacity);
   const int64_t token_bytes = round_up(max_k, kChunk) / kChunk * kernels::act_group_bytes(kChunk, 1);
-  parts.acts = take(capacity * std::max(token_bytes, wide ? 2 * max_k : 0));
+  parts.acts = take(capacity * std::max(token_bytes, wide ? 4 * max_k : 0));  // both parts of it
   const int64_t tile_rows = wide ? kernels::kDotRows : kPanelRows;
   for (int worker = 0; worker < n_threads; ++worker) {
     const uint64_t begin = layout.used();
@@ -131,7 +131,7 @@ void MatmulPass::clear() {
 }
 
 void MatmulPass::begin_segment(int expert) {
-  segments_[n_segments_++] = {expert, 0, 0, n_tokens_, 0, false, 0};
+  segments_[n_segments_++] = {expert, 0, 0, n_tokens_, 0, false, 0, 0};
 }
 
 void MatmulPass::add_token(const float* x, int64_t out_row) {
@@ -162,8 +162,10 @@ void MatmulPass::make_groups() {
   int64_t offset = chunk_stride_ * (round_up(k_, kChunk) / kChunk);
   for (int i = 0; i < n_segments_ && n_wide_ > 0; ++i) {
     if (!segments_[i].wide) continue;
+    const int64_t bytes = round_up(2 * k_ * segments_[i].n_tokens, 64);
     segments_[i].wide_offset = offset;
-    offset += round_up(2 * k_ * segments_[i].n_tokens, 64);
+    segments_[i].rests_offset = offset + bytes;
+    offset += forms_.halves ? 2 * bytes : bytes;
   }
 }
 
@@ -183,8 +185,11 @@ void MatmulPass::pack_group(const PassGroup& group, int64_t begin, int64_t end) 
     const float* x[kernels::kGroupCols] = {};
     for (int c = 0; c < group.n_tokens; ++c) x[c] = tokens[c].x;
     const int first = group.first_token - segment.first_token;
-    return kernels_.matmul.wide.pack(wide_acts_of(segment), first, group.n_tokens, x);
+    kernels_.matmul.wide.pack(wide_acts_of(segment), first, group.n_tokens, x);
+    if (forms_.halves) kernels_.matmul.wide.pack_rests(rests_of(segment), first, group.n_tokens, x);
+    return;
   }
+  if (!forms_.codes) return;
   for (int64_t k = begin; k < end; k += kChunk) {
     const kernels::ActGroup acts = acts_of(group, k / kChunk);
     const bool last_chunk = k + kChunk >= end;
@@ -199,9 +204,10 @@ void MatmulPass::pack_group(const PassGroup& group, int64_t begin, int64_t end) 
   }
 }
 
-void MatmulPass::pack(bool codes) {
+void MatmulPass::pack(PackedForms forms) {
+  forms_ = forms;
   make_groups();
-  if (!codes) return;
+  if (!forms.codes && (!forms.halves || n_wide_ == 0)) return;
   if (n_tokens_ * k_ >= kSerialPack) {
     ctx_.parallel->run(n_groups_, [this](int g, int) { pack_group(groups_[g], 0, k_); });
   } else if (ctx_.parallel->n_threads() > kFewThreads && n_wide_ == 0) {  // where many wait for it, chunk by chunk
@@ -244,10 +250,14 @@ bool MatmulPass::multiply(float* acc, const PassTile& tile, const PassSegment& s
   const int64_t row_bytes = tile.w->row_bytes;
   const MatmulScratch::Parts& parts = ctx_.scratch->parts_;
   auto* panel = as<float>(parts.panel + worker * parts.worker_bytes);
-  if (segment.wide && !multiplies_floats(type)) {
+  if (segment.wide && (splits(type) || !multiplies_floats(type))) {
     const bool stores = direct.out != nullptr && tile.scale == 1.0f && tile.n_rows % kPanelRows == 0;
     const WidePart part = {acc, &tile, prefetch.next_tile, stores ? direct : DirectOutput{}};
-    multiply_wide({&part, 1}, segment, worker);
+    if (splits(type)) {
+      multiply_split(part, segment, worker);
+    } else {
+      multiply_wide({&part, 1}, segment, worker);
+    }
     if (stores) return true;
   } else {
     const bool dots = takes_dots(segment, type);

@@ -32,8 +32,9 @@ struct PassSegment {
   int n_groups;
   int first_token;
   int n_tokens;
-  bool wide;            ///< codes are multiplied by WideKernels
-  int64_t wide_offset;  ///< of its activations for those
+  bool wide;             ///< codes are multiplied by WideKernels
+  int64_t wide_offset;   ///< of its activations for those
+  int64_t rests_offset;  ///< of what bfloat16 leaves of them, where weights want it
 };
 
 /// A row tile of one matrix.
@@ -49,6 +50,12 @@ struct PassTile {
 struct DirectOutput {
   float* out = nullptr;
   int64_t ldo = 0;
+};
+
+/// What the weights of a pass meet besides floats.
+struct PackedForms {
+  bool codes = false;
+  bool halves = false;  ///< both parts of activations, for 16-bit floats in wide products
 };
 
 class MatmulPass {
@@ -71,8 +78,8 @@ class MatmulPass {
   /// Starts a segment; tokens are added to the latest one.
   void begin_segment(int expert);
   void add_token(const float* x, int64_t out_row);
-  /// Divides the segments into groups and, when `codes`, quantizes every token.
-  void pack(bool codes);
+  /// Divides the segments into groups and brings every token into these forms.
+  void pack(PackedForms forms);
 
   /// Rows of a tile for matrices of this shape: kPanelRows, or more when every segment has one token, or one has many.
   int tile_rows(int64_t rows, int64_t row_bytes) const;
@@ -105,7 +112,9 @@ class MatmulPass {
   void pack_group(const PassGroup& group, int64_t begin, int64_t end) const;
   kernels::ActGroup acts_of(const PassGroup& group, int64_t chunk) const;
   kernels::WideActs wide_acts_of(const PassSegment& segment) const;
+  kernels::WideActs rests_of(const PassSegment& segment) const;
   bool multiplies_floats(int type) const;
+  bool splits(int type) const { return kernels_.matmul.wide.split[type] != nullptr; }
   bool takes_dots(const PassSegment& segment, int type) const;
   void multiply_float_token(float* acc, const kernels::WeightTile& rows, const float* x, int type, float* panel) const;
   void decode_floats(float* panel, const kernels::WeightTile& rows, int64_t n, int type) const;
@@ -116,6 +125,7 @@ class MatmulPass {
   WideRows wide_rows(const WidePart& part, int row, int64_t k) const;
   void widen(std::byte* block, std::byte* panel, const WidePart& part, const WideRows& rows, bool fetched) const;
   void multiply_wide(std::span<const WidePart> parts, const PassSegment& segment, int worker) const;
+  void multiply_split(const WidePart& part, const PassSegment& segment, int worker) const;
   void multiply_float_group(float* acc, const void* panel, const PassGroup& group, int64_t k, int64_t n) const;
   void add_update_group(float* acc, const void* panel, const PassGroup& group, const LowRankUpdate& update, int64_t k,
                         int64_t n) const;
@@ -128,7 +138,8 @@ class MatmulPass {
   int n_tokens_ = 0;
   int n_segments_ = 0;
   int n_groups_ = 0;
-  int n_wide_ = 0;            ///< segments
+  int n_wide_ = 0;  ///< segments
+  PackedForms forms_;
   int64_t chunk_stride_ = 0;  ///< bytes of all groups of one chunk
   PassToken* tokens_;
   PassSegment* segments_;

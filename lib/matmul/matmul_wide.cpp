@@ -43,6 +43,10 @@ kernels::WideActs MatmulPass::wide_acts_of(const PassSegment& segment) const {
   return {acts_ + segment.wide_offset, segment.n_tokens, k_};
 }
 
+kernels::WideActs MatmulPass::rests_of(const PassSegment& segment) const {
+  return {acts_ + segment.rests_offset, segment.n_tokens, k_};
+}
+
 void MatmulPass::multiply_both(float* a, const PassTile& tile_a, float* b, const PassTile& tile_b,
                                const PassSegment& segment, int worker, const std::byte* next_a) const {
   if (segment.wide && !multiplies_floats(static_cast<int>(tile_a.w->type)) &&
@@ -114,7 +118,7 @@ void MatmulPass::multiply_wide(std::span<const WidePart> parts, const PassSegmen
     kernels::WideBlock blocks[kernels::kWideBlocks];
     int n_blocks = 0;
     const auto multiply = [&] {
-      wide.multiply(blocks, n_blocks, wide_panel, acts, k / kernels::kWideChunk, ldo);
+      wide.multiply(blocks, n_blocks, wide_panel, acts, k / kernels::kWideChunk, ldo, k == 0);
       n_blocks = 0;
     };
     for (const WidePart& part : parts) {
@@ -128,6 +132,41 @@ void MatmulPass::multiply_wide(std::span<const WidePart> parts, const PassSegmen
       }
     }
     if (n_blocks > 0) multiply();
+  }
+}
+
+/// 16-bit floats: w x = w' x' + w' x" + w" x', where x' is the nearest bfloat16 and x" its rest; w" x" is below what
+/// floats tell.
+void MatmulPass::multiply_split(const WidePart& part, const PassSegment& segment, int worker) const {
+  const kernels::WideKernels& wide = kernels_.matmul.wide;
+  const MatmulScratch::Parts& scratch = ctx_.scratch->parts_;
+  std::byte* panel = scratch.wide_panel + worker * scratch.worker_bytes;
+  const kernels::WideActs acts = wide_acts_of(segment), rest_acts = rests_of(segment);
+  const auto type = static_cast<int>(part.tile->w->type);
+  const bool fetches = segment.n_tokens >= wide.fetching_cols;
+  const int most = wide.has_rests[type] ? kernels::kWideBlocks / 2 : kernels::kWideBlocks;
+  for (int64_t k = 0; k < k_; k = kernels::wide_chunk_end(k, k_)) {
+    float* out = kernels::wide_chunk_end(k, k_) == k_ ? part.direct.out : nullptr;
+    for (int row = 0; row < part.tile->n_rows; row += most * kPanelRows) {
+      kernels::WideBlock blocks[kernels::kWideBlocks];
+      const std::byte* rests = nullptr;
+      int n_blocks = 0;
+      for (int r = row; n_blocks < most && r < part.tile->n_rows; r += kPanelRows) {
+        const WideRows rows = wide_rows(part, r, k);
+        std::byte* block = panel + n_blocks * kPanelRows * rows.n * 2;
+        std::byte* rest = block + most * kPanelRows * rows.n * 2;
+        if (n_blocks == 0) rests = rest;
+        wide.split[type](block, rest, {rows.data, part.tile->w->row_bytes, rows.n_rows}, rows.n);
+        blocks[n_blocks++] = {part.acc + at(r, segment.n_tokens, 0), nullptr,
+                              fetches ? rows.next : kernels::WideNext{}};
+      }
+      const int64_t chunk = k / kernels::kWideChunk, ldo = part.direct.ldo;
+      wide.multiply(blocks, n_blocks, panel, rest_acts, chunk, ldo, k == 0);
+      for (kernels::WideBlock& block : blocks) block.next = {};
+      if (wide.has_rests[type]) wide.multiply(blocks, n_blocks, rests, acts, chunk, ldo, false);
+      for (int b = 0; b < n_blocks && out != nullptr; ++b) blocks[b].out = out + row + b * kPanelRows;
+      wide.multiply(blocks, n_blocks, panel, acts, chunk, ldo, false);
+    }
   }
 }
 

@@ -30,6 +30,7 @@ struct Weights {
         values(static_cast<size_t>(rows * k)),
         step(values.size()) {
     traits.dequantize(values.data(), blocks.data(), rows * k);
+    if (traits.kind == PanelKind::kFloat) return;
     std::vector<int8_t> code(values.size());
     std::vector<float> scale(values.size() / 16), min(values.size() / 16);
     traits.unpack({code.data(), scale.data(), min.data()}, blocks.data(), rows * k);
@@ -78,11 +79,7 @@ class WideProducts : public EveryIsa {
     Guarded<float> acc(static_cast<size_t>(n_blocks * x.n_cols * kPanelRows), 0);
     Guarded<float> out(static_cast<size_t>((x.n_cols - 1) * ldo + n_blocks * kPanelRows), 3);
     const kernels::WideActs packed = {acts.data(), x.n_cols, x.n};
-    for (int64_t c = 0; c < x.n_cols; c += n_at_once) {
-      std::vector<const float*> columns;
-      for (int64_t i = c; i < std::min<int64_t>(c + n_at_once, x.n_cols); ++i) columns.push_back(x.column(i));
-      wide.pack(packed, c, static_cast<int>(columns.size()), columns.data());
-    }
+    pack(wide.pack, packed, x, n_at_once);
     for (int64_t k = 0; k < x.n; k = kernels::wide_chunk_end(k, x.n)) {
       const int64_t n = kernels::wide_chunk_end(k, x.n) - k;
       Guarded<unsigned char> panel(static_cast<size_t>(n_blocks * kPanelRows * n * 2), 0);
@@ -102,7 +99,7 @@ class WideProducts : public EveryIsa {
         const kernels::WideNext next = {std::as_bytes(std::span(w.blocks)).data(), w.row_bytes, w.row_bytes};
         to.push_back({acc.data() + row * x.n_cols, leaves ? out.data() + row : nullptr, next});
       }
-      wide.multiply(to.data(), n_blocks, panel.data(), packed, k / kWideChunk, ldo);
+      wide.multiply(to.data(), n_blocks, panel.data(), packed, k / kWideChunk, ldo, k == 0);
       EXPECT_TRUE(panel.intact());
     }
     EXPECT_TRUE(acts.intact() && codes.intact() && acc.intact() && out.intact());
@@ -119,14 +116,50 @@ class WideProducts : public EveryIsa {
     return result;
   }
 
+  static void pack(decltype(kernels::WideKernels::pack) kernel, const kernels::WideActs& packed, const Columns& x,
+                   int n_at_once) {
+    for (int64_t c = 0; c < x.n_cols; c += n_at_once) {
+      std::vector<const float*> columns;
+      for (int64_t i = c; i < std::min<int64_t>(c + n_at_once, x.n_cols); ++i) columns.push_back(x.column(i));
+      kernel(packed, c, static_cast<int>(columns.size()), columns.data());
+    }
+  }
+
+  /// [n_cols][n_rows] products of up to 32 rows of 16-bit floats. Without rests of weights or of columns: what the
+  /// nearest bfloat16 numbers alone give.
+  std::vector<float> split_product(int type, const Weights& w, const Columns& x, bool with_rests = true) {
+    const kernels::WideKernels& wide = isa().matmul.wide;
+    Guarded<unsigned char> acts(static_cast<size_t>(2 * x.n * x.n_cols), 0), act_rests(acts.size(), 0);
+    Guarded<float> acc(static_cast<size_t>(x.n_cols * kPanelRows), 0);
+    const kernels::WideActs packed = {acts.data(), x.n_cols, x.n}, rests = {act_rests.data(), x.n_cols, x.n};
+    pack(wide.pack, packed, x, 5);
+    pack(wide.pack_rests, rests, x, 6);
+    const kernels::WideBlock block = {acc.data(), nullptr};
+    for (int64_t k = 0; k < x.n; k = kernels::wide_chunk_end(k, x.n)) {
+      const int64_t n = kernels::wide_chunk_end(k, x.n) - k, chunk = k / kWideChunk;
+      Guarded<unsigned char> panel(static_cast<size_t>(kPanelRows * n * 2), 0), panel_rests(panel.size(), 0);
+      wide.split[type](panel.data(), panel_rests.data(), {w.blocks.data() + 2 * k, w.row_bytes, w.n_rows}, n);
+      wide.multiply(&block, 1, panel.data(), packed, chunk, 0, k == 0);
+      if (with_rests) wide.multiply(&block, 1, panel.data(), rests, chunk, 0, false);
+      if (with_rests && wide.has_rests[type]) wide.multiply(&block, 1, panel_rests.data(), packed, chunk, 0, false);
+      EXPECT_TRUE(panel.intact() && panel_rests.intact());
+    }
+    EXPECT_TRUE(acts.intact() && act_rests.intact() && acc.intact());
+    std::vector<float> result;
+    for (int64_t c = 0; c < x.n_cols; ++c) {
+      result.insert(result.end(), acc.data() + c * kPanelRows, acc.data() + c * kPanelRows + w.n_rows);
+    }
+    return result;
+  }
+
   /// The largest error of a product in units of its bound.
   ///
   /// With u the unit roundoff of bfloat16, each factor is off by at most u of itself, a product by 2u + u^2 of itself
   /// (the weight, too, by a few units of float). Signs and sizes of these errors are those of numbers drawn at random,
   /// so that by Hoeffding's inequality the sum is off by more than 6 times the root of the sum of their squares with a
   /// chance of 2 exp(-18). To this comes the error of a sum of floats.
-  double worst_error(const std::vector<float>& actual, const Weights& w, const Columns& x) {
-    constexpr double kFactors = 2 * testing::kBF16Roundoff + testing::kBF16Roundoff * testing::kBF16Roundoff;
+  double worst_error(const std::vector<float>& actual, const Weights& w, const Columns& x,
+                     double factors = 2 * testing::kBF16Roundoff + testing::kBF16Roundoff * testing::kBF16Roundoff) {
     double worst = 0;
     for (int64_t c = 0; c < x.n_cols; ++c) {
       for (int r = 0; r < w.n_rows; ++r) {
@@ -134,7 +167,7 @@ class WideProducts : public EveryIsa {
         for (int64_t k = 0; k < x.n; ++k) {
           const auto at = static_cast<size_t>(r * x.n + k);
           const double xk = double{x.column(c)[k]}, product = double{w.values[at]} * xk;
-          const double off = kFactors * std::fabs(product) + testing::kRoundoff * w.step[at] * std::fabs(xk);
+          const double off = factors * std::fabs(product) + testing::kRoundoff * w.step[at] * std::fabs(xk);
           sum += product;
           magnitude += std::fabs(product);
           squares += off * off;
@@ -170,6 +203,29 @@ TEST_P(WideProducts, OfEveryTypeAgreeWithDoublePrecision) {
       }
     }
   });
+}
+
+/// Each factor is a sum of two bfloat16 numbers: what the second leaves is at most u^2 of the factor, and what the
+/// product of both second ones would give, which is left out, as much of the product.
+TEST_P(WideProducts, Of16BitFloatsAgreeWithDoublePrecision) {
+  constexpr double kFactors = 3 * testing::kBF16Roundoff * testing::kBF16Roundoff;
+  std::mt19937 random = rng(37);
+  int n_types = 0;
+  for (int type = 0; type < kernels::kTypeCount; ++type) {
+    if (isa().matmul.wide.split[type] == nullptr) continue;
+    ++n_types;
+    for (const int64_t k : {32, 512, 576, 1056}) {
+      for (const int n_cols : {1, 17, 33, 64}) {
+        const Weights w(reference().types[type], 1 + n_cols % kPanelRows, k, random);
+        const Columns x(n_cols, k, random);
+        EXPECT_LE(worst_error(split_product(type, w, x), w, x, kFactors), 1)
+            << testing::kTypeNames[type] << ", rows of " << k << ", " << n_cols << " columns";
+        if (n_cols == 1) continue;
+        EXPECT_GT(worst_error(split_product(type, w, x, false), w, x, kFactors), 1) << "the bound tells nothing";
+      }
+    }
+  }
+  EXPECT_EQ(n_types, 2);
 }
 
 TEST_P(WideProducts, OfEveryNumberOfColumnsAndRowsAgreeWithDoublePrecision) {

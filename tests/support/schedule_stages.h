@@ -100,7 +100,7 @@ class SchedulePlayer {
     pass.begin_segment(0);
     pass.add_token(x.data(), 0);
     n_lanes_ = 1;
-    pass.pack(true);
+    pass.pack({.codes = true});
     return n_lanes_;
   }
 
