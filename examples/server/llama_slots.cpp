@@ -13,10 +13,9 @@ namespace fs = std::filesystem;
 
 HttpReply slots(Context& context) {
   const Lease lease = native_model(context, Json::object());
-  const auto stats = lease->engine.stats();
   Json list = Json::array();
   for (int32_t i = 0; i < lease->engine.options().session.n_seqs; ++i) {
-    list.push_back({{"id", i}, {"n_ctx", lease->n_ctx}, {"is_processing", i < stats.active}});
+    list.push_back({{"id", i}, {"n_ctx", lease->n_ctx}, {"is_processing", lease->engine.is_busy(i)}});
   }
   return json_reply(list);
 }

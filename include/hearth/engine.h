@@ -39,8 +39,8 @@ struct EngineOptions {
   /// n_logits is raised to n_seqs, reuse_prefixes is set. hidden_only must be false.
   SessionOptions session{.n_seqs = 4};
   int32_t max_queue = 256;  ///< requests that may wait; one more is refused (kLimit)
-  /// While answers are being written, a step takes so much of waiting prompts that it lasts about this many times as
-  /// long as without them: what a reader of another answer may notice. At least 1; larger: prompts are done sooner.
+  /// While answers are written, a step takes so much of waiting prompts that it lasts about this many times as long as
+  /// without them (more prompts than answers: up to thrice as much of them). At least 1; larger: prompts end sooner.
   double prompt_share = 2.0;
   /// Makes embed() possible, with an Embedder of these options beside the session's memory. Off: empty.
   std::optional<EmbedderOptions> embedder{};
@@ -189,6 +189,8 @@ class Engine {
   Result<int32_t> erase(SeqId seq);
 
   EngineStats stats() const;
+  /// Whether a request holds the sequence, as of the last step.
+  bool is_busy(SeqId seq) const;
   const Model& model() const;
   /// What the options came to.
   const EngineOptions& options() const;

@@ -251,6 +251,9 @@ HearthCode hearth_engine_erase(HearthEngine* engine, int32_t seq, int32_t* n_tok
     return {};
   });
 }
+bool hearth_engine_is_busy(const HearthEngine* engine, int32_t seq) {
+  return engine != nullptr && engine->engine.is_busy(seq);
+}
 void hearth_engine_stats(const HearthEngine* engine, HearthEngineStats* out) {
   if (engine == nullptr || out == nullptr) return;
   const hearth::EngineStats s = engine->engine.stats();

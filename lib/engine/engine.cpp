@@ -70,6 +70,7 @@ struct Engine::Impl {
 
   Status start();
   void run();
+  void look();
   void take_in();
   Job* next_job();
   Status run_job(Job job);
@@ -97,6 +98,7 @@ struct Engine::Impl {
   std::vector<std::unique_ptr<Request>> incoming;
   std::deque<Job*> jobs;
   EngineStats stats;
+  std::vector<bool> taken;  ///< [n_seqs], with `stats`
   uint64_t last_id = 0;
   bool stopping = false;
 
@@ -138,7 +140,7 @@ void Engine::Impl::run() {
     lock.lock();
     if (job != nullptr) job->done = true, job_done.notify_all();
     if (!scheduler) continue;
-    stats = scheduler->stats();  // before a reader learns of what it counts
+    look();  // before a reader learns of what is counted
     lock.unlock();
     scheduler->deliver();
     lock.lock();
@@ -152,6 +154,12 @@ void Engine::Impl::run() {
   for (Job* job : jobs) job->done = true;
   jobs.clear();
   job_done.notify_all();
+}
+
+/// Notes how the scheduler stands.
+void Engine::Impl::look() {
+  stats = scheduler->stats();
+  for (size_t i = 0; i < taken.size(); ++i) taken[i] = !scheduler->is_idle(static_cast<SeqId>(i));
 }
 
 /// The first that need not wait for a sequence.
@@ -257,7 +265,10 @@ Result<Engine> Engine::create(const Model& model, const EngineOptions& options) 
       if (!made) return made.error();
       impl->embedder.emplace(std::move(*made));
     }
-    if (impl->scheduler) impl->stats = impl->scheduler->stats();
+    if (impl->scheduler) {
+      impl->taken.resize(static_cast<size_t>(session.n_seqs));
+      impl->look();
+    }
     if (Status status = impl->start(); !status) return status.error();
     return Engine(std::move(impl));
   });
@@ -382,6 +393,11 @@ EngineStats Engine::stats() const {
   EngineStats stats = impl_->stats;
   stats.waiting += static_cast<int32_t>(impl_->incoming.size());
   return stats;
+}
+
+bool Engine::is_busy(SeqId seq) const {
+  const std::lock_guard lock(impl_->mutex);
+  return seq >= 0 && static_cast<size_t>(seq) < impl_->taken.size() && impl_->taken[static_cast<size_t>(seq)];
 }
 
 const Model& Engine::model() const {

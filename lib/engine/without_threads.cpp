@@ -59,6 +59,9 @@ Result<int32_t> Engine::erase(SeqId) {
 EngineStats Engine::stats() const {
   return {};
 }
+bool Engine::is_busy(SeqId) const {
+  return false;
+}
 const Model& Engine::model() const {
   return impl_->model;
 }

@@ -99,6 +99,8 @@ TEST_F(CInterfaceTest, SequencesOfAnEngineGoToFiles) {
   while (hearth_ticket_next(ticket, &event)) {
   }
   EXPECT_EQ(event.seq, 2);
+  EXPECT_FALSE(hearth_engine_is_busy(engine, 2));
+  EXPECT_FALSE(hearth_engine_is_busy(nullptr, 2));
   hearth_ticket_free(ticket);
   auto held = HearthHeldSequence{};
   held.size = sizeof held;

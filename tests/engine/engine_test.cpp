@@ -197,6 +197,8 @@ TEST_F(EngineTest, CancelledRequestsEndAndOthersGoOn) {
   Ticket unwanted = submit(e, {.prompt = ids("One day"), .generate = endless});
   Ticket wanted = submit(e, {.prompt = ids("Anna has a red kite."), .generate = greedy(20)});
   ASSERT_TRUE(unwanted.next());
+  EXPECT_TRUE(e.is_busy(0) || e.is_busy(1));
+  for (const int seq : {-1, 2}) EXPECT_FALSE(e.is_busy(seq));
   unwanted.cancel();
   StopReason reason = StopReason::kLength;
   while (auto event = unwanted.next())
@@ -204,6 +206,7 @@ TEST_F(EngineTest, CancelledRequestsEndAndOthersGoOn) {
   EXPECT_EQ(reason, StopReason::kCancelled);
   EXPECT_EQ((*wanted.wait())[0].text, alone(ids("Anna has a red kite."), greedy(20)).text);
   EXPECT_EQ(e.stats().cancelled, 1u);
+  EXPECT_FALSE(e.is_busy(0) || e.is_busy(1));
 }
 
 TEST_F(EngineTest, AnEngineThatEndsEndsItsRequests) {

@@ -1,6 +1,7 @@
 // Slots: which one a request wants, and files of them.
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "server_world.h"
 
@@ -82,6 +83,28 @@ TEST_F(ServerSlots, ConversationsChooseThemToo) {
   EXPECT_EQ(ask("POST", "/v1/chat/completions", body.dump()).status, 400);
   body["id_slot"] = -1;
   EXPECT_EQ(ask("POST", "/v1/chat/completions", body.dump()).status, 200);
+}
+
+/// Which ones work is told of each, not by their number.
+TEST_F(ServerSlots, SayWhetherTheyWork) {
+  const auto working = [&] {
+    std::string which;
+    for (const Json& slot : ask("GET", "/slots", "").json())
+      if (slot["is_processing"].get<bool>()) which += slot["id"].dump();
+    return which;
+  };
+  EXPECT_EQ(working(), "");
+  {
+    Client client(server_->port());
+    const Json body = {{"prompt", kPrompt}, {"n_predict", -1}, {"ignore_eos", true}, {"stream", true}, {"id_slot", 2}};
+    client.send(request_text("POST", "/completion", body.dump()));
+    bool ended = false;
+    ASSERT_EQ(client.receive_head().status, 200);
+    ASSERT_NE(client.receive_chunk(ended), "");
+    EXPECT_EQ(working(), "2");
+  }  // the client leaves
+  for (int i = 0; i < 500 && !working().empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(working(), "");
 }
 
 TEST_F(ServerSlots, NamesStayInTheFolder) {

@@ -134,6 +134,7 @@ HEARTH_API HearthCode hearth_engine_restore(HearthEngine* engine, int32_t seq, c
 /* n_tokens, which may be NULL: how many there were. */
 HEARTH_API HearthCode hearth_engine_erase(HearthEngine* engine, int32_t seq, int32_t* n_tokens, HearthError* error);
 HEARTH_API void hearth_engine_stats(const HearthEngine* engine, HearthEngineStats* out);
+HEARTH_API bool hearth_engine_is_busy(const HearthEngine* engine, int32_t seq);
 HEARTH_API const HearthModel* hearth_engine_model(const HearthEngine* engine);
 /* What the options came to; `session`, when not NULL, is filled as by hearth_session_options. */
 HEARTH_API void hearth_engine_options(const HearthEngine* engine, HearthEngineOptions* out,
