@@ -13,12 +13,14 @@ class Pace {
  public:
   explicit Pace(double prompt_share) : share_(std::max(prompt_share, 1.0)) {}
 
-  /// Prompt tokens for a step in which `n_answers` answers grow: all that fit when there are none.
-  int32_t prompt_tokens(int32_t n_answers, int32_t n_batch) const {
+  /// Tokens of `n_prompts` prompts for a step in which `n_answers` answers grow: all that fit when there are none.
+  int32_t prompt_tokens(int32_t n_answers, int32_t n_prompts, int32_t n_batch) const {
     const int32_t room = std::max(n_batch - n_answers, 1);
     if (n_answers == 0) return room;
     if (step_seconds_ <= 0 || token_seconds_ <= 0) return std::min(room, kUnknown);
-    const double n = (share_ - 1) * step_seconds_ / token_seconds_;
+    // One reader does not hold up many: requests have equal parts of the time where most of them wait.
+    const double crowd = std::clamp(static_cast<double>(n_prompts) / n_answers, 1.0, kMostCrowd);
+    const double n = crowd * (share_ - 1) * step_seconds_ / token_seconds_;
     return std::clamp(n < 1e6 ? static_cast<int32_t>(n) : room, std::min(room, kLeast), room);
   }
 
@@ -32,6 +34,7 @@ class Pace {
  private:
   static constexpr int32_t kLeast = 8;     ///< tokens of a prompt in a step, however slow they are
   static constexpr int32_t kUnknown = 32;  ///< as long as nothing was measured
+  static constexpr double kMostCrowd = 3;  ///< prompts for an answer that count
 
   static void mix(double& mean, double value) { mean = mean <= 0 ? value : 0.8 * mean + 0.2 * value; }
 

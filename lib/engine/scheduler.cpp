@@ -244,7 +244,8 @@ void Scheduler::add_prompts() {
   }
   if (requests.empty()) return;
   const auto n_answers = static_cast<int32_t>(batch_.size() + texts_.size());
-  const auto shares = share_out(left, pace_.prompt_tokens(n_answers, session_.options().n_batch));
+  const auto n_prompts = static_cast<int32_t>(requests.size());
+  const auto shares = share_out(left, pace_.prompt_tokens(n_answers, n_prompts, session_.options().n_batch));
   for (size_t i = 0; i < requests.size(); ++i) {
     Request& request = *requests[i];
     const SeqId seq = request.choices[0].seq;

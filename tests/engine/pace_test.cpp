@@ -27,20 +27,31 @@ TEST(ShareOut, GivesAllThatThereIs) {
 
 TEST(Pace, PromptsTakeTheirShareOfAStep) {
   Pace pace(2.0);
-  EXPECT_EQ(pace.prompt_tokens(0, 512), 512);
-  EXPECT_EQ(pace.prompt_tokens(4, 512), 32);  // nothing is known yet
+  EXPECT_EQ(pace.prompt_tokens(0, 1, 512), 512);
+  EXPECT_EQ(pace.prompt_tokens(4, 1, 512), 32);  // nothing is known yet
   for (int i = 0; i < 50; ++i) pace.took(0.040, 4, 0);
   for (int i = 0; i < 50; ++i) pace.took(0.080, 4, 40);  // a millisecond per token beside the answers
-  EXPECT_NEAR(pace.prompt_tokens(4, 512), 40, 1);
+  EXPECT_NEAR(pace.prompt_tokens(4, 1, 512), 40, 1);
   for (int i = 0; i < 50; ++i) pace.took(0.050, 0, 500);  // prompts alone are quicker
-  EXPECT_NEAR(pace.prompt_tokens(4, 512), 400, 5);
-  EXPECT_EQ(pace.prompt_tokens(4, 100), 96);
+  EXPECT_NEAR(pace.prompt_tokens(4, 1, 512), 400, 5);
+  EXPECT_EQ(pace.prompt_tokens(4, 1, 100), 96);
+}
+
+TEST(Pace, OneReaderDoesNotHoldUpMany) {
+  Pace pace(2.0);
+  for (int i = 0; i < 50; ++i) pace.took(0.040, 2, 0);
+  for (int i = 0; i < 50; ++i) pace.took(0.080, 2, 40);
+  EXPECT_NEAR(pace.prompt_tokens(2, 1, 512), 40, 1);
+  EXPECT_NEAR(pace.prompt_tokens(2, 2, 512), 40, 1);
+  EXPECT_NEAR(pace.prompt_tokens(2, 4, 512), 80, 2);
+  EXPECT_NEAR(pace.prompt_tokens(2, 6, 512), 120, 3);
+  EXPECT_NEAR(pace.prompt_tokens(2, 60, 512), 120, 3);  // and many do not stop one
 }
 
 TEST(Pace, ASlowPromptStillComesForward) {
   Pace pace(1.0);
   for (int i = 0; i < 50; ++i) pace.took(0.001, 4, 0), pace.took(1.0, 4, 10);
-  EXPECT_EQ(pace.prompt_tokens(4, 512), 8);
+  EXPECT_EQ(pace.prompt_tokens(4, 1, 512), 8);
 }
 
 }  // namespace
