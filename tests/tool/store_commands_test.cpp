@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "../convert/folder_builder.h"
 #include "support/golden.h"
 #include "support/temp_dir.h"
 #include "tool_process.h"
@@ -117,6 +119,38 @@ TEST_F(StoreCommands, ConversationsBeginAsTheDefinitionSays) {
   const auto answer = tool({"chat", "go", "What is 27 + 45?"});
   EXPECT_EQ(0, answer.exit_code) << answer.err;
   EXPECT_NE(std::string::npos, answer.out.find("27 + 45 = 72")) << answer.out;
+}
+
+/// An adapter may be the folder that PEFT has written, as it is.
+TEST_F(StoreCommands, DefinitionsTakeFoldersOfAdapters) {
+  ASSERT_EQ(0, tool({"import", model(), "sw"}).exit_code);
+  const std::string pair = "base_model.model.model.layers.0.self_attn.q_proj.lora_";
+  const auto width = Json::parse(tool({"show", "sw", "--json"}).out)["embedding_length"].get<int64_t>();
+  std::filesystem::create_directory(dir_.path() / "lora");
+  dir_.write("lora/adapter_config.json", R"({"peft_type": "LORA", "r": 2, "lora_alpha": 64})");
+  dir_.write("lora/adapter_model.safetensors",
+             safetensors_file({FolderTensor{pair + "A.weight", {2, width}}, {pair + "B.weight", {width, 2}}}));
+  const auto made = tool({"create", "tuned", "-f", dir_.write("Modelfile", "FROM sw\nADAPTER ./lora\n")});
+  EXPECT_EQ("tuned:latest\n", made.out) << made.err;
+  // The same by two steps.
+  const std::string file = dir_.file("lora.gguf");
+  const auto converted = tool({"convert", dir_.file("lora"), "--base", model(), "-o", file});
+  ASSERT_EQ(0, converted.exit_code) << converted.err;
+  const auto said = [](const std::string& name, std::vector<std::string> more = {}) {
+    std::vector<std::string> args = {"run", name, "Once upon a time", "-n", "12", "--greedy", "-q"};
+    args.insert(args.end(), more.begin(), more.end());
+    return tool(args).out;
+  };
+  EXPECT_EQ(said("tuned"), said("sw", {"--lora", file}));
+  EXPECT_NE(said("tuned"), said("sw"));
+  ASSERT_EQ(0, tool({"rm", "tuned"}).exit_code);
+  // What the folder lacks is said, and nothing is left of it.
+  std::filesystem::remove(dir_.path() / "lora/adapter_config.json");
+  const auto refused = tool({"create", "tuned", "-f", dir_.file("Modelfile")});
+  EXPECT_EQ(1, refused.exit_code);
+  EXPECT_NE(std::string::npos, refused.err.find("adapter_config.json")) << refused.err;
+  const Json listed = Json::parse(tool({"list", "--json"}).out);
+  EXPECT_EQ(1u, listed["models"].size()) << listed;
 }
 
 TEST_F(StoreCommands, WrongDefinitionsSayTheLine) {
