@@ -1,11 +1,14 @@
 // What clients see of a server on this machine that is under load. It speaks llama-server's POST /completion, so that
 // others can be measured with the same program.
 //
-//   hearth_server_load PORT streams [clients=8] [prompt=128] [generate=64] [rounds=3]   one client against several
-//   hearth_server_load PORT gaps [clients=7] [prompt=2000] [generate=200]      times between tokens beside a long
-//   prompt hearth_server_load PORT first [prompt=300] [rounds=20]                     the first byte of a prompt that
-//   is cached hearth_server_load PORT requests [requests=100000] [rounds=3] [generate=256]   a stream beside many small
-//   requests
+//   hearth_server_load PORT MODE [name=N]...
+//     streams [clients=8] [prompt=128] [generate=64] [rounds=3]   one client against several
+//     gaps [clients=7] [prompt=2000] [generate=200]               times between tokens beside a long prompt
+//     first [prompt=300] [rounds=20]                              the first byte of a prompt that is cached
+//     requests [requests=100000] [batch=50] [turn=500]            a stream beside small requests, by turns of so many
+//     ms agent [turns=20] [prompt=4000] [add=300]                    a conversation that grows
+#include <time.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -162,42 +165,73 @@ void first() {
               1e3 * (cold.at.front() - cold.begun), 1e3 * quantile(warm, 0.5), 1e3 * quantile(warm, 1));
 }
 
-/// Sends GETs in batches on one connection, spread over so many seconds.
-void ask_much(int n, double seconds) {
-  constexpr int kBatch = 50;
-  SocketClient client(port, 600);
-  std::string batch;
-  for (int i = 0; i < kBatch; ++i) batch += request_bytes("GET", i % 2 == 0 ? "/health" : "/v1/models");
-  const double begun = now();
-  for (int done = 0; done < n; done += kBatch) {
-    const double early = begun + seconds * done / n - now();
-    if (early > 0) std::this_thread::sleep_for(std::chrono::duration<double>(early));
-    client.send(batch);
-    for (int i = 0; i < kBatch; ++i) {
-      if (client.receive().status != 200) std::fprintf(stderr, "a small request failed\n"), std::exit(1);
-    }
-  }
-}
+/// Sends GETs in batches on one connection for as long as it is let.
+struct Asker {
+  std::atomic<bool> asks{false}, ends{false};
+  std::atomic<int> n_answered{0};
+  double cpu_seconds = 0;
 
-void requests() {
-  const int n = setting("requests", 100000), n_generate = setting("generate", 256);
-  std::vector<double> ratios;
-  for (int round = 0; round < setting("rounds", 3); ++round) {
-    Stream alone, beside;
-    alone.run(prompt_of(16), n_generate);
-    double took = 0;
-    std::thread asker([&] {
-      const double begun = now();
-      ask_much(n, 0.9 * (alone.at.back() - alone.begun));
-      took = now() - begun;
-    });
-    beside.run(prompt_of(16), n_generate);
-    asker.join();
-    ratios.push_back(beside.rate() / alone.rate());
-    std::printf("alone %.1f tokens/s, beside %d requests (in %.1f s): %.1f, ratio %.3f\n", alone.rate(), n, took,
-                beside.rate(), ratios.back());
+  void run() {
+    const int n_batch = setting("batch", 50);
+    SocketClient client(port, 600);
+    std::string batch;
+    for (int i = 0; i < n_batch; ++i) batch += request_bytes("GET", i % 2 == 0 ? "/health" : "/v1/models");
+    while (!ends) {
+      if (!asks) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        continue;
+      }
+      client.send(batch);
+      for (int i = 0; i < n_batch; ++i)
+        if (client.receive().status != 200) std::fprintf(stderr, "a small request failed\n"), std::exit(1);
+      n_answered += n_batch;
+    }
+    timespec t{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    cpu_seconds = static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
   }
-  std::printf("median ratio %.3f\n", quantile(ratios, 0.5));
+};
+
+/// A stream in turns of half a second: alone, then beside small requests, until these were so many. The first tokens
+/// of a turn do not count.
+void requests() {
+  const int n = setting("requests", 100000);
+  const double turn = 1e-3 * setting("turn", 500);
+  Asker asker;
+  Stream stream;
+  std::atomic<bool> stop{false};
+  std::thread writing([&] { stream.run(prompt_of(16), setting("generate", 1900), &stop); });
+  std::thread asking([&] { asker.run(); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  std::vector<double> begins;  // of turns, which are alone and beside requests by turns
+  for (bool asks = false; asker.n_answered < n && begins.size() < 400; asks = !asks) {
+    asker.asks = asks;
+    begins.push_back(now());
+    std::this_thread::sleep_for(std::chrono::duration<double>(turn));
+  }
+  begins.push_back(now());
+  stop = asker.ends = true;
+  writing.join(), asking.join();
+  std::vector<double> ms[2], ratios;  // of a token
+  for (size_t i = 0; i + 1 < begins.size(); ++i) {
+    double from = 0, to = 0;
+    int n_tokens = -1;
+    for (const double at : stream.at) {
+      if (at < begins[i] + 0.1 * turn || at > begins[i + 1]) continue;
+      if (++n_tokens == 0) from = at;
+      to = at;
+    }
+    if (n_tokens < 1) break;
+    ms[i % 2].push_back(1e3 * (to - from) / n_tokens);
+    if (i % 2 == 1) ratios.push_back(ms[0].back() / ms[1].back());
+  }
+  std::printf(
+      "%d small requests beside %.1f s of a stream; a token takes %.2f ms alone and %.2f ms beside them "
+      "(medians of %zu turns); rate beside / alone: median %.3f, quartiles %.3f and %.3f\n",
+      asker.n_answered.load(), static_cast<double>(ratios.size()) * turn, quantile(ms[0], 0.5), quantile(ms[1], 0.5),
+      ratios.size(), quantile(ratios, 0.5), quantile(ratios, 0.25), quantile(ratios, 0.75));
+  std::printf("the program that asks used %.1f us of processor time for each\n",
+              1e6 * asker.cpu_seconds / asker.n_answered);
 }
 
 /// The number behind a name in a text.
