@@ -64,7 +64,8 @@ Action setup_serve(Options& options) {
   options.add("model", s.models, "Model files (GGUF); one alone answers to any name");
   options.add("-m,--model-file", command->more_models, "The same as an option");
   options.add("--models", s.folders, "Folder of model files, or a store of Ollama; may be repeated");
-  options.add("--host,--listen", s.hosts, "Address to listen on (127.0.0.1 and ::1); may be repeated");
+  options.add("--host,--listen", s.hosts,
+              "Address to listen on (127.0.0.1 and ::1), with a port of its own if one follows; may be repeated");
   options.add("--port", command->port, "Port (0: 11434)");
   options.add("--unix", s.unix_path, "Listen on a Unix socket, too");
   command->session.declare(options);

@@ -44,10 +44,11 @@ bool is_near_address(const std::string& name) {
 
 /// A name that stands for this machine or its neighbours, and that no foreign domain can take.
 bool is_near_name(const std::string& name) {
+  if (name == "localhost" || is_near_address(name)) return true;
   char own[256] = "";
   ::gethostname(own, sizeof own - 1);
-  if (name == "localhost" || name == lower(own) || is_near_address(name)) return true;
-  return ends_with(name, ".localhost") || ends_with(name, ".local") || ends_with(name, ".internal");
+  return name == lower(own) || ends_with(name, ".localhost") || ends_with(name, ".local") ||
+         ends_with(name, ".internal");
 }
 
 /// Whether a request comes from a page of this server itself, under an address that does not depend on anybody's DNS.
@@ -81,6 +82,23 @@ bool equal_in_constant_time(const std::string& a, const std::string& b) {
 }
 
 }  // namespace
+
+void read_address(std::string text, std::string& host, int& port) {
+  if (const size_t scheme = text.find("://"); scheme != std::string::npos) {
+    port = text.compare(0, scheme, "https") == 0 ? 443 : 80;
+    text.erase(0, scheme + 3);
+  }
+  text = text.substr(0, text.find('/'));
+  const size_t bracket = text.find(']'), colon = text.rfind(':');
+  const bool has_port =
+      colon != std::string::npos && (bracket == std::string::npos ? text.find(':') == colon : colon > bracket);
+  if (has_port) {
+    port = std::atoi(text.c_str() + colon + 1);
+    text.resize(colon);
+  }
+  if (text.size() > 2 && text[0] == '[') text = text.substr(1, text.size() - 2);
+  if (!text.empty()) host = text;
+}
 
 bool is_loopback(const std::string& host) {
   in_addr v4{};

@@ -38,6 +38,8 @@ class Access {
   mutable std::mutex mutex_;  ///< of the keys, which may be read again
 };
 
+/// Reads "[scheme://]host[:port]"; what the text does not say stays as it is, and a port that is no number becomes 0.
+void read_address(std::string text, std::string& host, int& port);
 /// True for an address that only this machine reaches: 127.0.0.0/8, ::1, localhost.
 bool is_loopback(const std::string& host);
 

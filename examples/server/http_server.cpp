@@ -216,7 +216,10 @@ void HttpServer::Impl::loop() {
     const auto left = is_resting ? rest_until - Clock::now() : std::chrono::seconds(1);
     const auto left_ns = std::max<int64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(left).count(), 0);
     const timespec timeout{static_cast<time_t>(left_ns / 1000000000), static_cast<long>(left_ns % 1000000000)};
-    if (::ppoll(entries.data(), static_cast<nfds_t>(entries.size()), &timeout, nullptr) < 0 && errno != EINTR) break;
+    if (::ppoll(entries.data(), static_cast<nfds_t>(entries.size()), &timeout, nullptr) < 0) {
+      if (errno != EINTR) break;
+      continue;  // the process may have been stopped for long: what has come meanwhile is looked at first
+    }
     char drained[256];
     if (entries[0].revents != 0)
       while (::read(pipe_fds[0], drained, sizeof drained) > 0) {

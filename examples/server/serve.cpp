@@ -91,24 +91,6 @@ hearth::Result<std::vector<std::string>> read_keys(const ServeSettings& settings
   return keys;
 }
 
-/// "[scheme://]host[:port]".
-void read_address(std::string text, std::string& host, int& port) {
-  if (const size_t scheme = text.find("://"); scheme != std::string::npos) {
-    port = text.compare(0, scheme, "https") == 0 ? 443 : 80;
-    text.erase(0, scheme + 3);
-  }
-  text = text.substr(0, text.find('/'));
-  const size_t bracket = text.find(']'), colon = text.rfind(':');
-  const bool has_port =
-      colon != std::string::npos && (bracket == std::string::npos ? text.find(':') == colon : colon > bracket);
-  if (has_port) {
-    port = std::atoi(text.c_str() + colon + 1);
-    text.resize(colon);
-  }
-  if (text.size() > 2 && text[0] == '[') text = text.substr(1, text.size() - 2);
-  if (!text.empty()) host = text;
-}
-
 hearth::Status fill_addresses(const ServeSettings& settings, ServerOptions& options) {
   std::string host = "127.0.0.1";
   int port = 11434;
@@ -242,10 +224,10 @@ void show_model(const ServeSettings&, const Models::State& state) {
 }
 
 void show_ready(const Server& server) {
-  for (const std::string& host : server.options().hosts) {
+  for (const auto& [host, port] : server.addresses()) {
     const bool bare = host.find(':') != std::string::npos;
     std::fprintf(stderr, "hearth: serving on http://%s%s%s:%d (open it in a browser to talk)\n", bare ? "[" : "",
-                 host.c_str(), bare ? "]" : "", server.port());
+                 host.c_str(), bare ? "]" : "", port);
     if (!is_loopback(host) && server.options().access.keys.empty()) {
       std::fprintf(stderr, "hearth: warning: %s can be reached from other machines, and no --api-key is set\n",
                    host.c_str());

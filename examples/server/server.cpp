@@ -1,46 +1,61 @@
 // Dispatch: who may ask, which route answers, and how failures are told.
 #include "server.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <unordered_map>
 
 #include "fields.h"
 
 namespace hearth_server {
 namespace {
 
-/// Every table of routes.
-std::vector<std::span<const Route>> all_routes() {
-  return {openai_routes(),       openai_embedding_routes(), ollama_routes(),
-          ollama_model_routes(), ollama_create_routes(),    llama_routes(),
-          llama_state_routes(),  llama_slot_routes(),       lmstudio_routes(),
-          anthropic_routes(),    responses_routes(),        page_routes(),
-          page_model_routes()};
+/// All routes by their paths; those that end in "/" take all that begin so.
+struct RouteTable {
+  RouteTable() {
+    for (const auto& table :
+         {openai_routes(), openai_embedding_routes(), ollama_routes(), ollama_model_routes(), ollama_create_routes(),
+          llama_routes(), llama_state_routes(), llama_slot_routes(), lmstudio_routes(), anthropic_routes(),
+          responses_routes(), page_routes(), page_model_routes()}) {
+      for (const Route& route : table) {
+        const std::string_view path = route.path;
+        (path.size() > 1 && path.back() == '/' ? open[path] : whole[path]).push_back(&route);
+      }
+    }
+  }
+  std::unordered_map<std::string_view, std::vector<const Route*>> whole, open;
+};
+
+const RouteTable& all_routes() {
+  static const RouteTable kTable;
+  return kTable;
 }
 
-bool fits(const Route& route, const std::string& path) {
-  const std::string_view wanted = route.path;
-  if (wanted.size() > 1 && wanted.back() == '/') return path.size() > wanted.size() && path.rfind(wanted, 0) == 0;
-  return path == wanted;
+/// The routes that take a path; `tail` is what it has behind theirs.
+std::vector<const Route*> routes_of(const std::string& path, std::string& tail) {
+  const RouteTable& table = all_routes();
+  if (const auto found = table.whole.find(path); found != table.whole.end()) return found->second;
+  for (size_t at = path.rfind('/'); at != std::string::npos && at > 0; at = path.rfind('/', at - 1)) {
+    const auto found = table.open.find(std::string_view(path).substr(0, at + 1));
+    if (found == table.open.end() || at + 1 == path.size()) continue;
+    tail = path.substr(at + 1);
+    return found->second;
+  }
+  return {};
 }
 
 /// The route of a request; ApiError 404 or 405.
 const Route& find_route(const HttpRequest& request, std::string& tail) {
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
-  bool known = false;
-  const Route* any_method = nullptr;
-  for (const auto& table : all_routes()) {
-    for (const Route& route : table) {
-      if (!fits(route, request.path)) continue;
-      known = true;
-      const std::string_view wanted = route.path;
-      if (wanted.back() == '/' && wanted.size() > 1) tail = request.path.substr(wanted.size());
-      if (request.method == route.method) return route;
-      if (method == route.method) any_method = &route;
-    }
+  const auto routes = routes_of(request.path, tail);
+  const Route* any = nullptr;
+  for (const Route* route : routes) {
+    if (request.method == route->method) return *route;
+    if (method == route->method) any = route;
   }
-  if (any_method != nullptr) return *any_method;
-  if (known) throw ApiError(405, "the method " + request.method + " is not taken by " + request.path);
+  if (any != nullptr) return *any;
+  if (!routes.empty()) throw ApiError(405, "the method " + request.method + " is not taken by " + request.path);
   throw ApiError(404, "there is no route " + request.method + " " + request.path);
 }
 
@@ -68,22 +83,30 @@ hearth::Status Server::start() {
     return error_reply(protocol_of(request.path), ApiError(status, message));
   };
   http_ = std::make_unique<HttpServer>(options_.limits, std::move(handlers));
-  bool loopback_only = true;
-  port_ = options_.port;
-  for (const std::string& host : options_.hosts) {
-    const bool both = host == "localhost";
-    const auto port = http_->listen(both ? "127.0.0.1" : host, port_);
-    if (!port) return port.error();
-    port_ = *port;
-    // Machines without IPv6 have no ::1.
-    if (both || host == "127.0.0.1") (void)http_->listen("::1", port_);
-    loopback_only = loopback_only && is_loopback(host);
-  }
-  access_.set_loopback_only(loopback_only);
+  for (const std::string& text : options_.hosts)
+    if (auto status = listen(text); !status) return status;
+  access_.set_loopback_only(std::all_of(addresses_.begin(), addresses_.end(),
+                                        [](const Address& address) { return is_loopback(address.host); }));
   if (!options_.unix_path.empty()) {
     if (auto status = http_->listen_unix(options_.unix_path); !status) return status;
   }
   return http_->start();
+}
+
+hearth::Status Server::listen(const std::string& text) {
+  std::string host = text;
+  int own = -1;
+  read_address(text, host, own);
+  if (own == 0 || own > 65535)
+    return hearth::Error{hearth::ErrorCode::kInvalidArgument, text + ": there is no such port"};
+  const bool both = host == "localhost";
+  const auto port = http_->listen(both ? "127.0.0.1" : host, own > 0 ? own : options_.port);
+  if (!port) return port.error();
+  if (own < 0) options_.port = *port;  // where it was any
+  // Machines without IPv6 have no ::1.
+  if (both || host == "127.0.0.1") (void)http_->listen("::1", *port);
+  addresses_.push_back({std::move(host), *port});
+  return {};
 }
 
 void Server::stop(double seconds) {
@@ -116,10 +139,10 @@ bool Server::refuse(const HttpRequest& request, HttpReply& reply) const {
 
 bool Server::is_small(std::string_view method, std::string_view path) const {
   if (method != "GET" && method != "HEAD") return false;
-  for (const auto& table : all_routes())
-    for (const Route& route : table)
-      if (route.small && path == route.path) return path != "/v1/models" || listing_text_.is_recent(store_);
-  return false;
+  const auto& routes = all_routes().whole;
+  const auto found = routes.find(path);
+  if (found == routes.end() || !found->second.front()->small) return false;
+  return path != "/v1/models" || listing_text_.is_recent(store_);
 }
 
 std::shared_ptr<BodySink> Server::sink(const HttpRequest& request) {

@@ -79,9 +79,9 @@ std::span<const Route> page_model_routes();
 enum class LogLevel { kNone, kError, kRequest };
 
 struct ServerOptions {
-  std::vector<std::string> hosts{"127.0.0.1"};  ///< "localhost" is 127.0.0.1 and ::1
-  int port = 11434;
-  std::string unix_path;  ///< empty: none
+  std::vector<std::string> hosts{"127.0.0.1"};  ///< "localhost" is 127.0.0.1 and ::1; "host:port" has its own port
+  int port = 11434;                             ///< of those without one; 0: any
+  std::string unix_path;                        ///< empty: none
   AccessOptions access{};
   ModelsOptions models{};
   HttpLimits limits{};
@@ -105,7 +105,14 @@ class Server {
   bool is_idle() const { return !http_ || http_->n_active() == 0; }
   /// Listens no more; what runs gets at most so long to end.
   void stop(double seconds);
-  int port() const { return port_; }
+  /// The first.
+  int port() const { return addresses_.empty() ? 0 : addresses_.front().port; }
+  struct Address {
+    std::string host;
+    int port;
+  };
+  /// Where it listens, as the options name it.
+  const std::vector<Address>& addresses() const { return addresses_; }
 
   /// Loads a model now, so that the first request need not wait.
   hearth::Status preload(const std::string& name);
@@ -123,6 +130,7 @@ class Server {
   HttpReply answer(HttpRequest& request, const StillThere& still_there);
 
  private:
+  hearth::Status listen(const std::string& text);
   bool refuse(const HttpRequest& request, HttpReply& reply) const;
   bool is_small(std::string_view method, std::string_view path) const;
   std::shared_ptr<BodySink> sink(const HttpRequest& request);
@@ -137,7 +145,7 @@ class Server {
   ListingText listing_text_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<HttpServer> http_;
-  int port_ = 0;
+  std::vector<Address> addresses_;
 };
 
 /// What every route that writes text does with an Ask: uses the model and begins the answers.

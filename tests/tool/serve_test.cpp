@@ -160,6 +160,17 @@ TEST_F(ServeProcess, TheEnvironmentOfOllamaIsHeeded) {
   expect_one_error_line(second, "127.0.0.1:" + std::to_string(port));
 }
 
+TEST_F(ServeProcess, EveryAddressMayHaveAPortOfItsOwn) {
+  const int one = free_port(), other = free_port();
+  auto server =
+      serve({"--listen", "127.0.0.1:" + std::to_string(one), "--listen", "localhost", "--port", std::to_string(other)});
+  ASSERT_TRUE(ready(one) && ready(other)) << read(path("log"));
+  EXPECT_NE(std::string::npos, read(path("log")).find("http://127.0.0.1:" + std::to_string(one) + " "));
+  EXPECT_NE(std::string::npos, read(path("log")).find("http://localhost:" + std::to_string(other) + " "));
+  for (const char* wrong : {"127.0.0.1:70000", "127.0.0.1:x"})
+    expect_one_error_line(run_tool({"serve", kSmallWorld, "--listen", wrong}), "no such port");
+}
+
 TEST_F(ServeProcess, OptionsAsLlamaServerSpellsThem) {
   for (const std::vector<std::string>& spelled :
        {std::vector<std::string>{"--ctx-size", "512", "--threads", "1", "--cache-type-k", "q8_0", "--cache-type-v",
