@@ -261,6 +261,7 @@ inline Coded code_part(const Book& book, const BookShape& shape, const Part& p, 
 
 /// The best real scale of a sub-block: starting points about the largest magnitude, then codes and scale in turn.
 inline float fit_book_scale(const Book& book, const BookShape& shape, const Part& p, bool weighted) {
+  weighted = weighted || has_few_values(p.x, p.n);
   const float largest = largest_magnitude(p)[0];
   if (largest < 1e-12f) return 0.0f;
   const float top = static_cast<float>(book.levels[book.n_levels - 1]);
@@ -287,7 +288,8 @@ inline float choose_whole_scales(int* whole, Coded* coded, const Loaded& x, cons
   for (int j = 0; j < shape.n_sub; ++j) {
     const Part p = x.part(n * j, n);
     const float wished = best[j] / *unit - 0.5f;
-    const int middle = static_cast<int>(__builtin_rintf(wished < 15.0f ? wished > 0.0f ? wished : 0.0f : 15.0f));
+    const auto top = static_cast<float>(shape.top);
+    const int middle = static_cast<int>(__builtin_rintf(wished < top ? wished > 0.0f ? wished : 0.0f : top));
     float least = __builtin_inff();
     for (int s = middle - 1; s <= middle + 1; ++s) {
       if (s < 0 || s > shape.top) continue;
@@ -328,18 +330,25 @@ inline CodedSuperblock encode_by_book(const BookShape& shape, const float* x, co
     widest = best[j] > widest ? best[j] : widest;
   }
   float unit = widest / (0.5f + static_cast<float>(shape.top));
-  float least = __builtin_inff();
-  for (int round = 0; round < 2; ++round) {
-    const uint16_t d = scale_bits(unit / shape.factor, loaded.unit);
+  float least = signal_of(loaded.part(0, 256));  // of zeros
+  const auto look = [&](uint16_t d) {
     unit = scale_of_bits(d, loaded.unit) * shape.factor;
-    if (!(unit > 0.0f)) break;
     CodedSuperblock tried;
+    if (!(unit > 0.0f)) return false;
     const float error = choose_whole_scales(tried.whole, tried.part, loaded, book, shape, best, &unit, false);
-    if (error >= least) break;
+    if (error >= least) return false;
     least = error;
     to = tried;
     to.d = d;
+    return true;
+  };
+  for (int round = 0; round < 2; ++round) {
+    if (!look(scale_bits(unit / shape.factor, loaded.unit))) break;
   }
+  for (int whole = 0; whole < shape.top && has_few_values(loaded.x, 256); ++whole) {
+    look(scale_bits(widest / (0.5f + static_cast<float>(whole)) / shape.factor, loaded.unit));
+  }
+  for (uint16_t d = 1; loaded.unit < kTinyUnit && d <= 16; ++d) look(d);
   const float settled = scale_of_bits(to.d, loaded.unit) * shape.factor;
   for (int j = 0; j < shape.n_sub && settled > 0.0f; ++j) {
     to.part[j] =

@@ -27,6 +27,19 @@ inline StartRange start_range(float top, bool weighted) {
   return weighted ? StartRange{0.7f, 1.05f, 32, 0.02f} : StartRange{0.75f, 1.07f, 8, 0.015f};
 }
 
+/// Whether codes of `top` steps to either side err by less than a third of a step, measured by the largest element:
+/// weights of models are far from that. signal: the error of zeros.
+inline bool is_nearly_exact(float error, float signal, float top) {
+  return 9.0f * top * top * error < signal;
+}
+
+/// Sum of w x^2 of the first side: the error of zeros.
+inline float signal_of(const Part& p) {
+  Lanes sum{};
+  for (int i = 0; i < p.n_floats(); i += kLanes) sum += load_lanes(p.wx + i) * load_lanes(p.x + i);
+  return sum_of_sides(sum)[0];
+}
+
 inline Lanes largest_magnitude(const Part& p) {
   Lanes largest{};
   for (int i = 0; i < p.n_floats(); i += kLanes) {

@@ -13,6 +13,11 @@ struct WholeLevels {
   /// The levels of largest magnitude on either side.
   float lowest() const { return lo; }
   float highest() const { return hi; }
+  int n_levels() const { return static_cast<int>(hi - lo) + 1; }
+  /// Where the largest element may be put, by eighths of a step, clipped by a quarter at most: for blocks that are met
+  /// nearly exactly (fit.h).
+  int n_places() const { return 10 * static_cast<int>(hi - lo) + 1; }
+  float place(int i) const { return 1.25f * lo + 0.125f * static_cast<float>(i); }
 };
 
 /// The 16 values of IQ4_NL and IQ4_XS: those of a normal distribution, about.
@@ -61,6 +66,15 @@ struct Iq4Levels {
   }
   float highest() const {
     return 113;
+  }
+  static int n_levels() {
+    return 16;
+  }
+  static int n_places() {
+    return 16;
+  }
+  static float place(int i) {
+    return kValues[i];
   }
   static int code(float level) {
     int k = 0;

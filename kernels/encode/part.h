@@ -82,6 +82,21 @@ inline void load(Loaded& to, const float* x, const float* w, int n, int n_part =
   }
 }
 
+/// Whether there are eight different elements at most. Many scales meet these (nearly) exactly, and it is the rounding
+/// of scales that decides, so that more of them are tried. What a search looks at for weights of models does not grow.
+inline bool has_few_values(const float* x, int n) {
+  float seen[8];
+  int n_seen = 0;
+  for (int i = 0; i < n; ++i) {
+    int k = 0;
+    while (k < n_seen && seen[k] != x[i]) ++k;
+    if (k < n_seen) continue;
+    if (n_seen == 8) return false;
+    seen[n_seen++] = x[i];
+  }
+  return true;
+}
+
 /// The elements as they were in order: what lies in the sides' order as bytes.
 inline void put_codes(uint8_t* code, const float* level, float offset, int n, int n_part = kCandidates) {
   for (int i = 0, to = 0; i < n; i += kLanes) {
@@ -90,6 +105,9 @@ inline void put_codes(uint8_t* code, const float* level, float offset, int n, in
     if ((to & (n_part - 1)) == 0) to += (kSides - 1) * n_part;
   }
 }
+
+/// Below it the scales of superblocks are halves of a few bits, the smallest that there are: all of these are tried.
+constexpr float kTinyUnit = 0x1p-16f;
 
 /// Half bits of a scale given in units; within the finite halves.
 inline uint16_t scale_bits(float scale, float unit) {

@@ -16,10 +16,10 @@ namespace hearth::kernels {
 namespace {
 
 /// How a superblock without minimums is made: n_sub sub-blocks, whole scales from lowest to highest; how many units are
-/// tried with weights (the fewer the levels, the more an outlier that hardly matters leads astray).
+/// tried with weights and without (the fewer the levels, the more an outlier that hardly matters leads astray).
 struct ScaleShape {
   int n_sub, lowest, highest;
-  int weighted_starts = 2;
+  int weighted_starts = 2, starts = 1;
 };
 
 struct Scaled {
@@ -45,6 +45,11 @@ struct SparseParts {
       store_sides(is_sparse + j, select(few, fill(1.0f), Lanes{}));
       any = any || any_lane(few);
     }
+  }
+  void take_none() { any = false; }
+  void take_all() {
+    for (float& one : is_sparse) one = 1.0f;
+    any = true;
   }
   /// Those of the sides from sub-block j on.
   IntLanes of(int j) const { return any ? spread(is_sparse + j) > 0.0f : IntLanes{}; }
@@ -133,15 +138,16 @@ Scaled encode_scaled(float* level, const Loaded& x, const Levels& levels, const 
     store_sides(best[0] + j, scale);
     store_sides(power[0] + j, select(scale != 0.0f, sum_of_sides(squares) / (scale * scale), Lanes{}));
   }
-  float widest = 0.0f;
+  float widest = 0.0f, signal = 0.0f;
   for (int j = 0; j < shape.n_sub; ++j) {
+    signal += power[0][j] * best[0][j] * best[0][j];
     if (__builtin_fabsf(best[0][j]) > __builtin_fabsf(widest)) widest = best[0][j];
   }
   const float lowest = static_cast<float>(shape.lowest), highest = static_cast<float>(shape.highest);
   float fitted;
   fit_units(&fitted, best, power, 1, shape.n_sub, lowest, highest);
-  const SparseParts sparse(x, shape.n_sub);
-  const int n_starts = sparse.any ? 12 : x.weighted ? shape.weighted_starts : 1;
+  SparseParts sparse(x, shape.n_sub);
+  const int n_starts = sparse.any ? 12 : x.weighted ? shape.weighted_starts : shape.starts;
   Scaled kept;
   float next = 0.0f;
   const auto look = [&](float d) {
@@ -156,6 +162,28 @@ Scaled encode_scaled(float* level, const Loaded& x, const Levels& levels, const 
     look(start == 0 ? fitted : widest / lowest * (1.0f - 0.03f * static_cast<float>(start - 1)));
   }
   for (int round = 1; round < rounds; ++round) look(next);
+  const float half_levels = 0.5f * static_cast<float>(levels.n_levels());
+  const bool exact = levels.n_levels() <= 8 && is_nearly_exact(kept.error, signal, half_levels);
+  if (exact || (!x.is_zero && has_few_values(x.x, 256))) {  // units of which the widest scale is a whole multiple
+    const bool all = levels.n_levels() <= 8;
+    all ? sparse.take_all() : sparse.take_none();
+    // Where all scales are tried, half of a unit does what the unit does: the large ones are left out.
+    for (int whole = -shape.lowest / 2 + 1; all && whole <= -2 * shape.lowest; ++whole) {
+      look(widest / static_cast<float>(whole));
+      look(-widest / static_cast<float>(whole));
+    }
+    for (int whole = shape.lowest; !all && whole < 0; ++whole) {
+      for (float clipped = 0.0f; clipped < 3.0f; ++clipped) {
+        look(half_levels / (half_levels - clipped) * widest / static_cast<float>(whole));
+      }
+    }
+    const uint16_t middle = scale_bits(next, x.unit);
+    for (int steps = -16; steps <= 16; ++steps) look(scale_of_bits(near_half(middle, steps), x.unit));
+  }
+  for (uint16_t bits = 1; x.unit < kTinyUnit && bits <= 16; ++bits) {
+    look(scale_of_bits(bits, x.unit));
+    look(-scale_of_bits(bits, x.unit));
+  }
   for (int j = 0; j < shape.n_sub; j += kSides) {
     put_levels(level + n * j, x.part(n * j, n), levels, scale_of_bits(kept.d, x.unit) * spread(kept.scale + j),
                Lanes{});
@@ -171,7 +199,7 @@ void encode_Q3_K(void* blocks, const float* x, const float* w, int64_t n) {
     alignas(64) float level[256];
     const StartRange range = loaded.weighted ? StartRange{0.6f, 1.05f, 40, 0.02f} : StartRange{0.65f, 1.1f, 8, 0.02f};
     const Scaled made =
-        encode_scaled(level, loaded, WholeLevels{-4.0f, 3.0f}, {16, -32, 31, 12}, range, loaded.weighted ? 4 : 3);
+        encode_scaled(level, loaded, WholeLevels{-4.0f, 3.0f}, {16, -32, 31, 12, 4}, range, loaded.weighted ? 4 : 3);
     *block = {};
     block->d = made.d;
     uint8_t code[256];

@@ -132,6 +132,39 @@ inline PairUnits solve_units(const PairNormals& s) {
   return units;
 }
 
+/// For elements of a few values, which many pairs meet: of each sub-block the pair with its least element (or zero) as
+/// minimum and the fewest steps from there to the largest, so that sub-blocks of the same values have the same pair.
+/// Returns the largest scale and minimum.
+inline PairUnits few_value_pairs(RealPairs& real, const Loaded& x, const PairShape& shape) {
+  PairUnits largest;
+  const int n = 256 / shape.n_sub;
+  for (int j = 0; j < shape.n_sub; j += kSides) {
+    const Part p = x.part(n * j, n);
+    Lanes least{}, most = fill(-__builtin_inff());
+    for (int i = 0; i < p.n_floats(); i += kLanes) {
+      const Lanes v = load_lanes(p.x + i);
+      least = select(v < least, v, least);
+      most = select(v > most, v, most);
+    }
+    const Lanes low = least_of_sides(least), width = largest_of_sides(most) - low;
+    Lanes scale{}, cost = fill(__builtin_inff());
+    for (float first = 1.0f; first <= shape.hi; first += kCandidates) {
+      const Lanes n_steps = first + 3.5f + around_zero();
+      const Cheapest cheapest(try_pairs(p, WholeLevels{0.0f, shape.hi}, width / n_steps, low) + 1e-6f * n_steps);
+      const IntLanes better = cheapest.cost < cost;
+      cost = select(better, cheapest.cost, cost);
+      scale = select(better, width / cheapest.of(n_steps), scale);
+    }
+    store_sides(real.value[0] + j, scale);
+    store_sides(real.value[1] + j, -low);
+  }
+  for (int j = 0; j < shape.n_sub; ++j) {
+    largest.d = real.value[0][j] > largest.d ? real.value[0][j] : largest.d;
+    largest.dmin = real.value[1][j] > largest.dmin ? real.value[1][j] : largest.dmin;
+  }
+  return largest;
+}
+
 Paired encode_paired(float* level, const Loaded& x, const PairShape& shape, const PairRange& range, int rounds) {
   RealPairs real;
   const int n = 256 / shape.n_sub;
@@ -158,7 +191,7 @@ Paired encode_paired(float* level, const Loaded& x, const PairShape& shape, cons
   wide = {wide.d / shape.top, wide.dmin / shape.top};
   float fitted[2];
   fit_units(fitted, real.value, real.power, 2, shape.n_sub, 0.0f, shape.top);
-  const SparseParts sparse(x, shape.n_sub);
+  SparseParts sparse(x, shape.n_sub);
   const bool few = shape.top < 20.0f;
   Paired kept;
   PairUnits next;
@@ -170,6 +203,26 @@ Paired encode_paired(float* level, const Loaded& x, const PairShape& shape, cons
     if (tried.error >= kept.error) return;
     kept = tried;
     next = solved;
+  };
+  // Units of which the largest scale and minimum are whole multiples: both together, then one and the other in turn.
+  const auto look_at_few_values = [&] {
+    const PairUnits whole = few_value_pairs(real, x, shape);
+    sparse.take_none();
+    const float step = few ? 1.0f : 4.0f, last = 0.5f * shape.top;
+    for (float parts = 1.0f; parts <= 3.0f; ++parts) {
+      for (float s = shape.top; s > last; s -= step) look(whole.d / (parts * s), whole.dmin / s, 2);
+    }
+    for (int turn = 0; turn < 2; ++turn) {
+      for (float parts = 1.0f; parts <= 3.0f; parts += 0.5f) {
+        for (float s = shape.top; s > last; s -= step) look(whole.d / (parts * s), scale_of_bits(kept.dmin, x.unit), 2);
+      }
+      for (float m = shape.top; m > last; m -= step) look(scale_of_bits(kept.d, x.unit), whole.dmin / m, 2);
+      look(next.d, next.dmin, 2);
+      const uint16_t middle = kept.d;
+      for (int steps = -8; steps <= 8; ++steps) {
+        look(scale_of_bits(near_half(middle, steps), x.unit), scale_of_bits(kept.dmin, x.unit), 2);
+      }
+    }
   };
   look(fitted[0], fitted[1], few || x.weighted || sparse.any ? 2 : 1);
   if (few || x.weighted || sparse.any) look(wide.d, wide.dmin, 2);
@@ -183,6 +236,7 @@ Paired encode_paired(float* level, const Loaded& x, const PairShape& shape, cons
     look(wide.d * share, fitted[1] * share, 2);
   }
   for (int round = 1; round < rounds; ++round) look(next.d, next.dmin, x.weighted ? 2 : 1);
+  if (!x.is_zero && has_few_values(x.x, 256)) look_at_few_values();
   for (int j = 0; j < shape.n_sub; j += kSides) {
     put_levels(level + n * j, x.part(n * j, n), WholeLevels{0.0f, shape.hi},
                scale_of_bits(kept.d, x.unit) * spread(kept.scale + j),

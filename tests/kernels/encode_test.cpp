@@ -21,7 +21,7 @@ constexpr int64_t kCols = 1024;
 std::vector<std::vector<float>> make_rows() {
   std::mt19937 random = rng(77);
   std::normal_distribution<float> normal(0.0f, 0.02f);
-  std::vector<std::vector<float>> rows(9, std::vector<float>(kCols, 0.0f));
+  std::vector<std::vector<float>> rows(12, std::vector<float>(kCols, 0.0f));
   for (size_t i = 0; i < kCols; ++i) {
     const float x = normal(random);
     rows[0][i] = x;
@@ -32,6 +32,9 @@ std::vector<std::vector<float>> make_rows() {
     rows[5][i] = x * 1e9f;                              // beyond half precision
     rows[6][i] = x * 1e-39f;                            // subnormal
     rows[7][i] = i % 7 == 0 ? std::nanf("") : i % 11 == 0 ? INFINITY : i % 13 == 0 ? -FLT_MAX : x;
+    rows[8][i] = i % 90 == 7 ? x : 0.0f;               // sparse
+    rows[9][i] = -0.0421f;                             // constant
+    rows[10][i] = random() % 2 != 0 ? 0.05f : -0.05f;  // binary
   }
   return rows;  // the last is zero
 }
