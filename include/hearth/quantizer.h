@@ -54,7 +54,7 @@ struct QuantizeOptions {
   bool pure = false;                           ///< every matrix gets the mix's base type
   bool requantize = false;                     ///< sources that are quantized already may be, at a loss
   /// Importance of columns; must outlive the Quantizer. nullptr: all the same, and mixes of less than three bits are
-  /// refused.
+  /// refused. Encoders take it as if each matrix had met 256 tokens more, to which all columns matter alike.
   const ImportanceMatrix* importance = nullptr;
   std::string importance_file{};  ///< its name, recorded in the output
   /// Largest size of the output in bytes; 0: what the mix gives. Types are then chosen tensor by tensor so that the

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -16,12 +17,35 @@ namespace {
 constexpr int64_t kEncodedPiece = 16384;            ///< a multiple of every block size
 constexpr int64_t kEncodedSlab = int64_t{1} << 20;  ///< a thread: what is encoded before it is written
 constexpr int64_t kEncodedTask = int64_t{1} << 16;
+constexpr double kEvenTokens = 256;
+constexpr double kTokensOfChunk = 512;  ///< where counts are of chunks whose size is unknown
 
 bool all_finite(const float* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     if (!std::isfinite(x[i])) return false;
   }
   return true;
+}
+
+/// Importance of columns [n_matrices, n_columns] as encoders take it: as if each matrix had met kEvenTokens more tokens
+/// that weigh all columns alike, so that what few tokens, or those of one kind of text, say by chance counts less.
+/// Ends before the first matrix that has no importance.
+std::vector<float> smooth_importance(const GgufTensor& tensor, const ImportanceMatrix* importance) {
+  std::vector<float> smooth;
+  const ImportanceMatrix::Entry* entry = importance != nullptr ? importance->find(tensor.name) : nullptr;
+  if (entry == nullptr) return smooth;
+  const auto n = static_cast<size_t>(tensor.dims[0]);
+  const size_t n_matrices = static_cast<size_t>(tensor.n_elements) / n / static_cast<size_t>(tensor.dims[1]);
+  for (size_t matrix = 0; matrix < n_matrices; ++matrix) {
+    const std::span<const float> means = importance->weights(tensor.name, matrix, n);
+    if (means.empty()) break;
+    const double mean = std::accumulate(means.begin(), means.end(), 0.0) / static_cast<double>(n);
+    const double count = entry->counts[matrix * entry->counts.size() / n_matrices];
+    const double n_tokens = count * (importance->chunk_size == 0 ? kTokensOfChunk : 1.0);
+    const double share = kEvenTokens / (kEvenTokens + n_tokens);
+    for (const float own : means) smooth.push_back(static_cast<float>((1.0 - share) * double{own} + share * mean));
+  }
+  return smooth;
 }
 
 }  // namespace
@@ -32,17 +56,15 @@ struct RowEncoder::Job {
   const kernels::TypeKernels& source;
   const kernels::TypeKernels& target;
   kernels::Encode encode;
-  const ImportanceMatrix* importance;
+  std::vector<float> importance;  ///< smoothed
   const ReadBytes& read;
 
   int64_t columns() const { return tensor.dims[0]; }
   int64_t bytes_of(int64_t n) const { return n / target.block_size * target.block_bytes; }
   /// Weights from a column of a row on; nullptr when there are none.
   const float* weights(int64_t row, int64_t column) const {
-    if (importance == nullptr) return nullptr;
-    const auto matrix = static_cast<size_t>(row / std::max<int64_t>(tensor.dims[1], 1));
-    const std::span<const float> all = importance->weights(tensor.name, matrix, static_cast<size_t>(columns()));
-    return all.empty() ? nullptr : all.data() + column;
+    const int64_t first = row / tensor.dims[1] * columns();
+    return static_cast<size_t>(first) < importance.size() ? importance.data() + first + column : nullptr;
   }
 };
 
@@ -50,7 +72,11 @@ RowEncoder::Job RowEncoder::job_of(const GgufTensor& tensor, TensorType target, 
                                    const ReadBytes& read) {
   const kernels::KernelTable& table = kernels::kernels();
   const int to = kernel_index(target);
-  return {tensor, table.types[kernel_index(tensor.type)], table.types[to], kernels::encoders().encode[to], importance,
+  return {tensor,
+          table.types[kernel_index(tensor.type)],
+          table.types[to],
+          kernels::encoders().encode[to],
+          smooth_importance(tensor, importance),
           read};
 }
 
