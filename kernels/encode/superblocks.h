@@ -150,7 +150,7 @@ Scaled encode_scaled(float* level, const Loaded& x, const Levels& levels, const 
   const int n_starts = sparse.any ? 12 : x.weighted ? shape.weighted_starts : shape.starts;
   Scaled kept;
   float next = 0.0f;
-  const auto look = [&](float d) {
+  const auto look = [&](float d) __attribute__((noinline)) {
     Scaled tried;
     tried.d = scale_bits(d, x.unit);
     const float solved = choose_scales(tried, x, levels, best[0], scale_of_bits(tried.d, x.unit), shape, sparse);

@@ -195,7 +195,7 @@ Paired encode_paired(float* level, const Loaded& x, const PairShape& shape, cons
   const bool few = shape.top < 20.0f;
   Paired kept;
   PairUnits next;
-  const auto look = [&](float d, float dmin, int groups) {
+  const auto look = [&](float d, float dmin, int groups) __attribute__((noinline)) {
     Paired tried;
     tried.d = scale_bits(d, x.unit);
     tried.dmin = scale_bits(dmin, x.unit);
@@ -205,7 +205,7 @@ Paired encode_paired(float* level, const Loaded& x, const PairShape& shape, cons
     next = solved;
   };
   // Units of which the largest scale and minimum are whole multiples: both together, then one and the other in turn.
-  const auto look_at_few_values = [&] {
+  const auto look_at_few_values = [&]() __attribute__((cold, noinline)) {
     const PairUnits whole = few_value_pairs(real, x, shape);
     sparse.take_none();
     const float step = few ? 1.0f : 4.0f, last = 0.5f * shape.top;
