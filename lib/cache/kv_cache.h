@@ -59,15 +59,22 @@ struct KVCache::Impl {
   Status rollback(SeqId seq, int32_t n);
   Status copy(SeqId from, SeqId to, int32_t p0, int32_t p1);
   Status keep(SeqId seq);
-  /// Moves positions in all groups: moves[g] is what has to follow in the pages of group g, in order. Errors: those of
-  /// Session::shift; nothing has changed then.
+  /// Moves positions in all groups: moves[g] is what has to follow in the pages of group g, in order, but for pages
+  /// that move as a whole: they stay unturned. take_unturned() for the same delta must have been called. Errors: those
+  /// of Session::shift; nothing has changed then.
   Status shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta, std::vector<std::vector<SlotMove>>& moves);
+  /// Makes delta the `turn` of pages to come. The unturned pages of a sequence, and unless that was their turn already,
+  /// of all sequences, group by group: who calls turns them by what they had, and they count as turned.
+  std::vector<std::vector<SlotMove>> take_unturned(SeqId seq, int32_t delta);
   /// Writes a sequence, as saved_sequence.cpp has the format. `model`: what decides the entries besides the tokens.
   /// Errors are those of `write`; kInvalidArgument for a bad sequence.
   Status save(SeqId seq, uint64_t model, const ByteSink& write) const;
   /// Replaces a sequence by a saved one. kFormat: damaged; kInvalidArgument: of another model, type or size of pages,
   /// or it does not fit the context; kContextFull: no pages are free. On an error nothing has changed.
-  Status restore(SeqId seq, uint64_t model, std::span<const std::byte> bytes);
+  /// `before_unturned` is told, before anything changes, by what its unturned pages are to be turned, if it has any; it
+  /// becomes `turn`.
+  Status restore(SeqId seq, uint64_t model, std::span<const std::byte> bytes,
+                 const std::function<void(int32_t turn)>& before_unturned = {});
 
   // --- prefixes that were computed before --------------------------------------------------------------------------
   // `root` names what else decides what pages hold (adapters); 0: nothing does.
@@ -93,6 +100,7 @@ struct KVCache::Impl {
   CacheOptions options;
   CacheLayout layout;
   std::vector<Sequences> groups;
+  int32_t turn = 0;  ///< positions by which keys of unturned pages are yet to be turned (sequences.h)
   PrefixIndex prefixes;
   States states;
   AlignedBuffer memory;

@@ -136,6 +136,15 @@ Status KVCache::Impl::shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta,
   return {};
 }
 
+std::vector<std::vector<SlotMove>> KVCache::Impl::take_unturned(SeqId seq, int32_t delta) {
+  if (turn != delta) seq = -1;
+  std::vector<std::vector<SlotMove>> moves(groups.size());
+  for (size_t g = 0; g < groups.size(); ++g) moves[g].reserve(static_cast<size_t>(groups[g].n_unturned(seq)));
+  for (size_t g = 0; g < groups.size(); ++g) groups[g].take_unturned(seq, moves[g]);
+  turn = delta;
+  return moves;
+}
+
 bool KVCache::Impl::room(SeqId seq, int32_t n) const {
   if (seq < 0 || seq >= options.n_seqs || n < 0 || length(seq) + int64_t{n} > options.n_ctx) return false;
   return std::all_of(groups.begin(), groups.end(),

@@ -1,9 +1,12 @@
 // A sequence as bytes. Little-endian:
-//   "hearthKV" | u32 version | u64 model | u32 k_type | u32 v_type | u32 groups | u64 state floats
+//   "hearthKV" | u32 version | u64 model | u32 k_type | u32 v_type | u32 groups | u64 state floats | i32 turn
 //   each group: u32 window | u64 bytes of a page | u32 dropped | u32 entries
-//     each entry: u32 index | u64 mask | i32 tokens [64] | the page; slots that are not held are 0
+//     each entry: u32 index, and 2^31 where its keys are unturned | u64 mask | i32 tokens [64] | the page; slots that
+//     are not held are 0
 //   state floats (of recurrent layers)
 //   u64 XXH64 of all before
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -16,7 +19,8 @@ namespace hearth {
 namespace {
 
 constexpr char kMagic[8] = {'h', 'e', 'a', 'r', 't', 'h', 'K', 'V'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
+constexpr uint32_t kUnturned = uint32_t{1} << 31;
 
 Error damaged(const std::string& what) {
   return {ErrorCode::kFormat, "saved sequence: " + what};
@@ -79,6 +83,7 @@ class Reader {
 
 struct SavedEntry {
   uint32_t index = 0;
+  bool unturned = false;
   uint64_t mask = 0;
   std::span<const std::byte> tokens, page;
 };
@@ -91,6 +96,7 @@ struct SavedGroup {
 struct SavedSequence {
   std::vector<SavedGroup> groups;
   std::span<const std::byte> state;
+  int32_t turn = 0;  ///< 0: no entry is unturned
 };
 
 /// Magic, version and checksum. What lies between is handed back.
@@ -121,7 +127,9 @@ Status read_group(Reader& reader, const GroupLayout& layout, int64_t n_ctx, Save
   int64_t last = -1;
   for (uint32_t i = 0; i < n_entries; ++i) {
     SavedEntry entry;
-    entry.index = reader.number<uint32_t>();
+    const auto index = reader.number<uint32_t>();
+    entry.index = index & ~kUnturned;
+    entry.unturned = (index & kUnturned) != 0;
     entry.mask = reader.number<uint64_t>();
     entry.tokens = reader.bytes(KVCache::kPageTokens * sizeof(Token));
     entry.page = reader.bytes(page_bytes);
@@ -133,7 +141,7 @@ Status read_group(Reader& reader, const GroupLayout& layout, int64_t n_ctx, Save
     }
     group.entries.push_back(entry);
   }
-  if (group.dropped < 0 || group.dropped > (last + 1) * KVCache::kPageTokens)
+  if (group.dropped < 0 || group.dropped > pages_for(n_ctx) * KVCache::kPageTokens)
     return damaged("its window is out of range");
   return {};
 }
@@ -147,6 +155,8 @@ Result<SavedSequence> read_saved(std::span<const std::byte> bytes, uint64_t mode
   const auto k_type = reader.number<uint32_t>(), v_type = reader.number<uint32_t>();
   const auto n_groups = reader.number<uint32_t>();
   const auto state_floats = reader.number<uint64_t>();
+  SavedSequence saved;
+  saved.turn = reader.number<int32_t>();
   if (!reader.fine()) return damaged("ends too early");
   if (saved_model != model) return misfit("it is of another model, or of other rope options or adapters");
   if (k_type != static_cast<uint32_t>(options.k_type) || v_type != static_cast<uint32_t>(options.v_type)) {
@@ -157,13 +167,16 @@ Result<SavedSequence> read_saved(std::span<const std::byte> bytes, uint64_t mode
   if (n_groups != layout.groups.size() || state_floats != static_cast<uint64_t>(layout.state_floats)) {
     return misfit("its layers have other windows or sizes");
   }
-  SavedSequence saved;
   saved.groups.resize(n_groups);
+  bool unturned = false;
   for (uint32_t g = 0; g < n_groups; ++g) {
     if (Status status = read_group(reader, layout.groups[g], options.n_ctx, saved.groups[g]); !status) {
       return status.error();
     }
+    for (const SavedEntry& entry : saved.groups[g].entries) unturned |= entry.unturned;
   }
+  if (unturned != (saved.turn != 0) || std::abs(int64_t{saved.turn}) >= options.n_ctx)
+    return damaged("how far its keys are to be turned does not fit them");
   saved.state = reader.bytes(state_floats * sizeof(float));
   if (!reader.fine() || !reader.at_end()) return damaged("has bytes too few or too many");
   return saved;
@@ -206,6 +219,8 @@ Status KVCache::Impl::save(SeqId seq, uint64_t model, const ByteSink& write) con
   out.number(static_cast<uint32_t>(options.v_type));
   out.number(static_cast<uint32_t>(groups.size()));
   out.number(static_cast<uint64_t>(layout.state_floats));
+  const auto has_unturned = [&](const Sequences& group) { return group.n_unturned(seq) > 0; };
+  out.number(std::any_of(groups.begin(), groups.end(), has_unturned) ? turn : 0);
   for (size_t g = 0; g < groups.size(); ++g) {
     const Sequences& group = groups[g];
     uint32_t n_entries = 0;
@@ -221,7 +236,7 @@ Status KVCache::Impl::save(SeqId seq, uint64_t model, const ByteSink& write) con
         Token tokens[kPageTokens];
         for (int t = 0; t < kPageTokens; ++t)
           tokens[t] = (ref.mask >> t & 1) != 0 ? group.pool().tokens(ref.page)[t] : 0;
-        out.number(index);
+        out.number(ref.unturned ? index | kUnturned : index);
         out.number(ref.mask);
         out.bytes(std::as_bytes(std::span(tokens)));
         copy_held(page.data(), g, ref);
@@ -236,7 +251,8 @@ Status KVCache::Impl::save(SeqId seq, uint64_t model, const ByteSink& write) con
   return out.finish();
 }
 
-Status KVCache::Impl::restore(SeqId seq, uint64_t model, std::span<const std::byte> bytes) {
+Status KVCache::Impl::restore(SeqId seq, uint64_t model, std::span<const std::byte> bytes,
+                              const std::function<void(int32_t turn)>& before_unturned) {
   if (Status status = check_sequence(seq); !status) return status;
   Result<SavedSequence> saved = read_saved(bytes, model, options, layout);
   if (!saved) return saved.error();
@@ -245,11 +261,15 @@ Status KVCache::Impl::restore(SeqId seq, uint64_t model, std::span<const std::by
     if (wanted <= groups[g].pool().n_free() + groups[g].n_own_pages(seq)) continue;
     return Error{ErrorCode::kContextFull, concat("saved sequence: ", wanted, " pages are not free")};
   }
+  if (saved->turn != 0) {
+    if (before_unturned) before_unturned(saved->turn);
+    turn = saved->turn;
+  }
   if (Status status = remove(seq, 0, -1); !status) return status;
   for (size_t g = 0; g < groups.size(); ++g) {
     Sequences& group = groups[g];
     for (const SavedEntry& entry : saved->groups[g].entries) {
-      const int32_t page = group.adopt(seq, entry.index, entry.mask);
+      const int32_t page = group.adopt(seq, entry.index, entry.mask, entry.unturned);
       std::memcpy(group.pool().bytes(page), entry.page.data(), entry.page.size());
       std::memcpy(group.pool().tokens(page), entry.tokens.data(), entry.tokens.size());
     }

@@ -83,8 +83,8 @@ void Sequences::begin() {
 
 void Sequences::log(PageRef& ref) {
   if (ref.log >= 0) return;
-  ref.log = static_cast<int32_t>(n_log_);
-  log_[n_log_++] = {&ref, ref.page, ref.mask};
+  log_[n_log_] = {&ref, ref};
+  ref.log = static_cast<int32_t>(n_log_++);
 }
 
 bool Sequences::hold(SeqId seq, int32_t pos, Token id) {
@@ -106,8 +106,9 @@ void Sequences::drop_before(SeqId seq, int32_t pos) {
     PageRef& ref = row(seq)[index];
     if (ref.page < 0) continue;
     log(ref);
-    if (ref.page != log_[ref.log].page) pool_.release(ref.page);  // taken since begin(): nobody will want it back
+    if (ref.page != log_[ref.log].before.page) pool_.release(ref.page);  // taken since begin(): nobody wants it back
     ref.page = -1;
+    ref.unturned = false;
     ref.mask = 0;
   }
   dropped_[seq] = std::max(dropped_[seq], end * kPage);
@@ -115,18 +116,18 @@ void Sequences::drop_before(SeqId seq, int32_t pos) {
 
 void Sequences::commit() {
   for (int64_t i = 0; i < n_log_; ++i) {
-    const LogEntry& entry = log_[i];
-    if (entry.page >= 0 && entry.page != entry.ref->page) pool_.release(entry.page);
-    entry.ref->log = -1;
+    const auto& [ref, before] = log_[i];
+    if (before.page >= 0 && before.page != ref->page) pool_.release(before.page);
+    ref->log = -1;
   }
   n_log_ = 0;
 }
 
 void Sequences::undo() {
   for (int64_t i = 0; i < n_log_; ++i) {
-    const LogEntry& entry = log_[i];
-    if (entry.ref->page >= 0 && entry.page != entry.ref->page) pool_.release(entry.ref->page);
-    *entry.ref = {entry.page, -1, entry.mask};
+    const auto& [ref, before] = log_[i];
+    if (ref->page >= 0 && before.page != ref->page) pool_.release(ref->page);
+    *ref = before;
   }
   n_log_ = 0;
   std::copy_n(dropped_before_, n_seqs_, dropped_);
@@ -173,7 +174,7 @@ void Sequences::copy(SeqId from, SeqId to, int32_t p0, int32_t p1) {
     const PageRef& source = row(from)[index];
     const uint64_t mask = source.mask & range_mask(index, p0, p1);
     if (mask == 0) continue;
-    row(to)[index] = {source.page, -1, mask};
+    row(to)[index] = {source.page, -1, mask, source.unturned};
     pool_.share(source.page);
   }
   dropped_[to] = dropped_[from];
@@ -185,17 +186,16 @@ int64_t Sequences::n_own_pages(SeqId seq) const {
   return n;
 }
 
-int32_t Sequences::adopt(SeqId seq, int64_t index, uint64_t mask) {
+int32_t Sequences::adopt(SeqId seq, int64_t index, uint64_t mask, bool unturned) {
   PageRef& ref = row(seq)[index];
-  ref.page = pool_.take();
-  ref.mask = mask;
+  ref = {pool_.take(), -1, mask, unturned};
   return ref.page;
 }
 
 void Sequences::hold_known(SeqId seq, int64_t index, int32_t page) {
   pool_.share(page);
   clear_entry(row(seq)[index]);
-  row(seq)[index] = {page, -1, ~uint64_t{0}};
+  row(seq)[index] = {page, -1, ~uint64_t{0}, false};
 }
 
 bool Sequences::collides(SeqId seq, int32_t p0, int32_t p1, int32_t delta) const {
@@ -225,25 +225,49 @@ int64_t Sequences::pages_to_shift(SeqId seq, int32_t p0, int32_t p1, int32_t del
   return wanted;
 }
 
-/// Moves a page as a whole, where all that it holds goes to an entry without a page: its keys change, but not their
-/// places. (A page that was emptied in this shift stays until its end, since its contents have yet to move.)
-bool Sequences::shift_page(SeqId seq, int64_t index, int32_t p0, int32_t p1, int32_t delta,
-                           std::vector<SlotMove>& moves) {
+/// Moves a page as a whole, where all that it holds goes to an entry without a page: nothing in it changes, since its
+/// keys may stay unturned. (A page that was emptied in this shift stays until its end, since its contents have yet to
+/// move.)
+bool Sequences::shift_page(SeqId seq, int64_t index, int32_t p0, int32_t p1, int32_t delta) {
   PageRef &source = row(seq)[index], &target = row(seq)[index + delta / kPage];
   if ((source.mask & ~range_mask(index, p0, p1)) != 0 || target.page >= 0) return false;
   make_writable(source);
-  for (int t = 0; t < kPage; ++t) {
-    if ((source.mask >> t & 1) != 0) add_move(moves, {source.page, source.page, t, t});
-  }
   target = std::exchange(source, PageRef{});
+  target.unturned = true;
   return true;
+}
+
+template <typename F>
+void Sequences::for_each_unturned(SeqId seq, F&& f) const {
+  for (SeqId s = 0; s < n_seqs_; ++s) {
+    if (made_[s] == 0 || (seq >= 0 && s != seq)) continue;
+    for (int64_t index = 0; index < n_entries_; ++index) {
+      if (tables_[s * n_entries_ + index].unturned) f(tables_[s * n_entries_ + index]);
+    }
+  }
+}
+
+int64_t Sequences::n_unturned(SeqId seq) const {
+  int64_t n = 0;
+  for_each_unturned(seq, [&](const PageRef&) { ++n; });
+  return n;
+}
+
+void Sequences::take_unturned(SeqId seq, std::vector<SlotMove>& moves) {
+  for_each_unturned(seq, [&](PageRef& ref) {
+    const int32_t page = ref.page;
+    moves.push_back({page, page, 0, 0, kPage});
+    ref.unturned = false;
+    if (pool_.refs(page) == 1) return;
+    for_each_unturned(-1, [&](PageRef& other) { other.unturned &= other.page != page; });
+  });
 }
 
 void Sequences::shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta, std::vector<SlotMove>& moves) {
   for (int32_t i = 0; i < p1 - p0; ++i) {  // so that nothing is overwritten before it has moved
     const int32_t from = delta < 0 ? p0 + i : p1 - 1 - i, to = from + delta;
     if (!holds(seq, from)) continue;
-    if (delta % kPage == 0 && shift_page(seq, from / kPage, p0, p1, delta, moves)) continue;
+    if (delta % kPage == 0 && shift_page(seq, from / kPage, p0, p1, delta)) continue;
     PageRef& target = row(seq)[to / kPage];
     make_writable(target);
     PageRef& source = row(seq)[from / kPage];

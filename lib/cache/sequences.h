@@ -16,9 +16,10 @@ namespace hearth {
 
 /// One entry of a page table.
 struct PageRef {
-  int32_t page = -1;  ///< -1: nothing held
-  int32_t log = -1;   ///< its number in the log of the decode() in progress; -1: unchanged so far
-  uint64_t mask = 0;  ///< bit t: position 64 i + t is held
+  int32_t page = -1;      ///< -1: nothing held
+  int32_t log = -1;       ///< its number in the log of the decode() in progress; -1: unchanged so far
+  uint64_t mask = 0;      ///< bit t: position 64 i + t is held
+  bool unturned = false;  ///< its keys are to be turned by KVCache::Impl::turn, as every entry with this page knows
 };
 
 /// Keys and values of n neighboring slots go to others, which may overlap them.
@@ -67,15 +68,20 @@ class Sequences {
   /// Pages that shift() will take.
   int64_t pages_to_shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta) const;
   /// Moves the positions held in [p0, p1) by delta in the table, and appends to `moves`, which has room for them, what
-  /// has to follow in the pages, in order. No other position may be held where they go, and pages_to_shift() must be
-  /// free.
+  /// has to follow in the pages, in order; pages that move as a whole become unturned instead. No other position may be
+  /// held where they go, no page of the sequence may be unturned, and pages_to_shift() must be free.
   void shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta, std::vector<SlotMove>& moves);
   /// Whether positions outside [p0, p1) are held where those inside go.
   bool collides(SeqId seq, int32_t p0, int32_t p1, int32_t delta) const;
+  /// Entries of a sequence (-1: of all) whose keys are unturned; ...
+  int64_t n_unturned(SeqId seq) const;
+  /// ... appends their pages to `moves`, which has room for them, each once, and takes the mark off every entry that
+  /// has such a page: who calls turns them.
+  void take_unturned(SeqId seq, std::vector<SlotMove>& moves);
   /// Pages that nobody but this sequence holds.
   int64_t n_own_pages(SeqId seq) const;
   /// Gives an empty entry a page of its own with these positions; there must be a free one. Its number.
-  int32_t adopt(SeqId seq, int64_t index, uint64_t mask);
+  int32_t adopt(SeqId seq, int64_t index, uint64_t mask, bool unturned);
   /// Gives an entry a whole page that is in the pool already, in place of what it had.
   void hold_known(SeqId seq, int64_t index, int32_t page);
   void set_dropped(SeqId seq, int32_t dropped) { dropped_[seq] = dropped; }
@@ -85,8 +91,7 @@ class Sequences {
  private:
   struct LogEntry {
     PageRef* ref;
-    int32_t page;
-    uint64_t mask;
+    PageRef before;
   };
 
   /// Tables are made when they are first written to: those of sequences that never come cost no memory.
@@ -98,7 +103,9 @@ class Sequences {
   void log(PageRef& ref);
   void clear_entry(PageRef& ref);
   void make_writable(PageRef& ref);
-  bool shift_page(SeqId seq, int64_t index, int32_t p0, int32_t p1, int32_t delta, std::vector<SlotMove>& moves);
+  bool shift_page(SeqId seq, int64_t index, int32_t p0, int32_t p1, int32_t delta);
+  template <typename F>
+  void for_each_unturned(SeqId seq, F&& f) const;
 
   GroupLayout layout_;
   PagePool pool_;

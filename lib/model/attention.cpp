@@ -66,9 +66,10 @@ void store_position(const ForwardContext& c, int layer, const QkvRow& row, const
   }
   norm_heads(c, k, w.k_norm, heads.n_kv, shape.k_dim);
   rotate_heads(c, k, shape.rope, t, heads.n_kv, shape.k_dim);
+  const PageRef& ref = c.cache->table(layer, token.seq)[static_cast<size_t>(token.pos / kPageTokens)];
+  for (int h = 0; ref.unturned && h < heads.n_kv; ++h) turn_back(c, k + int64_t{h} * shape.k_dim, shape.rope);
   rotate_for_cache(k, heads.n_kv, shape.k_dim, c.k_type);
   rotate_for_cache(v, heads.n_kv, shape.v_dim, c.v_type);
-  const PageRef& ref = c.cache->table(layer, token.seq)[static_cast<size_t>(token.pos / kPageTokens)];
   for (int h = 0; h < heads.n_kv; ++h) {
     store_kv(kernels(), c.cache->page(layer, ref.page, heads.first_kv + h), attention_shape(c, shape),
              token.pos % kPageTokens, k + int64_t{h} * shape.k_dim, v + int64_t{h} * shape.v_dim);

@@ -137,6 +137,8 @@ struct ForwardContext {
   const HParams* hp = nullptr;
   const Weights* weights = nullptr;
   std::span<const RopeTable> ropes;
+  /// cos and sin [n_rot / 2, 2] of each rope by which queries turn to meet keys of unturned pages (sequences.h).
+  std::span<const std::vector<float>> turn_back;
   Scratch* scratch = nullptr;
   KVCache::Impl* cache = nullptr;
   Parallel* parallel = nullptr;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "lib/model/kv_split.h"
 
@@ -115,10 +116,10 @@ class PagedAttention {
     const AttentionState state = state_at(space.total, q.count());
     const BatchToken& token = batch_[static_cast<size_t>(q.tokens.first)];
     const std::span<const PageRef> table = c_.cache->table(layer_, token.seq);
-    gather(q, space);
     const auto [begin, end] = page_range(q.tokens);
     for (int index = begin; index < end; ++index) {
       const PageRef& ref = table[static_cast<size_t>(index)];
+      gather(q, space, ref.unturned);
       for (uint64_t slots = visible(ref, index, token.pos); slots != 0; slots &= slots - 1) {
         const int64_t pos = int64_t{index} * kPageTokens + std::countr_zero(slots);
         if (pos >= n_positions) continue;
@@ -190,15 +191,12 @@ class PagedAttention {
     c_.parallel->run(n_query_tasks(), [&](int task, int worker) {
       const Queries q = queries(task);
       const AttentionWorkspace& space = c_.scratch->workers[static_cast<size_t>(worker)];
-      gather(q, space);
       const AttentionState total = state_at(space.total, q.count());
       const AttentionState split = state_at(space.split, q.count());
       reset(total, q.count(), shape_.v_dim);
       const auto [begin, end] = page_range(q.tokens);
       if (q.tokens.run) {
-        for (int page = begin; page < end; page += kRunPages) {
-          attend_run(q, space, total, page, std::min(end, page + kRunPages));
-        }
+        for (int page = begin; page < end;) page = attend_run(q, space, total, page, end);
         return finish(q, total);
       }
       for (int page = begin; page < end;) {
@@ -225,7 +223,6 @@ class PagedAttention {
       const auto [begin, end] = page_range(q.tokens);
       const int from = std::max(begin, index * kPagesPerSplit), to = std::min(end, (index + 1) * kPagesPerSplit);
       if (from >= to) return;
-      gather(q, space);
       attend(q, space, split, from, to);
     });
     for (int task = 0; task < n_query_tasks(); ++task) {
@@ -239,14 +236,16 @@ class PagedAttention {
     }
   }
 
-  /// The task's queries, scaled, one after the other: token by token, head by head.
-  void gather(const Queries& q, const AttentionWorkspace& space) const {
+  /// The task's queries, scaled, one after the other: token by token, head by head. Those that meet unturned keys turn
+  /// in their place (Su et al. 2021: a score depends on the difference of both angles).
+  void gather(const Queries& q, const AttentionWorkspace& space, bool unturned) const {
     float* out = space.q;
     for (int t = q.tokens.first; t < q.tokens.first + q.tokens.count; ++t) {
       const float scale = c_.hp->score_scale(layer_) * temperature(batch_[static_cast<size_t>(t)].pos);
       const float* heads = c_.scratch->qkv + t * row_.width + int64_t{q.first_head} * shape_.k_dim;
       for (int64_t i = 0; i < int64_t{q.n_heads} * shape_.k_dim; ++i) *out++ = heads[i] * scale;
     }
+    for (int i = 0; unturned && i < q.count(); ++i) turn_back(c_, space.q + int64_t{i} * shape_.k_dim, shape_.rope);
     rotate_for_cache(space.q, q.count(), shape_.k_dim, c_.k_type);
   }
 
@@ -280,6 +279,7 @@ class PagedAttention {
               int end) const {
     const SeqId seq = batch_[static_cast<size_t>(q.tokens.first)].seq;
     const std::span<const PageRef> table = c_.cache->table(layer_, seq);
+    int gathered = -1;  // 1: to meet unturned pages, 0: turned ones
     for (int index = begin; index < end; ++index) {
       const PageRef& ref = table[static_cast<size_t>(index)];
       if (ref.mask == 0) continue;
@@ -290,6 +290,8 @@ class PagedAttention {
         std::fill_n(space.visible + t * q.n_heads, q.n_heads, mask);
       }
       if (any == 0) continue;
+      const int unturned = ref.unturned;
+      if (std::exchange(gathered, unturned) != unturned) gather(q, space, ref.unturned);
       KvPage page = c_.cache->page(layer_, ref.page, q.kv_head);
       if (index + 1 < end && table[static_cast<size_t>(index + 1)].mask != 0) {
         page.next = c_.cache->page(layer_, table[static_cast<size_t>(index + 1)].page, q.kv_head).k;
@@ -305,11 +307,17 @@ class PagedAttention {
     kernels().attend_page(state, space.q, q.count(), page, kernel_shape_, space.visible, nullptr, space.kernel);
   }
 
-  /// Runs many queries over pages [begin, end) at once.
-  void attend_run(const Queries& q, const AttentionWorkspace& space, const AttentionState& state, int begin,
-                  int end) const {
+  /// Runs many queries over pages from `begin` on at once, at most to `end`. Where it stopped.
+  int attend_run(const Queries& q, const AttentionWorkspace& space, const AttentionState& state, int begin,
+                 int end) const {
     const SeqId seq = batch_[static_cast<size_t>(q.tokens.first)].seq;
     const std::span<const PageRef> table = c_.cache->table(layer_, seq);
+    const bool unturned = table[static_cast<size_t>(begin)].unturned;
+    end = std::min(end, begin + kRunPages);
+    for (int index = end; index-- > begin;) {
+      if (table[static_cast<size_t>(index)].unturned != unturned) end = index;
+    }
+    gather(q, space, unturned);
     KvPage pages[kRunPages];
     uint64_t held[kRunPages];
     for (int index = begin; index < end; ++index) {
@@ -330,6 +338,7 @@ class PagedAttention {
     }
     const ::hearth::kernels::PageRun run{pages, held, end - begin, space.first, space.end};
     kernels().attend_run(state, space.q, q.count(), run, kernel_shape_, space.kernel);
+    return end;
   }
 
   /// One page, scores less slope * distance: slots up to the query's own first, then those after it, since the bias is

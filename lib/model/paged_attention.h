@@ -24,6 +24,13 @@ inline void rotate_for_cache(float* heads, int64_t n, int64_t dim, kernels::KvTy
   if (size > 1) kernels::kernels().hadamard(heads, n * dim, size);
 }
 
+/// Turns a head of queries or keys as the keys of an unturned page stand.
+inline void turn_back(const ForwardContext& c, float* head, int rope) {
+  if (rope < 0) return;
+  (c.arch->rope == RopeLayout::kPairs ? kernels::kernels().rope_pairs : kernels::kernels().rope_halves)(
+      head, c.turn_back[static_cast<size_t>(rope)].data(), c.ropes[static_cast<size_t>(rope)].n_rot);
+}
+
 inline kernels::AttentionShape attention_shape(const ForwardContext& c, const LayerShape& shape) {
   return {shape.k_dim, shape.v_dim, c.k_type, c.v_type, c.hp->attention_soft_cap};
 }

@@ -43,14 +43,15 @@ void shift_head(const ForwardContext& c, const ShiftedHead& head, std::span<cons
 }  // namespace
 
 ShiftPlan plan_shift(const ForwardContext& c, int32_t delta) {
-  ShiftPlan plan{{}, stored_heads(*c.hp, static_cast<int>(c.cache->layout.layers.size()))};
-  for (const RopeTable& rope : c.ropes) {
-    RopeTable turn = rope;
-    turn.magnitude = 1.0f;
-    plan.cos_sin.emplace_back(static_cast<size_t>(rope.n_rot));
-    rope_cos_sin(plan.cos_sin.back().data(), turn, {&delta, 1});
-  }
-  return plan;
+  const auto angles = [&](int32_t by) {
+    std::vector<std::vector<float>> cos_sin;
+    for (RopeTable turn : c.ropes) {
+      turn.magnitude = 1.0f;
+      rope_cos_sin(cos_sin.emplace_back(static_cast<size_t>(turn.n_rot)).data(), turn, {&by, 1});
+    }
+    return cos_sin;
+  };
+  return {angles(delta), angles(-delta), stored_heads(*c.hp, static_cast<int>(c.cache->layout.layers.size()))};
 }
 
 void shift_positions(const ForwardContext& c, const ShiftPlan& plan, std::span<const std::vector<SlotMove>> moves) {

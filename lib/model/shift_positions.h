@@ -16,6 +16,7 @@ struct ShiftedHead {
 /// What a shift needs besides the moves, so that nothing can go wrong once these were made.
 struct ShiftPlan {
   std::vector<std::vector<float>> cos_sin;  ///< of each rope, for the difference of positions
+  std::vector<std::vector<float>> back;     ///< the same, for its negative: ForwardContext::turn_back
   std::vector<ShiftedHead> heads;           ///< whose keys and values lie in the pages, each once
 };
 ShiftPlan plan_shift(const ForwardContext& c, int32_t delta);

@@ -89,7 +89,11 @@ Status Session::restore(SeqId seq, std::span<const std::byte> bytes) {
 
 Status SessionInternals::restore(Session& session, SeqId seq, std::span<const std::byte> bytes, uint64_t key) {
   Session::Impl& impl = of(session);
-  return guard([&] { return KVCacheInternals::of(*impl.cache).restore(seq, impl.fingerprint() ^ key, bytes); });
+  return guard([&] {
+    return KVCacheInternals::of(*impl.cache).restore(seq, impl.fingerprint() ^ key, bytes, [&](int32_t turn) {
+      impl.take_turn(seq, turn);
+    });
+  });
 }
 
 Status Session::restore(SeqId seq, const std::string& path) {

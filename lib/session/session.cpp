@@ -19,6 +19,7 @@ ForwardContext Session::Impl::context() {
           &m.hp,
           &m.weights,
           ropes,
+          shift_plan.back,
           &scratch,
           &KVCacheInternals::of(*cache),
           parallel.get(),

@@ -13,6 +13,7 @@
 #include "lib/cache/kv_cache.h"
 #include "lib/model/forward.h"
 #include "lib/model/model_impl.h"
+#include "lib/model/shift_positions.h"
 #include "lib/session/adapter_set.h"
 
 namespace hearth {
@@ -25,6 +26,8 @@ struct Session::Impl {
   ForwardContext context();
   /// Whether pages of a sequence may be known to others; then `adapters.key(seq, 0)` names what else they depend on.
   bool shares_prefixes() const { return options.reuse_prefixes && !adapters.waits_for_tokens(); }
+  /// Turns keys that KVCache::Impl::take_unturned() gives.
+  void take_turn(SeqId seq, int32_t delta);
   /// Lets adapters with invocation tokens see what is about to be computed.
   void look_at(std::span<const BatchToken> batch);
   /// The same for a prompt that is computed part by part; adapters.end_look_ahead() ends it.
@@ -43,6 +46,7 @@ struct Session::Impl {
   Scratch scratch;
   MatmulScratch matmul_scratch;
   std::vector<RopeTable> ropes;
+  ShiftPlan shift_plan;  ///< for KVCache::Impl::turn
   AdapterSet adapters;
   int n_rows = 0;                       ///< rows of logits that the last decode() left
   LinearObserver observe_linear;        ///< may be empty

@@ -9,16 +9,24 @@
 
 namespace hearth {
 
+void Session::Impl::take_turn(SeqId seq, int32_t delta) {
+  const ForwardContext c = context();
+  ShiftPlan next = plan_shift(c, delta);
+  const std::vector<std::vector<SlotMove>> moves = c.cache->take_unturned(seq, delta);
+  shift_positions(c, shift_plan, moves);
+  shift_plan = std::move(next);
+}
+
 Status Session::shift(SeqId seq, int32_t p0, int32_t p1, int32_t delta) {
   return guard([&]() -> Status {
     const ForwardContext c = impl_->context();
     if (delta != 0 && c.hp->max_position > 0) {
       return Error{ErrorCode::kUnsupported, "positions that the model has learned embeddings of cannot be shifted"};
     }
-    const ShiftPlan plan = plan_shift(c, delta);
+    if (delta != 0) impl_->take_turn(seq, delta);
     std::vector<std::vector<SlotMove>> moves;
     if (Status status = c.cache->shift(seq, p0, p1, delta, moves); !status) return status;
-    shift_positions(c, plan, moves);
+    shift_positions(c, impl_->shift_plan, moves);
     return {};
   });
 }

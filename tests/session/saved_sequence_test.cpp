@@ -105,12 +105,12 @@ TEST_F(SavedSequence, EveryDamageIsFound) {
   ASSERT_TRUE(saved);
   const std::vector<float> expected = go_on(s, 0);
   ASSERT_TRUE(s.cache().trim(0, 9));
-  for (size_t i = 0; i < saved->size(); i += i < 400 ? 1 : 7) {
+  for (size_t i = 0; i < saved->size(); ++i) {
     (*saved)[i] ^= static_cast<std::byte>(1u << (i % 8));
     EXPECT_FALSE(s.restore(0, *saved)) << i;
     (*saved)[i] ^= static_cast<std::byte>(1u << (i % 8));
   }
-  for (size_t n = 0; n < saved->size(); n += n < 400 ? 1 : 13) {
+  for (size_t n = 0; n < saved->size(); ++n) {
     EXPECT_FALSE(s.restore(0, std::span(*saved).first(n))) << n;
   }
   EXPECT_EQ(go_on(s, 0), expected);
