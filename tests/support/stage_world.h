@@ -65,7 +65,7 @@ class StageWorld {
     scratch_ = Scratch::lay_out(layout, arch_, hp_, sizes);
     matmul_.bind(scratch_.matmul, matmul_rows(hp_, sizes), hp_.widest_input, sizes.n_threads);
     for (const RopeParams& rope : hp_.ropes) ropes_.push_back(make_rope_table(rope, weights_, options->n_ctx));
-    c = {&arch_, &hp_, &weights_, ropes_, &scratch_, cache_.get(), parallel_.get(), {parallel_.get(), &matmul_}};
+    c = {&arch_, &hp_, &weights_, ropes_, {}, &scratch_, cache_.get(), parallel_.get(), {parallel_.get(), &matmul_}};
     c.k_type = c.v_type = kernels::KvType::kF32;
     c.causal = hp_.causal;
   }
