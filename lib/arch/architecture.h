@@ -47,9 +47,10 @@ enum class AttentionScale : uint8_t {
 /// Norms of queries and keys before they rotate.
 enum class QkNorm : uint8_t {
   kNone,
-  kPerHead,      ///< each head by itself
-  kAllHeads,     ///< all heads of a token together
-  kAllOptional,  ///< the same, where the file has them
+  kPerHead,          ///< each head by itself
+  kPerHeadOptional,  ///< the same, where the file has them
+  kAllHeads,         ///< all heads of a token together
+  kAllOptional,      ///< the same, where the file has them
 };
 
 struct Architecture {

@@ -97,6 +97,11 @@ constexpr Architecture kArchitectures[] = {
      .latent = true,
      .router = Router::kFromFile,
      .renormalize_experts = false},
+    {.name = "glm4moe",  // GLM-4.5, -4.6 and -4.7: the large ones have norms of queries and keys
+     .ffn_norm_name = "post_attention_norm",
+     .rope = kHalves,
+     .qk_norm = QkNorm::kPerHeadOptional,
+     .router = Router::kFromFile},
 
     // --- recurrent layers between those with attention ---------------------------------------------------------------
     {.name = "qwen3next",

@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kMaxSize = 1 << 30;
 constexpr int64_t kMaxHeadDims = 1 << 16;
+constexpr uint32_t kSigmoid = 2;  // of expert_gating_func: families here whose router the file tells have no other
 
 enum class Kind : uint8_t { kInteger, kFloat };
 
@@ -22,11 +23,15 @@ constexpr struct {
 } kKeys[] = {
     {"vocab_size", Kind::kInteger, {"vocab_size"}},
     {"embedding_length", Kind::kInteger, {"hidden_size", "n_embd"}},
-    {"block_count", Kind::kInteger, {"num_hidden_layers", "n_layer"}},
     {"feed_forward_length", Kind::kInteger, {"intermediate_size", "n_inner"}},
     {"attention.layer_norm_rms_epsilon", Kind::kFloat, {"rms_norm_eps"}},
     {"attention.layer_norm_epsilon", Kind::kFloat, {"layer_norm_eps", "layer_norm_epsilon"}},
-    {"expert_count", Kind::kInteger, {"num_experts", "num_local_experts"}},
+    {"expert_count", Kind::kInteger, {"num_experts", "num_local_experts", "n_routed_experts"}},
+    {"expert_shared_count", Kind::kInteger, {"n_shared_experts"}},
+    {"expert_weights_scale", Kind::kFloat, {"routed_scaling_factor"}},
+    {"expert_group_count", Kind::kInteger, {"n_group"}},
+    {"expert_group_used_count", Kind::kInteger, {"topk_group"}},
+    {"leading_dense_block_count", Kind::kInteger, {"first_k_dense_replace"}},
     {"expert_used_count", Kind::kInteger, {"num_experts_per_tok"}},
     {"expert_feed_forward_length", Kind::kInteger, {"moe_intermediate_size"}},
     {"attn_logit_softcapping", Kind::kFloat, {"attn_logit_softcapping"}},
@@ -133,6 +138,9 @@ Result<ConfigSizes> read_sizes(const Family& family, json::Value config) {
   if (sizes.n_kv_heads == 0) sizes.n_kv_heads = sizes.n_heads;
   if (sizes.head_dim == 0) sizes.head_dim = sizes.d_model / sizes.n_heads;
   if (sizes.head_dim < 1 || sizes.head_dim > kMaxHeadDims) return bad_config("head_dim", "is out of range");
+  const double extra = family.predicts ? config_number(config, {"num_nextn_predict_layers"}).value_or(0) : 0;
+  if (!(extra >= 0 && extra <= kMaxSize)) return bad_config("num_nextn_predict_layers", "is out of range");
+  sizes.n_extra_layers = static_cast<int64_t>(extra);
   sizes.tied = config["tie_word_embeddings"].boolean().value_or(family.tied_by_default);
   return sizes;
 }
@@ -219,6 +227,11 @@ Status add_config(GgufWriter& out, const Family&, const Architecture& arch, json
                   const ConfigSizes& sizes, const RopeScalingKeys& rope) {
   const std::string base = concat(arch.name, ".");
   Status s = out.add_uint32(base + "context_length", static_cast<uint32_t>(sizes.n_ctx));
+  if (s) s = out.add_uint32(base + "block_count", static_cast<uint32_t>(sizes.n_layers + sizes.n_extra_layers));
+  if (s && sizes.n_extra_layers > 0) {
+    s = out.add_uint32(base + "nextn_predict_layers", static_cast<uint32_t>(sizes.n_extra_layers));
+  }
+  if (s && arch.router == Router::kFromFile) s = out.add_uint32(base + "expert_gating_func", kSigmoid);
   for (const auto& row : kKeys) {
     const auto number = config_number(config, {row.names[0], row.names[1], row.names[2]});
     if (!s || !number) continue;

@@ -80,6 +80,20 @@ constexpr NameRule kNomicBert[] = {
     {"encoder.layers.%.norm2", "blk.%.layer_output_norm"},
 };
 
+constexpr NameRule kGlmMoe[] = {
+    {"layers.%.post_attention_layernorm", "blk.%.post_attention_norm"},
+    {"layers.%.mlp.gate.e_score_correction_bias", "blk.%.exp_probs_b.bias"},
+    {"layers.%.mlp.shared_experts.gate_proj", "blk.%.ffn_gate_shexp"},
+    {"layers.%.mlp.shared_experts.up_proj", "blk.%.ffn_up_shexp"},
+    {"layers.%.mlp.shared_experts.down_proj", "blk.%.ffn_down_shexp"},
+    {"layers.%.eh_proj", "blk.%.nextn.eh_proj"},
+    {"layers.%.enorm", "blk.%.nextn.enorm"},
+    {"layers.%.hnorm", "blk.%.nextn.hnorm"},
+    {"layers.%.embed_tokens", "blk.%.nextn.embed_tokens"},
+    {"layers.%.shared_head.norm", "blk.%.nextn.shared_head_norm"},
+    {"layers.%.shared_head.head", "blk.%.nextn.shared_head_head"},
+};
+
 constexpr Family kFamilies[] = {
     {"llama", "llama", {}},
     {"mistral", "llama", {}},
@@ -94,6 +108,7 @@ constexpr Family kFamilies[] = {
     {"gemma2", "gemma2", kPostNorms, true, true},
     {"gemma3_text", "gemma3", kPostNorms, true, true},
     {"gemma3", "gemma3", kPostNorms, true, true},
+    {"glm4_moe", "glm4moe", kGlmMoe, false, false, 0, true},
     {"bert", "bert", kBert},
     {"roberta", "bert", kBert, false, false, 2},
     {"xlm-roberta", "bert", kBert, false, false, 2},

@@ -31,6 +31,7 @@ struct Family {
   bool norms_plus_one = false;      ///< norms multiply by 1 + weight there, by weight in GGUF
   bool tied_by_default = false;     ///< output matrix, where config.json does not say
   int64_t first_position = 0;       ///< rows of the table of positions before that of position 0
+  bool predicts = false;            ///< layers behind the last predict further tokens (nextn)
 };
 
 /// nullptr when unknown.
@@ -52,6 +53,7 @@ bool is_of_another_modality(std::string_view name);
 /// Sizes that conversion itself needs.
 struct ConfigSizes {
   int64_t n_layers = 0, d_model = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0, n_vocab = 0, n_ctx = 0;
+  int64_t n_extra_layers = 0;  ///< that predict further tokens, besides n_layers
   bool tied = false;
 };
 /// kFormat names a key that is missing or out of range.

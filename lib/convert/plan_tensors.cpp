@@ -122,7 +122,7 @@ Status Planner::add(const SafeTensor& tensor) {
   if (!name)
     return wrong_array(tensor, "is not known in models of type " + quote(family_.model_type), ErrorCode::kUnsupported);
   if (name->name.empty() || (name->name == "output.weight" && sizes_.tied)) return {};
-  if (name->layer >= sizes_.n_layers) {
+  if (name->layer >= sizes_.n_layers + sizes_.n_extra_layers) {
     warn(concat("tensor ", quoted(tensor.name), " is left out: the model has ", sizes_.n_layers, " layers"));
     return {};
   }

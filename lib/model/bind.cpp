@@ -42,8 +42,8 @@ void bind_qkv(const LayerBinding& b, LayerWeights& layer) {
 void bind_qk_norms(const LayerBinding& b, LayerWeights& layer) {
   const QkNorm kind = b.arch.qk_norm;
   if (kind == QkNorm::kNone) return;
-  const bool all = kind != QkNorm::kPerHead;
-  const bool required = kind != QkNorm::kAllOptional;
+  const bool all = kind == QkNorm::kAllHeads || kind == QkNorm::kAllOptional;
+  const bool required = kind == QkNorm::kPerHead || kind == QkNorm::kAllHeads;
   b.bind.norm(layer.q_norm, b.blk + "attn_q_norm", (all ? b.shape.n_heads : 1) * int64_t{b.shape.k_dim}, required);
   if (!b.keeps_kv()) return;
   b.bind.norm(layer.k_norm, b.blk + "attn_k_norm", (all ? b.shape.n_kv_heads : 1) * int64_t{b.shape.k_dim}, required);

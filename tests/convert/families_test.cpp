@@ -10,6 +10,7 @@
 #include "hearth/convert.h"
 #include "hearth/model.h"
 #include "hearth/session.h"
+#include "hearth/speculation.h"
 #include "lib/convert/families.h"
 #include "lib/convert/safetensors.h"
 #include "lib/convert/tensor_plan.h"
@@ -19,7 +20,7 @@ namespace hearth::testing {
 namespace {
 
 TEST(ConvertFamilies, EveryDecoderOpensAndComputes) {
-  std::set<std::string> covered = {"bert", "roberta", "xlm-roberta", "nomic_bert", "mixtral", "gemma3"};
+  std::set<std::string> covered = {"bert", "roberta", "xlm-roberta", "nomic_bert", "mixtral", "gemma3", "glm4_moe"};
   for (const FamilyCase& c : decoder_cases()) {
     TempDir dir;
     write_folder(dir, config_of(c), decoder_tensors(c));
@@ -107,6 +108,36 @@ TEST(ConvertFamilies, TextPartsOfOtherModels) {
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->warnings.size(), 1u);
   EXPECT_TRUE(Model::open(dir.file("out.gguf")));
+}
+
+TEST(ConvertFamilies, LayersThatPredictFurtherTokens) {
+  TempDir dir;
+  write_folder(dir, config_of(glm_moe()), glm_moe_tensors());
+  const auto report = convert_model(dir.path().string(), dir.file("out.gguf"));
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_TRUE(report->warnings.empty());
+  const auto file = GgufFile::open(dir.file("out.gguf"));
+  EXPECT_EQ(*file->get_int("glm4moe.block_count"), 3);
+  EXPECT_EQ(*file->get_int("glm4moe.nextn_predict_layers"), 1);
+  EXPECT_EQ(*file->get_int("glm4moe.rope.dimension_count"), 4);
+  EXPECT_EQ(*file->get_int("glm4moe.expert_gating_func"), 2);
+  const auto head = seeded_values("model.layers.2.shared_head.head.weight", kByteLevelTokens * kD);
+  EXPECT_EQ(std::memcmp(file->tensor("blk.2.nextn.shared_head_head.weight")->data, head.data(), head.size() * 4), 0);
+  const auto model = Model::open(dir.file("out.gguf"));
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_TRUE(model->info().has_mtp);
+  EXPECT_EQ(model->info().n_layers, 2);
+  auto session = Session::create(*model, {.n_ctx = 64, .n_logits = 8, .n_threads = 1, .mtp = true});
+  ASSERT_TRUE(session) << session.error().message;
+  auto speculator = Speculator::mtp(*session, {.max_draft = 4, .adaptive = false});
+  ASSERT_TRUE(speculator) << speculator.error().message;
+  GenerateOptions o{.max_tokens = 20, .sampler = {.greedy = true}, .ignore_end = true};
+  const auto plain = session->generate("hello", o);
+  o.speculator = &*speculator;
+  const auto drafted = session->generate("hello", o);
+  ASSERT_TRUE(plain && drafted);
+  EXPECT_EQ(drafted->ids, plain->ids);
+  EXPECT_GT(speculator->stats().drafted, 0);
 }
 
 TEST(ConvertFamilies, MixtralsExpertsAndTypes) {

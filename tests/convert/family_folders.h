@@ -80,6 +80,43 @@ inline std::vector<FolderTensor> joined(std::vector<FolderTensor> a, const std::
   return a;
 }
 
+/// A dense layer, one with experts, and one that predicts further tokens, shaped like that.
+inline FamilyCase glm_moe() {
+  return {"glm4_moe",
+          ",\"head_dim\":8,\"n_routed_experts\":3,\"n_shared_experts\":1,\"num_experts_per_tok\":2,"
+          "\"moe_intermediate_size\":16,\"norm_topk_prob\":true,\"routed_scaling_factor\":1.5,\"n_group\":1,"
+          "\"topk_group\":1,\"first_k_dense_replace\":1,\"num_nextn_predict_layers\":1,\"partial_rotary_factor\":0.5",
+          kHeadNorms};
+}
+inline std::vector<FolderTensor> glm_moe_tensors() {
+  FamilyCase dense = glm_moe(), sparse = glm_moe();
+  sparse.experts = true;
+  std::vector<FolderTensor> out, layer;
+  for (const FolderTensor& tensor : decoder_tensors(dense)) {
+    if (tensor.name.find("layers.1.") == std::string::npos) out.push_back(tensor);
+  }
+  for (const FolderTensor& tensor : decoder_tensors(sparse)) {
+    if (tensor.name.find("layers.1.") != std::string::npos) layer.push_back(tensor);
+  }
+  for (const char* name : {"gate_proj", "up_proj", "down_proj"}) {
+    const bool down = name[0] == 'd';
+    add(layer, "model.layers.1.mlp.shared_experts." + std::string(name) + ".weight", {down ? kD : 16, down ? 16 : kD});
+  }
+  add(layer, "model.layers.1.mlp.gate.e_score_correction_bias", {3});
+  for (FolderTensor tensor : layer) {
+    out.push_back(tensor);
+    tensor.name.replace(tensor.name.find("layers.1."), 9, "layers.2.");
+    out.push_back(tensor);
+  }
+  add(out, "model.layers.2.eh_proj.weight", {kD, 2 * kD});
+  for (const char* norm : {"enorm", "hnorm", "shared_head.norm"}) {
+    add(out, "model.layers.2." + std::string(norm) + ".weight", {kD});
+  }
+  add(out, "model.layers.2.embed_tokens.weight", {kByteLevelTokens, kD});
+  add(out, "model.layers.2.shared_head.head.weight", {kByteLevelTokens, kD});
+  return out;
+}
+
 inline const std::vector<FamilyCase>& decoder_cases() {
   static const std::vector<FamilyCase> kCases = {
       {"llama", "", {}},

@@ -202,7 +202,7 @@ TEST(Mtp, PredictsFromHiddenStatesOfThePositionBefore) {
 }
 
 TEST(Mtp, DraftsChangeNoText) {
-  for (const char* name : {"llama", "qwen3", "deepseek2", "qwen3next", "qwen35", "qwen35moe"}) {
+  for (const char* name : {"llama", "qwen3", "deepseek2", "glm4moe", "qwen3next", "qwen35", "qwen35moe"}) {
     const bool moe = std::string_view(name) == "qwen35moe";
     const Opened opened(with_mtp(name, {.experts = moe}));
     ASSERT_TRUE(opened.model->info().has_mtp) << name;

@@ -133,7 +133,7 @@ class FamilyModel {
       if (!arch_.v_may_be_k) tensor(blk + "attn_v", {kWidth, kv_heads() * kHeadDim});
     }
     if (arch_.qk_norm != QkNorm::kNone) {
-      const bool all = arch_.qk_norm != QkNorm::kPerHead;
+      const bool all = arch_.qk_norm == QkNorm::kAllHeads || arch_.qk_norm == QkNorm::kAllOptional;
       norm(blk + "attn_q_norm", all ? kHeads * kHeadDim : kHeadDim);
       norm(blk + "attn_k_norm", all ? kv_heads() * kHeadDim : kHeadDim);
     }
