@@ -170,6 +170,15 @@ inline std::vector<OracleCase> oracle_cases() {
              m.number("expert_weights_scale", 2.5f), m.tiny.booleans[m.own_key("expert_weights_norm")] = true;
              per_layer(m, "exp_probs_b.bias", {M::kExperts});
            }},
+      {.name = "glm4moe",
+       .options = {.experts = true, .shared_width = M::kExpertFf, .output = true},
+       .adjust =
+           [](M& m) {
+             bias(m, {"attn_q", "attn_k", "attn_v"}), m.integer("rope.dimension_count", 4);
+             m.integer("expert_shared_count", 1), m.integer("leading_dense_block_count", 0);
+             m.number("expert_weights_scale", 2.5f), m.tiny.booleans[m.own_key("expert_weights_norm")] = true;
+             per_layer(m, "exp_probs_b.bias", {M::kExperts});
+           }},
       {.name = "qwen3next", .options = {.experts = true, .shared_scale = true}, .adjust = join_beta_alpha},
       {.name = "qwen35", .adjust = rope_sections},
       {.name = "qwen35moe", .options = {.experts = true, .shared_scale = true}, .adjust = rope_sections},
