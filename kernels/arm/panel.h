@@ -91,6 +91,26 @@ HEARTH_INLINE void prefetch_ahead(const ActGroup& x, int64_t block, int pass) {
   }
 }
 
+/// What was summed so far of kCols columns in acc, [column][kPanelRows], by groups of rows; zeros at first.
+template <int kGroups, int kCols>
+HEARTH_INLINE void load_totals(float32x4_t (&total)[kGroups][kCols], const float* acc, bool first) {
+#pragma GCC unroll 6
+  for (int c = 0; c < kCols; ++c) {
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) {
+      total[g][c] = first ? vdupq_n_f32(0.0f) : vld1q_f32(acc + c * kPanelRows + g * kGroupRows);
+    }
+  }
+}
+template <int kGroups, int kCols>
+HEARTH_INLINE void store_totals(float* acc, const float32x4_t (&total)[kGroups][kCols]) {
+#pragma GCC unroll 6
+  for (int c = 0; c < kCols; ++c) {
+#pragma GCC unroll 2
+    for (int g = 0; g < kGroups; ++g) vst1q_f32(acc + c * kPanelRows + g * kGroupRows, total[g][c]);
+  }
+}
+
 // --- sums of products to values --------------------------------------------------------------------------------------
 // The same float operations in the same order wherever products are summed: panels, a few columns, and every set.
 

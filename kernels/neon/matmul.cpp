@@ -65,15 +65,8 @@ __attribute__((noinline)) void multiply_cols(float* acc, const char* panel, cons
   }
 }
 
-template <int kHalves, bool kMin>
-HEARTH_INLINE void multiply(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
-  const char* p = static_cast<const char*>(panel);
-  with_columns(x.n_cols,
-               [&]<int kCols>() HEARTH_INLINE_LAMBDA { multiply_cols<kCols, kHalves, kMin>(acc, p, x, nb, first); });
-}
-
 }  // namespace
 
-#include "kernels/simd/define_multiply.inc"
+#include "kernels/arm/define_multiply.inc"
 
 }  // namespace hearth::kernels::neon

@@ -56,13 +56,7 @@ template <int kCols, int kHalves, bool kMin>
 __attribute__((noinline)) void multiply_groups(float* acc, const char* panel, const ActGroup& x, int64_t nb, bool first,
                                                int pass) {
   float32x4_t total[kGroups][kCols];
-#pragma GCC unroll 6
-  for (int c = 0; c < kCols; ++c) {
-#pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
-      total[g][c] = first ? vdupq_n_f32(0.0f) : vld1q_f32(acc + c * kPanelRows + g * kGroupRows);
-    }
-  }
+  load_totals(total, acc, first);
   const int8_t* q = x.q;
   const float* d = x.d;
   const float* sums = kHalves == 1 ? x.sum32 : x.sum16;
@@ -102,11 +96,7 @@ __attribute__((noinline)) void multiply_groups(float* acc, const char* panel, co
       in_order(total, panel, q);
     }
   }
-#pragma GCC unroll 6
-  for (int c = 0; c < kCols; ++c) {
-#pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) vst1q_f32(acc + c * kPanelRows + g * kGroupRows, total[g][c]);
-  }
+  store_totals(acc, total);
 }
 
 template <int kHalves, bool kMin>
@@ -114,14 +104,9 @@ HEARTH_INLINE void multiply(float* acc, const void* panel, const ActGroup& x, in
   for (int pass = 0; pass < kPanelGroups / kGroups; ++pass) {
     const char* p = static_cast<const char*>(panel) + pass * kGroups * kGroupStride;
     float* out = acc + pass * kGroups * kGroupRows;
-    switch (x.n_cols) {
-      case 1: multiply_groups<1, kHalves, kMin>(out, p, x, nb, first, pass); break;
-      case 2: multiply_groups<2, kHalves, kMin>(out, p, x, nb, first, pass); break;
-      case 3: multiply_groups<3, kHalves, kMin>(out, p, x, nb, first, pass); break;
-      case 4: multiply_groups<4, kHalves, kMin>(out, p, x, nb, first, pass); break;
-      case 5: multiply_groups<5, kHalves, kMin>(out, p, x, nb, first, pass); break;
-      default: multiply_groups<6, kHalves, kMin>(out, p, x, nb, first, pass); break;
-    }
+    with_columns(x.n_cols, [&]<int kCols>() HEARTH_INLINE_LAMBDA {
+      multiply_groups<kCols, kHalves, kMin>(out, p, x, nb, first, pass);
+    });
   }
 }
 

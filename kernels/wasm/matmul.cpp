@@ -22,13 +22,7 @@ template <int kCols, int kHalves, bool kMin>
 HEARTH_INLINE void multiply_groups(float* acc, const char* panel, const int16_t* q, const ActGroup& x, int64_t nb,
                                    bool first) {
   float32x4_t total[kGroups][kCols];
-#pragma GCC unroll 6
-  for (int c = 0; c < kCols; ++c) {
-#pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
-      total[g][c] = first ? vdupq_n_f32(0.0f) : vld1q_f32(acc + c * kPanelRows + g * kGroupRows);
-    }
-  }
+  load_totals(total, acc, first);
   const float* d = x.d;
   const float* sums = kHalves == 1 ? x.sum32 : x.sum16;
   for (int64_t b = 0; b < nb; ++b, panel += kBlockStride, d += kCols) {
@@ -66,11 +60,7 @@ HEARTH_INLINE void multiply_groups(float* acc, const char* panel, const int16_t*
       if (kMin) sums += kCols;
     }
   }
-#pragma GCC unroll 6
-  for (int c = 0; c < kCols; ++c) {
-#pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) vst1q_f32(acc + c * kPanelRows + g * kGroupRows, total[g][c]);
-  }
+  store_totals(acc, total);
 }
 
 template <int kCols, int kHalves, bool kMin>
@@ -82,15 +72,8 @@ __attribute__((noinline)) void multiply_cols(float* acc, const char* panel, cons
   }
 }
 
-template <int kHalves, bool kMin>
-HEARTH_INLINE void multiply(float* acc, const void* panel, const ActGroup& x, int64_t nb, bool first) {
-  const char* p = static_cast<const char*>(panel);
-  with_columns(x.n_cols,
-               [&]<int kCols>() HEARTH_INLINE_LAMBDA { multiply_cols<kCols, kHalves, kMin>(acc, p, x, nb, first); });
-}
-
 }  // namespace
 
-#include "kernels/simd/define_multiply.inc"
+#include "kernels/arm/define_multiply.inc"
 
 }  // namespace hearth::kernels::wasm
