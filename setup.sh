@@ -26,7 +26,8 @@ usage: ./setup.sh STEP
   compilers [CLANG]  the library and the tool with clang (or clang-19 ...), with libstdc++ and libc++, warnings as errors
   aarch64         the library for 64-bit ARM by a cross compiler, and its kernels and golden models under qemu
   wasm            the module of examples/web for browsers, and its tests under Node
-  ports           32-bit ARM and RISC-V by cross compilers, tests under qemu; memory that runs out on 64-bit ARM and in WebAssembly
+  ports           32-bit ARM and RISC-V by cross compilers, tests under qemu; Windows by mingw-w64, tests and the tool under wine;
+                  memory that runs out on 64-bit ARM and in WebAssembly
   format          lay the source out as .clang-format has it (clang-format 14)
 
 environment:
@@ -399,6 +400,8 @@ cross_build() {
     of_gtest=(-Dgtest_disable_pthreads=ON -DCMAKE_CXX_FLAGS="-DGTEST_HAS_EXCEPTIONS=0 -DGTEST_HAS_FILE_SYSTEM=0
       -DGTEST_HAS_STREAM_REDIRECTION=0 -DGTEST_HAS_DEATH_TEST=0")
     examples=ON
+  elif [ "$target" = mingw ]; then
+    examples=ON
   fi
   if [ ! -f "$folder/gtest/root/lib/cmake/GTest/GTestConfig.cmake" ]; then
     say "building GoogleTest for $target"
@@ -455,6 +458,24 @@ wasm() {
   node tests/web/wasm_test.mjs build-wasm/hearth.wasm . "${HEARTH_GOLDEN:-../shared/golden}" </dev/null
 }
 
+# Windows: the library and the tool (but for serve and pull) without a warning, tests and the tool under wine. Names of files
+# have characters of several languages.
+windows() {
+  local test answer model=build-mingw/小さな世界-é.gguf
+  install g++-mingw-w64-x86-64-posix wine wine64 googletest
+  cross_build mingw hearth hearth_tool hearth_test_kernels hearth_test_cpu hearth_test_io hearth_test_gguf
+  export WINEDEBUG=-all WINEPREFIX=$PWD/build-mingw/wine
+  say "Windows: kernels, a model on every set, files"
+  wine build-mingw/tests/hearth_test_kernels.exe --gtest_brief=1 --gtest_filter='*/avx2:*/portable:Dispatch.*' </dev/null
+  for test in cpu io gguf; do wine "build-mingw/tests/hearth_test_$test.exe" --gtest_brief=1 </dev/null; done
+  say "Windows: the tool"
+  wine build-mingw/hearth.exe selftest </dev/null
+  cp "$small_world" "$model"
+  answer=$(wine build-mingw/hearth.exe chat "$model" --greedy 'What is 27 + 45?' </dev/null)
+  printf '%s\n' "$answer"
+  [[ $answer == *'27 + 45 = 72'* ]] || fail "the tool answers otherwise on Windows"
+}
+
 # Processors with no kernels of their own: the library without a warning, the portable kernels and a model under qemu. And what
 # takes too long for each change on 64-bit ARM and in WebAssembly: every allocation that fails, tests of kernels.
 ports() {
@@ -479,6 +500,7 @@ ports() {
   say "WebAssembly: its kernels, memory that runs out"
   node --no-warnings tests/web/run.mjs build-wasm/tests/hearth_test_kernels --gtest_brief=1 --gtest_filter='*/wasm:Dispatch.*' </dev/null
   node --no-warnings tests/web/run.mjs build-wasm/tests/hearth_test_out_of_memory --gtest_brief=1 </dev/null
+  if [ "$(uname -m)" = x86_64 ]; then windows; fi
 }
 
 # Everything but the tests, whose GoogleTest is built for one standard library.

@@ -1,10 +1,9 @@
 // Marks, sections, and how they look.
 #include "answer_view.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
+#include "console.h"
 #include "json_output.h"
 #include "terminal.h"
 #include "text_width.h"
@@ -123,7 +122,7 @@ std::string describe_tool_calls(const std::string& section) {
 }
 
 AnswerView::AnswerView(bool thinking, bool show_thoughts)
-    : for_people_(::isatty(STDOUT_FILENO) != 0),
+    : for_people_(console::is_terminal(console::Stream::kOutput)),
       show_thoughts_(show_thoughts),
       splitter_(thinking),
       wrap_(terminal_columns()) {}

@@ -5,6 +5,7 @@
 #include "../store/model_template.h"
 #include "chat_messages.h"
 #include "commands.h"
+#include "console.h"
 #include "dialog.h"
 #include "draft_settings.h"
 #include "grammar_settings.h"
@@ -131,7 +132,7 @@ int talk(const ChatCommand& o, const hearth::Model& model, const NamedModel& nam
 }
 
 int run(const ChatCommand& o) {
-  use_utf8_locale();
+  console::use_utf8_locale();
   catch_interrupts();
   if (o.on_full != "drop" && o.on_full != "stop" && o.on_full != "shift" && o.on_full != "window") {
     return fail_usage("chat: --on-full is drop, stop, shift or window");

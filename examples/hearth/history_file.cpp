@@ -1,13 +1,11 @@
 // One text a line; \n and \\ stand for line ends and backslashes within a text.
 #include "history_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "../store/system.h"
 #include "output_file.h"
 
 namespace hearth_tool {
@@ -32,11 +30,11 @@ std::string unescape(const std::string& line) {
 }
 
 void append_line(const std::string& path, const std::string& line) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (fd < 0) return;
-  if (::write(fd, line.data(), line.size()) < 0) { /* a history of this process alone */
+  const int file = hearth_store::open_file(hearth_store::path_of(path), hearth_store::Open::kAppend);
+  if (file < 0) return;
+  if (!hearth_store::write_file(file, line)) { /* a history of this process alone */
   }
-  ::close(fd);
+  hearth_store::close_file(file);
 }
 
 }  // namespace
@@ -45,8 +43,8 @@ std::string history_path() {
   if (const char* own = std::getenv("HEARTH_HISTORY")) return own;
   const char* state = std::getenv("XDG_STATE_HOME");
   if (state && *state == '/') return std::string(state) + "/hearth/chat_history";
-  const char* home = std::getenv("HOME");
-  return home && *home == '/' ? std::string(home) + "/.local/state/hearth/chat_history" : std::string();
+  const std::string home = hearth_store::home_folder();
+  return home.starts_with('/') ? home + "/.local/state/hearth/chat_history" : std::string();
 }
 
 HistoryFile::HistoryFile(std::string path) : path_(std::move(path)) {

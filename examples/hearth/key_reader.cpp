@@ -1,12 +1,7 @@
 // Bytes to keys, as xterm and its descendants send them.
 #include "key_reader.h"
 
-#include <poll.h>
-#include <unistd.h>
-
-#include <cerrno>
-
-#include "terminal.h"
+#include "console.h"
 #include "text_width.h"
 
 namespace hearth_tool {
@@ -83,22 +78,18 @@ int KeyReader::read_byte(int timeout_ms) {
     if (interrupted()) closed_ = true;
     if (take_resize()) resized_ = true;
     if (closed_ || (resized_ && timeout_ms == kForever)) return -1;
-    pollfd waits{fd_, POLLIN, 0};
-    const int ready = ::poll(&waits, 1, timeout_ms == kForever ? 500 : timeout_ms);
-    if (ready < 0 && errno == EINTR) continue;
+    const int ready = console::wait_for_byte(timeout_ms == kForever ? 500 : timeout_ms);
+    if (ready < 0) continue;
     if (ready == 0 && timeout_ms == kForever) continue;
-    if (ready <= 0) return -1;
-    unsigned char byte = 0;
-    const ssize_t n = ::read(fd_, &byte, 1);
-    if (n == 1) return byte;
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    closed_ = true;
+    if (ready == 0) return -1;
+    const int byte = console::read_byte();
+    if (byte >= 0) return byte;
+    closed_ = byte != -2;
   }
 }
 
 bool KeyReader::has_more() const {
-  pollfd waits{fd_, POLLIN, 0};
-  return ::poll(&waits, 1, 0) > 0;
+  return console::wait_for_byte(0) > 0;
 }
 
 Key KeyReader::next() {

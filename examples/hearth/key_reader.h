@@ -41,10 +41,9 @@ struct Key {
   std::u32string text{};
 };
 
-/// Reads from a terminal in raw mode.
+/// Reads from standard input, a terminal in raw mode.
 class KeyReader {
  public:
-  explicit KeyReader(int fd) : fd_(fd) {}
   /// Waits for a key.
   Key next();
   /// True when more was typed already, so that it is too early to draw.
@@ -57,7 +56,6 @@ class KeyReader {
   Key paste();
   Key letter(int first);
 
-  int fd_;
   bool closed_ = false, resized_ = false;
 };
 

@@ -1,16 +1,10 @@
 // Lines from a terminal, drawn again after every key; or plain reads.
 #include "line_input.h"
 
-#include <signal.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <string_view>
 
+#include "console.h"
 #include "line_editor.h"
 #include "terminal.h"
 #include "text_width.h"
@@ -73,35 +67,29 @@ class Painter {
 Input read_plain(const std::string& prompt, std::string& line) {
   if (typed_input()) print(prompt);
   line.clear();
-  for (char c = 0;;) {
-    const ssize_t n = ::read(STDIN_FILENO, &c, 1);
-    if (n < 0 && errno == EINTR && interrupted()) return Input::kEnd;
-    if (n < 0 && errno == EINTR && InterruptGuard::pending()) return Input::kInterrupted;
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return line.empty() ? Input::kEnd : Input::kLine;
-    if (c == '\n') return Input::kLine;
-    line += c;
+  for (;;) {
+    const int byte = console::read_byte();
+    if (byte == -2 && interrupted()) return Input::kEnd;
+    if (byte == -2 && InterruptGuard::pending()) return Input::kInterrupted;
+    if (byte == -2) continue;
+    if (byte < 0) return line.empty() ? Input::kEnd : Input::kLine;
+    if (byte == '\n') return Input::kLine;
+    line += static_cast<char>(byte);
   }
-}
-
-bool can_edit() {
-  const char* kind = std::getenv("TERM");
-  return typed_input() && ::isatty(STDOUT_FILENO) && kind && *kind && std::string_view(kind) != "dumb";
 }
 
 }  // namespace
 
 bool typed_input() {
-  return ::isatty(STDIN_FILENO) != 0;
+  return console::is_terminal(console::Stream::kInput);
 }
 
 bool piped_input() {
-  struct stat info {};
-  return ::fstat(STDIN_FILENO, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISREG(info.st_mode));
+  return console::input_is_file();
 }
 
 MessageReader::MessageReader(std::string history_path)
-    : edits_(can_edit()), history_(edits_ ? std::move(history_path) : std::string()) {
+    : edits_(console::can_edit()), history_(edits_ ? std::move(history_path) : std::string()) {
   if (edits_) set_key_mode(KeyMode::kSilent);
 }
 
@@ -112,7 +100,7 @@ MessageReader::~MessageReader() {
 Input MessageReader::read_edited(const std::string& prompt, std::string& line) {
   set_key_mode(KeyMode::kEdit);
   mark_pastes(true);
-  KeyReader keys(STDIN_FILENO);
+  KeyReader keys;
   LineEditor editor(history_.texts());
   Painter painter;
   LineEditor::State state = LineEditor::State::kEditing;
@@ -128,7 +116,7 @@ Input MessageReader::read_edited(const std::string& prompt, std::string& line) {
       painter.end();
       mark_pastes(false);
       set_key_mode(KeyMode::kShell);
-      ::kill(0, SIGTSTP);  // until the shell continues this process
+      console::suspend();
       set_key_mode(KeyMode::kEdit);
       mark_pastes(true);
     }

@@ -8,6 +8,7 @@
 #include "../store/machine.h"
 #include "../store/model_template.h"
 #include "../store/modelfile.h"
+#include "../store/system.h"
 #include "commands.h"
 #include "json_output.h"
 #include "model_names.h"
@@ -182,11 +183,11 @@ int show(const ShowOptions& o) {
   const auto store = hearth_store::Store::standard();
   auto entry = store.find(o.name);
   std::error_code error;
-  if (!entry && hearth_store::fs::is_regular_file(o.name, error)) {
+  if (!entry && hearth_store::fs::is_regular_file(hearth_store::path_of(o.name), error)) {
     Entry file;
     file.id = hearth_store::name_of_file(o.name);
     file.path = o.name;
-    file.bytes = hearth_store::fs::file_size(o.name, error);
+    file.bytes = hearth_store::fs::file_size(hearth_store::path_of(o.name), error);
     entry = std::move(file);
   }
   if (!entry) return fail(entry.error());

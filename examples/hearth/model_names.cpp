@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "../store/store.h"
+#include "../store/system.h"
 #include "sampling_settings.h"
 #include "terminal.h"
 
@@ -26,7 +27,7 @@ bool looks_like_path(const std::string& text) {
 
 Result<NamedModel> find_model(const std::string& text) {
   std::error_code error;
-  if (std::filesystem::exists(text, error)) return NamedModel{text};
+  if (std::filesystem::exists(hearth_store::path_of(text), error)) return NamedModel{text};
   const auto store = hearth_store::Store::standard();
   auto entry = store.find(text);
   if (!entry) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <filesystem>
 #include <span>
 #include <string>
 
@@ -24,8 +25,9 @@ class OutputFile {
 
  private:
   hearth::Error error(const char* what) const;
-  bool open_unnamed();
-  std::string path_, temporary_;
+  std::filesystem::path temporary_name() const;
+  std::string path_;  ///< as it was given, for messages
+  std::filesystem::path target_, temporary_;
   bool is_unnamed_ = false;
   std::FILE* file_ = nullptr;
 };

@@ -1,10 +1,9 @@
 // hearth selftest: every kernel against its reference, on every instruction set that this machine has.
-#include <unistd.h>
-
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <random>
 
 #include "commands.h"
 #include "hearth/cpu.h"
@@ -14,6 +13,8 @@
 
 namespace hearth_tool {
 namespace {
+
+namespace fs = std::filesystem;
 
 using hearth::BatchToken;
 using hearth::Error;
@@ -58,22 +59,25 @@ constexpr double kFloatLimit = 1e-7, kQuantisedLimit = 1e-3, kTileLimit = 5e-3, 
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    const char* base = std::getenv("TMPDIR");
-    path_ = std::string(base && *base ? base : "/tmp") + "/hearth-selftest-XXXXXX";
-    if (!mkdtemp(path_.data())) path_.clear();
+    std::error_code error;
+    std::random_device any;
+    for (int i = 0; i < 100 && path_.empty(); ++i) {
+      const fs::path path = fs::temp_directory_path(error) / ("hearth-selftest-" + std::to_string(any()));
+      if (!error && fs::create_directory(path, error)) path_ = path;
+    }
+    if (!path_.empty()) fs::permissions(path_, fs::perms::owner_all, error);
   }
   ~TemporaryFolder() {
-    if (path_.empty()) return;
-    ::unlink(model().c_str());
-    ::rmdir(path_.c_str());
+    std::error_code error;
+    if (!path_.empty()) fs::remove_all(path_, error);
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   bool is_there() const { return !path_.empty(); }
-  std::string model() const { return path_ + "/model.gguf"; }
+  std::string model() const { return (path_ / "model.gguf").string(); }
 
  private:
-  std::string path_;
+  fs::path path_;
 };
 
 /// Logits of a prompt of 37 tokens computed at once and 6 more one at a time, over two KV types.

@@ -102,7 +102,7 @@ Action setup_serve(Options& options) {
 #else
 
 Action setup_serve(Options&) {
-  return [] { return fail("this build has no server: it was made without nlohmann-json"); };
+  return [] { return fail("this build has no server: it was made without nlohmann-json, or for Windows"); };
 }
 
 #endif

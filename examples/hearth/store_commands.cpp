@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "../store/modelfile.h"
+#include "../store/system.h"
 #include "commands.h"
 #include "model_options.h"
 #include "terminal.h"
@@ -54,8 +55,8 @@ int create(const CreateOptions& o) {
   const auto definition = hearth_store::Modelfile::parse(*text);
   if (!definition) return fail(o.file + ": " + definition.error().message);
   std::error_code error;
-  const auto folder =
-      o.file == "-" ? std::filesystem::current_path(error) : std::filesystem::absolute(o.file, error).parent_path();
+  const auto folder = o.file == "-" ? std::filesystem::current_path(error)
+                                    : std::filesystem::absolute(hearth_store::path_of(o.file), error).parent_path();
   return with_progress("making " + o.name, [&](const hearth_store::ByteProgress& progress) {
     return create_model(Store::standard(), *name, *definition, folder, progress);
   });

@@ -1,17 +1,13 @@
 // Errors, progress, signals, colors and output of the tool.
 #include "terminal.h"
 
-#include <signal.h>
-#include <sys/ioctl.h>
-#include <termios.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "console.h"
 #include "text_width.h"
 
 namespace hearth_tool {
@@ -20,50 +16,23 @@ namespace {
 std::atomic<int> caught_signal{0};
 std::atomic<bool> is_interrupted{false}, is_resized{false};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
-struct sigaction before_guard;
 int output_errno = 0;
 
-termios shell_mode;
-std::atomic<bool> has_shell_mode{false};
-
 void on_signal(int number) {
-  if (caught_signal.exchange(number) != 0) {
-    if (has_shell_mode) ::tcsetattr(STDIN_FILENO, TCSANOW, &shell_mode);
-    _exit(128 + number);
-  }
+  if (caught_signal.exchange(number) != 0) console::end_now(128 + number);
   is_interrupted = true;
-}
-
-void on_guarded_interrupt(int) {
-  is_interrupted = true;
-}
-
-void on_resize(int) {
-  is_resized = true;
-}
-
-/// Without SA_RESTART: a read that waits ends.
-void handle(int number, void (*handler)(int), struct sigaction* before = nullptr) {
-  struct sigaction action {};
-  action.sa_handler = handler;
-  sigaction(number, &action, before);
 }
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-winsize window_size() {
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) size = {};
-  return size;
-}
-
 bool has_colors() {
   static const bool result = [] {
     const char* off = std::getenv("NO_COLOR");
     const char* kind = std::getenv("TERM");
-    return ::isatty(STDOUT_FILENO) && !(off && *off) && kind && *kind && std::strcmp(kind, "dumb") != 0;
+    return console::is_terminal(console::Stream::kOutput) && !(off && *off) && kind && *kind &&
+           std::strcmp(kind, "dumb") != 0;
   }();
   return result;
 }
@@ -94,17 +63,15 @@ int fail_usage(std::string_view message) {
 }
 
 void catch_interrupts() {
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU}) handle(number, on_signal);
-  handle(SIGXFSZ, SIG_IGN);
-  handle(SIGWINCH, on_resize);
+  console::on_signals(on_signal, [] { is_resized = true; });
 }
 
 InterruptGuard::InterruptGuard() {
-  handle(SIGINT, on_guarded_interrupt, &before_guard);
+  console::take_interrupts([] { is_interrupted = true; });
 }
 
 InterruptGuard::~InterruptGuard() {
-  sigaction(SIGINT, &before_guard, nullptr);
+  console::give_interrupts_back();
 }
 
 bool InterruptGuard::take() {
@@ -116,17 +83,7 @@ bool InterruptGuard::pending() {
 }
 
 void set_key_mode(KeyMode mode) {
-  if (!has_shell_mode && ::tcgetattr(STDIN_FILENO, &shell_mode) != 0) return;
-  has_shell_mode = true;
-  termios wanted = shell_mode;
-  if (mode != KeyMode::kShell) {
-    wanted.c_iflag &= ~static_cast<tcflag_t>(ICRNL | INLCR | IXON | ISTRIP);
-    wanted.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO | IEXTEN);
-    wanted.c_cc[VMIN] = 1;
-    wanted.c_cc[VTIME] = 0;
-  }
-  if (mode == KeyMode::kEdit) wanted.c_lflag &= ~static_cast<tcflag_t>(ISIG);
-  ::tcsetattr(STDIN_FILENO, TCSADRAIN, &wanted);
+  console::set_key_mode(mode);
 }
 
 bool take_resize() {
@@ -134,12 +91,12 @@ bool take_resize() {
 }
 
 int terminal_columns() {
-  const int columns = window_size().ws_col;
+  const int columns = console::window_size().columns;
   return columns > 1 ? columns : 80;
 }
 
 int terminal_rows() {
-  const int rows = window_size().ws_row;
+  const int rows = console::window_size().rows;
   return rows > 1 ? rows : 24;
 }
 
@@ -180,7 +137,7 @@ int fail_interrupted(std::string_view what_follows) {
 }
 
 Progress::Progress(std::string label) : label_(std::move(label)) {
-  if (::isatty(STDERR_FILENO)) thread_ = std::thread([this] { show_regularly(); });
+  if (console::is_terminal(console::Stream::kError)) thread_ = std::thread([this] { show_regularly(); });
 }
 
 Progress::~Progress() {
@@ -228,7 +185,7 @@ bool print(std::string_view text) {
 }
 
 bool print_foreign(std::string_view text) {
-  static const bool is_terminal = ::isatty(STDOUT_FILENO) != 0;
+  static const bool is_terminal = console::is_terminal(console::Stream::kOutput);
   return print(is_terminal ? printable(text, true) : std::string(text));
 }
 

@@ -1,12 +1,9 @@
 // Characters, cells and escapes.
 #include "text_width.h"
 
-#include <langinfo.h>
-#include <wchar.h>
-
-#include <clocale>
 #include <cstdio>
-#include <cstring>
+
+#include "console.h"
 
 namespace hearth_tool {
 namespace {
@@ -56,12 +53,6 @@ void append_escaped(std::string& out, char32_t c) {
 
 }  // namespace
 
-void use_utf8_locale() {
-  for (const char* name : {"", "C.UTF-8", "C.utf8", "en_US.UTF-8"}) {
-    if (std::setlocale(LC_CTYPE, name) && std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0) return;
-  }
-}
-
 std::u32string from_utf8(std::string_view text) {
   std::u32string out;
   for (size_t at = 0, n = 0; at < text.size(); at += n) out += decode(text.substr(at), n);
@@ -76,8 +67,7 @@ std::string to_utf8(std::u32string_view text) {
 
 int cells_of(char32_t c) {
   if (c < 0x80) return c < 0x20 || c == 0x7F ? 0 : 1;
-  const int cells = ::wcwidth(static_cast<wchar_t>(c));
-  return cells < 0 ? 1 : cells;
+  return console::cells_of(c);
 }
 
 int cells_of(std::u32string_view text) {

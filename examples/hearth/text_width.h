@@ -6,9 +6,6 @@
 
 namespace hearth_tool {
 
-/// Makes the C library treat text as UTF-8, whatever the environment says: widths of characters depend on it.
-void use_utf8_locale();
-
 /// Characters of `text`; bytes that are not UTF-8 become U+FFFD.
 std::u32string from_utf8(std::string_view text);
 std::string to_utf8(std::u32string_view text);

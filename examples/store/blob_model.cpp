@@ -3,7 +3,6 @@
 #include "blob_model.h"
 
 #include <strings.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +12,7 @@
 #include "hearth/gguf.h"
 #include "hearth/quantizer.h"
 #include "sources.h"
+#include "system.h"
 
 namespace hearth_store {
 
@@ -37,8 +37,10 @@ bool is_mix(const std::string& name) {
 
 Status lay_out(const Store& store, const std::vector<NamedBlob>& files, const fs::path& folder) {
   for (const NamedBlob& file : files) {
-    if (::link(store.blob_path(file.digest).c_str(), (folder / file.name).c_str()) == 0) continue;
-    return Error{ErrorCode::kIo, (folder / file.name).string() + ": cannot be made: " + std::strerror(errno)};
+    const fs::path link = folder / path_of(file.name);
+    std::error_code error;
+    fs::create_hard_link(store.blob_path(file.digest), link, error);
+    if (error) return Error{ErrorCode::kIo, link.string() + ": cannot be made: " + error.message()};
   }
   return {};
 }
@@ -47,7 +49,7 @@ Status lay_out(const Store& store, const std::vector<NamedBlob>& files, const fs
 Result<std::string> first_name(const std::vector<NamedBlob>& files) {
   std::string first;
   for (const NamedBlob& file : files) {
-    if (files.size() > 1 && is_part_of_model(fs::path(file.name).stem().string())) continue;
+    if (files.size() > 1 && is_part_of_model(path_of(file.name).stem().string())) continue;
     if (!first.empty())
       return Error{ErrorCode::kInvalidArgument, shown(first) + " and " + shown(file.name) + " are two models"};
     first = file.name;
@@ -163,7 +165,7 @@ Result<Manifest> quantized_model(const Store& store, const Entry& entry, const s
   if (auto status = check_blobs(store, {}, mix); !status) return status.error();
   const WorkFolder work(store.own());
   if (auto status = work.check(); !status) return status.error();
-  const auto path = quantized(entry.path, mix, work.path() / ".quantized.gguf", progress);
+  const auto path = quantized(path_of(entry.path), mix, work.path() / ".quantized.gguf", progress);
   if (!path) return without_folder(path.error(), work.path());
   const ByteProgress counted = [&](uint64_t done, uint64_t total) {
     return !progress || progress("creating new layer", done, total);

@@ -1,6 +1,4 @@
 // Stores of manifests and blobs, as Ollama writes them and hearth does.
-#include <unistd.h>
-
 #include "sha256.h"
 #include "sources.h"
 
@@ -147,7 +145,8 @@ class ManifestReader {
       if (fs::exists(link, error)) continue;
       const auto from = blob(*part);
       if (!from) return from.error();
-      if (::link(from->c_str(), link.c_str()) != 0 && ::access(link.c_str(), R_OK) != 0) {
+      fs::create_hard_link(*from, link, error);
+      if (error && !fs::exists(link, error)) {  // another process made it meanwhile
         return Error{ErrorCode::kIo, link.string() + ": cannot be made"};
       }
     }

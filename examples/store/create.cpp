@@ -8,6 +8,7 @@
 #include "hearth/convert.h"
 #include "hearth/gguf.h"
 #include "modelfile.h"
+#include "system.h"
 
 namespace hearth_store {
 
@@ -19,9 +20,9 @@ using hearth::Status;
 namespace {
 
 fs::path resolved(const std::string& text, const fs::path& folder) {
-  const char* home = std::getenv("HOME");
-  if (text.starts_with("~/") && home != nullptr) return fs::path(home) / text.substr(2);
-  return fs::path(text).is_absolute() ? fs::path(text) : folder / text;
+  const std::string home = home_folder();
+  if (text.starts_with("~/") && !home.empty()) return path_of(home) / path_of(text.substr(2));
+  return path_of(text).is_absolute() ? path_of(text) : folder / path_of(text);
 }
 
 class Creator {
@@ -68,7 +69,7 @@ class Creator {
   Status take_entry(const Entry& entry) {
     manifest_ = entry.manifest;
     if (manifest_.layers.empty()) {  // a plain file of another program
-      auto taken = store_.take_file(entry.path, progress_, Store::Take::kLink);
+      auto taken = store_.take_file(path_of(entry.path), progress_, Store::Take::kLink);
       if (!taken) return taken.error();
       manifest_ = std::move(*taken);
     }

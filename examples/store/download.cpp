@@ -1,10 +1,6 @@
 // One file, over as many connections as it takes.
 #include "download.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -12,6 +8,7 @@
 #include <thread>
 
 #include "sha256.h"
+#include "system.h"
 
 namespace hearth_store {
 
@@ -30,16 +27,16 @@ class Partial {
   explicit Partial(fs::path path) : path_(std::move(path)) {
     std::error_code error;
     fs::create_directories(path_.parent_path(), error);
-    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (file_ >= 0 && ::flock(file_, LOCK_EX | LOCK_NB) != 0) {
-      ::close(file_);
+    file_ = open_file(path_, Open::kKeep);
+    if (file_ >= 0 && !lock_file(file_, false)) {
+      close_file(file_);
       file_ = -1;
       is_busy_ = true;
     }
-    if (file_ >= 0) size_ = static_cast<uint64_t>(std::max<off_t>(::lseek(file_, 0, SEEK_END), 0));
+    if (file_ >= 0) size_ = go_to_end(file_);
   }
   ~Partial() {
-    if (file_ >= 0) ::close(file_);
+    if (file_ >= 0) close_file(file_);
   }
   Partial(const Partial&) = delete;
 
@@ -51,21 +48,17 @@ class Partial {
   uint64_t size() const { return size_; }
   const fs::path& path() const { return path_; }
   bool append(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(file_, bytes.data(), bytes.size());
-      if (n <= 0) return false;
-      bytes.remove_prefix(static_cast<size_t>(n));
-      size_ += static_cast<uint64_t>(n);
-    }
+    if (!write_file(file_, bytes)) return false;
+    size_ += bytes.size();
     return true;
   }
   /// Down to so many bytes.
   bool cut(uint64_t size) {
-    const bool ok = ::ftruncate(file_, static_cast<off_t>(size)) == 0 && ::lseek(file_, 0, SEEK_END) >= 0;
+    const bool ok = cut_file(file_, size);
     size_ = ok ? size : size_;
     return ok;
   }
-  bool flush() { return ::fsync(file_) == 0; }
+  bool flush() { return flush_file(file_); }
 
  private:
   fs::path path_;
@@ -87,7 +80,7 @@ class Downloader {
     if (auto known = take_known()) return std::move(*known);
     // Without a digest the address and what its server calls this version of the file name the partial file.
     const std::string key = remote_.digest.empty() ? "url-" + sha256_hex(remote_.ask.url) : "sha256-" + remote_.digest;
-    const fs::path path = fs::path(store_.own()) / "blobs" / (key + ".partial");
+    const fs::path path = path_of(store_.own()) / "blobs" / (key + ".partial");
     Partial file(path);
     if (auto status = file.check(); !status) return status.error();
     if (remote_.digest.empty()) {  // what is there is gone on with if the server still has the same version
@@ -215,7 +208,7 @@ class Downloader {
     most_ = size >= 0 ? static_cast<uint64_t>(size) : kMostBytes;
     state_.total = size >= 0 ? most_ : 0;
     std::error_code error;
-    const auto space = fs::space(store_.own(), error);
+    const auto space = fs::space(path_of(store_.own()), error);
     if (!error && size >= 0 && space.available < most_ - std::min(most_, file.size())) {
       return Error{ErrorCode::kLimit, "there is no room for it: " + std::to_string(space.available >> 20) +
                                           " MiB are free in " + store_.own() + ", " + std::to_string(most_ >> 20) +

@@ -1,9 +1,6 @@
 // Files of a store.
 #include "files.h"
-
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
+#include "system.h"
 
 #include <atomic>
 #include <cerrno>
@@ -57,29 +54,25 @@ Result<std::string> read_whole(const fs::path& path, uint64_t limit) {
 Status write_whole(const fs::path& path, std::string_view bytes) {
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
-  const fs::path beside = path.string() + ".new-" + unique_text();
-  const int file = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  fs::path beside = path;
+  beside += ".new-" + unique_text();
+  const int file = open_file(beside, Open::kAnew);
   if (file < 0) return io_error(beside, "cannot be written");
-  bool ok = true;
-  for (size_t at = 0; ok && at < bytes.size();) {
-    const ssize_t n = ::write(file, bytes.data() + at, bytes.size() - at);
-    ok = n > 0;
-    if (ok) at += static_cast<size_t>(n);
-  }
-  ok = ok && ::fsync(file) == 0;
+  const bool ok = write_file(file, bytes) && flush_file(file);
   Status status = ok ? Status() : Status(io_error(beside, "cannot be written"));
-  ::close(file);
-  if (ok && ::rename(beside.c_str(), path.c_str()) != 0) status = io_error(path, "cannot be written");
-  if (!status) ::unlink(beside.c_str());
+  close_file(file);
+  if (ok) fs::rename(beside, path, error);
+  if (ok && error) status = Error{ErrorCode::kIo, path.string() + ": cannot be written: " + error.message()};
+  if (!status) fs::remove(beside, error);
   if (status) flush_folder(path.parent_path());
   return status;
 }
 
 void flush_folder(const fs::path& folder) {
-  const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int file = open_file(folder, Open::kFolder);
   if (file < 0) return;
-  ::fsync(file);
-  ::close(file);
+  flush_file(file);
+  close_file(file);
 }
 
 int64_t modified_seconds(const fs::path& path) {
@@ -92,7 +85,7 @@ int64_t modified_seconds(const fs::path& path) {
 
 std::string unique_text() {
   static std::atomic<uint64_t> n{0};
-  return std::to_string(::getpid()) + "-" + std::to_string(++n);
+  return std::to_string(process_id()) + "-" + std::to_string(++n);
 }
 
 namespace {
@@ -105,10 +98,10 @@ void remove_abandoned(const fs::path& work) {
   for (fs::directory_iterator it(work, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
     if (fs::last_write_time(it->path(), ignored) > a_minute_ago || ignored) continue;
-    const int file = ::open((it->path() / ".lock").c_str(), O_RDWR | O_CLOEXEC);
-    const bool is_held = file >= 0 && ::flock(file, LOCK_EX | LOCK_NB) != 0;
+    const int file = open_file(it->path() / ".lock", Open::kExisting);
+    const bool is_held = file >= 0 && !lock_file(file, false);
     if (!is_held) fs::remove_all(it->path(), ignored);
-    if (file >= 0) ::close(file);
+    if (file >= 0) close_file(file);
   }
 }
 
@@ -119,18 +112,18 @@ WorkFolder::WorkFolder(const fs::path& root) : path_(root / "work" / unique_text
   std::error_code error;
   fs::remove_all(path_, error);  // of a process that had this number
   fs::create_directories(path_, error);
-  lock_ = ::open((path_ / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  lock_ = open_file(path_ / ".lock", Open::kKeep);
   if (lock_ < 0) {
     error_ = error ? error.value() : errno;
   } else {
-    ::flock(lock_, LOCK_EX | LOCK_NB);
+    lock_file(lock_, false);
   }
 }
 
 WorkFolder::~WorkFolder() {
   std::error_code error;
   fs::remove_all(path_, error);
-  if (lock_ >= 0) ::close(lock_);
+  if (lock_ >= 0) close_file(lock_);
 }
 
 Status WorkFolder::check() const {
@@ -141,12 +134,12 @@ Status WorkFolder::check() const {
 StoreLock::StoreLock(const fs::path& root) {
   std::error_code error;
   fs::create_directories(root, error);
-  file_ = ::open((root / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (file_ >= 0) ::flock(file_, LOCK_EX);
+  file_ = open_file(root / ".lock", Open::kKeep);
+  if (file_ >= 0) lock_file(file_, true);
 }
 
 StoreLock::~StoreLock() {
-  if (file_ >= 0) ::close(file_);
+  if (file_ >= 0) close_file(file_);
 }
 
 }  // namespace hearth_store

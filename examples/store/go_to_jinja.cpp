@@ -8,6 +8,7 @@
 
 #include "go_tree.h"
 #include "name.h"
+#include "system.h"
 
 namespace hearth_store {
 
@@ -385,9 +386,8 @@ class Translator {
       out = "strftime_now('%Y-%m-%d')";
     } else if (name == "yesterdayDate") {
       const std::time_t yesterday = std::time(nullptr) - 86400;
-      std::tm parts{};
+      const std::tm parts = local_time(yesterday);
       char text[16];
-      ::localtime_r(&yesterday, &parts);
       std::strftime(text, sizeof text, "%Y-%m-%d", &parts);
       out = constant(text);
     } else if (name == "print" || name == "println") {

@@ -1,7 +1,5 @@
-// Memory from /proc/meminfo, the control group (version 2) and RLIMIT_AS; speed by measuring.
+// Memory from /proc/meminfo, the control group (version 2) and what the system allows a process; speed by measuring.
 #include "machine.h"
-
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <ctime>
@@ -12,6 +10,7 @@
 #include "files.h"
 #include "hearth/cpu.h"
 #include "hearth/threads.h"
+#include "system.h"
 
 namespace hearth_store {
 namespace {
@@ -58,22 +57,16 @@ uint64_t of_control_group() {
   return least;
 }
 
-uint64_t of_process() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kUnknown;
-  return limit.rlim_cur;
-}
-
 }  // namespace
 
 uint64_t available_memory() {
-  const uint64_t least = std::min({of_machine(), of_control_group(), of_process()});
+  const uint64_t least = std::min({of_machine(), of_control_group(), memory_limit()});
   return least == kUnknown ? 0 : least;
 }
 
 double kept_read_speed(const std::string& folder) {
   if (folder.empty()) return 0;
-  const fs::path path = fs::path(folder) / "read-speed";
+  const fs::path path = path_of(folder) / "read-speed";
   const int64_t age = std::time(nullptr) - modified_seconds(path);
   const auto text = age >= 0 && age < 86400 ? read_whole(path, 64) : hearth::Result<std::string>(hearth::Error{});
   const double speed = text ? std::strtod(text->c_str(), nullptr) : 0;
@@ -85,7 +78,7 @@ double read_speed(const std::string& folder) {
   const auto limits = hearth::measure_machine_limits(hearth::default_thread_count());
   if (!limits) return 0;
   const double speed = limits->read_gb_per_s * 1e9;
-  if (!folder.empty()) (void)write_whole(fs::path(folder) / "read-speed", std::to_string(static_cast<int64_t>(speed)));
+  if (!folder.empty()) (void)write_whole(path_of(folder) / "read-speed", std::to_string(static_cast<int64_t>(speed)));
   return speed;
 }
 

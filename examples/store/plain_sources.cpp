@@ -4,6 +4,7 @@
 
 #include "sha256.h"
 #include "sources.h"
+#include "system.h"
 
 namespace hearth_store {
 
@@ -63,7 +64,7 @@ ModelName repository_name(const char* host, const std::string& owner, const std:
 void add_file(Entry entry, Listing& out) {
   for (const Entry& other : out.entries)
     if (other.id.is_same(entry.id)) {
-      const std::string stem = fs::path(entry.path).stem().string();
+      const std::string stem = path_of(entry.path).stem().string();
       entry.id.tag = clean_part(stem.substr(0, split_suffix(stem)));
     }
   out.entries.push_back(std::move(entry));

@@ -4,6 +4,7 @@
 
 #include "pull.h"
 #include "sources.h"
+#include "system.h"
 
 namespace hearth_store {
 
@@ -79,7 +80,7 @@ Result<std::vector<HubFile>> list_files(const std::string& endpoint, const Model
 }
 
 std::string stem_of(const std::string& path) {
-  return fs::path(path).stem().string();
+  return path_of(path).stem().string();
 }
 
 /// Files by what they are a model of: a whole one, or all parts of a split one in order.
@@ -150,7 +151,7 @@ Result<PullPlan> plan_hub(const ModelName& name, bool has_tag, const IsStopped& 
   for (const HubFile& file : *chosen) {
     Remote remote{.kind = "model", .digest = file.digest, .size = file.size, .title = {}};
     remote.ask = hub_ask(endpoint, "/" + name.owner + "/" + name.model + "/resolve/main/" + escape_path(file.path));
-    remote.title = chosen->size() > 1 ? fs::path(file.path).filename().string() : "";
+    remote.title = chosen->size() > 1 ? path_of(file.path).filename().string() : "";
     plan.files.push_back(std::move(remote));
   }
   return plan;

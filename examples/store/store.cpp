@@ -1,14 +1,13 @@
 // Finding models: all sources together, each model once.
 #include "store.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <map>
 
 #include "sources.h"
+#include "system.h"
 
 namespace hearth_store {
 
@@ -29,13 +28,14 @@ class Known {
  public:
   /// The index that was given for such a file, or nothing, and then `index` is noted for it.
   std::optional<size_t> find_or_add(const Entry& entry, size_t index) {
-    struct stat of {};
-    if (::stat(entry.path.c_str(), &of) != 0) return std::nullopt;
-    const std::string inode = "inode " + std::to_string(of.st_dev) + " " + std::to_string(of.st_ino);
-    std::vector<std::string> keys = {inode};
+    const fs::path file = path_of(entry.path);
+    const std::string inode = inode_of(file);
+    std::error_code error;
+    const uint64_t size = fs::file_size(file, error);
+    if (inode.empty() || error) return std::nullopt;
+    std::vector<std::string> keys = {"inode " + inode};
     if (!entry.weights_digest.empty()) keys.push_back("sha256 " + entry.weights_digest);
     // Only files of a size that another has are read.
-    const auto size = static_cast<uint64_t>(of.st_size);
     auto& alike = by_size_[size];
     alike.emplace_back(entry.path, index);
     for (const std::string& key : keys)
@@ -82,7 +82,7 @@ bool is_tagged(std::string_view text) {
 }  // namespace
 
 Store Store::standard() {
-  const std::string home = environment("HOME");
+  const std::string home = home_folder();
   std::string own = environment("HEARTH_MODELS");
   if (own.empty() && !home.empty()) own = home + "/.hearth/models";
   Store store(own);
@@ -94,7 +94,7 @@ Store Store::standard() {
   store.add(Origin::kOllama, "/usr/share/ollama/.ollama/models");
   store.add(Origin::kOllama, "/var/lib/ollama/models");
   if (!home.empty()) {
-    auto pointer = read_whole(home + "/.lmstudio-home-pointer", 4096);
+    auto pointer = read_whole(path_of(home) / ".lmstudio-home-pointer", 4096);
     if (pointer) {
       while (!pointer->empty() && (pointer->back() == '\n' || pointer->back() == '\r')) pointer->pop_back();
       store.add(Origin::kLmStudio, *pointer + "/models");
@@ -124,16 +124,16 @@ fs::path Store::find_blob(const std::string& digest) const {
     return real && fs::is_regular_file(*real, error) ? *real : fs::path();
   };
   if (!own_.empty()) {
-    if (auto path = usable(own_, blob_path(digest)); !path.empty()) return path;
+    if (auto path = usable(path_of(own_), blob_path(digest)); !path.empty()) return path;
   }
   for (const Source& source : sources_) {
     if (source.origin == Origin::kOllama || source.origin == Origin::kFolder) {
-      auto path = usable(source.folder, fs::path(source.folder) / "blobs" / ("sha256-" + digest));
+      auto path = usable(path_of(source.folder), path_of(source.folder) / "blobs" / ("sha256-" + digest));
       if (!path.empty()) return path;
     }
     if (source.origin != Origin::kHub) continue;
-    for (fs::directory_iterator it(source.folder, error), end; !error && it != end; it.increment(error)) {
-      auto path = usable(source.folder, it->path() / "blobs" / digest);
+    for (fs::directory_iterator it(path_of(source.folder), error), end; !error && it != end; it.increment(error)) {
+      auto path = usable(path_of(source.folder), it->path() / "blobs" / digest);
       if (!path.empty()) return path;
     }
   }
@@ -143,16 +143,16 @@ fs::path Store::find_blob(const std::string& digest) const {
 Listing Store::list() const {
   Listing all;
   const FindBlob elsewhere = [this](const std::string& digest) { return find_blob(digest); };
-  if (!own_.empty()) read_manifests(own_, Origin::kOwn, elsewhere, all);
+  if (!own_.empty()) read_manifests(path_of(own_), Origin::kOwn, elsewhere, all);
   for (const Source& source : sources_) {
     switch (source.origin) {
       case Origin::kOwn: break;
-      case Origin::kOllama: read_manifests(source.folder, source.origin, {}, all); break;
-      case Origin::kLmStudio: read_lmstudio(source.folder, all); break;
-      case Origin::kHub: read_hub(source.folder, all); break;
+      case Origin::kOllama: read_manifests(path_of(source.folder), source.origin, {}, all); break;
+      case Origin::kLmStudio: read_lmstudio(path_of(source.folder), all); break;
+      case Origin::kHub: read_hub(path_of(source.folder), all); break;
       case Origin::kFolder:
-        read_manifests(source.folder, Origin::kOllama, {}, all);
-        read_folder(source.folder, all);
+        read_manifests(path_of(source.folder), Origin::kOllama, {}, all);
+        read_folder(path_of(source.folder), all);
         break;
     }
   }
@@ -214,19 +214,8 @@ Result<Entry> Store::find(std::string_view text) const {
                "there is no model " + shown(text) + " here" + (alike.empty() ? "" : "; there is " + alike)};
 }
 
-namespace {
-
-std::string identity_of(const fs::path& path) {
-  struct stat of {};
-  if (::stat(path.c_str(), &of) != 0) return {};
-  return std::to_string(of.st_size) + " " + std::to_string(of.st_mtim.tv_sec) + "." +
-         std::to_string(of.st_mtim.tv_nsec) + " " + std::to_string(of.st_dev) + " " + std::to_string(of.st_ino);
-}
-
-}  // namespace
-
 void Store::note_checked(const fs::path& path, const std::string& digest) const {
-  if (!own_.empty()) (void)write_whole(fs::path(own_) / "checked" / digest, identity_of(path));
+  if (!own_.empty()) (void)write_whole(path_of(own_) / "checked" / digest, identity_of(path));
 }
 
 Status Store::check_weights(const Entry& entry, const ByteProgress& progress) const {
@@ -235,8 +224,8 @@ Status Store::check_weights(const Entry& entry, const ByteProgress& progress) co
     std::string digest;
   };
   std::vector<Part> parts;
-  if (!entry.weights_digest.empty()) parts.push_back({entry.path, entry.weights_digest});
-  const fs::path folder = fs::path(entry.path).parent_path();
+  if (!entry.weights_digest.empty()) parts.push_back({path_of(entry.path), entry.weights_digest});
+  const fs::path folder = path_of(entry.path).parent_path();
   for (const Layer& layer : entry.manifest.layers) {
     const bool is_part = layer.kind == "model" && layer.digest != entry.weights_digest && !layer.title.empty();
     if (is_part) parts.push_back({folder / layer.title, layer.digest});
@@ -244,14 +233,14 @@ Status Store::check_weights(const Entry& entry, const ByteProgress& progress) co
   for (size_t i = 0; i < entry.adapters.size(); ++i) {
     size_t n = 0;
     for (const Layer& layer : entry.manifest.layers)
-      if (layer.kind == "adapter" && n++ == i) parts.push_back({entry.adapters[i], layer.digest});
+      if (layer.kind == "adapter" && n++ == i) parts.push_back({path_of(entry.adapters[i]), layer.digest});
   }
   for (const Part& part : parts) {
-    const fs::path note = fs::path(own_) / "checked" / part.digest;
+    const fs::path note = path_of(own_) / "checked" / part.digest;
     const auto before = own_.empty() ? Result<std::string>(Error{}) : read_whole(note, 1024);
     const std::string identity = identity_of(part.path);
     if (before && *before == identity) continue;
-    const auto hex = sha256_of_file(part.path, progress);
+    const auto hex = sha256_of_file(part.path.string(), progress);
     if (!hex) return hex.error();
     if (*hex != part.digest) {
       return Error{ErrorCode::kFormat, entry.id.text() + ": the bytes of " + part.path.string() +

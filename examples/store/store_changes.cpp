@@ -1,11 +1,4 @@
 // Changing hearth's own store. A name appears last, when all that it needs is there; what nobody names goes.
-#include <fcntl.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-#ifdef __linux__
-#include <linux/fs.h>
-#endif
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -16,6 +9,7 @@
 #include "hearth/gguf.h"
 #include "sources.h"
 #include "store.h"
+#include "system.h"
 
 namespace hearth_store {
 
@@ -29,14 +23,7 @@ namespace {
 /// Copies a file while its digest is computed. Where the file system shares blocks, the copy takes no space.
 Result<std::string> copy_and_digest(const fs::path& from, const fs::path& to, const ByteProgress& progress) {
   std::error_code error;
-#ifdef FICLONE
-  const int in = ::open(from.c_str(), O_RDONLY | O_CLOEXEC);
-  const int out = ::open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  const bool shared = in >= 0 && out >= 0 && ::ioctl(out, FICLONE, in) == 0;
-  if (in >= 0) ::close(in);
-  if (out >= 0) ::close(out);
-  if (shared) return sha256_of_file(to.string(), progress);
-#endif
+  if (share_blocks(from, to)) return sha256_of_file(to.string(), progress);
   std::ifstream source(from, std::ios::binary);
   std::ofstream target(to, std::ios::binary | std::ios::trunc);
   if (!source) return Error{ErrorCode::kIo, from.string() + ": cannot be read"};
@@ -81,7 +68,7 @@ void remove_empty_folders(fs::path folder, const fs::path& root) {
 Status Store::check_writable() const {
   if (own_.empty()) return Error{ErrorCode::kUnsupported, "there is no folder for models: set HEARTH_MODELS, or HOME"};
   std::error_code error;
-  fs::create_directories(fs::path(own_) / "blobs", error);
+  fs::create_directories(path_of(own_) / "blobs", error);
   if (error) return Error{ErrorCode::kIo, own_ + ": cannot be made: " + error.message()};
   return {};
 }
@@ -89,18 +76,18 @@ Status Store::check_writable() const {
 Result<Entry> Store::put(const ModelName& name, const Manifest& manifest, std::string_view text) const {
   if (auto status = check_writable(); !status) return status.error();
   const FindBlob elsewhere = [this](const std::string& digest) { return find_blob(digest); };
-  const fs::path folder = fs::path(own_) / "manifests";
+  const fs::path folder = path_of(own_) / "manifests";
   // What it stands for is looked at before the name exists: in a place that no listing sees.
   const fs::path trial = folder / (".trial-" + unique_text());
   if (auto status = write_whole(trial, text.empty() ? manifest_text(manifest) : std::string(text)); !status)
     return status.error();
-  auto entry = read_manifest_file(own_, Origin::kOwn, trial, name, elsewhere);
+  auto entry = read_manifest_file(path_of(own_), Origin::kOwn, trial, name, elsewhere);
   std::error_code error;
   if (!entry) {
     fs::remove(trial, error);
     return entry.error();
   }
-  const StoreLock lock(own_);
+  const StoreLock lock(path_of(own_));
   fs::path file = folder / name.path();
   Manifest before;
   for (const Entry& other : list().entries) {  // the same name in other letters is the same name
@@ -133,24 +120,25 @@ Result<Layer> Store::add_file(const std::string& kind, const fs::path& path, con
   if (auto status = check_writable(); !status) return status.error();
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return Error{ErrorCode::kNotFound, path.string() + ": there is no such file"};
-  const fs::path beside = fs::path(own_) / "blobs" / ("new-" + unique_text() + ".partial");
+  const fs::path beside = path_of(own_) / "blobs" / ("new-" + unique_text() + ".partial");
   fs::remove(beside, error);
-  const bool linked = take == Take::kLink && ::link(path.c_str(), beside.c_str()) == 0;
+  if (take == Take::kLink) fs::create_hard_link(path, beside, error);
+  const bool linked = take == Take::kLink && !error;
   auto digest = linked ? sha256_of_file(beside.string(), progress) : copy_and_digest(path, beside, progress);
   if (!digest) {
     fs::remove(beside, error);
     return digest.error();
   }
   Layer layer{.kind = kind, .digest = *digest, .size = fs::file_size(beside, error), .from = {}, .title = {}};
-  const int file = ::open(beside.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = open_file(beside, Open::kRead);
   if (file >= 0) {
-    ::fsync(file);
-    ::close(file);
+    flush_file(file);
+    close_file(file);
   }
   fs::rename(beside, blob_path(layer.digest), error);
   if (error) return Error{ErrorCode::kIo, blob_path(layer.digest).string() + ": " + error.message()};
   fs::remove(beside, error);  // of two links to one file a rename leaves both
-  flush_folder(fs::path(own_) / "blobs");
+  flush_folder(path_of(own_) / "blobs");
   note_checked(blob_path(layer.digest), layer.digest);
   return layer;
 }
@@ -162,9 +150,9 @@ Result<Manifest> Store::take_file(const fs::path& path, const ByteProgress& prog
   Manifest manifest;
   const auto shards = gguf->shard_paths();
   for (const std::string& shard : shards) {
-    auto layer = add_file("model", shard, progress, take);
+    auto layer = add_file("model", path_of(shard), progress, take);
     if (!layer) return layer.error();
-    if (shards.size() > 1) layer->title = fs::path(shard).filename().string();
+    if (shards.size() > 1) layer->title = path_of(shard).filename().string();
     manifest.layers.push_back(std::move(*layer));
   }
   auto config = add_bytes("config", config_text(read_facts(path.string())));
@@ -184,7 +172,7 @@ Result<Entry> Store::copy(std::string_view from, std::string_view to, const Byte
   if (!name) return name.error();
   const auto entry = find(from);
   if (!entry) return entry.error();
-  if (entry->manifest.layers.empty()) return import(entry->path, *name, progress);
+  if (entry->manifest.layers.empty()) return import(path_of(entry->path), *name, progress);
   // Small layers become this store's own; weights stay where they are, and are found by their digests.
   const auto own_layer = [&](const Layer& layer) -> Result<Layer> {
     std::error_code error;
@@ -214,7 +202,7 @@ void Store::drop_unused(const Manifest& manifest) const {
   std::set<std::string> needed;
   Listing own;
   const FindBlob elsewhere = [this](const std::string& digest) { return find_blob(digest); };
-  read_manifests(own_, Origin::kOwn, elsewhere, own);
+  read_manifests(path_of(own_), Origin::kOwn, elsewhere, own);
   for (const Entry& entry : own.entries) {
     needed.insert(entry.manifest.config.digest);
     for (const Layer& layer : entry.manifest.layers) needed.insert(layer.digest);
@@ -224,13 +212,13 @@ void Store::drop_unused(const Manifest& manifest) const {
   std::error_code error;
   for (const std::string& digest : digests) {
     if (digest.empty() || needed.contains(digest)) continue;
-    fs::remove_all(fs::path(own_) / "parts" / digest, error);
+    fs::remove_all(path_of(own_) / "parts" / digest, error);
     fs::remove(blob_path(digest), error);
-    fs::remove(fs::path(own_) / "checked" / digest, error);
+    fs::remove(path_of(own_) / "checked" / digest, error);
   }
   // What was begun and never named, unless somebody may be at it.
   const auto an_hour_ago = fs::file_time_type::clock::now() - std::chrono::hours(1);
-  for (fs::directory_iterator it(fs::path(own_) / "blobs", error), end; !error && it != end; it.increment(error)) {
+  for (fs::directory_iterator it(path_of(own_) / "blobs", error), end; !error && it != end; it.increment(error)) {
     const auto hex = digest_hex(it->path().filename().string());
     std::error_code ignored;
     const bool is_old = it->last_write_time(ignored) < an_hour_ago;
@@ -241,8 +229,8 @@ void Store::drop_unused(const Manifest& manifest) const {
 Status Store::remove(std::string_view text) const {
   const auto wanted = ModelName::parse(text);
   if (!wanted) return wanted.error();
-  const StoreLock lock(own_);
-  const fs::path folder = fs::path(own_) / "manifests";
+  const StoreLock lock(path_of(own_));
+  const fs::path folder = path_of(own_) / "manifests";
   const auto take_away = [&](const ModelName& name, const Manifest& manifest) -> Status {
     const fs::path file = folder / name.path();
     std::error_code error;

@@ -1,8 +1,6 @@
 // Uploads: written into a folder of work, compared, and moved to their place.
 #include "upload.h"
-
-#include <fcntl.h>
-#include <unistd.h>
+#include "system.h"
 
 #include <cerrno>
 #include <cstring>
@@ -27,19 +25,23 @@ Error no_room(const Store& store) {
 
 bool has_room(const Store& store, uint64_t bytes) {
   std::error_code error;
-  const auto space = fs::space(store.own(), error);
+  const auto space = fs::space(path_of(store.own()), error);
   return error || (space.available >= kSpare && space.available - kSpare >= bytes);
 }
 
 }  // namespace
 
 Upload::Upload(const Store& store, std::string digest, uint64_t limit)
-    : store_(store), digest_(std::move(digest)), limit_(limit), folder_(store.own()), path_(folder_.path() / "blob") {
-  file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    : store_(store),
+      digest_(std::move(digest)),
+      limit_(limit),
+      folder_(path_of(store.own())),
+      path_(folder_.path() / "blob") {
+  file_ = open_file(path_, Open::kAnew);
 }
 
 Upload::~Upload() {
-  if (file_ >= 0) ::close(file_);
+  if (file_ >= 0) close_file(file_);
 }
 
 Error Upload::write_error() const {
@@ -69,12 +71,7 @@ Status Upload::add(std::string_view bytes) {
   }
   sum_.add(bytes.data(), bytes.size());
   size_ += bytes.size();
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(file_, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return write_error();
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
+  if (!write_file(file_, bytes)) return write_error();
   return {};
 }
 
@@ -83,7 +80,7 @@ Status Upload::finish() {
   if (hex != digest_) {
     return Error{ErrorCode::kFormat, "digest mismatch: expected sha256:" + digest_ + ", got sha256:" + hex};
   }
-  if (::fsync(file_) != 0) return write_error();
+  if (!flush_file(file_)) return write_error();
   std::error_code error;
   fs::rename(path_, store_.blob_path(digest_), error);
   if (error) return Error{ErrorCode::kIo, store_.blob_path(digest_).string() + ": " + error.message()};

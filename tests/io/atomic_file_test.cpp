@@ -67,7 +67,9 @@ TEST(AtomicFile, WithoutCommitNothingChanges) {
 TEST(AtomicFile, ReplacesTheFileBehindALink) {
   const TempDir dir;
   const std::string path = dir.write("real", "older");
-  std::filesystem::create_symlink("real", dir.path() / "link");
+  std::error_code no_links;  // Windows keeps them to some users
+  std::filesystem::create_symlink("real", dir.path() / "link", no_links);
+  if (no_links) GTEST_SKIP() << "no symbolic links here: " << no_links.message();
   auto file = AtomicFile::create(dir.file("link"));
   ASSERT_TRUE(file);
   EXPECT_TRUE(file->write(as_bytes("newer")));
@@ -91,6 +93,7 @@ TEST(AtomicFile, TwoWritersOfOneNameDoNotMix) {
 }
 
 TEST(AtomicFile, FullDiskIsAnErrorThatNamesThePath) {
+  if (!FileSizeLimit::kIsThere) GTEST_SKIP() << "the system has no bound on the size of files";
   const TempDir dir;
   const std::string path = dir.write("out", "older");
   const FileSizeLimit limit(100000);
@@ -106,6 +109,7 @@ TEST(AtomicFile, FullDiskIsAnErrorThatNamesThePath) {
 }
 
 TEST(AtomicFile, FullDiskAtCommit) {
+  if (!FileSizeLimit::kIsThere) GTEST_SKIP() << "the system has no bound on the size of files";
   const TempDir dir;
   const FileSizeLimit limit(100);
   auto file = AtomicFile::create(dir.file("out"));
@@ -128,7 +132,9 @@ TEST(AtomicFile, RefusesTargetsThatCannotBeFiles) {
     }
   };
   expect(dir.path().string(), ErrorCode::kIo);
+#if !defined(_WIN32)
   expect("/dev/null", ErrorCode::kIo);
+#endif
   expect(dir.file("no/such/folder"), ErrorCode::kNotFound);
   expect("", ErrorCode::kInvalidArgument);
 }
