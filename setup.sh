@@ -26,8 +26,8 @@ usage: ./setup.sh STEP
   compilers [CLANG]  the library and the tool with clang (or clang-19 ...), with libstdc++ and libc++, warnings as errors
   aarch64         the library for 64-bit ARM by a cross compiler, and its kernels and golden models under qemu
   wasm            the module of examples/web for browsers, and its tests under Node
-  ports           32-bit ARM and RISC-V by cross compilers, tests under qemu; Windows by mingw-w64, tests and the tool under wine;
-                  memory that runs out on 64-bit ARM and in WebAssembly
+  ports           32-bit ARM and RISC-V by cross compilers, tests under qemu; memory that runs out on 64-bit ARM and in WebAssembly
+  windows         the library and the tool for Windows by mingw-w64, tests and the tool under wine
   format          lay the source out as .clang-format has it (clang-format 14)
 
 environment:
@@ -500,7 +500,6 @@ ports() {
   say "WebAssembly: its kernels, memory that runs out"
   node --no-warnings tests/web/run.mjs build-wasm/tests/hearth_test_kernels --gtest_brief=1 --gtest_filter='*/wasm:Dispatch.*' </dev/null
   node --no-warnings tests/web/run.mjs build-wasm/tests/hearth_test_out_of_memory --gtest_brief=1 </dev/null
-  if [ "$(uname -m)" = x86_64 ]; then windows; fi
 }
 
 # Everything but the tests, whose GoogleTest is built for one standard library.
@@ -544,6 +543,7 @@ case $step in
   aarch64) aarch64 ;;
   wasm) wasm ;;
   ports) ports ;;
+  windows) windows ;;
   format) format ;;
   -h | --help | help) usage ;;
   *) usage >&2; exit 2 ;;

@@ -4,10 +4,11 @@ file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cpp)
 file(GLOB reference_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/reference/*.cpp ${PROJECT_SOURCE_DIR}/kernels/encode/*.cpp)
 
 # -ffp-contract=off: results must round as the formats define; kernels that want a fused multiply-add write it.
-# -fno-asynchronous-unwind-tables: only code that exceptions may pass through needs such tables, and they take room.
+# -fno-asynchronous-unwind-tables: only code that exceptions may pass through needs such tables, and they take room. (Exceptions of
+# Windows are made of them.)
 # -fno-semantic-interposition: calls within the library stay direct although it is position-independent.
 add_library(hearth_flags INTERFACE)
-target_compile_options(hearth_flags INTERFACE -fno-asynchronous-unwind-tables -fno-rtti -ffp-contract=off
+target_compile_options(hearth_flags INTERFACE $<$<NOT:$<PLATFORM_ID:Windows>>:-fno-asynchronous-unwind-tables> -fno-rtti -ffp-contract=off
   -fvisibility-inlines-hidden $<$<NOT:$<PLATFORM_ID:WASI>>:-fno-semantic-interposition> -Wconversion -Wno-sign-conversion)
 if(HEARTH_HIDDEN AND NOT BUILD_SHARED_LIBS)
   target_compile_options(hearth_flags INTERFACE -fvisibility=hidden)
