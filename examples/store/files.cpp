@@ -122,8 +122,8 @@ WorkFolder::WorkFolder(const fs::path& root) : path_(root / "work" / unique_text
 
 WorkFolder::~WorkFolder() {
   std::error_code error;
+  if (lock_ >= 0) close_file(lock_);  // Windows keeps a folder as long as a file in it is open
   fs::remove_all(path_, error);
-  if (lock_ >= 0) close_file(lock_);
 }
 
 Status WorkFolder::check() const {
