@@ -1,6 +1,10 @@
 // Loading and unloading.
 #include "models.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 
 #include "../store/machine.h"
@@ -283,6 +287,9 @@ void Models::watch() {
     if (dropped.empty()) continue;
     lock.unlock();
     dropped.clear();
+#ifdef __GLIBC__
+    ::malloc_trim(0);  // what lay between the model's blocks goes back to the system, too
+#endif
     lock.lock();
   }
 }

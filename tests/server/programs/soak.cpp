@@ -288,8 +288,10 @@ double calm_mb(pid_t server, int port, const std::vector<std::string>& models, c
     client.send(request_bytes("POST", path, body.dump()));
     return client.receive();
   };
-  for (const Json& keep_alive : {Json(0), Json("30m")})
+  for (const Json& keep_alive : {Json(0), Json("30m")}) {
     for (const std::string& name : models) post("/api/generate", {{"model", name}, {"keep_alive", keep_alive}});
+    std::this_thread::sleep_for(std::chrono::seconds(1));  // unloading is noticed twice a second
+  }
   for (size_t i = 0; i < questions.size(); i += 4) {
     if (text_of(post(questions[i].path, questions[i].body)) == questions[i].answer) continue;
     std::fprintf(stderr, "WRONG: another answer to question %zu\n", i);
