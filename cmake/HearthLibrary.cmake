@@ -29,14 +29,14 @@ endif()
 # with Debug, where its kernels would run 25 to 40 times slower. HEARTH_DEBUG=ON compiles it as the build type says.
 set(HEARTH_OPTIMIZE_ANYWAY "$<AND:$<NOT:$<BOOL:${HEARTH_DEBUG}>>,$<NOT:$<CONFIG:Release,RelWithDebInfo,MinSizeRel>>>")
 
-# hearth_part(name level sources...): objects of the library, optimized as `level` says in release builds; their small files
+# hearth_part(name level sources...): objects of the library, optimized as the flags `level` say in release builds; their files
 # are compiled as one, which takes less time and leaves fewer copies of what headers define.
 set(hearth_objects "")
 function(hearth_part name level)
   add_library(hearth_${name} OBJECT ${ARGN})
   target_link_libraries(hearth_${name} PRIVATE hearth_flags hearth_warnings)
   target_compile_options(hearth_${name} PRIVATE
-    $<$<AND:$<CXX_COMPILER_ID:GNU,Clang,AppleClang>,$<OR:$<CONFIG:Release>,${HEARTH_OPTIMIZE_ANYWAY}>>:${level}>
+    "$<$<AND:$<CXX_COMPILER_ID:GNU,Clang,AppleClang>,$<OR:$<CONFIG:Release>,${HEARTH_OPTIMIZE_ANYWAY}>>:${level}>"
     # Sources that are compiled together look to GCC like headers, whose unnamed namespaces it warns of.
     $<$<AND:$<BOOL:${HEARTH_UNITY}>,$<CXX_COMPILER_ID:GNU>>:-Wno-subobject-linkage>)
   set_target_properties(hearth_${name} PROPERTIES
@@ -44,9 +44,6 @@ function(hearth_part name level)
   set(hearth_objects ${hearth_objects} $<TARGET_OBJECTS:hearth_${name}> PARENT_SCOPE)
 endfunction()
 
-# Models wait for kernels and memory: what lib/ does besides is built for size, but for what runs for every byte or token.
-set(levels_of_lib base:-O2 io:-Os unicode:-O2 json:-Os gguf:-Os tokenizer:-O2 grammar:-Os jinja:-Os arch:-Os cpu:-Os matmul:-Os cache:-Os model:-Os
-  sample:-O2 session:-Os engine:-Os quantize:-Os convert:-Os chat:-Os c:-Os)
 if(HEARTH_JINJA)
   list(FILTER lib_sources EXCLUDE REGEX "/lib/chat/without_jinja\\.cpp$")
 else()
@@ -79,33 +76,29 @@ endif()
 if(NOT HEARTH_C)
   list(FILTER lib_sources EXCLUDE REGEX "/lib/c/")
 endif()
-# Of grammars only what runs for every byte of the vocabulary; it is compiled apart from the rest of its folder.
-set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/grammar/automaton.cpp ${PROJECT_SOURCE_DIR}/lib/grammar/mask.cpp
-  ${PROJECT_SOURCE_DIR}/lib/grammar/dfa.cpp PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>" SKIP_UNITY_BUILD_INCLUSION ON)
-set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/base/cpu_topology.cpp ${PROJECT_SOURCE_DIR}/lib/base/quote.cpp
-  PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-Os>")
-# Of the tokenizer what reads a vocabulary's rules, once for a model.
-set(tokenizer_setup ${lib_sources})
-list(FILTER tokenizer_setup INCLUDE REGEX
-  "/lib/tokenizer/(clean_spaces|decode|pre_rules|rule_parser|special_ids|special_tokens|string_table|tokenizer)\\.cpp$")
-list(REMOVE_ITEM lib_sources ${tokenizer_setup})
-hearth_part(tokenizer_setup -Os ${tokenizer_setup})
-# Of the sampler what the loops over the vocabulary are called from.
-set(sample_setup ${lib_sources})
-list(FILTER sample_setup INCLUDE REGEX "/lib/sample/(chain|options|recommended)\\.cpp$")
-list(REMOVE_ITEM lib_sources ${sample_setup})
-hearth_part(sample_setup -Os ${sample_setup})
-set(parts_of_lib hearth_tokenizer_setup hearth_sample_setup)
-foreach(folder_and_level IN LISTS levels_of_lib)
-  string(REPLACE ":" ";" pair ${folder_and_level})
-  list(GET pair 0 folder)
-  list(GET pair 1 level)
+# What runs for every byte or token of a text, compiled as one.
+set(setup "/lib/(base/(cpu_topology|quote)|sample/(chain|options|recommended)|tokenizer/(clean_spaces|decode|pre_rules|rule_parser|special_ids|special_tokens|string_table|tokenizer))\\.cpp$")
+set(hot_sources ${lib_sources})
+list(FILTER hot_sources INCLUDE REGEX "/lib/(base|unicode|tokenizer|sample)/|/lib/grammar/(automaton|dfa|mask)\\.cpp$")
+list(FILTER hot_sources EXCLUDE REGEX ${setup})
+list(REMOVE_ITEM lib_sources ${hot_sources})
+hearth_part(hot -O2 ${hot_sources})
+set(parts_of_lib hearth_hot)
+# The rest waits for kernels and memory, and is built for size; what serves every step of a model keeps its loops.
+set(small_loops -Os ${HEARTH_QUICK_FLAGS} ${HEARTH_QUICK_LOOPS})
+set(small -Os ${HEARTH_QUICK_FLAGS})
+foreach(part_and_folders IN ITEMS "run:small:base|arch|cpu|matmul|cache|model|session" "files:small_loops:io|gguf|quantize|convert"
+    "c:small_loops:engine|c" "text:small_loops:json|jinja|chat" "grammar:small_loops:tokenizer|sample|grammar")
+  string(REPLACE ":" ";" row ${part_and_folders})
+  list(GET row 0 name)
+  list(GET row 1 level)
+  list(GET row 2 folders)
   set(sources ${lib_sources})
-  list(FILTER sources INCLUDE REGEX "/lib/${folder}/")
-  list(FILTER lib_sources EXCLUDE REGEX "/lib/${folder}/")
+  list(FILTER sources INCLUDE REGEX "/lib/(${folders})/")
+  list(FILTER lib_sources EXCLUDE REGEX "/lib/(${folders})/")
   if(sources)
-    hearth_part(${folder} ${level} ${sources})
-    list(APPEND parts_of_lib hearth_${folder})
+    hearth_part(${name} "${${level}}" ${sources})
+    list(APPEND parts_of_lib hearth_${name})
   endif()
 endforeach()
 if(NOT HEARTH_EXCEPTIONS)
@@ -138,10 +131,25 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 endif()
 if(HEARTH_OPENMP)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
-  target_compile_definitions(hearth_base PRIVATE HEARTH_OPENMP=1)
-  target_link_libraries(hearth_base PRIVATE OpenMP::OpenMP_CXX)
+  target_compile_definitions(hearth_hot PRIVATE HEARTH_OPENMP=1)
+  target_link_libraries(hearth_hot PRIVATE OpenMP::OpenMP_CXX)
   target_link_libraries(hearth PRIVATE OpenMP::OpenMP_CXX)
 endif()
+
+# hearth_isa_part(target flags sources...): objects of the row that hearth_isa_row is at.
+macro(hearth_isa_part target flags)
+  add_library(${target} OBJECT ${ARGN})
+  target_compile_options(${target} PRIVATE $<${HEARTH_OPTIMIZE_ANYWAY}:-O3> -fno-exceptions ${row_FLAGS} ${flags})
+  target_link_libraries(${target} PRIVATE hearth_flags hearth_warnings)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ${HEARTH_UNITY} UNITY_BUILD_BATCH_SIZE 5)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/kernels/${row_VECTORS}/simd.h)
+    set_target_properties(${target} PROPERTIES HEARTH_VECTORS kernels/${row_VECTORS}/simd.h)
+    target_compile_definitions(${target} PRIVATE "HEARTH_VECTORS=\"kernels/${row_VECTORS}/simd.h\"")
+  endif()
+  target_sources(hearth PRIVATE $<TARGET_OBJECTS:${target}>)
+  list(APPEND HEARTH_ISA_TARGETS ${target})
+  set(HEARTH_ISA_TARGETS ${HEARTH_ISA_TARGETS} PARENT_SCOPE)
+endmacro()
 
 # hearth_isa_row(name ...): adds kernels/<name>, when HEARTH_ISAS lists it (or is "all") and its base, and the target processor
 # matches; see HearthIsas.cmake. Rows of isas.inc: HEARTH_ISA(name, base, needs); of encoder_sets.inc, where the folder has an
@@ -168,22 +176,17 @@ function(hearth_isa_row name)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/${name}/*.cpp)
   list(TRANSFORM row_WITH PREPEND ${PROJECT_SOURCE_DIR}/kernels/)
   list(APPEND sources ${row_WITH})
-  add_library(hearth_${name} OBJECT ${sources})
-  # Beside the products of matrices, loops that wait for memory or run once a row: unrolled further they are larger, not faster.
-  list(FILTER sources INCLUDE REGEX "/(attention|attention_run|floats|pack_acts|vector_ops)\\.cpp$")
-  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>")
-  target_compile_options(hearth_${name} PRIVATE $<${HEARTH_OPTIMIZE_ANYWAY}:-O3> -fno-exceptions ${row_FLAGS})
-  target_link_libraries(hearth_${name} PRIVATE hearth_flags hearth_warnings)
-  set_target_properties(hearth_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ${HEARTH_UNITY} UNITY_BUILD_BATCH_SIZE 5)
   if(NOT row_VECTORS)
     set(row_VECTORS ${name})
   endif()
-  if(EXISTS ${PROJECT_SOURCE_DIR}/kernels/${row_VECTORS}/simd.h)
-    set_target_properties(hearth_${name} PROPERTIES HEARTH_VECTORS kernels/${row_VECTORS}/simd.h)
-    target_compile_definitions(hearth_${name} PRIVATE "HEARTH_VECTORS=\"kernels/${row_VECTORS}/simd.h\"")
+  # Beside the products of matrices, loops that wait for memory or run once a row: unrolled further they are larger, not faster.
+  set(loops ${sources})
+  list(FILTER loops INCLUDE REGEX "/(attention|attention_run|floats|pack_acts|vector_ops)\\.cpp$")
+  if(loops)
+    list(REMOVE_ITEM sources ${loops})
+    hearth_isa_part(hearth_${name}_loops $<$<CONFIG:Release>:-O2> ${loops})
   endif()
-  target_sources(hearth PRIVATE $<TARGET_OBJECTS:hearth_${name}>)
-  set(HEARTH_ISA_TARGETS ${HEARTH_ISA_TARGETS} hearth_${name} PARENT_SCOPE)
+  hearth_isa_part(hearth_${name} "" ${sources})
   set(HEARTH_BUILT_ISAS ${HEARTH_BUILT_ISAS} ${name} PARENT_SCOPE)
   list(JOIN row_NEEDS " " needs)
   set(isas_inc "${isas_inc}HEARTH_ISA(${name}, ${row_BASE}, \"${needs}\")\n" PARENT_SCOPE)
@@ -204,7 +207,7 @@ if("avx2" IN_LIST HEARTH_BUILT_ISAS OR "avx512" IN_LIST HEARTH_BUILT_ISAS)
   add_library(hearth_x86 OBJECT ${x86_sources})
   target_compile_options(hearth_x86 PRIVATE ${encoder_flags_x86} ${avx2_flags} -fno-exceptions)
   target_link_libraries(hearth_x86 PRIVATE hearth_flags hearth_warnings)
-  set_target_properties(hearth_x86 PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)
+  set_target_properties(hearth_x86 PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ${HEARTH_UNITY})
   target_sources(hearth PRIVATE $<TARGET_OBJECTS:hearth_x86>)
   set(HEARTH_ISA_TARGETS ${HEARTH_ISA_TARGETS} hearth_x86)
   list(JOIN avx2_needs " " needs)

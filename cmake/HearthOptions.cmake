@@ -43,6 +43,19 @@ if(HEARTH_UNITY AND HEARTH_TOP_LEVEL AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options("SHELL:--param ggc-min-heapsize=600000")
 endif()
 
+# Passes of GCC that take a quarter of its time over code built for size, and make that 1% smaller. Those over loops are named apart.
+set(HEARTH_QUICK_FLAGS "")
+set(HEARTH_QUICK_LOOPS "")
+if(HEARTH_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(HEARTH_QUICK_FLAGS -fno-schedule-insns2 -fno-tree-pre -fno-code-hoisting -fno-tree-vrp -fno-thread-jumps -fno-gcse -fno-ipa-cp)
+  set(HEARTH_QUICK_LOOPS -fno-tree-loop-optimize -fno-ivopts)
+endif()
+# The tool, the server and the store: nothing there is hot, and header-only packages take long to optimise.
+set(HEARTH_TOOL_FLAGS $<$<CONFIG:Release,RelWithDebInfo>:-O1>)
+if(HEARTH_QUICK_FLAGS)
+  set(HEARTH_TOOL_FLAGS $<$<CONFIG:RelWithDebInfo>:-O1> "$<$<CONFIG:Release>:-Os;${HEARTH_QUICK_FLAGS};${HEARTH_QUICK_LOOPS}>")
+endif()
+
 if(HEARTH_SANITIZE)
   list(JOIN HEARTH_SANITIZE "," sanitizers)
   # vptr checks need RTTI, which the library does without.

@@ -13,7 +13,7 @@ using hearth::ErrorCode;
 using hearth::GgufWriter;
 using hearth::Status;
 
-enum Kind : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kUnused = 5, kByte = 6 };
+enum TokenKind : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kUnused = 5, kByte = 6 };
 
 std::string utf8(int code) {
   if (code < 0x80) return std::string(1, static_cast<char>(code));

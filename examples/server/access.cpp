@@ -7,15 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
+
+#include "../store/name.h"
 
 namespace hearth_server {
 namespace {
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
+using hearth_store::lower_case;
 
 bool ends_with(const std::string& text, std::string_view end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -47,17 +45,17 @@ bool is_near_name(const std::string& name) {
   if (name == "localhost" || is_near_address(name)) return true;
   char own[256] = "";
   ::gethostname(own, sizeof own - 1);
-  return name == lower(own) || ends_with(name, ".localhost") || ends_with(name, ".local") ||
+  return name == lower_case(own) || ends_with(name, ".localhost") || ends_with(name, ".local") ||
          ends_with(name, ".internal");
 }
 
 /// Whether a request comes from a page of this server itself, under an address that does not depend on anybody's DNS.
 bool is_own_page(const std::string& origin, const std::string& host) {
-  const std::string name = lower(host_name(host));
+  const std::string name = lower_case(host_name(host));
   in_addr v4{};
   in6_addr v6{};
   const bool is_address = ::inet_pton(AF_INET, name.c_str(), &v4) == 1 || ::inet_pton(AF_INET6, name.c_str(), &v6) == 1;
-  return (is_address || is_near_name(name)) && lower(origin) == "http://" + lower(host);
+  return (is_address || is_near_name(name)) && lower_case(origin) == "http://" + lower_case(host);
 }
 
 /// Whether `text` fits a pattern in which * stands for anything.
@@ -105,7 +103,7 @@ bool is_loopback(const std::string& host) {
   in6_addr v6{};
   if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   if (::inet_pton(AF_INET6, host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
-  return lower(host) == "localhost";
+  return lower_case(host) == "localhost";
 }
 
 void Access::set_keys(std::vector<std::string> keys) {
@@ -115,13 +113,13 @@ void Access::set_keys(std::vector<std::string> keys) {
 
 bool Access::allows_host(const std::string& host) const {
   if (!options_.loopback_only || host.empty()) return true;
-  std::string name = lower(host_name(host));
+  std::string name = lower_case(host_name(host));
   if (!name.empty() && name.back() == '.') name.pop_back();
   return is_near_name(name);
 }
 
 bool Access::allows_origin(const std::string& origin) const {
-  const std::string text = lower(origin);
+  const std::string text = lower_case(origin);
   for (const char* scheme : {"app://", "file://", "tauri://", "vscode-webview://", "vscode-file://",
                              "chrome-extension://", "moz-extension://", "safari-web-extension://"}) {
     if (text.rfind(scheme, 0) == 0) return true;
@@ -132,14 +130,14 @@ bool Access::allows_origin(const std::string& origin) const {
     if (is_loopback(name) || name == "0.0.0.0" || ends_with(name, ".localhost")) return true;
   }
   return std::any_of(options_.cors.begin(), options_.cors.end(),
-                     [&](const std::string& pattern) { return fits(lower(pattern), text); });
+                     [&](const std::string& pattern) { return fits(lower_case(pattern), text); });
 }
 
 bool Access::allows_key(const HttpRequest& request) const {
   const std::lock_guard lock(mutex_);
   if (options_.keys.empty()) return true;
   std::string given = request.header_or_empty("authorization");
-  if (lower(given.substr(0, 7)) == "bearer ") given.erase(0, 7);
+  if (lower_case(given.substr(0, 7)) == "bearer ") given.erase(0, 7);
   bool found = false;
   for (const std::string& sent : {given, request.header_or_empty("x-api-key"), request.header_or_empty("api-key")}) {
     for (const std::string& key : options_.keys) found = equal_in_constant_time(key, sent) || found;

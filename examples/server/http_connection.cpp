@@ -10,8 +10,12 @@
 #include <cctype>
 #include <charconv>
 
+#include "../store/name.h"
+
 namespace hearth_server {
 namespace {
+
+using hearth_store::lower_case;
 
 /// Waits until the socket is ready for `events`, at most until the deadline.
 bool wait_for(int fd, short events, Clock::time_point deadline) {
@@ -26,19 +30,6 @@ bool wait_for(int fd, short events, Clock::time_point deadline) {
 
 Clock::time_point in_seconds(double seconds) {
   return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-}
-
-std::string_view trim(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
 }
 
 bool is_token(std::string_view text) {
@@ -105,7 +96,7 @@ std::pair<std::string_view, std::string_view> Connection::bare_request() const {
   const std::string_view rest = std::string_view(in_).substr(at_);
   const size_t end = std::min(rest.find("\n\r\n"), rest.find("\n\n"));
   if (end == std::string_view::npos) return {};
-  const std::string head = lower(rest.substr(0, end));
+  const std::string head = lower_case(rest.substr(0, end));
   for (const char* name : {"\ncontent-length", "\ntransfer-encoding", "\nexpect"})
     if (head.find(name) != std::string::npos) return {};
   const size_t first = rest.find(' '), second = rest.find_first_of(" ?\r\n", first + 1);
@@ -221,13 +212,13 @@ Connection::Read Connection::parse_headers(HttpRequest& request, Clock::time_poi
     const bool odd = line.find_first_of(std::string_view("\r\0", 2)) != std::string::npos;
     if (colon == std::string::npos || !is_token(text.substr(0, colon)) || odd)
       return fault(400, "a header is malformed");
-    request.headers.emplace_back(lower(text.substr(0, colon)), std::string(trim(text.substr(colon + 1))));
+    request.headers.emplace_back(lower_case(text.substr(0, colon)), std::string(trim_blanks(text.substr(colon + 1))));
   }
 }
 
 /// How long the body is, and whether the connection lives on.
 Connection::Read Connection::parse_framing(const HttpRequest& request) {
-  const std::string connection = lower(request.header_or_empty("connection"));
+  const std::string connection = lower_case(request.header_or_empty("connection"));
   keep_alive_ =
       http_1_0_ ? connection.find("keep-alive") != std::string::npos : connection.find("close") == std::string::npos;
   const std::string* length = nullptr;
@@ -238,7 +229,7 @@ Connection::Read Connection::parse_framing(const HttpRequest& request) {
   }
   if (const std::string* coding = request.header("transfer-encoding")) {
     if (length != nullptr) return fault(400, "both Content-Length and Transfer-Encoding");
-    if (lower(*coding) != "chunked") return fault(501, "this Transfer-Encoding is not understood");
+    if (lower_case(*coding) != "chunked") return fault(501, "this Transfer-Encoding is not understood");
     chunked_ = true;
   } else if (length != nullptr) {
     const auto [end, error] = std::from_chars(length->data(), length->data() + length->size(), body_bytes_);
@@ -246,7 +237,7 @@ Connection::Read Connection::parse_framing(const HttpRequest& request) {
       return fault(400, "Content-Length is no number");
     }
   }
-  const std::string coding = lower(request.header_or_empty("content-encoding"));
+  const std::string coding = lower_case(request.header_or_empty("content-encoding"));
   if (!coding.empty() && coding != "identity") return fault(415, "bodies are taken as they are, not as " + coding);
   return Read::kRequest;
 }
@@ -258,7 +249,7 @@ Connection::Read Connection::read_body(HttpRequest& request) {
     return fault(
         413, "the body has " + std::to_string(body_bytes_) + " bytes, but " + std::to_string(limit) + " are the limit");
   }
-  if (lower(request.header_or_empty("expect")) == "100-continue" && !send_all("HTTP/1.1 100 Continue\r\n\r\n")) {
+  if (lower_case(request.header_or_empty("expect")) == "100-continue" && !send_all("HTTP/1.1 100 Continue\r\n\r\n")) {
     return Read::kClosed;
   }
   body_begun_ = Clock::now();

@@ -47,6 +47,13 @@ const char* http_status_text(int status) {
   return "Status";
 }
 
+std::string_view trim_blanks(std::string_view text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
 std::string percent_decode(std::string_view text, bool plus_is_space) {
   const auto digit = [](char c) {
     if (c >= '0' && c <= '9') return c - '0';

@@ -212,7 +212,7 @@ Json completion_json(const Answering& answering, const std::vector<AnswerChoice>
           {"timings", timings_json(choices.back().end)}};
 }
 
-HttpReply completion(Context& context) {
+HttpReply completions(Context& context) {
   const Json body = context.body();
   bool echo = false;
   Ask ask = read_openai_completion(body, echo);
@@ -361,7 +361,7 @@ std::span<const Route> openai_routes() {
       {"POST", "/v1/chat/completions", chat_completions},
       {"POST", "/chat/completions", chat_completions},
       {"POST", "/v1/chat/completions/input_tokens", count_tokens},
-      {"POST", "/v1/completions", completion},
+      {"POST", "/v1/completions", completions},
   };
   return kRoutes;
 }

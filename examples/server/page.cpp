@@ -1,15 +1,18 @@
 // GET /: the page, for whoever takes HTML, and the files that belong to it.
 #include "page.h"
 
-#include <cctype>
 #include <cstdlib>
 #include <optional>
 #include <utility>
 
+#include "../store/name.h"
+#include "http.h"
 #include "server.h"
 
 namespace hearth_server {
 namespace {
+
+using hearth_store::lower_case;
 
 /// Everything comes from here; no script and no style stands in the text of a page, and what turns text into elements
 /// in the browser must have passed the sanitizer (Trusted Types).
@@ -27,18 +30,6 @@ constexpr const char* kNotBuilt =
     "<p>Everything else works: <code>/v1</code> (OpenAI), <code>/api</code> (Ollama), <code>/v1/messages</code> "
     "(Anthropic),\nand <code>hearth chat</code> in a terminal.</p>\n</body></html>\n";
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
-
 /// An entry of a list such as "gzip;q=0.5": its value, and its weight.
 struct Weighted {
   std::string value;
@@ -52,9 +43,9 @@ void for_entries(std::string_view list, Visit visit) {
     const size_t end = list.find(',');
     const std::string_view text = list.substr(0, end);
     list = end == std::string_view::npos ? std::string_view() : list.substr(end + 1);
-    Weighted entry{lower(trim(text.substr(0, text.find(';')))), 1};
+    Weighted entry{lower_case(trim_blanks(text.substr(0, text.find(';')))), 1};
     for (size_t at = text.find(';'); at != std::string_view::npos; at = text.find(';', at + 1)) {
-      const std::string part = lower(trim(text.substr(at + 1, text.find(';', at + 1) - at - 1)));
+      const std::string part = lower_case(trim_blanks(text.substr(at + 1, text.find(';', at + 1) - at - 1)));
       if (part.rfind("q=", 0) == 0) entry.weight = std::strtod(part.c_str() + 2, nullptr);
     }
     if (visit(entry)) return;
@@ -141,7 +132,7 @@ bool accepts_coding(std::string_view accept_encoding, std::string_view coding) {
 bool names_tag(std::string_view if_none_match, std::string_view etag) {
   while (!if_none_match.empty()) {
     const size_t end = if_none_match.find(',');  // our tags hold no comma
-    std::string_view tag = trim(if_none_match.substr(0, end));
+    std::string_view tag = trim_blanks(if_none_match.substr(0, end));
     if (tag.substr(0, 2) == "W/") tag.remove_prefix(2);  // the comparison is the weak one
     if (tag == etag || tag == "*") return true;
     if_none_match = end == std::string_view::npos ? std::string_view() : if_none_match.substr(end + 1);

@@ -243,7 +243,7 @@ HttpReply responses(Context& context) {
       response_json(*answering, random_id("resp_"), status_of(choice.end), output_of(choice), &choice.end));
 }
 
-HttpReply count(Context& context) {
+HttpReply count_input(Context& context) {
   Ask ask = read_responses(context.body());
   ask.count_only = true;
   return json_reply(
@@ -255,7 +255,7 @@ HttpReply count(Context& context) {
 std::span<const Route> responses_routes() {
   static const Route kRoutes[] = {
       {"POST", "/v1/responses", responses},
-      {"POST", "/v1/responses/input_tokens", count},
+      {"POST", "/v1/responses/input_tokens", count_input},
   };
   return kRoutes;
 }

@@ -12,7 +12,7 @@
 namespace hearth {
 namespace {
 
-constexpr char kMagic[9] = "HRTHLGT1";
+constexpr char kLogitsMagic[9] = "HRTHLGT1";
 constexpr char kPeersMagic[9] = "_logits_";
 constexpr double kPeersLeastLnP = -16;  ///< values at or below it are left out there
 
@@ -53,7 +53,7 @@ Result<BaseLogitsWriter> BaseLogitsWriter::create(const std::string& path, size_
   const uint64_t numbers[3] = {n_vocab, static_cast<uint64_t>(chunk_size),
                                n_tokens / static_cast<uint64_t>(chunk_size)};
   const uint64_t zero = 0;
-  if (Status s = file->write(std::as_bytes(std::span(kMagic, 8))); !s) return s.error();
+  if (Status s = file->write(std::as_bytes(std::span(kLogitsMagic, 8))); !s) return s.error();
   if (Status s = file->write(std::as_bytes(std::span(numbers))); !s) return s.error();
   if (Status s = file->write(std::as_bytes(tokens)); !s) return s.error();
   if (Status s = file->write(std::as_bytes(std::span(&zero, 1)).first(n_tokens % 2 * 4)); !s) return s.error();
@@ -65,7 +65,8 @@ Status BaseLogitsReader::read_header(const std::string& path) {
   const auto wrong = [&](const std::string& what) { return Error{ErrorCode::kFormat, concat(path, ": ", what)}; };
   if (bytes_.size() < 8) return wrong("holds no logits of a base model");
   is_peers_ = std::memcmp(bytes_.bytes().data(), kPeersMagic, 8) == 0;
-  if (!is_peers_ && std::memcmp(bytes_.bytes().data(), kMagic, 8) != 0) return wrong("holds no logits of a base model");
+  if (!is_peers_ && std::memcmp(bytes_.bytes().data(), kLogitsMagic, 8) != 0)
+    return wrong("holds no logits of a base model");
   (void)cursor.skip(8);
   uint64_t n_vocab = 0, chunk_size = 0, n_chunks = 0;
   if (is_peers_) {
