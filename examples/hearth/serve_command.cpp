@@ -6,8 +6,10 @@
 #include "model_options.h"
 #include "terminal.h"
 
-#ifdef HEARTH_SERVER
-#include "../server/serve.h"
+// The server's folder is searched where CMake links it.
+#if __has_include("serve.h")
+#define HEARTH_SERVER 1
+#include "serve.h"
 #endif
 
 namespace hearth_tool {

@@ -66,8 +66,6 @@ struct HttpReply {
 
 /// "Not Found", ...
 const char* http_status_text(int status);
-/// Without the spaces and tabs at both ends; a part of `text`.
-std::string_view trim_blanks(std::string_view text);
 /// %XX undone ("+" too in a query); what is no escape stays as it is.
 std::string percent_decode(std::string_view text, bool plus_is_space = false);
 /// The value of a parameter of a query; empty when absent.

@@ -11,6 +11,7 @@
 #include <charconv>
 
 #include "../store/name.h"
+#include "http_words.h"
 
 namespace hearth_server {
 namespace {

@@ -2,6 +2,7 @@
 #include <cctype>
 
 #include "http.h"
+#include "http_words.h"
 
 namespace hearth_server {
 

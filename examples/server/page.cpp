@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "../store/name.h"
-#include "http.h"
+#include "http_words.h"
 #include "server.h"
 
 namespace hearth_server {
