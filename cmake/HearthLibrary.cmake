@@ -76,19 +76,21 @@ endif()
 if(NOT HEARTH_C)
   list(FILTER lib_sources EXCLUDE REGEX "/lib/c/")
 endif()
-# What runs for every byte or token of a text, compiled as one.
-set(setup "/lib/(base/(cpu_topology|quote)|sample/(chain|options|recommended)|tokenizer/(clean_spaces|decode|pre_rules|rule_parser|special_ids|special_tokens|string_table|tokenizer))\\.cpp$")
+# What runs for every byte or token of a text is built for speed; not what sets it up, once for a model.
+set(of_tokenizer clean_spaces|decode|pre_rules|rule_parser|special_ids|special_tokens|string_table|tokenizer)
+set(setup "/lib/(base/(cpu_topology|quote)|sample/(chain|options|recommended)|tokenizer/(${of_tokenizer}))\\.cpp$")
 set(hot_sources ${lib_sources})
 list(FILTER hot_sources INCLUDE REGEX "/lib/(base|unicode|tokenizer|sample)/|/lib/grammar/(automaton|dfa|mask)\\.cpp$")
 list(FILTER hot_sources EXCLUDE REGEX ${setup})
 list(REMOVE_ITEM lib_sources ${hot_sources})
 hearth_part(hot -O2 ${hot_sources})
 set(parts_of_lib hearth_hot)
-# The rest waits for kernels and memory, and is built for size; what serves every step of a model keeps its loops.
-set(small_loops -Os ${HEARTH_QUICK_FLAGS} ${HEARTH_QUICK_LOOPS})
+# The rest waits for kernels and memory, and is built for size: parts of about the same time. Those with loops over numbers keep
+# what GCC makes of loops.
 set(small -Os ${HEARTH_QUICK_FLAGS})
-foreach(part_and_folders IN ITEMS "run:small:base|arch|cpu|matmul|cache|model|session" "files:small_loops:io|gguf|quantize|convert"
-    "c:small_loops:engine|c" "text:small_loops:json|jinja|chat" "grammar:small_loops:tokenizer|sample|grammar")
+set(cold ${small} ${HEARTH_QUICK_LOOPS})
+foreach(part_and_folders IN ITEMS run:small:base|arch|cpu|matmul|cache|model|session files:small:io|gguf|quantize|convert
+    c:cold:engine|c text:cold:json|jinja|chat grammar:cold:tokenizer|sample|grammar)
   string(REPLACE ":" ";" row ${part_and_folders})
   list(GET row 0 name)
   list(GET row 1 level)

@@ -16,7 +16,7 @@ option(HEARTH_MAKERS "What makes files: quantizer, converters, merging, importan
 option(HEARTH_HIDDEN "Show no names: a plug-in that links this static library exports none of them, and meets no other hearth's" OFF)
 option(HEARTH_C "The C interface (include/hearth/c.h)" ON)
 option(HEARTH_EXCEPTIONS "Out of memory is an error (exceptions inside lib/); OFF: a small allocation that fails ends the process" ON)
-option(HEARTH_UNITY "Compile small source files together: less time for a whole build, more after a small change" ON)
+option(HEARTH_UNITY "Compile source files together: half the time for a whole build, more after a small change" ON)
 option(BUILD_SHARED_LIBS "Build a shared library" OFF)
 set(HEARTH_ISAS all CACHE STRING
   "Instruction sets to compile besides scalar: all that the target processor may have, or a list of names (cmake/HearthIsas.cmake)")
