@@ -17,7 +17,7 @@ void overlay_vector_ops(KernelTable& table) {
   table.add = add_rows;
   table.scale = scale_row;
   table.axpy = axpy_rows;
-  table.dot = dot_rows;
+  table.dot = dot_vectors;
   table.hadamard = hadamard_row<reference::hadamard>;
   table.soft_cap = soft_cap_row;
   table.softmax = softmax_row;

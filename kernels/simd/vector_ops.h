@@ -24,7 +24,7 @@ inline void axpy_rows(float* y, float a, const float* x, int64_t n) {
       n, [=](int64_t i, int64_t m) { store_up_to(y + i, fma(factor, load_up_to(x + i, m), load_up_to(y + i, m)), m); });
 }
 
-inline float dot_rows(const float* x, const float* y, int64_t n) {
+inline float dot_vectors(const float* x, const float* y, int64_t n) {
   return sum_row(
       n, [=](int64_t i, int64_t m, Floats sum) { return fma(load_up_to(x + i, m), load_up_to(y + i, m), sum); });
 }

@@ -24,7 +24,7 @@
 namespace hearth {
 namespace {
 
-constexpr std::string_view kPeftPrefix = "base_model.model.", kEmbedding = "token_embd.weight";
+constexpr std::string_view kPeftPrefix = "base_model.model.", kEmbeddingName = "token_embd.weight";
 
 /// A and B of a matrix, of experts one after the other.
 struct LoraPair {
@@ -106,7 +106,7 @@ Status add_tensor(const Family& family, const SafeTensor& tensor, LoraPairs& pai
   if (!renamed || renamed->name.empty()) {
     return wrong_adapter(tensor.name, "no such matrix in models of type " + quote(family.model_type));
   }
-  if (name->is_embedding != (renamed->name == kEmbedding)) {
+  if (name->is_embedding != (renamed->name == kEmbeddingName)) {
     return wrong_adapter(tensor.name, "only the token embedding has lora_embedding_A and lora_embedding_B");
   }
   if (tensor.float_type() == nullptr || tensor.shape.size() != 2 || tensor.n_elements == 0) {

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kBufferBytes = size_t{256} << 10;
 constexpr int kNameAttempts = 100;
 
-std::string folder_of(const std::string& path) {
+std::string folder_of_target(const std::string& path) {
   const size_t slash = path.find_last_of('/');
   return slash == std::string::npos ? "." : path.substr(0, slash + 1);
 }
@@ -43,7 +43,7 @@ Result<AtomicFile> AtomicFile::create(const std::string& path) {
   file.buffer_.reset(new (std::nothrow) std::byte[kBufferBytes]);
   if (!file.buffer_) return Error{ErrorCode::kOutOfMemory, path + ": no memory for a write buffer"};
   int reason = 0;
-  file.fd_ = sys::create_nameless(folder_of(file.target_));
+  file.fd_ = sys::create_nameless(folder_of_target(file.target_));
   for (int i = 0; i < kNameAttempts && file.fd_ < 0; ++i) {
     std::string name = temporary_name(file.target_);
     file.fd_ = sys::create(name);

@@ -91,9 +91,9 @@ void position_heads(const ForwardContext& c, int layer, const QkvRow& row, const
 /// Whether heads of one token go to several threads: many of these would wait longer than calling them takes (a
 /// position's values are spread over its page, a cache line for each).
 bool shares_heads(const ForwardContext& c, const LayerWeights& w, const LayerShape& shape, size_t n_tokens) {
-  constexpr size_t kFewTokens = 8, kFewThreads = 8;
+  constexpr size_t kMostTokens = 8, kMoreThreadsThan = 8;
   const auto alone = [&](const Norm& norm) { return !norm || norm.w.size() == static_cast<size_t>(shape.k_dim); };
-  return n_tokens <= kFewTokens && static_cast<size_t>(c.parallel->n_threads()) > kFewThreads && alone(w.q_norm) &&
+  return n_tokens <= kMostTokens && static_cast<size_t>(c.parallel->n_threads()) > kMoreThreadsThan && alone(w.q_norm) &&
          alone(w.k_norm) && shape.n_heads % shape.n_kv_heads == 0;
 }
 
