@@ -53,7 +53,9 @@ endif()
 # The tool, the server and the store: nothing there is hot, and header-only packages take long to optimise.
 set(HEARTH_TOOL_FLAGS $<$<CONFIG:Release,RelWithDebInfo>:-O1>)
 if(HEARTH_QUICK_FLAGS)
-  set(HEARTH_TOOL_FLAGS $<$<CONFIG:RelWithDebInfo>:-O1> "$<$<CONFIG:Release>:-Os;${HEARTH_QUICK_FLAGS};${HEARTH_QUICK_LOOPS}>")
+  # Without these passes GCC 12 takes values of std::optional that are never read for uninitialized ones.
+  set(HEARTH_TOOL_FLAGS $<$<CONFIG:RelWithDebInfo>:-O1>
+    "$<$<CONFIG:Release>:-Os;${HEARTH_QUICK_FLAGS};${HEARTH_QUICK_LOOPS};-Wno-maybe-uninitialized>")
 endif()
 
 if(HEARTH_SANITIZE)

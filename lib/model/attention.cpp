@@ -93,8 +93,8 @@ void position_heads(const ForwardContext& c, int layer, const QkvRow& row, const
 bool shares_heads(const ForwardContext& c, const LayerWeights& w, const LayerShape& shape, size_t n_tokens) {
   constexpr size_t kMostTokens = 8, kMoreThreadsThan = 8;
   const auto alone = [&](const Norm& norm) { return !norm || norm.w.size() == static_cast<size_t>(shape.k_dim); };
-  return n_tokens <= kMostTokens && static_cast<size_t>(c.parallel->n_threads()) > kMoreThreadsThan && alone(w.q_norm) &&
-         alone(w.k_norm) && shape.n_heads % shape.n_kv_heads == 0;
+  return n_tokens <= kMostTokens && static_cast<size_t>(c.parallel->n_threads()) > kMoreThreadsThan &&
+         alone(w.q_norm) && alone(w.k_norm) && shape.n_heads % shape.n_kv_heads == 0;
 }
 
 void position_and_store(const ForwardContext& c, int layer, const QkvRow& row, std::span<const BatchToken> batch) {
