@@ -43,7 +43,7 @@ if(HEARTH_UNITY AND HEARTH_TOP_LEVEL AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options("SHELL:--param ggc-min-heapsize=600000")
 endif()
 
-# Passes of GCC that take a quarter of its time over code built for size, and make that 1% smaller. Those over loops are named apart.
+# Without these passes GCC takes a quarter less time over code that is built for size, and makes it 1% larger. Those over loops apart.
 set(HEARTH_QUICK_FLAGS "")
 set(HEARTH_QUICK_LOOPS "")
 if(HEARTH_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
