@@ -86,11 +86,11 @@ list(REMOVE_ITEM lib_sources ${hot_sources})
 hearth_part(hot -O2 ${hot_sources})
 set(parts_of_lib hearth_hot)
 # The rest waits for kernels and memory, and is built for size: parts of about the same time. Those with loops over numbers keep
-# what GCC makes of loops.
+# what GCC makes of loops. The C interface stays apart, so that programs in C++ link none of it.
 set(small -Os ${HEARTH_QUICK_FLAGS})
 set(cold ${small} ${HEARTH_QUICK_LOOPS})
-foreach(part_and_folders IN ITEMS run:small:base|arch|cpu|matmul|cache|model|session files:small:io|gguf|quantize|convert
-    c:cold:engine|c text:cold:json|jinja|chat grammar:cold:tokenizer|sample|grammar)
+foreach(part_and_folders IN ITEMS run:small:base|arch|cpu|matmul|cache|model|session|engine files:small:io|gguf|quantize|convert
+    c:cold:c text:cold:json|jinja|chat grammar:cold:tokenizer|sample|grammar)
   string(REPLACE ":" ";" row ${part_and_folders})
   list(GET row 0 name)
   list(GET row 1 level)

@@ -29,7 +29,7 @@ struct Job {
   bool done = false;
 };
 
-Error invalid(std::string message) {
+Error invalid_request(std::string message) {
   return {ErrorCode::kInvalidArgument, std::move(message)};
 }
 
@@ -38,9 +38,9 @@ Error no_embedder() {
 }
 
 Status check(const EngineOptions& options) {
-  if (options.max_queue < 1) return invalid(concat("max_queue = ", options.max_queue, " is below 1"));
-  if (!(options.prompt_share >= 1)) return invalid("prompt_share is below 1");
-  if (options.session.hidden_only) return invalid("an engine needs logits: hidden_only must be false");
+  if (options.max_queue < 1) return invalid_request(concat("max_queue = ", options.max_queue, " is below 1"));
+  if (!(options.prompt_share >= 1)) return invalid_request("prompt_share is below 1");
+  if (options.session.hidden_only) return invalid_request("an engine needs logits: hidden_only must be false");
   return {};
 }
 
@@ -196,20 +196,21 @@ Status Engine::Impl::check_sequence(SeqId seq) const {
                  concat("architecture ", model.info().architecture, " is an encoder and generates no text")};
   }
   if (seq >= 0 && seq < options.session.n_seqs) return {};
-  return invalid(concat("seq = ", seq, " is outside 0..", options.session.n_seqs - 1));
+  return invalid_request(concat("seq = ", seq, " is outside 0..", options.session.n_seqs - 1));
 }
 
 Status Engine::Impl::check_request(const EngineRequest& request) const {
   if (Status status = check_sequence(std::max(request.seq, 0)); !status) return status;
   if (request.n < 1 || request.n > options.session.n_seqs) {
-    return invalid(concat("n = ", request.n, " is outside 1..", options.session.n_seqs, " (n_seqs)"));
+    return invalid_request(concat("n = ", request.n, " is outside 1..", options.session.n_seqs, " (n_seqs)"));
   }
   for (size_t i = 0; request.adapters && i < request.adapters->size(); ++i) {
     if ((*request.adapters)[i].adapter.info().invocation_tokens.empty()) continue;
     return Error{ErrorCode::kUnsupported, "an adapter with invocation tokens cannot be chosen by a request"};
   }
-  if (request.n > 1 && request.generate.own_sampler != nullptr) return invalid("own_sampler serves one answer alone");
-  if (request.n > 1 && request.seq >= 0) return invalid("seq holds one answer alone");
+  if (request.n > 1 && request.generate.own_sampler != nullptr)
+    return invalid_request("own_sampler serves one answer alone");
+  if (request.n > 1 && request.seq >= 0) return invalid_request("seq holds one answer alone");
   if (request.prompt.size() > static_cast<size_t>(options.session.n_ctx)) {
     return Error{ErrorCode::kContextFull, concat("the prompt has ", request.prompt.size(),
                                                  " tokens, but the context holds ", options.session.n_ctx)};

@@ -11,7 +11,7 @@
 namespace hearth {
 namespace {
 
-constexpr int32_t kPage = KVCache::kPageTokens;
+constexpr int32_t kPerPage = KVCache::kPageTokens;
 
 /// The group of layers that see everything; its pages are what runs out. Null when every layer has a window.
 const Sequences* full_group(const KVCache& cache) {
@@ -32,10 +32,10 @@ int64_t Slots::growth(SeqId seq) const {
   const Entry& entry = at(seq);
   const Sequences* group = full_group(*cache_);
   if (!entry.taken || group == nullptr) return 0;
-  if (entry.will_share > 0) return pages_for(entry.reserved) - entry.will_share / kPage;
+  if (entry.will_share > 0) return pages_for(entry.reserved) - entry.will_share / kPerPage;
   int64_t n = 0;
   const int64_t first = std::min(cache_->length(seq), static_cast<int32_t>(entry.held.size()));  // or a gap
-  for (int64_t i = first / kPage; i < pages_for(entry.reserved); ++i) n += group->needs_page(seq, i);
+  for (int64_t i = first / kPerPage; i < pages_for(entry.reserved); ++i) n += group->needs_page(seq, i);
   return n;
 }
 
@@ -141,7 +141,7 @@ std::optional<Slots::Place> Slots::take(std::span<const Token> prompt, int64_t r
   const int32_t n_known = reuse ? cache.known(prompt, key) : 0;
   if (source >= 0 && (n_known > n_common || !can_share(source, n_common))) source = -1, n_common = n_known;
   const SeqId seq = wanted >= 0 ? wanted : place_for(source, n_common);
-  if (seq < 0 || !may_fit(pages_for(reserve) - n_common / kPage - 1)) return std::nullopt;
+  if (seq < 0 || !may_fit(pages_for(reserve) - n_common / kPerPage - 1)) return std::nullopt;
 
   const bool shared =
       source >= 0 && (seq == source ? cache_->trim(seq, n_common) : cache_->copy(source, seq, 0, n_common));
@@ -174,7 +174,7 @@ std::optional<Slots::Place> Slots::take_changed(Session& session, std::span<cons
     const int32_t n = kept_of(entries_[i].held, prompt, min_stretch);
     if (n > most) most = n, seq = static_cast<SeqId>(i);
   }
-  if (seq < 0 || !may_fit(pages_for(reserve) - most / kPage - 1)) return std::nullopt;
+  if (seq < 0 || !may_fit(pages_for(reserve) - most / kPerPage - 1)) return std::nullopt;
   const auto differs = std::mismatch(at(seq).held.begin(), at(seq).held.end(), prompt.begin(), prompt.end()).first;
   const auto n_common = static_cast<int32_t>(differs - at(seq).held.begin());
   const Result<int32_t> kept = session.reuse_changed(seq, prompt, min_stretch);
@@ -232,8 +232,8 @@ void Slots::settle(SeqId seq, bool keep_state) {
   const int32_t n = cache.length(seq);
   entry.held.resize(std::min(entry.held.size(), static_cast<size_t>(n)));
   if (entry.approximate) return;
-  if (n / kPage > entry.n_known) cache.remember(seq, 0, n, entry.key, keep_state);
-  entry.n_known = n / kPage;
+  if (n / kPerPage > entry.n_known) cache.remember(seq, 0, n, entry.key, keep_state);
+  entry.n_known = n / kPerPage;
 }
 
 void Slots::release(SeqId seq) {
