@@ -218,7 +218,7 @@ endif()
 # Where the sets of this processor have their own, what serves any processor is there to be right, and small.
 if("avx2" IN_LIST HEARTH_BUILT_ISAS)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/encode/any_processor.cpp PROPERTIES
-    COMPILE_OPTIONS "-Os;-fno-inline-functions-called-once;-Wno-psabi" COMPILE_DEFINITIONS HEARTH_ENCODE_COMPACT=1)
+    COMPILE_OPTIONS "-Os;$<$<CXX_COMPILER_ID:GNU>:-fno-inline-functions-called-once>;-Wno-psabi" COMPILE_DEFINITIONS HEARTH_ENCODE_COMPACT=1)
 endif()
 if("avx2" IN_LIST HEARTH_BUILT_ISAS OR "neon" IN_LIST HEARTH_BUILT_ISAS)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/reference/kv_blocks.cpp PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-Os>")

@@ -66,12 +66,12 @@ struct Parallel::Impl {
     int index = 0;
     pthread_t thread{};
 
-    /// True once for a fork that is still what the ticket says after the seat was read: it ends only once all dealt
+    /// True once for a fork that is still the current one after the seat was read: it ends only once all dealt
     /// seats are taken, so the exchange fails when it has ended since.
-    bool take(const std::atomic<uint64_t>& ticket, uint64_t opened) {
+    bool take(const std::atomic<uint64_t>& current, uint64_t opened) {
       uint32_t last = taken.load();
       const uint32_t fork = fork_of(opened);
-      return last != fork && ticket.load() == opened && taken.compare_exchange_strong(last, fork);
+      return last != fork && current.load() == opened && taken.compare_exchange_strong(last, fork);
     }
   };
 

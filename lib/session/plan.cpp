@@ -35,8 +35,8 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
   if (o.n_seqs < 1 || o.n_seqs > kMaxSequences) return out_of_range("n_seqs", o.n_seqs, 1, kMaxSequences);
   if (o.n_batch < 1 || o.n_batch > kMaxBatch) return out_of_range("n_batch", o.n_batch, 1, kMaxBatch);
   if (!hp.causal) o.n_batch = std::max(o.n_batch, std::min(o.n_ctx, kMaxBatch));  // an encoder sees a sequence at once
-  constexpr int32_t kPage = KVCache::kPageTokens;
-  if (o.reuse_prefixes) o.n_batch = (o.n_batch + kPage - 1) / kPage * kPage;
+  constexpr int32_t kTokensOfPage = KVCache::kPageTokens;
+  if (o.reuse_prefixes) o.n_batch = (o.n_batch + kTokensOfPage - 1) / kTokensOfPage * kTokensOfPage;
   if (!o.reuse_prefixes) o.n_batch = std::min(o.n_batch, o.n_ctx);
   if (o.n_kept_prefixes < 0) o.n_kept_prefixes = o.reuse_prefixes ? 2 * o.n_seqs : 0;
   if (o.n_kept_prefixes > 2 * kMaxSequences)

@@ -37,8 +37,10 @@ Result<int32_t> Session::make_room(SeqId seq, OnFull on_full, int32_t keep) {
     keep = std::clamp(keep, 0, std::max(length - 2, 0));
     const int32_t half = (length - keep) / 2;
     // Whole pages, if there are some: the others then move without being copied.
-    constexpr int32_t kPage = KVCache::kPageTokens;
-    const int32_t n = on_full == OnFull::kWindow ? std::min(half, kPage) : half < kPage ? half : half - half % kPage;
+    constexpr int32_t kTokensOfPage = KVCache::kPageTokens;
+    const int32_t n = on_full == OnFull::kWindow ? std::min(half, kTokensOfPage)
+                      : half < kTokensOfPage     ? half
+                                                 : half - half % kTokensOfPage;
     if (on_full == OnFull::kStop || n < 1) {
       return Error{ErrorCode::kContextFull, concat("sequence ", seq, " fills the context of ", options().n_ctx)};
     }
