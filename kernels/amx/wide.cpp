@@ -126,7 +126,7 @@ inline __attribute__((always_inline)) __m512i rounded(__m512 x) {
   return _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
 }
 
-/// Pairs of bfloat16, nearest to low and high, in each lane: a third faster than VCVTNE2PS2BF16 and a permutation.
+/// Pairs of bfloat16, nearest to low and high, in each lane: faster than VCVTNE2PS2BF16 and a permutation.
 inline __attribute__((always_inline)) __m512i pair_of(__m512 low, __m512 high) {
   const __m512i upper_word = _mm512_broadcast_i32x4(_mm_setr_epi8(2, 3, 0, 0, 6, 7, 0, 0, 10, 11, 0, 0, 14, 15, 0, 0));
   return _mm512_mask_shuffle_epi8(rounded(high), 0x3333333333333333u, rounded(low), upper_word);

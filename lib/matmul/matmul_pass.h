@@ -32,7 +32,7 @@ struct PassSegment {
   int n_groups;
   int first_token;
   int n_tokens;
-  bool wide;             ///< codes are multiplied by WideKernels
+  bool wide;             ///< codes and 16-bit floats are multiplied by WideKernels
   int64_t wide_offset;   ///< of its activations for those
   int64_t rests_offset;  ///< of what bfloat16 leaves of them, where weights want it
 };

@@ -135,8 +135,8 @@ void MatmulPass::multiply_wide(std::span<const WidePart> parts, const PassSegmen
   }
 }
 
-/// 16-bit floats: w x = w' x' + w' x" + w" x', where x' is the nearest bfloat16 and x" its rest; w" x" is below what
-/// floats tell.
+/// 16-bit floats: w x = w' x' + w' x" + w" x', where x' is the nearest bfloat16 and x" its rest; w" x", a 2^16th part
+/// at most, is left out.
 void MatmulPass::multiply_split(const WidePart& part, const PassSegment& segment, int worker) const {
   const kernels::WideKernels& wide = kernels_.matmul.wide;
   const MatmulScratch::Parts& scratch = ctx_.scratch->parts_;

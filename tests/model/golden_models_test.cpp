@@ -220,7 +220,10 @@ TEST_P(GoldenModels, GroupingOfTokensDoesNotMatter) {
   // Rounding of another order of sums; where activations are rounded to codes, a code may flip. Many tokens at once may
   // be rounded otherwise (WideKernels), codes with a quarter of the error power: then both errors may add up.
   const bool wide = wide_differs();
-  const double tolerance = std::sqrt(quantized() || wide ? bound() : rounding());
+  // Of 16-bit floats each product is off by 3 u^2 of bfloat16 at most (kernels/wide_products_test.cpp).
+  const double split = wide && !quantized() ? 3 * hearth::testing::kBF16Roundoff * hearth::testing::kBF16Roundoff : 0;
+  const double tolerance =
+      std::sqrt(quantized() ? bound() : rounding()) + split * hearth::testing::model_stages(model_->info().n_layers);
   const auto least = static_cast<size_t>(hearth::kernels::kernels().matmul.wide.least_cols);
   const auto whole = run(*model_, golden_.tokens, options_, golden_.tokens.size());
   for (const size_t step : {size_t{1}, size_t{7}, size_t{33}}) {
