@@ -300,17 +300,23 @@ inline __attribute__((always_inline)) void decode_tile(void* panel, const Weight
 
 /// out[r] = row r of a tile times one column of k elements, packed as groups of kPanelBlocks blocks. A lane takes
 /// consecutive rows one after the other: each of the 16 streams through memory is long, as hardware prefetchers
-/// and DRAM pages like it.
+/// and DRAM pages like it. At its end it prefetches where its lane begins in the next tile.
 template <typename Decoder>
 inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile& tile, const void* acts,
                                                     int64_t stride, int64_t k) {
   constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
   constexpr int64_t kAhead = 512;  // bytes of each stream prefetched before use
   const int per_lane = (tile.n_rows + 15) / 16;
+  const int64_t lane_bytes = per_lane * tile.row_bytes;
   for (int i = 0; i < per_lane; ++i) {
     Rows rows(tile, i, per_lane);
     rows.ahead = rows.row[0] + kAhead;
-    rows.ahead_stride = per_lane * tile.row_bytes;
+    rows.ahead_stride = lane_bytes;
+    const int64_t left_in_lane = lane_bytes - i * tile.row_bytes;
+    const bool something_follows = tile.ahead != nullptr;
+    const int64_t leaves_at = something_follows ? left_in_lane - kAhead : INT64_MAX;
+    const uint8_t* next =
+        static_cast<const uint8_t*>(something_follows ? tile.ahead : tile.data) + (kAhead - left_in_lane);
     DotWriter<Decoder::kHalves, Decoder::kMin> writer;
     writer.total = _mm512_setzero_ps();
     int64_t at = 0;
@@ -325,6 +331,7 @@ inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile
       writer.d256 = x.d256;
       const int64_t n = (left < kChunk) ? left : kChunk;
       for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b, at += Decoder::kBytes) {
+        if (at >= leaves_at) rows.ahead = next;
         Decoder::run(writer, rows, at);
         if constexpr (kHasSuperMins<Decoder>) {
           writer.finish_mins();
