@@ -17,6 +17,13 @@ double seconds_between(std::chrono::steady_clock::time_point a, std::chrono::ste
   return std::chrono::duration<double>(b - a).count();
 }
 
+/// What lies free between blocks goes back to the system: when a model has come or gone, that is much.
+void trim_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
+
 }  // namespace
 
 uint64_t available_bytes() {
@@ -189,7 +196,9 @@ std::shared_ptr<LoadedModel> Models::load(const ModelEntry& entry, bool touch) {
   }
   for (;;) {
     try {
-      return open(entry, touch);
+      auto model = open(entry, touch);
+      trim_memory();
+      return model;
     } catch (const ApiError& error) {
       if (error.status != 503 || !drop_one_idle()) throw;
     }
@@ -287,9 +296,7 @@ void Models::watch() {
     if (dropped.empty()) continue;
     lock.unlock();
     dropped.clear();
-#ifdef __GLIBC__
-    ::malloc_trim(0);  // what lay between the model's blocks goes back to the system, too
-#endif
+    trim_memory();
     lock.lock();
   }
 }

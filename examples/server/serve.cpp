@@ -34,12 +34,12 @@ int say(const std::string& message) {
 }
 
 /// Large bodies go back to the system when they are done with, and threads that come and go share what they left: glibc
-/// would keep both for later.
+/// would keep both for later, in several places.
 void keep_memory_small() {
 #ifdef __GLIBC__
   ::mallopt(M_MMAP_THRESHOLD, 512 << 10);
   ::mallopt(M_TRIM_THRESHOLD, 4 << 20);
-  ::mallopt(M_ARENA_MAX, 4);
+  ::mallopt(M_ARENA_MAX, 1);
 #endif
 }
 

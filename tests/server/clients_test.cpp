@@ -3,6 +3,7 @@
 // not installed beside the programs ($HEARTH_API/clients; `./setup.sh clients` installs them), the tests are skipped.
 #include <array>
 #include <filesystem>
+#include <fstream>
 
 #include "server_world.h"
 
@@ -26,8 +27,8 @@ struct Script {
 constexpr const char* kPython = "python/venv/bin/python";
 constexpr const char* kLacks = "--without fim,rerank,thinking,single-model --embed-model bert";
 
-// Near ties of quantized weights turn either way: two of the peer's answers may differ. (With exact products five do:
-// the peer rounds activations as this server does otherwise, and the two first tokens are 0.002 to 0.035 apart there.)
+// Near ties of quantized weights turn either way: two of the peer's answers may differ. (With exact products five do,
+// see GoldenClientsExact below.)
 constexpr Script kScripts[] = {
     {"Wire", "wire.mjs", "", ""},
     {"Parity", "parity.mjs", "", "", 39},
@@ -110,6 +111,51 @@ TEST_F(GoldenClientsAlone, Replay) {
   if (const std::string why = missing(script); !why.empty()) GTEST_SKIP() << script.file << " " << why;
   int code = 1;
   const std::string output = run(script, port(), script.arguments, code);
+  EXPECT_EQ(0, code) << output;
+}
+
+/// With exact products and floats as keys and values every answer is the peer's of the same weights as floats. It then
+/// gives five that are others than with 8-bit activations: the two first tokens are 0.002 to 0.036 apart there.
+TEST(GoldenClientsExact, ParityWithFloats) {
+  const Script script{"", "parity.mjs", "", ""};
+  if (const std::string why = missing(script); !why.empty()) GTEST_SKIP() << script.file << " " << why;
+  const Json floats = {
+      {"chat 4",
+       {{"completion_tokens", 67},
+        {"text",
+         "Once upon a time there was a brave owl called Fluffy. The home of Fluffy was near the hill. One snowy "
+         "Friday, Fluffy met a wolf called Rocky. \"I am cold,\" said Rocky. So Fluffy shared a carrot with "
+         "Rocky. Then they played under the bed until the evening. From that day on they were friends."}}},
+      {"text 2", {{"text", " a black umbrella"}}},
+      {"text 2, streamed", {{"text", " a black umbrella"}}},
+      {"native 3",
+       {{"content",
+         " there was a brave duck called Oreo. The home of Oreo was near the hill. One snowy Friday, Oreo "
+         "met a wolf called Rocky. \"I"}}},
+      {"native 5", {{"content", " Sam had a white wagon."}}}};
+  const hearth::testing::TempDir own;
+  std::ifstream in(api_dir() / "parity" / "small-world.json");
+  Json book = Json::parse(in, nullptr, false);
+  ASSERT_TRUE(book.is_object());
+  size_t n_replaced = 0;
+  for (Json& entry : book["cases"]) {
+    const auto other = floats.find(entry["name"].get<std::string>());
+    if (other == floats.end()) continue;
+    entry["answer"].update(*other);
+    ++n_replaced;
+  }
+  EXPECT_EQ(floats.size(), n_replaced);
+  std::ofstream(own.file("floats.json")) << book;
+
+  ModelStore store{hearth_store::Store(own.file("models"))};
+  ASSERT_TRUE(store.add_file(kSmallWorld));
+  ServerOptions options = ServerTest::options();
+  options.models.session.exact_products = true;
+  options.models.session.k_type = options.models.session.v_type = hearth::KVType::kF32;
+  Server server(store, options);
+  ASSERT_TRUE(server.start());
+  int code = 1;
+  const std::string output = run(script, server.port(), "--file '" + own.file("floats.json") + "'", code);
   EXPECT_EQ(0, code) << output;
 }
 
