@@ -80,6 +80,7 @@ Status MtpDraft::draft(std::span<DraftRequest> group) {
       if (chain.next >= request.text.size()) {
         const Result<Token> token = request.generator->draft({s.logits + row * n_vocab, n_vocab});
         if (!token) return token.error();
+        if (*token < 0) continue;  // the text ends here
         request.tokens.push_back(*token);
         if (static_cast<int32_t>(request.tokens.size()) >= request.n) continue;
       }

@@ -201,6 +201,20 @@ TEST(Mtp, PredictsFromHiddenStatesOfThePositionBefore) {
   }
 }
 
+TEST(Mtp, DraftsEndWhereTheTextDoes) {
+  const Opened opened(with_mtp("llama", {.output = true}));
+  const std::vector<Token> text = some_text(20);
+  Session session = opened.session(true);
+  ASSERT_TRUE(session.prefill(std::span(text).first(text.size() - 1)));
+  auto source = MtpDraft::create(session);
+  auto generator =
+      Generator::create(*opened.model, text, {.max_tokens = 3, .sampler = {.greedy = true}, .ignore_end = true});
+  ASSERT_TRUE(source && generator);
+  std::vector<DraftRequest> requests{{.text = text, .n = 6, .generator = &*generator, .n_pending = 1}};
+  ASSERT_TRUE((*source)->propose(requests));
+  EXPECT_EQ(requests[0].tokens.size(), 3u);
+}
+
 TEST(Mtp, DraftsChangeNoText) {
   for (const char* name : {"llama", "qwen3", "deepseek2", "glm4moe", "qwen3next", "qwen35", "qwen35moe"}) {
     const bool moe = std::string_view(name) == "qwen35moe";
