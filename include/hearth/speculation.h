@@ -112,7 +112,9 @@ class Speculator {
   /// Prompt lookup. kInvalidArgument names an option out of range.
   static Result<Speculator> lookup(const LookupOptions& lookup = {}, const SpeculationOptions& options = {});
   /// A smaller model guesses; it computes with the threads of the target session, and in a session of its own, which
-  /// takes memory beside it. kInvalidArgument says how the vocabularies differ; errors of Session::create.
+  /// takes memory beside it. kInvalidArgument says how the vocabularies differ; errors of Session::create. An assistant
+  /// (Gemma 4) reads the keys and values that the target session keeps instead, which then must outlive the speculator;
+  /// it may be moved. kInvalidArgument says what of it does not fit the model.
   static Result<Speculator> draft_model(const Session& target, const Model& draft,
                                         const SpeculationOptions& options = {});
   /// The model's own layer for multi-token prediction guesses (DeepSeek-AI 2024, DeepSeek-V3, section 2.2): from the

@@ -32,10 +32,15 @@ enum class WindowPattern : uint8_t {
 
 /// How scores of the router become weights of the chosen experts.
 enum class Router : uint8_t {
-  kSoftmaxTopK,  ///< softmax over all, then top-k; renormalized if the option below says so
-  kTopKSoftmax,  ///< top-k of the logits, then softmax over the chosen (gpt-oss)
-  kFromFile,     ///< expert_gating_func: softmax or sigmoid (DeepSeek)
+  kSoftmaxTopK,        ///< softmax over all, then top-k; renormalized if the option below says so
+  kTopKSoftmax,        ///< top-k of the logits, then softmax over the chosen (gpt-oss)
+  kFromFile,           ///< expert_gating_func: softmax, also where it is absent, or sigmoid (DeepSeek)
+  kFromFileOrSigmoid,  ///< the same, but sigmoid where it is absent (GLM-4.5)
 };
+
+constexpr bool gating_from_file(Router router) {
+  return router == Router::kFromFile || router == Router::kFromFileOrSigmoid;
+}
 
 /// Scale of attention scores where the file has none.
 enum class AttentionScale : uint8_t {
@@ -91,6 +96,7 @@ struct Architecture {
   float attention_soft_cap = 0;  ///< where the file does not say; 0: none
   float final_soft_cap = 0;      ///< of the logits, likewise
   bool causal = true;
+  bool assistant = false;  ///< drafts for another model, with queries alone to that model's cache (assistant.h)
 
   // Layers that keep a state of fixed size instead of keys and values (Gated DeltaNet, Yang et al. 2024).
   bool recurrent = false;          ///< all but each full_attention_interval-th layer are such
@@ -109,6 +115,7 @@ struct Architecture {
 
 /// nullptr when unknown.
 const Architecture* find_architecture(std::string_view name);
+/// Of models that generate or embed by themselves.
 std::vector<std::string> architecture_names();
 
 }  // namespace hearth

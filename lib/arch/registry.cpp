@@ -83,6 +83,15 @@ constexpr Architecture kArchitectures[] = {
      .final_soft_cap = 30.0f,
      .gate = Gate::kGelu,
      .experts_beside_dense = true},
+    {.name = "gemma4-assistant",
+     .norm_eps = 1e-6f,
+     .post_norms = true,
+     .rope = kHalves,
+     .qk_norm = QkNorm::kPerHead,
+     .window = WindowPattern::kFromFile,
+     .attention_scale = AttentionScale::kOne,
+     .assistant = true,
+     .gate = Gate::kGelu},
 
     // --- mixtures of experts with their own rules --------------------------------------------------------------------
     {.name = "gpt-oss",
@@ -101,7 +110,7 @@ constexpr Architecture kArchitectures[] = {
      .ffn_norm_name = "post_attention_norm",
      .rope = kHalves,
      .qk_norm = QkNorm::kPerHeadOptional,
-     .router = Router::kFromFile},
+     .router = Router::kFromFileOrSigmoid},
 
     // --- recurrent layers between those with attention ---------------------------------------------------------------
     {.name = "qwen3next",
@@ -197,7 +206,9 @@ const Architecture* find_architecture(std::string_view name) {
 
 std::vector<std::string> architecture_names() {
   std::vector<std::string> names;
-  for (const Architecture& row : kArchitectures) names.emplace_back(row.name);
+  for (const Architecture& row : kArchitectures) {
+    if (!row.assistant) names.emplace_back(row.name);
+  }
   return names;
 }
 

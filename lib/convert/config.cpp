@@ -231,7 +231,7 @@ Status add_config(GgufWriter& out, const Family&, const Architecture& arch, json
   if (s && sizes.n_extra_layers > 0) {
     s = out.add_uint32(base + "nextn_predict_layers", static_cast<uint32_t>(sizes.n_extra_layers));
   }
-  if (s && arch.router == Router::kFromFile) s = out.add_uint32(base + "expert_gating_func", kSigmoid);
+  if (s && gating_from_file(arch.router)) s = out.add_uint32(base + "expert_gating_func", kSigmoid);
   for (const auto& row : kKeys) {
     const auto number = config_number(config, {row.names[0], row.names[1], row.names[2]});
     if (!s || !number) continue;

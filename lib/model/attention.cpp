@@ -85,7 +85,7 @@ void position_heads(const ForwardContext& c, int layer, const QkvRow& row, const
   float* q = c.scratch->qkv + t * row.width + int64_t{heads.first_kv} * group * shape.k_dim;
   norm_heads(c, q, c.weights->layers[static_cast<size_t>(layer)].q_norm, n_heads, shape.k_dim);
   rotate_heads(c, q, shape.rope, t, n_heads, shape.k_dim);
-  if (shape.kv_layer == layer) store_position(c, layer, row, token, t, heads);
+  if (shape.kv_layer == layer && !c.arch->assistant) store_position(c, layer, row, token, t, heads);
 }
 
 /// Whether heads of one token go to several threads: many of these would wait longer than calling them takes (a

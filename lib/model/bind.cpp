@@ -293,6 +293,14 @@ void bind_mtp(Weights& weights, const GgufFile& file, const Architecture& arch, 
   hp.has_mtp = true;
 }
 
+/// What leads into an assistant's layers and out of them. Clusters of tokens, by which some could leave out most of the
+/// logits, are not used.
+void bind_assistant(Binder& bind, Weights& weights, const HParams& hp) {
+  bind.linear(weights.mtp.projection, "nextn.pre_projection", 2 * int64_t{hp.d_target}, hp.d_model);
+  bind.linear(weights.mtp.next_hidden, "nextn.post_projection", hp.d_model, hp.d_target);
+  bind.pass_over("masked_embd_");
+}
+
 /// Sizes that only tensors tell, checked before anything is allocated by them.
 Status read_tensor_sizes(const GgufFile& file, const Architecture& arch, HParams& hp) {
   const GgufTensor* embedding = file.tensor("token_embd.weight");
@@ -325,6 +333,7 @@ Result<Weights> bind_weights(const GgufFile& file, const Architecture& arch, HPa
     const auto at = static_cast<size_t>(i);
     bind_layer({bind, arch, hp, hp.layers[at], i, concat("blk.", i, "."), hp.d_model}, weights.layers[at]);
   }
+  if (arch.assistant) bind_assistant(bind, weights, hp);
   pass_over_others(bind, hp);
   if (Status status = bind.finish(); !status) return status.error();
   weights.linear_tensors = bind.take_linear_tensors();

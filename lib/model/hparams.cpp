@@ -42,7 +42,11 @@ void read_experts(KeyReader& keys, const Architecture& arch, HParams& hp) {
       (moe.n_experts % moe.n_groups != 0 || moe.n_groups_used < 1 || moe.n_groups_used > moe.n_groups)) {
     keys.fail({ErrorCode::kFormat, keys.name("expert_group_count") + ": does not divide the experts"});
   }
-  if (arch.router == Router::kFromFile) moe.sigmoid = keys.integer("expert_gating_func", 0, 2, 1) == 2;
+  if (gating_from_file(arch.router)) {
+    const int64_t absent = arch.router == Router::kFromFileOrSigmoid ? 2 : 1;
+    const int64_t gating = keys.integer("expert_gating_func", 0, 2, absent);
+    moe.sigmoid = (gating == 0 ? absent : gating) == 2;
+  }
   const int64_t dense = keys.integer("leading_dense_block_count", 0, hp.n_layers, 0);
   const int64_t interval = keys.integer("moe_every_n_layers", 0, kMaxLayers, 0);
   for (int i = 0; i < hp.n_layers; ++i) {
@@ -175,9 +179,12 @@ Result<HParams> read_hparams(const GgufFile& file, const Architecture& arch) {
   KeyReader keys(file, arch.name);
   HParams hp;
   hp.n_layers = static_cast<int>(keys.integer("block_count", 1, kMaxLayers));
-  hp.n_extra_layers = static_cast<int>(keys.integer("nextn_predict_layers", 0, hp.n_layers - 1, 0));
+  if (!arch.assistant) {
+    hp.n_extra_layers = static_cast<int>(keys.integer("nextn_predict_layers", 0, hp.n_layers - 1, 0));
+  }
   hp.n_layers -= hp.n_extra_layers;
   hp.d_model = static_cast<int>(keys.integer("embedding_length", 1, kMaxWidth));
+  if (arch.assistant) hp.d_target = static_cast<int>(keys.integer("embedding_length_out", 1, kMaxWidth));
   hp.n_ctx_train = static_cast<int>(keys.integer("context_length", 1, kMaxContext));
   const char* eps = arch.norm == NormKind::kRms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
   hp.norm_eps = arch.norm_eps;

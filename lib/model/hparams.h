@@ -39,7 +39,8 @@ struct LayerShape {
   int d_ff = 0;
   int window = 0;          ///< positions that a query sees, itself included; 0: all
   int rope = 0;            ///< index into HParams::ropes; -1: none
-  int kv_layer = 0;        ///< layer whose keys and values this one attends to; itself, unless they are shared
+  int kv_layer = 0;        ///< layer whose keys and values this one attends to; itself, unless they are shared; -1: one
+                           ///< of another model
   bool recurrent = false;  ///< keeps a state instead of keys and values
   bool experts = false;    ///< the feed-forward is a mixture of experts
 
@@ -89,6 +90,7 @@ struct HParams {
   int n_extra_layers = 0;  ///< those; all but the first are left out, and the first where the file lacks a part of it
   bool has_mtp = false;    ///< layers[n_layers] is that layer (mtp.h); known when the weights are bound
   int d_model = 0;
+  int d_target = 0;  ///< of an assistant (assistant.h): d_model of the model that it drafts for; 0: it is none
   int n_vocab = 0;
   int n_ctx_train = 0;
   float norm_eps = 0;

@@ -131,7 +131,11 @@ void read_layers(KeyReader& keys, const Architecture& arch, HParams& hp) {
                                             " does not divide ", layer.n_heads, " heads")});
     }
   }
-  share_caches(keys, hp);
+  if (arch.assistant) {
+    for (LayerShape& layer : hp.layers) layer.kv_layer = -1;
+  } else {
+    share_caches(keys, hp);
+  }
   const RopeParams global = read_rope(keys, arch, hp, k_dim);
   hp.ropes = {global, read_local_rope(keys, arch, global, k_dim, k_local)};
   check_ropes(keys, hp);

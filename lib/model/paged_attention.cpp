@@ -115,7 +115,7 @@ class PagedAttention {
     const AttentionWorkspace& space = c_.scratch->workers[0];
     const AttentionState state = state_at(space.total, q.count());
     const BatchToken& token = batch_[static_cast<size_t>(q.tokens.first)];
-    const std::span<const PageRef> table = c_.cache->table(layer_, token.seq);
+    const std::span<const PageRef> table = c_.cache->table(shape_.kv_layer, token.seq);
     const auto [begin, end] = page_range(q.tokens);
     for (int index = begin; index < end; ++index) {
       const PageRef& ref = table[static_cast<size_t>(index)];
@@ -125,7 +125,7 @@ class PagedAttention {
         if (pos >= n_positions) continue;
         std::fill_n(space.visible, q.count(), slots & (~slots + 1));
         reset(state, q.count(), shape_.v_dim);
-        attend_visible(q, space, state, c_.cache->page(layer_, ref.page, q.kv_head), index);
+        attend_visible(q, space, state, c_.cache->page(shape_.kv_layer, ref.page, q.kv_head), index);
         for (int i = 0; i < q.count(); ++i)
           out[static_cast<size_t>((q.first_head + i) * n_positions + pos)] = state.max[i];
       }
@@ -260,7 +260,7 @@ class PagedAttention {
   std::pair<int, int> page_range(const TokenBlock& tokens) const {
     const BatchToken& first = batch_[static_cast<size_t>(tokens.first)];
     const BatchToken& last = batch_[static_cast<size_t>(tokens.first + tokens.count - 1)];
-    const auto n_pages = static_cast<int>(c_.cache->table(layer_, first.seq).size());
+    const auto n_pages = static_cast<int>(c_.cache->table(shape_.kv_layer, first.seq).size());
     const int begin = shape_.window > 0 ? std::max(0, first.pos - before_) / kPageTokens : 0;
     return {begin, c_.causal ? last.pos / kPageTokens + 1 : n_pages};
   }
@@ -278,7 +278,7 @@ class PagedAttention {
   void attend(const Queries& q, const AttentionWorkspace& space, const AttentionState& state, int begin,
               int end) const {
     const SeqId seq = batch_[static_cast<size_t>(q.tokens.first)].seq;
-    const std::span<const PageRef> table = c_.cache->table(layer_, seq);
+    const std::span<const PageRef> table = c_.cache->table(shape_.kv_layer, seq);
     int gathered = -1;  // 1: to meet unturned pages, 0: turned ones
     for (int index = begin; index < end; ++index) {
       const PageRef& ref = table[static_cast<size_t>(index)];
@@ -292,9 +292,9 @@ class PagedAttention {
       if (any == 0) continue;
       const int unturned = ref.unturned;
       if (std::exchange(gathered, unturned) != unturned) gather(q, space, ref.unturned);
-      KvPage page = c_.cache->page(layer_, ref.page, q.kv_head);
+      KvPage page = c_.cache->page(shape_.kv_layer, ref.page, q.kv_head);
       if (index + 1 < end && table[static_cast<size_t>(index + 1)].mask != 0) {
-        page.next = c_.cache->page(layer_, table[static_cast<size_t>(index + 1)].page, q.kv_head).k;
+        page.next = c_.cache->page(shape_.kv_layer, table[static_cast<size_t>(index + 1)].page, q.kv_head).k;
       }
       attend_visible(q, space, state, page, index);
     }
@@ -311,7 +311,7 @@ class PagedAttention {
   int attend_run(const Queries& q, const AttentionWorkspace& space, const AttentionState& state, int begin,
                  int end) const {
     const SeqId seq = batch_[static_cast<size_t>(q.tokens.first)].seq;
-    const std::span<const PageRef> table = c_.cache->table(layer_, seq);
+    const std::span<const PageRef> table = c_.cache->table(shape_.kv_layer, seq);
     const bool unturned = table[static_cast<size_t>(begin)].unturned;
     end = std::min(end, begin + kRunPages);
     for (int index = end; index-- > begin;) {
@@ -323,7 +323,7 @@ class PagedAttention {
     for (int index = begin; index < end; ++index) {
       const PageRef& ref = table[static_cast<size_t>(index)];
       held[index - begin] = ref.mask;
-      pages[index - begin] = ref.mask != 0 ? c_.cache->page(layer_, ref.page, q.kv_head) : KvPage{};
+      pages[index - begin] = ref.mask != 0 ? c_.cache->page(shape_.kv_layer, ref.page, q.kv_head) : KvPage{};
     }
     const int64_t slot0 = int64_t{begin} * kPageTokens, n_slots = int64_t{end - begin} * kPageTokens;
     for (int t = 0; t < q.tokens.count; ++t) {

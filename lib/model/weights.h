@@ -73,13 +73,14 @@ struct RecurrentWeights {
   Linear out;          ///< [d_model, n_v_heads * v_dim]
 };
 
-/// What stands around the layer that predicts further tokens (mtp.h).
+/// What stands around the layer that predicts further tokens (mtp.h), or around those of an assistant (assistant.h).
 struct MtpWeights {
   Norm embedding_norm, hidden_norm;
-  Linear projection;  ///< [d_model, embedding | hidden state]
-  Linear embedding;   ///< [n_vocab, d_model]; the model's where the layer has none of its own
-  Norm output_norm;   ///< likewise
-  Linear output;      ///< likewise
+  Linear projection;   ///< [d_model, embedding | hidden state]
+  Linear next_hidden;  ///< of an assistant: [d_target, d_model]
+  Linear embedding;    ///< [n_vocab, d_model]; the model's where the layer has none of its own
+  Norm output_norm;    ///< likewise
+  Linear output;       ///< likewise
 };
 
 struct LayerWeights {

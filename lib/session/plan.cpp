@@ -30,6 +30,11 @@ Result<SessionOptions> resolve_options(const HParams& hp, const SessionOptions& 
   constexpr int32_t kMaxSequences = 1 << 16;
   constexpr int32_t kMaxBatch = 1 << 16;
   SessionOptions o = options;
+  if (hp.d_target > 0) {
+    return Error{ErrorCode::kUnsupported,
+                 "an assistant model computes nothing by itself: it drafts for the model that "
+                 "it was made for (Speculator::draft_model, --draft)"};
+  }
   if (o.n_ctx == 0) o.n_ctx = std::min(hp.n_ctx_train, kDefaultContext);
   if (o.n_ctx < 1 || o.n_ctx > kMaxSlots) return out_of_range("n_ctx", o.n_ctx, 1, kMaxSlots);
   if (o.n_seqs < 1 || o.n_seqs > kMaxSequences) return out_of_range("n_seqs", o.n_seqs, 1, kMaxSequences);

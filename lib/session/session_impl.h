@@ -55,7 +55,7 @@ struct Session::Impl {
 
 /// The way into a session for other parts of the library and for tests.
 struct SessionInternals {
-  static Session::Impl& of(Session& session) { return *session.impl_; }
+  static Session::Impl& of(const Session& session) { return *session.impl_; }
   static std::shared_ptr<Parallel> threads(const Session& session) { return session.impl_->parallel; }
   /// A session that computes with threads that are there; null: with its own.
   static Result<Session> create(const Model& model, const SessionOptions& options, std::shared_ptr<Parallel> threads);

@@ -8,6 +8,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/concat.h"
 #include "lib/base/guard.h"
+#include "lib/model/model_impl.h"
+#include "lib/session/assistant_draft.h"
 #include "lib/session/draft_pace.h"
 #include "lib/session/lookup_draft.h"
 #include "lib/session/model_draft.h"
@@ -349,6 +351,11 @@ Result<Speculator> Speculator::lookup(const LookupOptions& lookup, const Specula
 Result<Speculator> Speculator::draft_model(const Session& target, const Model& draft,
                                            const SpeculationOptions& options) {
   return guard([&]() -> Result<Speculator> {
+    if (ModelInternals::of(draft).arch->assistant) {
+      Result<std::unique_ptr<AssistantDraft>> source = AssistantDraft::create(target, draft);
+      if (!source) return source.error();
+      return create(std::move(*source), options);
+    }
     Result<std::unique_ptr<ModelDraft>> source = ModelDraft::create(target, draft);
     if (!source) return source.error();
     return create(std::move(*source), options);

@@ -76,6 +76,21 @@ TEST(Router, SigmoidScores) {
   RouterWorld(kFromFile, kLogits).expect({2, 3}, {testing::sigmoid(3), testing::sigmoid(2)});
 }
 
+TEST(Router, WhatAnAbsentGatingFunctionMeans) {
+  constexpr Architecture kGlm{.name = "r", .router = Router::kFromFileOrSigmoid, .renormalize_experts = false};
+  EXPECT_EQ(find_architecture("glm4moe")->router, kGlm.router);
+  const std::function<void(FamilyModel&)> changes[] = {
+      [](FamilyModel& m) { m.tiny.ints.erase(m.own_key("expert_gating_func")); },
+      [](FamilyModel& m) { m.integer("expert_gating_func", 0); }};
+  for (const auto& change : changes) {
+    RouterWorld(kGlm, kLogits, change).expect({2, 3}, {testing::sigmoid(3), testing::sigmoid(2)});
+    RouterWorld(kFromFile, kLogits, change).expect({2, 3}, {std::exp(3.0) / kSum, std::exp(2.0) / kSum});
+  }
+  RouterWorld(kGlm, kLogits, [](FamilyModel& m) {
+    m.integer("expert_gating_func", 1);
+  }).expect({2, 3}, {std::exp(3.0) / kSum, std::exp(2.0) / kSum});
+}
+
 TEST(Router, TheSelectionBiasCountsForTheChoiceOnly) {
   // sigmoid(1) = 0.73, sigmoid(-1) = 0.27, sigmoid(3) = 0.95, sigmoid(2) = 0.88; with the bias 0.73, 1.27, 0.95, 0.38
   RouterWorld(kFromFile, kLogits, [](FamilyModel& m) {

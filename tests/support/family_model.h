@@ -119,7 +119,7 @@ class FamilyModel {
     if (o_.own_width) integer("expert_feed_forward_length", kExpertFf);
     if (o_.shared_experts) integer("expert_shared_feed_forward_length", o_.shared_width);
     if (o_.every > 1) integer("moe_every_n_layers", o_.every);
-    if (arch_.router == Router::kFromFile) integer("expert_gating_func", 2);
+    if (gating_from_file(arch_.router)) integer("expert_gating_func", 2);
   }
 
   void attention(const std::string& blk) {

@@ -85,6 +85,7 @@ class TinyModel {
   std::map<std::string, std::string> texts;
   std::map<std::string, bool> booleans;
   std::map<std::string, std::vector<int32_t>> int_arrays;
+  std::map<std::string, std::vector<bool>> bool_arrays;
   std::map<std::string, std::vector<std::string>> text_arrays;
   std::map<std::string, Tensor> tensors;
 
@@ -106,7 +107,7 @@ class TinyModel {
     out.number<uint32_t>(3);
     out.number<uint64_t>(tensors.size());
     out.number<uint64_t>(1 + ints.size() + floats.size() + texts.size() + booleans.size() + int_arrays.size() +
-                         text_arrays.size() + 4);
+                         bool_arrays.size() + text_arrays.size() + 4);
     out.text("general.architecture"), out.number<uint32_t>(8), out.text(architecture);
     for (const auto& [key, value] : ints) out.text(key), out.number<uint32_t>(4), out.number(value);
     for (const auto& [key, value] : floats) out.text(key), out.number<uint32_t>(6), out.number(value);
@@ -115,6 +116,10 @@ class TinyModel {
     for (const auto& [key, values] : int_arrays) {
       out.text(key), out.number<uint32_t>(9), out.number<uint32_t>(5), out.number<uint64_t>(values.size());
       for (const int32_t value : values) out.number(value);
+    }
+    for (const auto& [key, values] : bool_arrays) {
+      out.text(key), out.number<uint32_t>(9), out.number<uint32_t>(7), out.number<uint64_t>(values.size());
+      for (const bool value : values) out.number<uint8_t>(value);
     }
     for (const auto& [key, values] : text_arrays) {
       out.text(key), out.number<uint32_t>(9), out.number<uint32_t>(8), out.number<uint64_t>(values.size());
