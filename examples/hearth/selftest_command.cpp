@@ -164,7 +164,7 @@ Status Selftest::check_model(const ModelCase& c, const std::string& path) {
     }
     const bool is_float = mix == "f32" || mix == "f16" || mix == "bf16";
     const bool has_experts = model->info().n_experts > 0;
-    const double quantised = std::string_view(isa.name) == "amx" ? kTileLimit : kQuantisedLimit;
+    const double quantised = isa.wide_products ? kTileLimit : kQuantisedLimit;
     const double limit = has_experts ? kExpertLimit : is_float ? kFloatLimit : quantised;
     const double error = normalised_error(*logits, reference);
     char detail[80];

@@ -18,6 +18,9 @@ struct IsaInfo {
   const char* needs;  ///< CPU features that it needs, human-readable
   bool usable;        ///< this CPU has them and the operating system saves the registers
   bool active;        ///< the one in use
+  /// Usable, and prompts are multiplied by matrix tiles there, which round them less than tokens one by one are
+  /// (SessionOptions::batch_invariant does without).
+  bool wide_products;
 };
 
 /// Every set compiled in, slowest first. "scalar" is always there and always usable. Empty when memory is out.

@@ -8,7 +8,7 @@ extern "C" {
 bool hearth_list_isas(size_t i, HearthIsaInfo* out) {
   const auto all = hearth::list_isas();
   if (i >= all.size()) return false;
-  fill(out, {0, all[i].name, all[i].needs, all[i].usable, all[i].active});
+  fill(out, {0, all[i].name, all[i].needs, all[i].usable, all[i].active, all[i].wide_products});
   return true;
 }
 

@@ -28,8 +28,9 @@ std::vector<IsaInfo> list_isas() {
     const std::string_view active = active_isa();
     for (int i = 0; i < kernels::isa_count(); ++i) {
       const kernels::IsaRow& row = kernels::isa_row(i);
-      infos.push_back(
-          {row.name, *row.needs == 0 ? "nothing" : row.needs, kernels::isa_table(i) != nullptr, active == row.name});
+      const kernels::KernelTable* table = kernels::isa_table(i);
+      infos.push_back({row.name, *row.needs == 0 ? "nothing" : row.needs, table != nullptr, active == row.name,
+                       table != nullptr && table->matmul.wide.least_cols > 0});
     }
     return infos;
   });

@@ -40,6 +40,14 @@ TEST_F(Dispatch, ExactlyOneSetIsActiveAndItIsUsable) {
   EXPECT_EQ(active, 1);
 }
 
+TEST_F(Dispatch, SaysWhereMatrixTilesMultiplyPrompts) {
+  const auto isas = list_isas();
+  for (size_t i = 0; i < isas.size(); ++i) {
+    const kernels::KernelTable* table = kernels::isa_table(static_cast<int>(i));
+    EXPECT_EQ(isas[i].wide_products, table != nullptr && table->matmul.wide.multiply != nullptr) << isas[i].name;
+  }
+}
+
 TEST_F(Dispatch, ForcingSwitchesTheTableInUse) {
   for (int i = 0; i < kernels::isa_count(); ++i) {
     const kernels::IsaRow& row = kernels::isa_row(i);

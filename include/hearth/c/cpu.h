@@ -14,6 +14,7 @@ typedef struct HearthIsaInfo {
   const char* needs;
   bool usable;
   bool active;
+  bool wide_products; /* usable, and prompts are multiplied by matrix tiles */
 } HearthIsaInfo;
 /* The i-th set, slowest first; false beyond the last. */
 HEARTH_API bool hearth_list_isas(size_t i, HearthIsaInfo* out);
