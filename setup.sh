@@ -461,10 +461,10 @@ wasm() {
 # Windows: the library and the tool (but for serve and pull) without a warning, tests and the tool under wine. Names of files
 # have characters of several languages.
 windows() {
-  local test answer model=build-mingw/小さな世界-é.gguf
+  local test answer model=build-mingw/小さな世界-é.gguf home=build-mingw/家-ü
   install g++-mingw-w64-x86-64-posix wine wine64 googletest
   cross_build mingw hearth hearth_tool hearth_test_kernels hearth_test_cpu hearth_test_io hearth_test_gguf
-  export WINEDEBUG=-all WINEPREFIX=$PWD/build-mingw/wine
+  export WINEDEBUG=-all WINEPREFIX=$PWD/build-mingw/wine LC_ALL=C.UTF-8
   say "Windows: kernels, a model on every set, files"
   wine build-mingw/tests/hearth_test_kernels.exe --gtest_brief=1 --gtest_filter='*/avx2:*/portable:Dispatch.*' </dev/null
   for test in cpu io gguf; do wine "build-mingw/tests/hearth_test_$test.exe" --gtest_brief=1 </dev/null; done
@@ -474,6 +474,12 @@ windows() {
   answer=$(wine build-mingw/hearth.exe chat "$model" --greedy 'What is 27 + 45?' </dev/null)
   printf '%s\n' "$answer"
   [[ $answer == *'27 + 45 = 72'* ]] || fail "the tool answers otherwise on Windows"
+  say "Windows: the tool, from a store in a home folder of such a name"
+  wine cmd /c "set HOME=${home//\//\\}&& build-mingw\\hearth.exe import $model world" </dev/null
+  [ -d "$home/.hearth/models/blobs" ] || fail "the store is elsewhere on Windows"
+  answer=$(HEARTH_MODELS=$home/.hearth/models wine build-mingw/hearth.exe run world -p 'Once upon a time' -n 16 --greedy </dev/null)
+  printf '%s\n' "$answer"
+  [ -n "$answer" ] || fail "the tool writes nothing on Windows"
 }
 
 # Processors with no kernels of their own: the library without a warning, the portable kernels and a model under qemu. And what

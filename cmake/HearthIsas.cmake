@@ -34,9 +34,12 @@ set(emulated_flags -I${PROJECT_SOURCE_DIR}/tests/emulation -DSIMDE_NO_NATIVE -O1
 hearth_isa_row(avx512 BASE scalar PROCESSORS ${x86} NEEDS ${avx512_needs} FLAGS ${avx512_flags}
   EMULATED_NEEDS ${avx2_needs} EMULATED_FLAGS ${emulated_flags})
 
-hearth_isa_row(amx BASE avx512 PROCESSORS ${x86} VECTORS avx512
-  NEEDS ${avx512_needs} AVX512-BF16 AMX-TILE AMX-BF16 FLAGS -mavx512bf16 -mamx-tile -mamx-bf16 ${avx512_flags}
-  EMULATED_NEEDS ${avx2_needs} EMULATED_FLAGS ${emulated_flags})
+# GCC's intrinsics of tiles take their strides for longs, which are of 32 bits on Windows: it cannot assemble them there.
+if(NOT WIN32)
+  hearth_isa_row(amx BASE avx512 PROCESSORS ${x86} VECTORS avx512
+    NEEDS ${avx512_needs} AVX512-BF16 AMX-TILE AMX-BF16 FLAGS -mavx512bf16 -mamx-tile -mamx-bf16 ${avx512_flags}
+    EMULATED_NEEDS ${avx2_needs} EMULATED_FLAGS ${emulated_flags})
+endif()
 
 # 64-bit ARM: every processor has Advanced SIMD (NEON); dot products of four bytes came with Armv8.2, products of 2x8 by 8x2
 # bytes with Armv8.6.

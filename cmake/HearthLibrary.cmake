@@ -64,6 +64,9 @@ else()
 endif()
 if(WIN32)
   list(FILTER lib_sources EXCLUDE REGEX "/system_posix\\.cpp$")
+  # Others may use words that macros of its headers are.
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/base/cpu_topology.cpp ${PROJECT_SOURCE_DIR}/lib/base/stack.cpp
+    PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 else()
   list(FILTER lib_sources EXCLUDE REGEX "/system_windows\\.cpp$")
 endif()

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "../store/system.h"
 #include "commands.h"
 #include "hearth/quantizer.h"
 #include "terminal.h"
@@ -85,8 +86,7 @@ int convert(const ConvertArguments& o) {
   if (!as_floats && !is_mix(o.type)) {
     return fail_usage("--type: \"" + o.type + "\" is none of keep, f32, f16, bf16, and no mix of hearth quantize");
   }
-  const bool is_adapter = std::filesystem::exists(std::filesystem::path(std::u8string(o.input.begin(), o.input.end())) /
-                                                  "adapter_config.json");
+  const bool is_adapter = hearth_store::fs::exists(hearth_store::path_of(o.input) / "adapter_config.json");
   if (is_adapter && o.base.empty())
     return fail_usage("convert: an adapter needs --base, its model's folder or GGUF file");
   if (is_adapter && !as_floats) return fail_usage("convert: adapters are of floats: f32, f16 or bf16");

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <functional>
 
+#include "../store/system.h"
 #include "answer_view.h"
 #include "chat_messages.h"
 #include "chat_params.h"
@@ -274,7 +275,7 @@ void Dialog::clear(const std::string&) {
 
 void Dialog::save(const std::string& path) {
   if (path.empty()) return note("/save FILE");
-  std::ofstream out(path, std::ios::binary);
+  std::ofstream out(hearth_store::path_of(path), std::ios::binary);
   out << messages_to_json(messages()).dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
   out.close();
   note(out ? "(saved)" : "cannot write " + path);

@@ -40,16 +40,16 @@ void append_line(const std::string& path, const std::string& line) {
 }  // namespace
 
 std::string history_path() {
-  if (const char* own = std::getenv("HEARTH_HISTORY")) return own;
-  const char* state = std::getenv("XDG_STATE_HOME");
-  if (state && *state == '/') return std::string(state) + "/hearth/chat_history";
+  if (std::getenv("HEARTH_HISTORY") != nullptr) return hearth_store::environment("HEARTH_HISTORY");
+  const std::string state = hearth_store::environment("XDG_STATE_HOME");
+  if (state.starts_with('/')) return state + "/hearth/chat_history";
   const std::string home = hearth_store::home_folder();
   return home.starts_with('/') ? home + "/.local/state/hearth/chat_history" : std::string();
 }
 
 HistoryFile::HistoryFile(std::string path) : path_(std::move(path)) {
   if (path_.empty()) return;
-  std::ifstream in(path_, std::ios::binary);
+  std::ifstream in(hearth_store::path_of(path_), std::ios::binary);
   size_t n_lines = 0;
   for (std::string line; std::getline(in, line); ++n_lines) texts_.push_back(unescape(line));
   if (texts_.size() > kMaxTexts) texts_.erase(texts_.begin(), texts_.end() - kMaxTexts);
@@ -69,7 +69,7 @@ void HistoryFile::add(const std::string& text) {
   texts_.push_back(text);
   if (path_.empty()) return;
   std::error_code error;
-  const fs::path folder = fs::path(path_).parent_path();
+  const fs::path folder = hearth_store::path_of(path_).parent_path();
   if (!folder.empty() && !fs::exists(folder, error)) {
     fs::create_directories(folder, error);
     fs::permissions(folder, fs::perms::owner_all, error);

@@ -1,7 +1,7 @@
 // hearth imatrix: an importance matrix from a text, in the form that llama.cpp reads too.
-#include <filesystem>
 #include <memory>
 
+#include "../store/system.h"
 #include "commands.h"
 #include "measure_options.h"
 #include "terminal.h"
@@ -30,7 +30,7 @@ Result<ImportanceMatrix> measure(const ImatrixOptions& o) {
   return hearth::measure_importance(*model, *text,
                                     {.run = *run,
                                      .with_output = o.with_output,
-                                     .dataset = o.text == "-" ? "" : std::filesystem::path(o.text).filename().string(),
+                                     .dataset = o.text == "-" ? "" : hearth_store::path_of(o.text).filename().string(),
                                      .on_progress = [&](int64_t done, int64_t total) {
                                        progress.update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
                                        return true;

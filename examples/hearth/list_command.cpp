@@ -185,7 +185,7 @@ int show(const ShowOptions& o) {
   std::error_code error;
   if (!entry && hearth_store::fs::is_regular_file(hearth_store::path_of(o.name), error)) {
     Entry file;
-    file.id = hearth_store::name_of_file(o.name);
+    file.id = hearth_store::name_of_file(hearth_store::path_of(o.name));
     file.path = o.name;
     file.bytes = hearth_store::fs::file_size(hearth_store::path_of(o.name), error);
     entry = std::move(file);

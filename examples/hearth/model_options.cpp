@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "../store/store.h"
+#include "../store/system.h"
 #include "available_memory.h"
 #include "hearth/cpu.h"
 #include "terminal.h"
@@ -257,7 +258,8 @@ std::string to_hex(std::string_view bytes) {
 
 Result<std::string> read_text(const std::string& path) {
   const bool is_stdin = path == "-";
-  std::FILE* file = is_stdin ? stdin : std::fopen(path.c_str(), "rb");
+  const int opened = is_stdin ? -1 : hearth_store::open_file(hearth_store::path_of(path), hearth_store::Open::kRead);
+  std::FILE* file = is_stdin ? stdin : opened >= 0 ? ::fdopen(opened, "rb") : nullptr;
   if (!file) return Error{ErrorCode::kIo, path + ": cannot be opened: " + std::strerror(errno)};
   std::string text;
   char buffer[1 << 16];

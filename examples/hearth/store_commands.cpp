@@ -35,11 +35,12 @@ struct ImportOptions {
 };
 
 int import(const ImportOptions& o) {
+  const auto file = hearth_store::path_of(o.file);
   const auto name =
-      o.name.empty() ? hearth::Result<ModelName>(hearth_store::name_of_file(o.file)) : ModelName::parse(o.name);
+      o.name.empty() ? hearth::Result<ModelName>(hearth_store::name_of_file(file)) : ModelName::parse(o.name);
   if (!name) return fail_usage(name.error().message);
   return with_progress("taking " + o.file, [&](const hearth_store::ByteProgress& progress) {
-    return Store::standard().import(o.file, *name, progress);
+    return Store::standard().import(file, *name, progress);
   });
 }
 

@@ -117,7 +117,7 @@ Result<Manifest> model_of_blobs(const Store& store, const std::vector<NamedBlob>
   if (files.empty()) return Error{ErrorCode::kInvalidArgument, "there are no files to make a model of"};
   if (auto status = store.check_writable(); !status) return status.error();
   if (auto status = check_blobs(store, files, quantize); !status) return status.error();
-  const WorkFolder work(store.own());
+  const WorkFolder work(path_of(store.own()));
   if (auto status = work.check(); !status) return status.error();
   if (auto status = lay_out(store, files, work.path()); !status) return status.error();
   const bool is_folder =
@@ -126,7 +126,7 @@ Result<Manifest> model_of_blobs(const Store& store, const std::vector<NamedBlob>
   if (is_folder) {
     path = converted(work.path(), progress);
   } else if (const auto first = first_name(files)) {
-    path = work.path() / *first;
+    path = work.path() / path_of(*first);
   } else {
     path = first.error();
   }
@@ -144,7 +144,7 @@ Result<Entry> create_model_with(const Store& store, const ModelName& name, Model
                                 const std::vector<NamedBlob>& adapter, const StepProgress& progress) {
   if (auto status = store.check_writable(); !status) return status.error();
   if (auto status = check_blobs(store, adapter); !status) return status.error();
-  const WorkFolder work(store.own());
+  const WorkFolder work(path_of(store.own()));
   if (auto status = work.check(); !status) return status.error();
   const fs::path folder = work.path() / "adapter";
   std::error_code error;
@@ -163,7 +163,7 @@ Result<Manifest> quantized_model(const Store& store, const Entry& entry, const s
                                  const StepProgress& progress) {
   if (auto status = store.check_writable(); !status) return status.error();
   if (auto status = check_blobs(store, {}, mix); !status) return status.error();
-  const WorkFolder work(store.own());
+  const WorkFolder work(path_of(store.own()));
   if (auto status = work.check(); !status) return status.error();
   const auto path = quantized(path_of(entry.path), mix, work.path() / ".quantized.gguf", progress);
   if (!path) return without_folder(path.error(), work.path());

@@ -138,8 +138,8 @@ class ManifestReader {
     std::error_code error;
     fs::create_directories(folder, error);
     for (const Layer* part : parts) {
-      const fs::path link = folder / part->title;
-      if (link.filename() != part->title || !part->title.ends_with(".gguf")) {
+      const fs::path link = folder / path_of(part->title);
+      if (link.filename() != path_of(part->title) || !part->title.ends_with(".gguf")) {
         return Error{ErrorCode::kFormat, shown(part->title) + " is no name for a part of a model"};
       }
       if (fs::exists(link, error)) continue;
@@ -150,7 +150,7 @@ class ManifestReader {
         return Error{ErrorCode::kIo, link.string() + ": cannot be made"};
       }
     }
-    entry_.path = (folder / parts.front()->title).string();
+    entry_.path = (folder / path_of(parts.front()->title)).string();
     return {};
   }
 

@@ -87,7 +87,7 @@ class Creator {
     hearth::ConvertOptions options;
     options.on_progress = [&](uint64_t done, uint64_t total) { return !progress_ || progress_(done, total); };
     const std::string name = (folder / "").parent_path().filename().string();
-    fs::path out = work / ((name.empty() || name[0] == '.' ? "adapter" : name) + ".gguf");
+    fs::path out = work / path_of((name.empty() || name[0] == '.' ? "adapter" : name) + ".gguf");
     const auto report =
         hearth::convert_adapter(folder.string(), store_.find_blob(weights->digest).string(), out.string(), options);
     if (!report) return report.error();

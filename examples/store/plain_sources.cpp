@@ -45,7 +45,8 @@ uint64_t bytes_of_all(const fs::path& path) {
   for (long i = 2; i <= n; ++i) {
     char number[32];
     std::snprintf(number, sizeof number, "-%05ld", i);
-    const fs::path part = path.parent_path() / (stem.substr(0, suffix) + number + stem.substr(suffix + 6) + ".gguf");
+    const fs::path part =
+        path.parent_path() / path_of(stem.substr(0, suffix) + number + stem.substr(suffix + 6) + ".gguf");
     const uint64_t bytes = fs::file_size(part, error);
     if (!error) total += bytes;
   }
@@ -168,7 +169,7 @@ void read_hub(const fs::path& root, Listing& out) {
     for (fs::recursive_directory_iterator file(it->path() / "snapshots", ignored), last; !ignored && file != last;
          file.increment(ignored)) {
       if (file.depth() >= 2) file.disable_recursion_pending();
-      if (file.depth() == 0 && main && file->path().filename() != main->substr(0, main->find('\n'))) {
+      if (file.depth() == 0 && main && file->path().filename() != path_of(main->substr(0, main->find('\n')))) {
         file.disable_recursion_pending();
       }
       if (file.depth() < 1 || !is_model_file(file->path())) continue;

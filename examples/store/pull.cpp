@@ -2,12 +2,12 @@
 #include "pull.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base64.h"
 #include "facts.h"
 #include "hearth/gguf.h"
 #include "sources.h"
+#include "system.h"
 
 namespace hearth_store {
 
@@ -17,8 +17,7 @@ using hearth::Result;
 using hearth::Status;
 
 std::string environment_text(const char* name) {
-  const char* value = std::getenv(name);
-  std::string text = value != nullptr ? value : "";
+  std::string text = environment(name);
   // A token with a line break would be another header.
   text.erase(std::min(text.find_first_of("\r\n"), text.size()));
   return text;
@@ -116,7 +115,7 @@ Result<PullPlan> plan_url(const std::string& url) {
     if (!header.empty()) remote.ask.headers.push_back(header);
   }
   remote.ask.allow_plain = parts.scheme == "http";
-  plan.name = name_of_file(file);
+  plan.name = name_of_file(path_of(file));
   remote.title = file;
   const std::string stem = file.substr(0, file.size() - 5);
   const size_t of = stem.rfind("-of-");
@@ -127,7 +126,7 @@ Result<PullPlan> plan_url(const std::string& url) {
   }
   const long n = std::strtol(stem.c_str() + of + 4, nullptr, 10);
   if (n < 1 || n > 1000) return Error{ErrorCode::kInvalidArgument, shown(file) + " has no sensible number of parts"};
-  plan.name = name_of_file(stem.substr(0, of - 6) + ".gguf");
+  plan.name = name_of_file(path_of(stem.substr(0, of - 6) + ".gguf"));
   for (long i = 1; i <= n; ++i) {
     char number[32];
     std::snprintf(number, sizeof number, "%05ld", i);

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <vector>
 
+#include "system.h"
+
 #ifdef HEARTH_OPENSSL
 #include <openssl/evp.h>
 #endif
@@ -143,7 +145,7 @@ std::string sha256_hex(std::string_view bytes) {
 }
 
 hearth::Result<std::string> sha256_of_file(const std::string& path, const ByteProgress& progress) {
-  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  std::ifstream in(path_of(path), std::ios::binary | std::ios::ate);
   if (!in) return Error{ErrorCode::kIo, path + ": cannot be read"};
   const auto total = static_cast<uint64_t>(in.tellg());
   in.seekg(0);

@@ -2,7 +2,6 @@
 #include "store.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <map>
 
@@ -17,11 +16,6 @@ using hearth::Result;
 using hearth::Status;
 
 namespace {
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
 
 /// Tells whether a file is one that is listed already: the same inode, digest, or size with the same beginning and end.
 class Known {
@@ -228,7 +222,7 @@ Status Store::check_weights(const Entry& entry, const ByteProgress& progress) co
   const fs::path folder = path_of(entry.path).parent_path();
   for (const Layer& layer : entry.manifest.layers) {
     const bool is_part = layer.kind == "model" && layer.digest != entry.weights_digest && !layer.title.empty();
-    if (is_part) parts.push_back({folder / layer.title, layer.digest});
+    if (is_part) parts.push_back({folder / path_of(layer.title), layer.digest});
   }
   for (size_t i = 0; i < entry.adapters.size(); ++i) {
     size_t n = 0;

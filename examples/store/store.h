@@ -17,6 +17,7 @@
 #include "entry.h"
 #include "files.h"
 #include "sha256.h"
+#include "system.h"
 
 namespace hearth_store {
 
@@ -66,7 +67,7 @@ class Store {
   /// Forgets a name, and the files that no other name needs. kUnsupported: it lies in another program's store.
   hearth::Status remove(std::string_view name) const;
 
-  fs::path blob_path(const std::string& digest) const { return fs::path(own_) / "blobs" / ("sha256-" + digest); }
+  fs::path blob_path(const std::string& digest) const { return path_of(own_) / "blobs" / ("sha256-" + digest); }
   /// The file of a digest in any store; empty: none has it.
   fs::path find_blob(const std::string& digest) const;
   /// Notes that the bytes of a file were compared with this digest.

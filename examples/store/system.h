@@ -54,6 +54,8 @@ std::string inode_of(const fs::path& path);
 std::string identity_of(const fs::path& path);
 
 int64_t process_id();
+/// The value of a variable of the environment, in UTF-8; empty where it is missing.
+std::string environment(const char* name);
 /// The user's folder; empty when the environment names none.
 std::string home_folder();
 /// Bytes that the system lets this process have, as far as it says; UINT64_MAX otherwise.

@@ -113,9 +113,13 @@ int64_t process_id() {
   return ::getpid();
 }
 
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
 std::string home_folder() {
-  const char* home = std::getenv("HOME");
-  return home != nullptr ? home : "";
+  return environment("HOME");
 }
 
 uint64_t memory_limit() {

@@ -143,10 +143,19 @@ int64_t process_id() {
   return GetCurrentProcessId();
 }
 
+std::string environment(const char* name) {
+  const wchar_t* value = _wgetenv(fs::path(name).c_str());
+  if (value == nullptr) return {};
+  const int n = WideCharToMultiByte(CP_UTF8, 0, value, -1, nullptr, 0, nullptr, nullptr);  // with the zero at its end
+  std::string text(static_cast<size_t>(std::max(n, 1)), '\0');
+  WideCharToMultiByte(CP_UTF8, 0, value, -1, text.data(), n, nullptr, nullptr);
+  text.pop_back();
+  return text;
+}
+
 std::string home_folder() {
-  const char* home = std::getenv("HOME");  // of a Unix shell
-  if (home == nullptr) home = std::getenv("USERPROFILE");
-  return home != nullptr ? home : "";
+  const std::string home = environment("HOME");  // of a Unix shell
+  return !home.empty() ? home : environment("USERPROFILE");
 }
 
 uint64_t memory_limit() {
