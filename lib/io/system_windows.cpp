@@ -74,7 +74,11 @@ bool take(const BY_HANDLE_FILE_INFORMATION& from, FileInfo* info) {
 }  // namespace
 
 int open_to_read(const std::string& path) {
-  return _wopen(wide(path).c_str(), _O_RDONLY | _O_BINARY | _O_NOINHERIT);
+  const std::wstring name = wide(path);
+  const int fd = _wopen(name.c_str(), _O_RDONLY | _O_BINARY | _O_NOINHERIT);
+  const DWORD kind = fd < 0 && errno == EACCES ? GetFileAttributesW(name.c_str()) : INVALID_FILE_ATTRIBUTES;
+  if (kind != INVALID_FILE_ATTRIBUTES && (kind & FILE_ATTRIBUTE_DIRECTORY) != 0) errno = EISDIR;
+  return fd;
 }
 int create(const std::string& path) {
   return _wopen(wide(path).c_str(), _O_WRONLY | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT, _S_IREAD | _S_IWRITE);
