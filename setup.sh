@@ -394,18 +394,18 @@ fuzz() {
 # cross_build TARGET PROGRAM...: the library and some programs for another processor, in build-TARGET: GoogleTest for
 # it first, from Debian's sources.
 cross_build() {
-  local target=$1 folder=build-$1 toolchain=$PWD/cmake/toolchains/$1.cmake of_gtest=() examples=OFF
+  local target=$1 folder=build-$1 toolchain=$PWD/cmake/toolchains/$1.cmake of_gtest=() flags_of_gtest= examples=OFF
   shift
   if [ "$target" = wasm ]; then  # has neither threads nor files; exceptions are those of examples/web
-    of_gtest=(-Dgtest_disable_pthreads=ON -DCMAKE_CXX_FLAGS="-DGTEST_HAS_EXCEPTIONS=0 -DGTEST_HAS_FILE_SYSTEM=0
-      -DGTEST_HAS_STREAM_REDIRECTION=0 -DGTEST_HAS_DEATH_TEST=0")
+    of_gtest=(-Dgtest_disable_pthreads=ON)
+    flags_of_gtest="-DGTEST_HAS_EXCEPTIONS=0 -DGTEST_HAS_FILE_SYSTEM=0 -DGTEST_HAS_STREAM_REDIRECTION=0 -DGTEST_HAS_DEATH_TEST=0"
     examples=ON
   elif [ "$target" = mingw ]; then
     examples=ON
   fi
   if [ ! -f "$folder/gtest/root/lib/cmake/GTest/GTestConfig.cmake" ]; then
     say "building GoogleTest for $target"
-    cmake -S /usr/src/googletest -B "$folder/gtest" "${cmake_options[@]}" -DCMAKE_TOOLCHAIN_FILE="$toolchain" \
+    CXXFLAGS=$flags_of_gtest cmake -S /usr/src/googletest -B "$folder/gtest" "${cmake_options[@]}" -DCMAKE_TOOLCHAIN_FILE="$toolchain" \
       -DCMAKE_BUILD_TYPE=Release -DBUILD_GMOCK=OFF -DCMAKE_INSTALL_PREFIX="$PWD/$folder/gtest/root" -DCMAKE_INSTALL_LIBDIR=lib \
       "${of_gtest[@]}"
     cmake --build "$folder/gtest" --parallel "$jobs" --target install
