@@ -6,5 +6,6 @@
 namespace hearth::kernels::wasm {
 
 void overlay_matmul(KernelTable& table);
+void overlay_peaks(KernelTable& table);
 
 }  // namespace hearth::kernels::wasm

@@ -7,6 +7,7 @@ namespace hearth::kernels {
 
 void overlay_wasm(KernelTable& table) {
   wasm::overlay_matmul(table);
+  wasm::overlay_peaks(table);
   neon::overlay_vector_ops(table);
   neon::overlay_attention(table);
   neon::overlay_attention_run(table);
