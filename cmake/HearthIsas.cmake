@@ -8,6 +8,7 @@
 #   FLAGS flags            with which the folder is compiled, besides those of the library
 #   VECTORS folder         whose simd.h kernels/simd/ is compiled with in this folder (default: its own)
 #   WITH files             of other folders that are compiled with it as they are
+#   APART                  not in the library: programs link the objects of hearth_<name>, or do without this set
 #   EMULATED_NEEDS features, EMULATED_FLAGS flags   instead of the above when HEARTH_EMULATE_ISAS is on)
 # Nothing else in the build or in kernels/ names the sets.
 set(x86 "x86_64|AMD64|amd64")
@@ -51,3 +52,5 @@ hearth_isa_row(neon_i8mm BASE neon_dotprod PROCESSORS ${arm64} VECTORS neon NEED
 # WebAssembly has registers of 128 bits and most instructions of NEON, whose files are compiled for it.
 hearth_isa_row(wasm BASE portable PROCESSORS wasm32 VECTORS neon FLAGS -O3 -msimd128
   WITH neon/attention.cpp neon/attention_run.cpp neon/floats.cpp neon/pack_acts.cpp neon/vector_ops.cpp)
+# Dot products of bytes came with relaxed SIMD. Engines refuse whole modules, so that one is made with this set and one without.
+hearth_isa_row(wasm_relaxed BASE wasm PROCESSORS wasm32 VECTORS neon NEEDS RELAXED-SIMD APART FLAGS -O3 -msimd128 -mrelaxed-simd)

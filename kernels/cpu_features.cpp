@@ -23,6 +23,10 @@
 #include <cstdint>
 
 namespace hearth::kernels {
+#if defined(__wasm__)
+struct KernelTable;
+__attribute__((weak)) void overlay_wasm_relaxed(KernelTable& table);
+#endif
 namespace {
 
 #if defined(__x86_64__)
@@ -113,6 +117,16 @@ bool has(const Feature& feature) {
   static_cast<void>(feature);
   return false;
 #endif
+}
+#elif defined(__wasm__)
+/// A module holds no instruction that its engine lacks: it is refused whole. What it is linked with, it may use.
+struct Feature {
+  std::string_view name;
+};
+constexpr Feature kFeatures[] = {{"RELAXED-SIMD"}};
+
+bool has(const Feature& /*feature*/) {
+  return overlay_wasm_relaxed != nullptr;
 }
 #else
 struct Feature {

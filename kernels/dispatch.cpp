@@ -10,11 +10,14 @@
 
 namespace hearth::kernels {
 
-// overlay_<set>() puts the kernels of a set into a table that holds those of its base.
+// overlay_<set>() puts the kernels of a set into a table that holds those of its base. Not every program links a set
+// that is apart; what it needs is a feature of those that do.
 void overlay_reference(KernelTable& table);
 #define HEARTH_ISA(name, base, needs) void overlay_##name(KernelTable& table);
+#define HEARTH_ISA_APART(name, base, needs) __attribute__((weak)) void overlay_##name(KernelTable& table);
 #include "isas.inc"
 #undef HEARTH_ISA
+#undef HEARTH_ISA_APART
 
 namespace {
 
@@ -22,8 +25,10 @@ namespace {
 constexpr IsaRow kIsaRows[] = {
     {"scalar", "", nullptr, overlay_reference},
 #define HEARTH_ISA(name, base, needs) {#name, needs, #base, overlay_##name},
+#define HEARTH_ISA_APART HEARTH_ISA
 #include "isas.inc"
 #undef HEARTH_ISA
+#undef HEARTH_ISA_APART
 };
 constexpr int kIsaCount = static_cast<int>(std::size(kIsaRows));
 

@@ -1,11 +1,11 @@
 // The model's own thread, so that the page stays awake while it writes.
-import {Hearth} from './hearth.js';
+import {Hearth, moduleFile} from './hearth.js';
 
 let hearth;
 
 const tasks = {
   async open({source}) {
-    hearth ??= await Hearth.load(await fetch('hearth.wasm'));
+    hearth ??= await Hearth.load(await fetch(moduleFile()));
     await hearth.open(typeof source === 'string' ? await fetch(source) : source, {
       onProgress: (done, total) => postMessage({kind: 'progress', done, total}),
     });

@@ -94,6 +94,7 @@ HEARTH_REINTERPRET(vget_low_s16, int16x8_t, int16x4_t)
   }
 HEARTH_LOADS(s8, int8_t, int8x16_t)
 HEARTH_LOADS(u8, uint8_t, uint8x16_t)
+HEARTH_LOADS(s16, int16_t, int16x8_t)
 HEARTH_LOADS(u16, uint16_t, uint16x8_t)
 HEARTH_LOADS(s32, int32_t, int32x4_t)
 HEARTH_LOADS(u32, uint32_t, uint32x4_t)
@@ -299,6 +300,12 @@ HEARTH_WORD uint32x4_t vzip1q_u32(uint32x4_t a, uint32x4_t b) {
   return __builtin_shufflevector(a, b, 0, 4, 1, 5);
 }
 HEARTH_WORD uint32x4_t vzip2q_u32(uint32x4_t a, uint32x4_t b) {
+  return __builtin_shufflevector(a, b, 2, 6, 3, 7);
+}
+HEARTH_WORD int32x4_t vzip1q_s32(int32x4_t a, int32x4_t b) {
+  return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+}
+HEARTH_WORD int32x4_t vzip2q_s32(int32x4_t a, int32x4_t b) {
   return __builtin_shufflevector(a, b, 2, 6, 3, 7);
 }
 HEARTH_WORD float32x4_t vzip1q_f32(float32x4_t a, float32x4_t b) {

@@ -1,12 +1,18 @@
 // The WebAssembly module under Node: node wasm_test.mjs hearth.wasm REPOSITORY [GOLDEN]. Checks the kernels, the text of the
-// trained model, errors, and the models of the golden folder.
+// trained model, errors, and the models of the golden folder. hearth-relaxed.wasm likewise, where the engine takes it.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 
-import {Hearth} from '../../examples/web/hearth.js';
+import {Hearth, moduleFile} from '../../examples/web/hearth.js';
 
 const [modulePath, root, golden] = process.argv.slice(2);
+const isRelaxed = modulePath.endsWith('-relaxed.wasm');
+assert.equal(WebAssembly.validate(fs.readFileSync(modulePath)), !isRelaxed || moduleFile() === 'hearth-relaxed.wasm');
+if (isRelaxed && moduleFile() !== 'hearth-relaxed.wasm') {
+  console.log('hearth-relaxed.wasm: skipped, this engine has no relaxed SIMD');
+  process.exit();
+}
 const hearth = await Hearth.load(fs.readFileSync(modulePath));
 const {call} = hearth;
 
@@ -19,7 +25,7 @@ assert.equal(call.allocate(0xffffff00) >>> 0, 0, 'memory that there is not');
 
 const model = fs.readFileSync(path.join(root, 'examples/models/small-world-q8_0.gguf'));
 await hearth.open(model, {n_ctx: 256});
-assert.equal(hearth.text(call.active_isa()), 'wasm');
+assert.equal(hearth.text(call.active_isa()), isRelaxed ? 'wasm_relaxed' : 'wasm');
 // What every instruction set writes: nowhere are two tokens nearly as likely.
 const story = hearth.generate('Once upon a time', {maxTokens: 24, temperature: 0});
 assert.equal(story, ' there was a brave duck called Oreo. The home of Oreo was near the hill. One snowy Friday, Oreo met a');
