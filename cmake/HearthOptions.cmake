@@ -56,7 +56,7 @@ set(HEARTH_TOOL_FLAGS $<$<CONFIG:Release,RelWithDebInfo>:-O1>)
 if(HEARTH_QUICK_FLAGS)
   # Without these passes GCC 12 takes values of std::optional that are never read for uninitialized ones.
   set(HEARTH_TOOL_FLAGS $<$<CONFIG:RelWithDebInfo>:-O1>
-    "$<$<CONFIG:Release>:-Og;${HEARTH_QUICK_FLAGS};${HEARTH_QUICK_LOOPS};-Wno-maybe-uninitialized>")
+    "$<$<CONFIG:Release>:-Os;${HEARTH_QUICK_FLAGS};${HEARTH_QUICK_LOOPS};-Wno-maybe-uninitialized>")
 endif()
 
 if(HEARTH_SANITIZE)
