@@ -45,10 +45,13 @@ inline void dot_tile(Ints (&sums)[kSplats][kQueryVectors], const int32_t* a, con
   }
 }
 
-/// Scores in units of the query's scale, and their largest: scores[t] = k_scale[t] * (codes of q . codes of k_t).
+/// Scores and their largest: scores[t] = k_scale[t] * (codes of q . codes of k_t) * scale of the query.
 inline TileFloats score_page(const RunScratch& s, const QueryTile& tile) {
-  TileFloats largest;
-  for (int i = 0; i < kQueryVectors; ++i) largest.v[i] = splat(kUnseen);
+  TileFloats largest, unit;
+  for (int i = 0; i < kQueryVectors; ++i) {
+    largest.v[i] = splat(kUnseen);
+    unit.v[i] = load(tile.scale + i * kLanes);
+  }
   for (int t = 0; t < kPageTokens; t += kSplats) {
     Ints sums[kSplats][kQueryVectors];
     dot_tile(sums, tile.q, s.k + t, kPageTokens, s.k_pairs);
@@ -57,7 +60,7 @@ inline TileFloats score_page(const RunScratch& s, const QueryTile& tile) {
       const Floats scale = splat(s.k_scale[t + j]);
 #pragma GCC unroll 2
       for (int i = 0; i < kQueryVectors; ++i) {
-        const Floats score = mul(to_floats(sums[j][i]), scale);
+        const Floats score = mul(mul(to_floats(sums[j][i]), scale), unit.v[i]);
         largest.v[i] = max(score, largest.v[i]);
         store(s.scores + (t + j) * kTileQueries + i * kLanes, score);
       }
@@ -66,17 +69,18 @@ inline TileFloats score_page(const RunScratch& s, const QueryTile& tile) {
   return largest;
 }
 
-/// Applies scale, soft cap and visibility to the scores; returns the largest.
+/// Applies soft cap and visibility to the scores; returns the largest. Scores that are seen stay what they are without
+/// a soft cap: what a query gets must not depend on what others of its tile see.
 inline TileFloats adjust_scores(const RunScratch& s, const QueryTile& tile, const AttentionShape& shape, int64_t slot0,
                                 uint64_t held) {
   TileFloats largest;
   for (int i = 0; i < kQueryVectors; ++i) {
     const int at = i * kLanes;
-    const Floats scale = load(tile.scale + at), first = load(tile.first + at), end = load(tile.end + at);
+    const Floats first = load(tile.first + at), end = load(tile.end + at);
     largest.v[i] = splat(kUnseen);
     for (int t = 0; t < kPageTokens; ++t) {
       float* at_slot = s.scores + t * kTileQueries + at;
-      Floats score = mul(load(at_slot), scale);
+      Floats score = load(at_slot);
       if (shape.soft_cap > 0) score = mul(splat(shape.soft_cap), tanh(div(score, splat(shape.soft_cap))));
       const Floats slot = splat(static_cast<float>(slot0 + t));
       const Floats unseen = splat(kUnseen);
@@ -103,11 +107,10 @@ inline Floats weight_of(Floats x) {
 }
 
 /// Codes of exp(score - largest) in pairs; returns their sums.
-inline TileFloats weigh_page(const RunScratch& s, const TileFloats& unit, const TileFloats& largest) {
+inline TileFloats weigh_page(const RunScratch& s, const TileFloats& largest) {
   TileFloats total;
   for (int i = 0; i < kQueryVectors; ++i) {
-    const Floats scale = mul(unit.v[i], splat(kLog2e));
-    const Floats top = mul(largest.v[i], scale);
+    const Floats scale = splat(kLog2e), top = mul(largest.v[i], scale);
     Ints sum = zero_ints();
     for (int pair = 0; pair < kPagePairs; ++pair) {
       const float* scores = s.scores + 2 * pair * kTileQueries + i * kLanes;
@@ -147,16 +150,12 @@ inline void attend_tile(const RunScratch& s, const QueryTile& tile, const Attent
   const auto begin = static_cast<float>(slot0), past = static_cast<float>(slot0 + kPageTokens);
   if (tile.bounds[3] <= begin || tile.bounds[0] >= past) return;
   const bool all_seen = held == ~uint64_t{0} && tile.bounds[1] <= begin && tile.bounds[2] >= past;
-  TileFloats largest = score_page(s, tile), unit;
-  for (int i = 0; i < kQueryVectors; ++i) unit.v[i] = load(tile.scale + i * kLanes);
-  if (!all_seen || shape.soft_cap > 0) {
-    largest = adjust_scores(s, tile, shape, slot0, held);
-    for (int i = 0; i < kQueryVectors; ++i) unit.v[i] = splat(1.0f);
-  }
-  const TileFloats codes = weigh_page(s, unit, largest);
+  TileFloats largest = score_page(s, tile);
+  if (!all_seen || shape.soft_cap > 0) largest = adjust_scores(s, tile, shape, slot0, held);
+  const TileFloats codes = weigh_page(s, largest);
   TileFloats keep, take;
   for (int i = 0; i < kQueryVectors; ++i) {
-    const Floats page_max = mul(largest.v[i], unit.v[i]), old_max = load(tile.max + i * kLanes);
+    const Floats page_max = largest.v[i], old_max = load(tile.max + i * kLanes);
     const Floats new_max = max(page_max, old_max);
     keep.v[i] = exp(sub(old_max, new_max));
     take.v[i] = mul(exp(sub(page_max, new_max)), splat(1.0f / kWeightCodes));

@@ -1,15 +1,11 @@
 // Engines over self-made models of several families, and what they answer.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "hearth/engine.h"
-#include "lib/arch/architecture.h"
-#include "support/family_model.h"
+#include "support/family_test.h"
 
 namespace hearth::testing {
 
@@ -19,14 +15,8 @@ struct Answer {
   SeqId seq = -1;
 };
 
-class EngineReuse : public ::testing::TestWithParam<const char*> {
+class EngineReuse : public FamilyTest {
  protected:
-  void SetUp() override {
-    bytes_ = FamilyModel(*find_architecture(GetParam())).gguf();
-    auto model = Model::from_memory(bytes_);
-    ASSERT_TRUE(model) << model.error().message;
-    model_.emplace(std::move(*model));
-  }
   Engine engine(EngineOptions options) {
     options.session.k_type = options.session.v_type = KVType::kF32;
     options.session.n_threads = 1;
@@ -71,16 +61,6 @@ class EngineReuse : public ::testing::TestWithParam<const char*> {
   bool recurrent() const { return std::string(GetParam()) == "qwen3next"; }
   /// Nothing tells what a page began with once every layer has let go of the beginning.
   bool slides() const { return std::string(GetParam()) == "gemma3"; }
-
-  std::vector<std::byte> bytes_;
-  std::optional<Model> model_;
 };
-
-/// Of a parameter, for the names of tests.
-inline std::string family_name(const ::testing::TestParamInfo<const char*>& test) {
-  std::string name = test.param;
-  std::erase(name, '-');
-  return name;
-}
 
 }  // namespace hearth::testing

@@ -9,6 +9,7 @@
 #include "hearth/hearth.h"
 #include "lib/session/assistant_draft.h"
 #include "support/assistant_model.h"
+#include "tests/session/right_drafts.h"
 
 namespace hearth {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 using testing::assistant_model;
 using testing::assistant_target;
 using testing::FamilyModel;
+using testing::some_text;
 using testing::TinyModel;
 
 Model opened(const std::vector<std::byte>& bytes) {
@@ -42,12 +44,6 @@ struct Pair {
   std::vector<std::byte> target_bytes, assistant_bytes;
   Model target, assistant;
 };
-
-std::vector<Token> some_text(int n) {
-  std::vector<Token> ids;
-  for (int i = 0; i < n; ++i) ids.push_back(3 + (i * 37 + i * i) % 290);
-  return ids;
-}
 
 /// Every twelfth logit of the first draft tokens behind some_text(41), and the best token.
 struct Recorded {
@@ -188,16 +184,8 @@ TEST(Assistant, DraftsThatAreRightSaveSteps) {
   for (size_t i = 0; i < enter.size(); ++i) enter[i] = i % (2 * kWidth) == i / (2 * kWidth) ? 1.0f : 0.0f;
   const Pair pair(m, other);
   Session session = pair.session();
-  auto speculator = Speculator::draft_model(session, pair.assistant, {.max_draft = 5, .adaptive = false});
-  ASSERT_TRUE(speculator) << speculator.error().message;
-  GenerateOptions o{.max_tokens = 60, .sampler = {.greedy = true}, .ignore_end = true};
-  const auto plain = session.generate(std::span<const Token>(some_text(9)), o);
-  o.speculator = &*speculator;
-  const auto drafted = session.generate(std::span<const Token>(some_text(9)), o);
-  ASSERT_TRUE(plain && drafted);
-  EXPECT_EQ(drafted->ids, plain->ids);
-  EXPECT_EQ(speculator->stats().accepted, speculator->stats().drafted);
-  EXPECT_LE(speculator->stats().steps, 60 / 6 + 3);
+  testing::expect_right_drafts(
+      session, Speculator::draft_model(session, pair.assistant, {.max_draft = 5, .adaptive = false}), 3);
 }
 
 TEST(Assistant, EnginesDraftForSeveralTextsAtOnce) {

@@ -1,28 +1,17 @@
 // Texts that changed in the middle: unchanged stretches keep what was computed of them, at their new positions.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "hearth/hearth.h"
-#include "lib/arch/architecture.h"
-#include "support/family_model.h"
+#include "support/family_test.h"
 
 namespace {
 
 using hearth::Session;
 using hearth::Token;
-using hearth::testing::FamilyModel;
 
-class ChangedText : public ::testing::TestWithParam<const char*> {
+class ChangedText : public hearth::testing::FamilyTest {
  protected:
-  void SetUp() override {
-    bytes_ = FamilyModel(*hearth::find_architecture(GetParam())).gguf();
-    auto model = hearth::Model::from_memory(bytes_);
-    ASSERT_TRUE(model) << model.error().message;
-    model_.emplace(std::move(*model));
-  }
   Session session(hearth::KVType type = hearth::KVType::kF32) const {
     auto made = Session::create(*model_, {.n_ctx = 1024, .k_type = type, .v_type = type, .n_threads = 1});
     EXPECT_TRUE(made) << made.error().message;
@@ -50,9 +39,6 @@ class ChangedText : public ::testing::TestWithParam<const char*> {
     return n;
   }
   bool keeps() const { return std::string(GetParam()) != "qwen3next" && std::string(GetParam()) != "gemma3"; }
-
-  std::vector<std::byte> bytes_;
-  std::optional<hearth::Model> model_;
 };
 
 TEST_P(ChangedText, KeepsWhatIsUnchanged) {

@@ -10,11 +10,13 @@
 #include "lib/session/mtp_draft.h"
 #include "support/family_model.h"
 #include "support/golden.h"
+#include "tests/session/right_drafts.h"
 
 namespace hearth {
 namespace {
 
 using testing::FamilyModel;
+using testing::some_text;
 using testing::TinyModel;
 
 constexpr int kWidth = FamilyModel::kWidth, kVocab = FamilyModel::kVocab;
@@ -118,12 +120,6 @@ struct Opened {
   std::vector<std::byte> bytes;
   std::optional<Model> model;
 };
-
-std::vector<Token> some_text(int n) {
-  std::vector<Token> ids;
-  for (int i = 0; i < n; ++i) ids.push_back(3 + (i * 37 + i * i) % 290);
-  return ids;
-}
 
 Token best(std::span<const float> logits) {
   return static_cast<Token>(std::max_element(logits.begin(), logits.end()) - logits.begin());
@@ -260,16 +256,7 @@ TEST(Mtp, DraftsThatAreRightSaveSteps) {
   for (const char* name : {"llama", "qwen3next", "qwen35"}) {
     const Opened opened(always_right(name));
     Session session = opened.session(true);
-    auto speculator = Speculator::mtp(session, {.max_draft = 5, .adaptive = false});
-    ASSERT_TRUE(speculator) << speculator.error().message;
-    GenerateOptions o{.max_tokens = 60, .sampler = {.greedy = true}, .ignore_end = true};
-    const auto plain = session.generate(std::span<const Token>(some_text(9)), o);
-    o.speculator = &*speculator;
-    const auto drafted = session.generate(std::span<const Token>(some_text(9)), o);
-    ASSERT_TRUE(plain && drafted);
-    EXPECT_EQ(drafted->ids, plain->ids);
-    EXPECT_EQ(speculator->stats().accepted, speculator->stats().drafted) << name;
-    EXPECT_LE(speculator->stats().steps, 60 / 6 + 2) << name;
+    testing::expect_right_drafts(session, Speculator::mtp(session, {.max_draft = 5, .adaptive = false}), 2, name);
   }
 }
 

@@ -1,15 +1,10 @@
 // Going back: after a decode() that ended in its middle, and by rollback(); for full, windowed and recurrent layers.
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <functional>
-#include <optional>
 
-#include "hearth/model.h"
 #include "hearth/session.h"
-#include "lib/arch/architecture.h"
 #include "lib/session/session_impl.h"
-#include "support/family_model.h"
+#include "support/family_test.h"
 
 namespace hearth {
 namespace {
@@ -23,14 +18,8 @@ std::vector<BatchToken> tokens_at(int32_t pos, int n, int seed) {
   return batch;
 }
 
-class GoingBack : public ::testing::TestWithParam<const char*> {
+class GoingBack : public testing::FamilyTest {
  protected:
-  void SetUp() override {
-    bytes_ = FamilyModel(*find_architecture(GetParam())).gguf();
-    auto model = Model::from_memory(bytes_);
-    ASSERT_TRUE(model) << model.error().message;
-    model_.emplace(std::move(*model));
-  }
   Session session(const ThreadPool* pool = nullptr) {
     auto session = Session::create(
         *model_,
@@ -48,9 +37,6 @@ class GoingBack : public ::testing::TestWithParam<const char*> {
     EXPECT_TRUE(s.decode(tokens_at(s.cache().length(0), 9, 5)));
     return logits(s);
   }
-
-  std::vector<std::byte> bytes_;
-  std::optional<Model> model_;
 };
 
 TEST_P(GoingBack, ADecodeThatEndsInItsMiddleLeavesNothing) {

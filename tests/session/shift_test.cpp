@@ -8,6 +8,8 @@
 #include <fstream>
 
 #include "hearth/hearth.h"
+#include "lib/session/session_impl.h"
+#include "support/family_model.h"
 #include "support/paths.h"
 
 namespace hearth {
@@ -26,6 +28,61 @@ int64_t resident() {
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2), values.end());
   return values[values.size() / 2];
+}
+
+/// What every page of a cache holds, group by group.
+std::vector<std::vector<std::byte>> contents(KVCache& cache) {
+  std::vector<std::vector<std::byte>> all;
+  for (const Sequences& group : KVCacheInternals::of(cache).groups) {
+    for (int32_t page = 0; page < group.pool().n_pages(); ++page) {
+      const std::byte* bytes = group.pool().bytes(page);
+      all.emplace_back(bytes, bytes + group.layout().page_bytes);
+    }
+  }
+  return all;
+}
+
+/// Fills a context and makes room in it, several times; the most pages that one time wrote to. Pages that moved count
+/// where their keys were turned, or where they were copied.
+int64_t most_pages_written(Session& session, int32_t keep) {
+  KVCache& cache = session.cache();
+  const auto n_ctx = static_cast<int32_t>(session.options().n_ctx);
+  const uint64_t bytes = cache.stats().bytes_total;
+  int64_t most = 0;
+  for (int round = 0; round < 4; ++round) {
+    std::vector<Token> more(static_cast<size_t>(n_ctx - cache.length(0)));
+    for (size_t i = 0; i < more.size(); ++i) more[i] = static_cast<Token>(i * 7 + i * i) % 250;
+    EXPECT_TRUE(session.prefill(more));
+    const auto before = contents(cache);
+    EXPECT_GE(session.make_room(0, OnFull::kShift, keep).value_or(0), (n_ctx - keep) / 2 - KVCache::kPageTokens);
+    const auto after = contents(cache);
+    int64_t written = 0;
+    for (size_t i = 0; i < before.size(); ++i) written += before[i] != after[i];
+    most = std::max(most, written);
+    EXPECT_LE(cache.stats().pages_used, n_ctx / KVCache::kPageTokens);
+  }
+  EXPECT_EQ(cache.stats().bytes_total, bytes);
+  return most;
+}
+
+/// So that making room costs about the same in a context of any size, and less than a step in one that is worth it.
+TEST(Shift, WritesToThreePagesWhateverTheContext) {
+  const auto bytes = testing::FamilyModel(*find_architecture("llama")).gguf();
+  const auto model = Model::from_memory(bytes);
+  ASSERT_TRUE(model) << model.error().message;
+  const auto written = [&](int32_t n_ctx, KVType type, int32_t keep) {
+    auto session = Session::create(*model, {.n_ctx = n_ctx, .k_type = type, .v_type = type, .n_threads = 1});
+    EXPECT_TRUE(session) << session.error().message;
+    return most_pages_written(*session, keep);
+  };
+  for (const KVType type : list_kv_types()) {
+    EXPECT_EQ(written(1024, type, 0), 0) << kv_type_name(type);  // pages move as they are
+    const int64_t with_kept = written(1024, type, 4);  // what is kept is joined, and two pages had a turn to come
+    EXPECT_GE(with_kept, 1) << kv_type_name(type);
+    EXPECT_LE(with_kept, 3) << kv_type_name(type);
+  }
+  EXPECT_LE(written(4096, KVType::kF16, 4), 3);
+  EXPECT_LE(written(4096, KVType::kQ8_0, 300), 3);
 }
 
 TEST(SlowShift, TwentyThousandTokensInAContextOf4096) {

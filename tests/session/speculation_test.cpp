@@ -1,14 +1,11 @@
 // Speculative decoding: the text of plain decoding, whatever is drafted, and drafts that end where they lose time.
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <map>
 #include <optional>
 
 #include "hearth/hearth.h"
-#include "lib/arch/architecture.h"
 #include "lib/session/draft_pace.h"
-#include "support/family_model.h"
+#include "support/family_test.h"
 
 namespace hearth {
 namespace {
@@ -44,14 +41,8 @@ Speculator prophet(std::vector<std::vector<Token>> texts, int wrong_every) {
   return std::move(*made);
 }
 
-class Speculation : public ::testing::TestWithParam<const char*> {
+class Speculation : public testing::FamilyTest {
  protected:
-  void SetUp() override {
-    bytes_ = FamilyModel(*find_architecture(GetParam())).gguf();
-    auto model = Model::from_memory(bytes_);
-    ASSERT_TRUE(model) << model.error().message;
-    model_.emplace(std::move(*model));
-  }
   Session session(int32_t n_seqs = 1, int32_t n_ctx = 256) const {
     auto made = Session::create(*model_, {.n_ctx = n_ctx,
                                           .n_seqs = n_seqs,
@@ -76,9 +67,6 @@ class Speculation : public ::testing::TestWithParam<const char*> {
     ids.insert(ids.end(), g.ids.begin(), g.ids.end());
     return ids;
   }
-
-  std::vector<std::byte> bytes_;
-  std::optional<Model> model_;
 };
 
 TEST_P(Speculation, DraftsChangeNoText) {

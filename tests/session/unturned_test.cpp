@@ -1,26 +1,16 @@
 // Pages that a shift moved as a whole keep their keys as they were: queries turn back to meet them. Beside a cache
 // whose keys were turned at once, whatever happens to the sequence afterwards.
-#include <gtest/gtest.h>
-
 #include <cmath>
-#include <optional>
 
 #include "hearth/hearth.h"
-#include "lib/arch/architecture.h"
 #include "lib/session/session_impl.h"
-#include "support/family_model.h"
+#include "support/family_test.h"
 
 namespace hearth {
 namespace {
 
-class Unturned : public ::testing::TestWithParam<const char*> {
+class Unturned : public testing::FamilyTest {
  protected:
-  void SetUp() override {
-    bytes_ = testing::FamilyModel(*find_architecture(GetParam())).gguf();
-    auto model = Model::from_memory(bytes_);
-    ASSERT_TRUE(model) << model.error().message;
-    model_.emplace(std::move(*model));
-  }
   Session session(KVType type = KVType::kF32, int n_threads = 1) const {
     auto made = Session::create(
         *model_, {.n_ctx = 512, .n_seqs = 3, .n_batch = 64, .k_type = type, .v_type = type, .n_threads = n_threads});
@@ -67,9 +57,6 @@ class Unturned : public ::testing::TestWithParam<const char*> {
     }
     EXPECT_LE(error, nmse * power) << what;
   }
-
-  std::vector<std::byte> bytes_;
-  std::optional<Model> model_;
 };
 
 /// Two sessions that went the same way, one with unturned pages, and how both go on.
@@ -131,11 +118,7 @@ TEST_P(Unturned, SavedSequencesGoOnToTheBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Unturned, ::testing::Values("llama", "gemma3", "deepseek2", "gpt-oss", "smollm3"),
-                         [](const auto& param) {
-                           std::string name = param.param;
-                           std::erase(name, '-');
-                           return name;
-                         });
+                         testing::family_name);
 
 }  // namespace
 }  // namespace hearth
