@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "hearth/hearth.h"
 #include "support/temp_dir.h"
@@ -101,17 +103,33 @@ TEST_F(SavedSequence, FilesAreRefusedWithTheReason) {
 TEST_F(SavedSequence, EveryDamageIsFound) {
   Session s = session({.n_ctx = 128, .k_type = KVType::kQ4_0, .v_type = KVType::kQ4_0});
   ASSERT_TRUE(s.prefill(tokens(9)));
+  hearth::testing::TempDir dir;
+  const std::string path = dir.file("sequence");
+  ASSERT_TRUE(s.save(0, path));
   auto saved = s.save(0);
   ASSERT_TRUE(saved);
+  ASSERT_EQ(std::filesystem::file_size(path), saved->size());
   const std::vector<float> expected = go_on(s, 0);
   ASSERT_TRUE(s.cache().trim(0, 9));
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  const auto put = [&](size_t i) {
+    file.seekp(static_cast<std::streamoff>(i)).put(static_cast<char>((*saved)[i])).flush();
+  };
   for (size_t i = 0; i < saved->size(); ++i) {
     (*saved)[i] ^= static_cast<std::byte>(1u << (i % 8));
+    put(i);
     EXPECT_FALSE(s.restore(0, *saved)) << i;
+    EXPECT_FALSE(s.restore(0, path)) << i;
     (*saved)[i] ^= static_cast<std::byte>(1u << (i % 8));
+    put(i);
   }
-  for (size_t n = 0; n < saved->size(); ++n) {
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(s.restore(0, path));  // whole again
+  ASSERT_TRUE(s.cache().trim(0, 9));
+  for (size_t n = saved->size(); n-- > 0;) {
+    std::filesystem::resize_file(path, n);
     EXPECT_FALSE(s.restore(0, std::span(*saved).first(n))) << n;
+    EXPECT_FALSE(s.restore(0, path)) << n;
   }
   EXPECT_EQ(go_on(s, 0), expected);
 }
