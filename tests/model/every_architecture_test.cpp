@@ -42,14 +42,10 @@ double relative(std::span<const float> a, std::span<const float> b) {
 
 /// Logits of all tokens, `step` tokens a decode(); with `strangers`, beside a second sequence.
 std::vector<float> run(const hearth::Model& model, const std::vector<Token>& tokens, size_t step, bool strangers,
-                       const hearth::ThreadPool* pool = nullptr) {
-  auto session = hearth::Session::create(model, {.n_ctx = 400,
-                                                 .n_seqs = 2,
-                                                 .n_logits = 200,
-                                                 .k_type = hearth::KVType::kF32,
-                                                 .v_type = hearth::KVType::kF32,
-                                                 .n_threads = 1,
-                                                 .pool = pool});
+                       const hearth::ThreadPool* pool = nullptr, hearth::KVType type = hearth::KVType::kF32) {
+  auto session = hearth::Session::create(
+      model,
+      {.n_ctx = 400, .n_seqs = 2, .n_logits = 200, .k_type = type, .v_type = type, .n_threads = 1, .pool = pool});
   EXPECT_TRUE(session) << session.error().message;
   std::vector<float> logits;
   for (size_t at = 0; at < tokens.size(); at += step) {
@@ -77,6 +73,10 @@ void expect_groupings_agree(const hearth::Model& model, const std::string& name)
                                   for (int i = n; i-- > 0;) task(i);
                                 }};
   EXPECT_TRUE(one_by_one == run(model, tokens, 1, false, &many)) << name;
+  for (const auto type : {hearth::KVType::kF16, hearth::KVType::kQ8_0}) {  // prompts are cut for the threads
+    const auto alone = run(model, tokens, tokens.size(), false, nullptr, type);
+    EXPECT_TRUE(alone == run(model, tokens, tokens.size(), false, &many, type)) << name;
+  }
   EXPECT_LE(relative(whole, run(model, tokens, 13, false)), rounding()) << name;
   EXPECT_LE(relative(whole, run(model, tokens, tokens.size(), true)), rounding()) << name;
 }
