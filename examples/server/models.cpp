@@ -17,7 +17,8 @@ double seconds_between(std::chrono::steady_clock::time_point a, std::chrono::ste
   return std::chrono::duration<double>(b - a).count();
 }
 
-/// What lies free between blocks goes back to the system: when a model has come or gone, that is much.
+/// What lies free between blocks goes back to the system: when a model has come or gone, that is much, and when all
+/// have come to rest, nobody waits for it.
 void trim_memory() {
 #ifdef __GLIBC__
   ::malloc_trim(0);
@@ -94,6 +95,7 @@ Lease Models::use(const std::string& name, bool any_name, std::optional<double> 
   }
   slot.keep_alive = keep_alive.value_or(options_.keep_alive);
   ++slot.users;
+  is_trimmed_ = false;
   slot.last_used = Clock::now();
   return Lease(this, slot.model, std::move(entry), seconds_between(start, Clock::now()));
 }
@@ -283,17 +285,22 @@ std::shared_ptr<LoadedModel> Models::open(const ModelEntry& entry, bool touch) {
                   infills, options_.reuse_stretches});
 }
 
-/// Unloads what nobody has used for its time.
+/// Unloads what nobody has used for its time, and notices when all have come to rest.
 void Models::watch() {
+  constexpr double kRest = 1.5;  // seconds: threads that wait for nothing have gone (WorkerPool)
   std::unique_lock lock(mutex_);
   while (!ending_) {
     changed_.wait_for(lock, std::chrono::milliseconds(500));
     std::vector<std::shared_ptr<LoadedModel>> dropped;
+    bool rests = true;
     for (auto& [path, slot] : slots_) {
-      const bool overdue = slot.keep_alive >= 0 && seconds_between(slot.last_used, Clock::now()) > slot.keep_alive;
+      const double idle = seconds_between(slot.last_used, Clock::now());
+      const bool overdue = slot.keep_alive >= 0 && idle > slot.keep_alive;
       if (slot.model && slot.users == 0 && overdue) dropped.push_back(std::move(slot.model));
+      rests = rests && slot.users == 0 && !slot.loading && idle > kRest;
     }
-    if (dropped.empty()) continue;
+    if (dropped.empty() && (is_trimmed_ || !rests)) continue;
+    is_trimmed_ = rests;
     lock.unlock();
     dropped.clear();
     trim_memory();

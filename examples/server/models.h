@@ -153,6 +153,7 @@ class Models {
   std::condition_variable changed_;
   std::map<std::string, Slot> slots_;  ///< by ModelEntry::key()
   bool ending_ = false;
+  bool is_trimmed_ = true;  ///< memory was given back since a model was last used
   std::thread watcher_;
 };
 

@@ -1,4 +1,5 @@
-// Threads that come as they are needed, up to a limit, and go when they have been idle for a while.
+// Threads that come as they are needed, up to a limit, and go when they have been idle for a second: allocators keep
+// small blocks for each thread, of more and more sizes the longer it lives.
 #pragma once
 
 #include <chrono>
@@ -52,7 +53,7 @@ class WorkerPool {
       ++n_idle_;
       gone_.notify_all();
       const bool woken =
-          changed_.wait_for(lock, std::chrono::seconds(30), [this] { return ending_ || !tasks_.empty(); });
+          changed_.wait_for(lock, std::chrono::seconds(1), [this] { return ending_ || !tasks_.empty(); });
       --n_idle_;
       if (tasks_.empty() && (ending_ || !woken)) break;
       std::function<void()> task = std::move(tasks_.front());

@@ -1,6 +1,7 @@
 // Stores of manifests and blobs, as Ollama writes them and hearth does.
 #include "sha256.h"
 #include "sources.h"
+#include "system.h"
 
 namespace hearth_store {
 

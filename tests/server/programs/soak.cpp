@@ -299,6 +299,7 @@ double calm_mb(pid_t server, int port, const std::vector<std::string>& models, c
     std::fprintf(stderr, "WRONG: another answer to question %zu\n", i);
     ++tally.wrong;
   }
+  std::this_thread::sleep_for(std::chrono::seconds(3));  // as is rest, which takes a while
   const double mb = resident_mb(server);
   tally.pausing = false;
   for (int i = 0; i < 250 && tally.n_pausing > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
