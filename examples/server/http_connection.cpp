@@ -55,9 +55,14 @@ Connection::Read Connection::fault(int status, std::string message) {
   return Read::kFault;
 }
 
+/// Lets go of what is used up, where that costs little.
+void Connection::drop_used() {
+  if (at_ == in_.size() || at_ > (64 << 10)) in_.erase(0, at_), at_ = 0;
+}
+
 /// Receives something more; false at the end, on an error, or when the time is up.
 bool Connection::fill(Clock::time_point deadline) {
-  if (at_ > (64 << 10)) in_.erase(0, at_), at_ = 0;
+  drop_used();
   char buffer[16 << 10];
   for (;;) {
     const ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
@@ -131,6 +136,7 @@ bool Connection::take_in() {
   const ssize_t n = ::recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
   if (n == 0) return true;
   if (n < 0) return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+  drop_used();
   const size_t before = in_.size();
   if (!has_input()) head_begun_ = Clock::now();
   in_.append(buffer, static_cast<size_t>(n));

@@ -74,6 +74,7 @@ class Connection final : public StreamWriter {
 
  private:
   Read fault(int status, std::string message);
+  void drop_used();
   bool fill(Clock::time_point deadline);
   bool read_line(std::string& line, size_t limit, Clock::time_point deadline);
   Read parse_request_line(const std::string& line, HttpRequest& request);

@@ -81,6 +81,7 @@ struct HttpServer::Impl {
   void begin_rest();
   void hand_over(int fd);
   void serve(const std::shared_ptr<Connection>& connection);
+  void serve_next(const std::shared_ptr<Connection>& connection);
   bool answer_one(Connection& connection);
   void put_back(std::shared_ptr<Connection> connection);
   void forget(const Connection& connection);
@@ -379,7 +380,16 @@ void HttpServer::Impl::put_back(std::shared_ptr<Connection> connection) {
   wake();
 }
 
+/// The next requests of a connection. Where memory is out, or a stream fails that cannot say so, it ends; others go on.
 void HttpServer::Impl::serve(const std::shared_ptr<Connection>& connection) {
+  try {
+    serve_next(connection);
+  } catch (...) {
+    forget(*connection);
+  }
+}
+
+void HttpServer::Impl::serve_next(const std::shared_ptr<Connection>& connection) {
   const bool goes_on = connection->finish_flush();
   if (!goes_on || connection->is_ending) {
     if (goes_on) connection->linger();

@@ -68,15 +68,30 @@ Lease Models::use(const std::string& name, bool any_name, std::optional<double> 
   const auto start = Clock::now();
   std::unique_lock lock(mutex_);
   Slot& slot = slots_[entry.key()];
+  ++slot.users;  // also while it waits: the model does not go again before
+  is_trimmed_ = false;
+  try {
+    bring(lock, slot, entry, touch);
+  } catch (...) {
+    --slot.users;
+    throw;
+  }
+  slot.keep_alive = keep_alive.value_or(options_.keep_alive);
+  slot.last_used = Clock::now();
+  return Lease(this, slot.model, std::move(entry), seconds_between(start, Clock::now()));
+}
+
+/// Loads the model of a slot, or waits for who does. The lock is held before and afterwards, failures included.
+void Models::bring(std::unique_lock<std::mutex>& lock, Slot& slot, const ModelEntry& entry, bool touch) {
   while (!slot.model) {
     if (ending_) throw ApiError(503, "the server is being stopped");
     if (slot.loading) {
       changed_.wait(lock);
       continue;
     }
+    slot.entry = entry;
     slot.loading = true;
     slot.progress = 0;
-    slot.entry = entry;
     lock.unlock();
     std::shared_ptr<LoadedModel> model;
     std::optional<ApiError> failure;
@@ -93,11 +108,6 @@ Lease Models::use(const std::string& name, bool any_name, std::optional<double> 
     changed_.notify_all();
     if (failure) throw *failure;
   }
-  slot.keep_alive = keep_alive.value_or(options_.keep_alive);
-  ++slot.users;
-  is_trimmed_ = false;
-  slot.last_used = Clock::now();
-  return Lease(this, slot.model, std::move(entry), seconds_between(start, Clock::now()));
 }
 
 void Models::release(const std::string& key) {
@@ -222,7 +232,7 @@ std::shared_ptr<AdapterList> Models::open_adapters(const ModelEntry& entry, cons
 /// The file that was asked for besides the model; empty: no drafts; nothing: as the server was told.
 std::optional<std::string> Models::wanted_draft(const ModelEntry& entry) const {
   const std::lock_guard lock(mutex_);
-  const auto found = slots_.find(entry.path);
+  const auto found = slots_.find(entry.key());
   return found == slots_.end() ? std::nullopt : found->second.settings.draft;
 }
 

@@ -132,11 +132,12 @@ class Models {
     LoadSettings settings{};
     bool loading = false;
     double progress = 0;
-    int users = 0;
+    int users = 0;  ///< those that wait for it included
     double keep_alive = 0;
     Clock::time_point last_used{};
   };
 
+  void bring(std::unique_lock<std::mutex>& lock, Slot& slot, const ModelEntry& entry, bool touch);
   void release(const std::string& key);
   hearth::SessionOptions session_options(const ModelEntry& entry) const;
   std::optional<std::string> wanted_draft(const ModelEntry& entry) const;

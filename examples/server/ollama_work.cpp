@@ -64,10 +64,15 @@ HttpReply work_reply(Context& context, bool stream, std::function<hearth::Status
   reply.type = kNdjson;
   reply.stream = [work = std::move(work)](StreamWriter& out) {
     WorkLines lines(out);
-    const auto status = work([&](const std::string& what, const std::string& digest, uint64_t done, uint64_t total) {
-      return lines.tell(what, digest, done, total);
-    });
-    const Json last = status ? Json({{"status", "success"}}) : Json({{"error", status.error().message}});
+    Json last = {{"status", "success"}};
+    try {
+      const auto status = work([&](const std::string& what, const std::string& digest, uint64_t done, uint64_t total) {
+        return lines.tell(what, digest, done, total);
+      });
+      if (!status) last = {{"error", status.error().message}};
+    } catch (const std::exception& error) {
+      last = {{"error", error.what()}};
+    }
     out.write(to_text(last) + "\n");
   };
   return reply;

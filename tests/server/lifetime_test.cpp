@@ -1,0 +1,140 @@
+// What a server keeps, and for how long: models, threads, memory, connections.
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <latch>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "server_world.h"
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define HEARTH_TEST_TRIMS 1
+#endif
+
+namespace hearth_server {
+namespace {
+
+using Lifetime = ServerTest;
+
+/// Bytes of memory that this process has, or nothing where the system does not tell.
+size_t resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  size_t pages = 0;
+  in >> pages >> pages;
+  return pages * 4096;
+}
+
+size_t n_threads() {
+  std::error_code error;
+  const std::filesystem::directory_iterator all("/proc/self/task", error);
+  return error ? 0 : static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
+bool comes_true(const std::function<bool()>& what) {
+  for (int i = 0; i < 100; ++i) {
+    if (what()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return false;
+}
+
+// With keep_alive 0 the model goes after its last user; those that waited for it are users, too.
+TEST_F(Lifetime, WhoWaitsForAModelGetsTheOneThatComes) {
+  ModelsOptions loading;
+  loading.session = options().models.session;
+  Models models(*store_, loading);
+  bool was_one = false;
+  for (int round = 0; round < 20 && !was_one; ++round) {  // who comes late loads it anew, rightly
+    std::latch all(8);
+    std::mutex mutex;
+    std::set<double> seconds;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] {
+        all.arrive_and_wait();
+        const Lease lease = models.use("small-world-q8_0", false, 0);
+        const std::lock_guard lock(mutex);
+        seconds.insert(lease->load_seconds);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    was_one = seconds.size() == 1;
+    EXPECT_TRUE(models.loaded().empty());
+  }
+  EXPECT_TRUE(was_one);
+}
+
+TEST_F(Lifetime, ThreadsGoSoonAfterTheirWork) {
+  if (n_threads() == 0) GTEST_SKIP() << "this system does not say how many threads there are";
+  const auto body = chat("Hello", {{"max_tokens", 8}});
+  ASSERT_EQ(200, post("/v1/chat/completions", body).status);
+  ASSERT_TRUE(comes_true([before = n_threads()] { return n_threads() < before; }));
+  const size_t at_rest = n_threads();
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 8; ++i) clients.emplace_back([&] { EXPECT_EQ(200, post("/v1/chat/completions", body).status); });
+  for (std::thread& client : clients) client.join();
+  EXPECT_TRUE(comes_true([&] { return n_threads() <= at_rest; })) << n_threads() << ", before " << at_rest;
+}
+
+#ifdef HEARTH_TEST_TRIMS
+TEST_F(Lifetime, MemoryGoesBackWhenModelsComeToRest) {
+  constexpr size_t kBlocks = 400, kBlock = 64 << 10;
+  std::vector<std::string> blocks, between;
+  for (size_t i = 0; i < kBlocks; ++i) {
+    blocks.emplace_back(kBlock, 'x');
+    between.emplace_back(100, 'y');
+  }
+  blocks = {};
+  const size_t before = resident_bytes();
+  ASSERT_EQ(200, post("/v1/chat/completions", chat("Hello", {{"max_tokens", 4}})).status);
+  EXPECT_TRUE(comes_true([&] { return resident_bytes() + kBlocks * kBlock / 2 < before; })) << resident_bytes();
+}
+#endif
+
+TEST_F(Lifetime, AConnectionKeepsNothingOfItsRequests) {
+  if (resident_bytes() == 0) GTEST_SKIP() << "this system does not say how much memory there is";
+  const std::string large = "X-Note: " + std::string(12000, 'x') + "\r\n";
+  Client client(port());
+  const auto ask_many = [&](int n) {
+    for (int i = 0; i < n; ++i) {
+      client.send(request_text("GET", "/health", "", large));
+      ASSERT_EQ(200, client.receive().status);
+    }
+  };
+  ask_many(100);
+  const size_t before = resident_bytes();
+  ask_many(3000);  // 36 MB
+  EXPECT_LT(resident_bytes(), before + (16 << 20));
+}
+
+TEST(HttpServer, AStreamThatThrowsEndsItsConnectionAlone) {
+  HttpServer::Handlers handlers;
+  handlers.refuse = [](const HttpRequest&, HttpReply&) { return false; };
+  handlers.answer = [](HttpRequest& request, const StillThere&) {
+    HttpReply reply;
+    if (request.path == "/bad") reply.stream = [](StreamWriter&) { throw std::bad_alloc(); };
+    return reply;
+  };
+  handlers.log = [](const HttpRequest&, int, size_t, double) {};
+  handlers.fault = [](const HttpRequest&, int status, const std::string&) {
+    HttpReply reply;
+    reply.status = status;
+    return reply;
+  };
+  HttpServer server({}, std::move(handlers));
+  const auto port = server.listen("127.0.0.1", 0);
+  ASSERT_TRUE(port);
+  ASSERT_TRUE(server.start());
+  Client bad(*port), good(*port);
+  bad.send(request_text("GET", "/bad"));
+  EXPECT_FALSE(bad.receive().complete);
+  good.send(request_text("GET", "/"));
+  EXPECT_EQ(200, good.receive().status);
+  EXPECT_TRUE(comes_true([&] { return server.n_connections() == 1; }));
+}
+
+}  // namespace
+}  // namespace hearth_server
