@@ -212,6 +212,8 @@ struct MatmulKernels {
   void (*multiply_floats)(float* acc, const void* panel, const float* const* x, int n_cols, int64_t n, bool first);
   /// Quantizes x[0..k) as column c of the group. k is a multiple of 32.
   void (*pack_acts)(const ActGroup& group, int c, const float* x, int64_t k);
+  /// The same for all columns, x[n_cols], at once and to the same bits; nullptr: no faster than one by one.
+  void (*pack_group)(const ActGroup& group, const float* const* x, int64_t k) = nullptr;
   /// out[c * ldo + r] = row r of a tile times packed column c of k elements, for up to dot_most_cols[type] columns,
   /// without a panel; bit for bit what decode and multiply give. acts: ActGroups of n_cols columns and kPanelBlocks
   /// blocks, `stride` bytes apart. nullptr where there is none, and for float types.

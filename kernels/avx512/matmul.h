@@ -10,4 +10,6 @@ namespace hearth::kernels::avx512 {
 #define HEARTH_DECODED_TYPES(X) HEARTH_DECODERS(X)
 #include "kernels/simd/declare_matmul.inc"
 
+void pack_group(const ActGroup& group, const float* const* x, int64_t k);
+
 }  // namespace hearth::kernels::avx512

@@ -13,6 +13,7 @@ namespace {
 
 void overlay_matmul(KernelTable& table) {
   overlay_codes(table.matmul);
+  table.matmul.pack_group = pack_group;
   overlay_floats(table.matmul);
 }
 

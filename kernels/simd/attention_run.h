@@ -46,13 +46,13 @@ inline void dot_tile(Ints (&sums)[kSplats][kQueryVectors], const int32_t* a, con
 }
 
 /// Scores and their largest: scores[t] = k_scale[t] * (codes of q . codes of k_t) * scale of the query.
-inline TileFloats score_page(const RunScratch& s, const QueryTile& tile) {
+inline TileFloats score_page(const RunScratch& s, const QueryTile& tile, int n_slots) {
   TileFloats largest, unit;
   for (int i = 0; i < kQueryVectors; ++i) {
     largest.v[i] = splat(kUnseen);
     unit.v[i] = load(tile.scale + i * kLanes);
   }
-  for (int t = 0; t < kPageTokens; t += kSplats) {
+  for (int t = 0; t < n_slots; t += kSplats) {
     Ints sums[kSplats][kQueryVectors];
     dot_tile(sums, tile.q, s.k + t, kPageTokens, s.k_pairs);
 #pragma GCC unroll 8
@@ -72,13 +72,13 @@ inline TileFloats score_page(const RunScratch& s, const QueryTile& tile) {
 /// Applies soft cap and visibility to the scores; returns the largest. Scores that are seen stay what they are without
 /// a soft cap: what a query gets must not depend on what others of its tile see.
 inline TileFloats adjust_scores(const RunScratch& s, const QueryTile& tile, const AttentionShape& shape, int64_t slot0,
-                                uint64_t held) {
+                                uint64_t held, int n_slots) {
   TileFloats largest;
   for (int i = 0; i < kQueryVectors; ++i) {
     const int at = i * kLanes;
     const Floats first = load(tile.first + at), end = load(tile.end + at);
     largest.v[i] = splat(kUnseen);
-    for (int t = 0; t < kPageTokens; ++t) {
+    for (int t = 0; t < n_slots; ++t) {
       float* at_slot = s.scores + t * kTileQueries + at;
       Floats score = load(at_slot);
       if (shape.soft_cap > 0) score = mul(splat(shape.soft_cap), tanh(div(score, splat(shape.soft_cap))));
@@ -107,12 +107,12 @@ inline Floats weight_of(Floats x) {
 }
 
 /// Codes of exp(score - largest) in pairs; returns their sums.
-inline TileFloats weigh_page(const RunScratch& s, const TileFloats& largest) {
+inline TileFloats weigh_page(const RunScratch& s, const TileFloats& largest, int n_slots) {
   TileFloats total;
   for (int i = 0; i < kQueryVectors; ++i) {
     const Floats scale = splat(kLog2e), top = mul(largest.v[i], scale);
     Ints sum = zero_ints();
-    for (int pair = 0; pair < kPagePairs; ++pair) {
+    for (int pair = 0; pair < n_slots / 2; ++pair) {
       const float* scores = s.scores + 2 * pair * kTileQueries + i * kLanes;
       const Ints low = to_ints(weight_of(sub(mul(load(scores), scale), top)));
       const Ints high = to_ints(weight_of(sub(mul(load(scores + kTileQueries), scale), top)));
@@ -126,11 +126,11 @@ inline TileFloats weigh_page(const RunScratch& s, const TileFloats& largest) {
 }
 
 /// acc = acc * keep + take * v_scale * (codes of weights . codes of values)
-inline void add_page_values(const RunScratch& s, const QueryTile& tile, const TileFloats& keep,
-                            const TileFloats& take) {
+inline void add_page_values(const RunScratch& s, const QueryTile& tile, const TileFloats& keep, const TileFloats& take,
+                            int n_slots) {
   for (int64_t d = 0; d < s.v_padded; d += kSplats) {
     Ints sums[kSplats][kQueryVectors];
-    dot_tile(sums, s.weights, s.v + d, s.v_padded, kPagePairs);
+    dot_tile(sums, s.weights, s.v + d, s.v_padded, n_slots / 2);
 #pragma GCC unroll 8
     for (int j = 0; j < kSplats; ++j) {
       const Floats scale = splat(s.v_scale[d + j]);
@@ -150,9 +150,12 @@ inline void attend_tile(const RunScratch& s, const QueryTile& tile, const Attent
   const auto begin = static_cast<float>(slot0), past = static_cast<float>(slot0 + kPageTokens);
   if (tile.bounds[3] <= begin || tile.bounds[0] >= past) return;
   const bool all_seen = held == ~uint64_t{0} && tile.bounds[1] <= begin && tile.bounds[2] >= past;
-  TileFloats largest = score_page(s, tile);
-  if (!all_seen || shape.soft_cap > 0) largest = adjust_scores(s, tile, shape, slot0, held);
-  const TileFloats codes = weigh_page(s, largest);
+  // Behind the last slot that a query sees weights would be 0.
+  const int64_t seen = static_cast<int64_t>(tile.bounds[3]) - slot0;
+  const int n_slots = seen < kPageTokens ? static_cast<int>((seen + kSplats - 1) / kSplats * kSplats) : kPageTokens;
+  TileFloats largest = score_page(s, tile, n_slots);
+  if (!all_seen || shape.soft_cap > 0) largest = adjust_scores(s, tile, shape, slot0, held, n_slots);
+  const TileFloats codes = weigh_page(s, largest, n_slots);
   TileFloats keep, take;
   for (int i = 0; i < kQueryVectors; ++i) {
     const Floats page_max = largest.v[i], old_max = load(tile.max + i * kLanes);
@@ -162,7 +165,7 @@ inline void attend_tile(const RunScratch& s, const QueryTile& tile, const Attent
     store(tile.max + i * kLanes, new_max);
     store(tile.sum + i * kLanes, fma(load(tile.sum + i * kLanes), keep.v[i], mul(codes.v[i], take.v[i])));
   }
-  add_page_values(s, tile, keep, take);
+  add_page_values(s, tile, keep, take, n_slots);
 }
 
 /// Encodes the queries and clears the running states. Lanes beyond the last query repeat its range with codes 0.

@@ -170,12 +170,13 @@ void MatmulPass::make_groups() {
 }
 
 kernels::ActGroup MatmulPass::acts_of(const PassGroup& group, int64_t chunk) const {
-  kernels::ActGroup acts = planes_[group.n_tokens];
-  const int64_t bytes = chunk * chunk_stride_ + group.offset, dwords = bytes / 4;
-  acts.q += bytes;
-  for (float** plane : {&acts.d, &acts.sum16, &acts.sum32, &acts.d256}) *plane += dwords;
-  for (int32_t** plane : {&acts.init16, &acts.init32, &acts.sum256}) *plane += dwords;
-  return acts;
+  const kernels::ActGroup& first = planes_[group.n_tokens];
+  const int64_t bytes = chunk * chunk_stride_ + group.offset;
+  const auto dwords = static_cast<int64_t>(static_cast<uint64_t>(bytes) / 4);
+  // Member by member: copying it as a whole takes longer in code built for size.
+  return {first.n_cols,          first.q + bytes,       first.d + dwords,
+          first.sum16 + dwords,  first.sum32 + dwords,  first.init16 + dwords,
+          first.init32 + dwords, first.sum256 + dwords, first.d256 + dwords};
 }
 
 void MatmulPass::pack_group(const PassGroup& group, int64_t begin, int64_t end) const {
@@ -193,6 +194,15 @@ void MatmulPass::pack_group(const PassGroup& group, int64_t begin, int64_t end) 
   for (int64_t k = begin; k < end; k += kChunk) {
     const kernels::ActGroup acts = acts_of(group, k / kChunk);
     const bool last_chunk = k + kChunk >= end;
+    if (kernels_.matmul.pack_group != nullptr) {
+      const float* x[kernels::kGroupCols] = {};
+      for (int c = 0; c < group.n_tokens; ++c) {
+        x[c] = tokens[c].x + k;
+        if (!last_chunk) fetch_ahead<false>(x[c] + kChunk, std::min(kChunk, k_ - k - kChunk) * 4);
+      }
+      kernels_.matmul.pack_group(acts, x, std::min(kChunk, k_ - k));
+      continue;
+    }
     for (int c = 0; c < group.n_tokens; ++c) {
       // Pieces of some lines each, from many rows and to as many places: no pattern that a processor would see.
       const bool last = c + 1 == group.n_tokens;

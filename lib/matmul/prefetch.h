@@ -43,8 +43,8 @@ struct Prefetch {
   /// The activations behind these in memory: 47 bytes per token and block in the planes of codes, d, sum256, d256,
   /// sum32 and init32.
   static void next_group(kernels::ActGroup& acts) {
-    constexpr int64_t kChunk = int64_t{kernels::kPanelBlocks} * kernels::kActBlock;
-    acts.ahead = acts.q + kernels::act_group_bytes(kChunk, acts.n_cols);
+    constexpr int64_t kLastPlane = int64_t{kernels::kPanelBlocks} * 2;
+    acts.ahead = acts.init16 + (kLastPlane * acts.n_cols + 15) / 16 * 16;
     acts.ahead_bytes = (47 * acts.n_cols + 63) / 64 * 64;
   }
 

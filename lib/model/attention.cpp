@@ -107,10 +107,13 @@ void position_and_store(const ForwardContext& c, int layer, const QkvRow& row, s
       position_heads(c, layer, row, batch[static_cast<size_t>(t)], t, {task % shape.n_kv_heads, 1});
     });
   }
-  for_rows(c, n, row.width, [&](int t) {
+  const auto position = [&](int t) {
     if (c.arch->gated_queries) take_queries(c, c.scratch->qkv + t * row.width, t, shape.n_heads, shape.k_dim);
     position_heads(c, layer, row, batch[static_cast<size_t>(t)], t, {0, shape.n_kv_heads});
-  });
+  };
+  // The keys of a page share their cache lines: one thread writes them, unless too few tasks would be left.
+  const bool pages = n >= kPageTokens * c.parallel->n_threads();
+  for_rows(c, n, row.width, position, pages ? kPageTokens : kRowsPerTask);
 }
 
 }  // namespace

@@ -198,18 +198,20 @@ void end_layer(const ForwardContext& c, int layer, std::span<const int32_t> rows
 /// stages compute `rows` alone.
 void keep_rows(const ForwardContext& c, float* data, int64_t width, std::span<const int32_t> rows);
 
+/// Rows that a thread takes at once.
+inline constexpr int kRowsPerTask = 8;
+
 /// Runs f(row) for rows [0, n), in parallel when n * width is worth it.
 template <typename F>
-void for_rows(const ForwardContext& c, int n, int64_t width, F&& f) {
+void for_rows(const ForwardContext& c, int n, int64_t width, F&& f, int rows_per_task = kRowsPerTask) {
   constexpr int64_t kWorthForking = 16384;  // floats touched; below, a fork-join costs more than it saves
-  constexpr int kRowsPerTask = 8;
-  if (n * width < kWorthForking || n <= kRowsPerTask) {
+  if (n * width < kWorthForking || n <= rows_per_task) {
     for (int row = 0; row < n; ++row) f(row);
     return;
   }
-  c.parallel->run((n + kRowsPerTask - 1) / kRowsPerTask, [&](int task, int) {
-    const int end = task * kRowsPerTask + kRowsPerTask < n ? task * kRowsPerTask + kRowsPerTask : n;
-    for (int row = task * kRowsPerTask; row < end; ++row) f(row);
+  c.parallel->run((n + rows_per_task - 1) / rows_per_task, [&](int task, int) {
+    const int end = task * rows_per_task + rows_per_task < n ? task * rows_per_task + rows_per_task : n;
+    for (int row = task * rows_per_task; row < end; ++row) f(row);
   });
 }
 

@@ -47,7 +47,7 @@ AttentionState state_at(float* memory, int nq) {
 void reset(const AttentionState& state, int nq, int v_dim) {
   std::fill_n(state.max, nq, -std::numeric_limits<float>::infinity());
   std::fill_n(state.sum, nq, 0.0f);
-  std::fill_n(state.acc, int64_t{nq} * v_dim, 0.0f);
+  std::memset(state.acc, 0, static_cast<size_t>(nq) * static_cast<size_t>(v_dim) * sizeof(float));
 }
 
 /// total = total (+) part, the rule of the online softmax.
@@ -243,7 +243,10 @@ class PagedAttention {
     for (int t = q.tokens.first; t < q.tokens.first + q.tokens.count; ++t) {
       const float scale = c_.hp->score_scale(layer_) * temperature(batch_[static_cast<size_t>(t)].pos);
       const float* heads = c_.scratch->qkv + t * row_.width + int64_t{q.first_head} * shape_.k_dim;
-      for (int64_t i = 0; i < int64_t{q.n_heads} * shape_.k_dim; ++i) *out++ = heads[i] * scale;
+      const int64_t n = int64_t{q.n_heads} * shape_.k_dim;
+      std::memcpy(out, heads, static_cast<size_t>(n) * sizeof(float));
+      kernels().scale(out, scale, n);
+      out += n;
     }
     for (int i = 0; unturned && i < q.count(); ++i) turn_back(c_, space.q + int64_t{i} * shape_.k_dim, shape_.rope);
     rotate_for_cache(space.q, q.count(), shape_.k_dim, c_.k_type);
