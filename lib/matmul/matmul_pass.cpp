@@ -37,6 +37,8 @@ constexpr int64_t kMaxTokens = 512;
 constexpr int64_t kMinTokens = 16;
 /// Elements quantized by one thread before it pays to wake the others (a fork-join is some microseconds).
 constexpr int64_t kSerialPack = 32768;
+/// Tasks for each thread that the groups of a pass make when they are quantized: drawing one takes half a microsecond.
+constexpr int kPackTasksEach = 12;
 
 int64_t tokens_for(int64_t max_tokens) {
   return std::clamp(max_tokens, kMinTokens, kMaxTokens);
@@ -219,7 +221,11 @@ void MatmulPass::pack(PackedForms forms) {
   make_groups();
   if (!forms.codes && (!forms.halves || n_wide_ == 0)) return;
   if (n_tokens_ * k_ >= kSerialPack) {
-    ctx_.parallel->run(n_groups_, [this](int g, int) { pack_group(groups_[g], 0, k_); });
+    const int most = n_groups_ / (kPackTasksEach * ctx_.parallel->n_threads()), per_task = std::max(most, 1);
+    ctx_.parallel->run((n_groups_ + per_task - 1) / per_task, [this, per_task](int task, int) {
+      const int end = std::min(n_groups_, (task + 1) * per_task);
+      for (int g = task * per_task; g < end; ++g) pack_group(groups_[g], 0, k_);
+    });
   } else if (ctx_.parallel->n_threads() > kFewThreads && n_wide_ == 0) {  // where many wait for it, chunk by chunk
     const auto n_chunks = static_cast<int>((k_ + kChunk - 1) / kChunk);
     ctx_.parallel->run(n_groups_ * n_chunks, [this, n_chunks](int task, int) {
