@@ -93,6 +93,28 @@ TEST_P(MatmulKernelsOf, PanelsForManyColumnsGiveTheSameBits) {
   }
 }
 
+TEST_P(MatmulKernelsOf, GroupsAreWhatTheirColumnsAre) {
+  if (isa().matmul.pack_group == nullptr) GTEST_SKIP() << "no groups at once";
+  std::mt19937 random = rng(24);
+  for (const int64_t n : {int64_t{32}, int64_t{64}, kCols / 2, kCols}) {
+    for (int n_cols = 1; n_cols <= kernels::kGroupCols; ++n_cols) {
+      const auto x = testing::random_floats(n_cols * n, random);
+      const auto bytes = static_cast<size_t>(kernels::act_group_bytes(kCols, n_cols));
+      Guarded<unsigned char> together(bytes, 0), one_by_one(bytes, 0);
+      const float* columns[kernels::kGroupCols] = {};
+      for (int c = 0; c < n_cols; ++c) {
+        columns[c] = x.data() + c * n;
+        isa().matmul.pack_acts(kernels::act_group_at(one_by_one.data(), kCols, n_cols), c, columns[c], n);
+      }
+      isa().matmul.pack_group(kernels::act_group_at(together.data(), kCols, n_cols), columns, n);
+      EXPECT_TRUE(together.intact() && one_by_one.intact());
+      EXPECT_EQ(std::vector<unsigned char>(together.data(), together.data() + bytes),
+                std::vector<unsigned char>(one_by_one.data(), one_by_one.data() + bytes))
+          << n << " elements, " << n_cols << " columns";
+    }
+  }
+}
+
 TEST_P(MatmulKernelsOf, FewColumnsAreBitForBitWhatPanelsGive) {
   std::mt19937 random = rng(23);
   for (int type = 0; type < kernels::kTypeCount; ++type) {
