@@ -1,4 +1,5 @@
 // What a server keeps, and for how long: models, threads, memory, connections.
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -41,16 +42,13 @@ bool comes_true(const std::function<bool()>& what) {
   return false;
 }
 
-// With keep_alive 0 the model goes after its last user; those that waited for it are users, too.
-TEST_F(Lifetime, WhoWaitsForAModelGetsTheOneThatComes) {
-  ModelsOptions loading;
-  loading.session = options().models.session;
-  Models models(*store_, loading);
-  bool was_one = false;
-  for (int round = 0; round < 20 && !was_one; ++round) {  // who comes late loads it anew, rightly
+/// How many times a model was loaded for 8 threads that want it at the same moment, all rounds together.
+size_t count_loads(Models& models, int n_rounds) {
+  size_t n_loads = 0;
+  for (int round = 0; round < n_rounds; ++round) {
     std::latch all(8);
     std::mutex mutex;
-    std::set<double> seconds;
+    std::set<double> seconds;  // tell one load from another
     std::vector<std::thread> threads;
     for (int i = 0; i < 8; ++i) {
       threads.emplace_back([&] {
@@ -61,10 +59,22 @@ TEST_F(Lifetime, WhoWaitsForAModelGetsTheOneThatComes) {
       });
     }
     for (std::thread& thread : threads) thread.join();
-    was_one = seconds.size() == 1;
     EXPECT_TRUE(models.loaded().empty());
+    n_loads += seconds.size();
   }
-  EXPECT_TRUE(was_one);
+  return n_loads;
+}
+
+// With keep_alive 0 the model goes after its last user; those that waited for it are users, too. A thread that comes
+// late loads it anew, rightly, and on a busy machine some do.
+TEST_F(Lifetime, WhoWaitsForAModelGetsTheOneThatComes) {
+  ModelsOptions loading;
+  loading.session = options().models.session;
+  Models models(*store_, loading);
+  constexpr int kRounds = 20;
+  size_t fewest = 8 * kRounds;
+  for (int i = 0; i < 3 && fewest >= 2 * kRounds; ++i) fewest = std::min(fewest, count_loads(models, kRounds));
+  EXPECT_LT(fewest, 2u * kRounds);
 }
 
 TEST_F(Lifetime, ThreadsGoSoonAfterTheirWork) {
