@@ -92,8 +92,10 @@ set(parts_of_lib hearth_hot)
 # what GCC makes of loops. The C interface stays apart, so that programs in C++ link none of it.
 set(small -Os ${HEARTH_QUICK_FLAGS})
 set(cold ${small} ${HEARTH_QUICK_LOOPS})
+# Sections by function: a function of C++ that a linker takes from here must not keep all of it.
+set(apart ${cold} -ffunction-sections)
 foreach(part_and_folders IN ITEMS run:small:base|arch|cpu|matmul|cache|model|session|engine files:small:io|gguf|quantize|convert
-    c:cold:c text:cold:json|jinja|chat grammar:cold:tokenizer|sample|grammar)
+    c:apart:c text:cold:json|jinja|chat grammar:cold:tokenizer|sample|grammar)
   string(REPLACE ":" ";" row ${part_and_folders})
   list(GET row 0 name)
   list(GET row 1 level)
