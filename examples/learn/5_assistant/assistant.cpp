@@ -133,8 +133,8 @@ int main(int argc, char** argv) {
     users[who].questions.push_back(line.substr(std::min(who.size() + 2, line.size())));
   }
   std::vector<std::thread> threads;
-  for (auto& [name, user] : users) {
-    threads.emplace_back([&house, &user = user] {
+  for (auto& of_user : users) {
+    threads.emplace_back([&house, &user = of_user.second] {
       for (const std::string& question : user.questions) {
         if (auto done = answer(house, user, question); !done) user.told += done.error().message + "\n";
       }
