@@ -24,8 +24,7 @@
 
 namespace hearth::kernels {
 #if defined(__wasm__)
-struct KernelTable;
-__attribute__((weak)) void overlay_wasm_relaxed(KernelTable& table);
+extern const bool kHoldsRelaxedSimd __attribute__((weak));
 #endif
 namespace {
 
@@ -126,7 +125,7 @@ struct Feature {
 constexpr Feature kFeatures[] = {{"RELAXED-SIMD"}};
 
 bool has(const Feature& /*feature*/) {
-  return overlay_wasm_relaxed != nullptr;
+  return &kHoldsRelaxedSimd != nullptr;
 }
 #else
 struct Feature {

@@ -124,6 +124,21 @@ template <int kLane>
 HEARTH_INLINE float32x4_t less_min(float32x4_t total, float32x4_t min, float32x4_t act_sum) {
   return vfmsq_laneq_f32(total, min, act_sum, kLane);
 }
+/// Adds the sums of a block, or of a half of it (`block` then begins 16 bytes later), to what was summed so far.
+template <bool kMin, int kGroups, int kCols>
+HEARTH_INLINE void add_sums(float32x4_t (&total)[kGroups][kCols], const int32x4_t (&dot)[kGroups][kCols],
+                            const char* block, const float* d, const float* act_sums) {
+#pragma GCC unroll 2
+  for (int g = 0; g < kGroups; ++g, block += kGroupStride) {
+    const float32x4_t scale = load_factors(block, kScalesAt);
+    const float32x4_t min = kMin ? load_factors(block, kMinsAt) : vdupq_n_f32(0.0f);
+#pragma GCC unroll 6
+    for (int c = 0; c < kCols; ++c) {
+      total[g][c] = add_scaled<0>(total[g][c], dot[g][c], scale, vdupq_n_f32(d[c]));
+      if (kMin) total[g][c] = less_min<0>(total[g][c], min, vdupq_n_f32(act_sums[c]));
+    }
+  }
+}
 
 }  // namespace
 }  // namespace hearth::kernels

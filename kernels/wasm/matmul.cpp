@@ -46,17 +46,7 @@ HEARTH_INLINE void multiply_groups(float* acc, const char* panel, const int16_t*
           }
         }
       }
-#pragma GCC unroll 2
-      for (int g = 0; g < kGroups; ++g) {
-        const char* factors = panel + g * kGroupStride + 16 * half;
-        const float32x4_t scale = load_factors(factors, kScalesAt);
-        const float32x4_t min = kMin ? load_factors(factors, kMinsAt) : vdupq_n_f32(0.0f);
-#pragma GCC unroll 6
-        for (int c = 0; c < kCols; ++c) {
-          total[g][c] = add_scaled<0>(total[g][c], dot[g][c], scale, vdupq_n_f32(d[c]));
-          if (kMin) total[g][c] = less_min<0>(total[g][c], min, vdupq_n_f32(sums[c]));
-        }
-      }
+      add_sums<kMin>(total, dot, panel + 16 * half, d, sums);
       if (kMin) sums += kCols;
     }
   }
