@@ -54,8 +54,9 @@ TEST_P(EngineReuse, AConversationMoreComputesItsOwnTokensAlone) {
       EXPECT_EQ(answer.ids, alone(prompt(kShared, kOwn, i), 5)) << i;
     }
   }
-  // All of them at once: whole pages together, and one page each for what follows.
-  EXPECT_EQ(e.stats().cache.pages_used, kShared / 64 + kConversations);
+  // All of them at once: whole pages together, and one page each for what follows. Layers with a window have their own.
+  const int n_groups = std::string(GetParam()) == "gpt-oss" ? 2 : 1;
+  EXPECT_LE(e.stats().cache.pages_used, n_groups * (kShared / 64 + kConversations));
 }
 
 /// More conversations than places: what was said is known by its pages when its place has gone to others.
