@@ -2,43 +2,85 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 namespace hearth {
 
-/// Running means of what a step costs: about a base for the answers, and something per token of a prompt.
+/// What steps cost, as measured. A step of answers alone takes about as long as reading the weights; one with parts of
+/// prompts is a product of many columns: something once, and something per token. The once is up to twice the time of a
+/// step, so that small parts would cost most of what large ones do.
 class Pace {
  public:
   explicit Pace(double prompt_share) : share_(std::max(prompt_share, 1.0)) {}
 
-  /// Tokens of `n_prompts` prompts for a step in which `n_answers` answers grow: all that fit when there are none.
+  /// Tokens of `n_prompts` prompts for a step in which `n_answers` answers grow: all that fit when there are none, and
+  /// 0 the first time that there are so many, which tells how long a step without prompts takes then.
   int32_t prompt_tokens(int32_t n_answers, int32_t n_prompts, int32_t n_batch) const {
     const int32_t room = std::max(n_batch - n_answers, 1);
     if (n_answers == 0) return room;
-    if (step_seconds_ <= 0 || token_seconds_ <= 0) return std::min(room, kUnknown);
+    const double step = steps_[index(n_answers)];
+    if (step <= 0) return 0;
+    if (weight_ <= 0) return std::min(room, kUnknown);
     // One reader does not hold up many: requests have equal parts of the time where most of them wait.
     const double crowd = std::clamp(static_cast<double>(n_prompts) / n_answers, 1.0, kMostCrowd);
-    const double n = crowd * (share_ - 1) * step_seconds_ / token_seconds_;
+    const double spent = crowd * (share_ - 1) * step;
+    // At least half of what prompts add to a step is to bring them forward.
+    const double per_token = token_seconds(step);
+    const double once = std::max(mean_seconds_ + per_token * (n_answers - mean_tokens_) - step, 0.0);
+    // More than twice of what was seen lately would be a guess.
+    const double most = std::max(2 * mean_tokens_, static_cast<double>(kUnknown));
+    const double n = std::min(std::max(spent - once, share_ > 1 ? once : 0.0) / per_token, most);
     return std::clamp(n < 1e6 ? static_cast<int32_t>(n) : room, std::min(room, kLeast), room);
   }
 
   /// A step of that much work took so long.
   void took(double seconds, int32_t n_answers, int32_t n_prompt) {
-    if (n_prompt == 0) return mix(step_seconds_, seconds);
-    const double rest = n_answers > 0 ? seconds - step_seconds_ : seconds;
-    if (n_prompt >= kLeast / 2 && rest > 0) mix(token_seconds_, rest / n_prompt);
+    if (n_prompt == 0) return mix(steps_[index(n_answers)], seconds);
+    if (n_prompt < kLeast / 2) return;
+    // Weighted means, variance and covariance of tokens and seconds, in which the past fades (Welford's updates).
+    weight_ = kFade * weight_ + 1;
+    const double tokens = n_answers + n_prompt, off = tokens - mean_tokens_;
+    mean_tokens_ += off / weight_;
+    variance_ = kFade * variance_ + off * (tokens - mean_tokens_);
+    mean_seconds_ += (seconds - mean_seconds_) / weight_;
+    covariance_ = kFade * covariance_ + off * (seconds - mean_seconds_);
+    // Parts of about one size say nothing of what a token costs.
+    if (variance_ > kSpread * kSpread * mean_tokens_ * mean_tokens_ * weight_) slope_ = covariance_ / variance_;
   }
 
  private:
   static constexpr int32_t kLeast = 8;     ///< tokens of a prompt in a step, however slow they are
   static constexpr int32_t kUnknown = 32;  ///< as long as nothing was measured
-  static constexpr double kMostCrowd = 3;  ///< prompts for an answer that count
+  static constexpr double kMostCrowd = 8;  ///< prompts for an answer that count
+  static constexpr double kFade = 0.95;    ///< what a step with prompts weighs after the next one
+  static constexpr double kSpread =
+      0.2;  ///< standard deviation of tokens, as a part of their mean, that tells their cost
+  static constexpr double kLeastPart = 0.3;  ///< of a step's time that its tokens take at least
 
   static void mix(double& mean, double value) { mean = mean <= 0 ? value : 0.8 * mean + 0.2 * value; }
 
-  double share_, step_seconds_ = 0, token_seconds_ = 0;
+  /// Numbers of answers up to 8 are told apart, and of larger ones how many bits they have.
+  static size_t index(int32_t n_answers) {
+    const auto n = static_cast<uint32_t>(std::max(n_answers, 1));
+    return n <= 8 ? n - 1 : static_cast<size_t>(std::bit_width(n - 1)) + 4;
+  }
+
+  /// Seconds per token of a product of many columns: while nothing tells it, what a step takes longer than one of
+  /// answers.
+  double token_seconds(double step) const {
+    const double all = mean_seconds_ / mean_tokens_;
+    const double guess = slope_ > 0 ? slope_ : (mean_seconds_ - step) / mean_tokens_;
+    return std::clamp(guess, kLeastPart * all, all);
+  }
+
+  double share_;
+  std::array<double, 40> steps_{};  ///< seconds without prompts: running means, by number of answers
+  double weight_ = 0, mean_tokens_ = 0, mean_seconds_ = 0, variance_ = 0, covariance_ = 0, slope_ = 0;
 };
 
 /// Shares `budget` tokens among prompts that have so many left, in their order of urgency: half goes to the first, the

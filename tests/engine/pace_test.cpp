@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <numeric>
 
 namespace hearth {
@@ -25,27 +26,64 @@ TEST(ShareOut, GivesAllThatThereIs) {
   }
 }
 
+/// What a machine takes: answers alone, and products of many columns.
+struct Machine {
+  double answers, once, per_token;
+
+  void run(Pace& pace, int32_t n_answers, int32_t n_prompt) const {
+    pace.took(n_prompt == 0 ? answers : once + per_token * (n_answers + n_prompt), n_answers, n_prompt);
+  }
+};
+
 TEST(Pace, PromptsTakeTheirShareOfAStep) {
   Pace pace(2.0);
   EXPECT_EQ(pace.prompt_tokens(0, 1, 512), 512);
-  EXPECT_EQ(pace.prompt_tokens(4, 1, 512), 32);  // nothing is known yet
-  for (int i = 0; i < 50; ++i) pace.took(0.040, 4, 0);
-  for (int i = 0; i < 50; ++i) pace.took(0.080, 4, 40);  // a millisecond per token beside the answers
+  EXPECT_EQ(pace.prompt_tokens(4, 1, 512), 0);  // how long such a step takes is seen first
+  const Machine machine{.answers = 0.040, .once = 0.036, .per_token = 0.001};
+  for (int i = 0; i < 50; ++i) machine.run(pace, 4, 0);
+  EXPECT_EQ(pace.prompt_tokens(4, 1, 512), 32);  // no prompt was seen yet
+  for (int i = 0; i < 50; ++i) machine.run(pace, 4, 40);
   EXPECT_NEAR(pace.prompt_tokens(4, 1, 512), 40, 1);
-  for (int i = 0; i < 50; ++i) pace.took(0.050, 0, 500);  // prompts alone are quicker
-  EXPECT_NEAR(pace.prompt_tokens(4, 1, 512), 400, 5);
-  EXPECT_EQ(pace.prompt_tokens(4, 1, 100), 96);
+  for (int i = 0; i < 50; ++i) machine.run(pace, 0, 500);
+  EXPECT_NEAR(pace.prompt_tokens(4, 1, 512), 40, 1);
+  EXPECT_EQ(pace.prompt_tokens(4, 1, 30), 26);
+  EXPECT_EQ(pace.prompt_tokens(5, 1, 512), 0);  // five were not seen
 }
 
 TEST(Pace, OneReaderDoesNotHoldUpMany) {
   Pace pace(2.0);
-  for (int i = 0; i < 50; ++i) pace.took(0.040, 2, 0);
-  for (int i = 0; i < 50; ++i) pace.took(0.080, 2, 40);
+  const Machine machine{.answers = 0.040, .once = 0.038, .per_token = 0.001};
+  for (int i = 0; i < 50; ++i) machine.run(pace, 2, 0), machine.run(pace, 2, 10 * i);
   EXPECT_NEAR(pace.prompt_tokens(2, 1, 512), 40, 1);
   EXPECT_NEAR(pace.prompt_tokens(2, 2, 512), 40, 1);
   EXPECT_NEAR(pace.prompt_tokens(2, 4, 512), 80, 2);
   EXPECT_NEAR(pace.prompt_tokens(2, 6, 512), 120, 3);
-  EXPECT_NEAR(pace.prompt_tokens(2, 60, 512), 120, 3);  // and many do not stop one
+  EXPECT_NEAR(pace.prompt_tokens(2, 60, 512), 320, 8);  // and many do not stop one
+}
+
+TEST(Pace, PartsAreLargeEnoughForTheirCost) {
+  Pace pace(2.0);  // one answer reads weights in 30 ms; a product of many columns takes 80 at once: no time is left for
+                   // its tokens
+  const Machine machine{.answers = 0.030, .once = 0.080, .per_token = 0.001};
+  int32_t n = 64;
+  for (int i = 0; i < 200; ++i) {
+    machine.run(pace, 1, 0);
+    if (i % 8 == 0) machine.run(pace, 0, 128);
+    machine.run(pace, 1, n);
+    n = pace.prompt_tokens(1, 1, 512);
+    EXPECT_GE(n, 32) << i;
+  }
+  EXPECT_NEAR(n, 51, 2);  // 51 ms at once, 51 for tokens
+}
+
+TEST(Pace, NumbersOfAnswersAreSeenOnce) {
+  Pace pace(2.0);
+  for (const int32_t n : {1, 8, 9, 16, 17, 1000, std::numeric_limits<int32_t>::max()}) {
+    pace.took(0.040, n, 0), pace.took(0.080, n, 40);
+    EXPECT_GT(pace.prompt_tokens(n, 1, 64), 0) << n;
+  }
+  EXPECT_GT(pace.prompt_tokens(13, 1, 64), 0);  // as 9 to 16
+  EXPECT_EQ(pace.prompt_tokens(33, 1, 64), 0);
 }
 
 TEST(Pace, ASlowPromptStillComesForward) {
