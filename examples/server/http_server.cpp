@@ -1,54 +1,28 @@
 // Listening, waiting, and handing requests to workers.
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <map>
 #include <mutex>
 #include <thread>
 
 #include "http_connection.h"
+#include "http_sockets.h"
 #include "worker_pool.h"
 
 namespace hearth_server {
 
-using hearth::Error;
-using hearth::ErrorCode;
 using hearth::Result;
 using hearth::Status;
 
 namespace {
-
-void set_nonblocking(int fd) {
-  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
-  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-Error last_error(const std::string& what) {
-  return {ErrorCode::kIo, what + ": " + std::strerror(errno)};
-}
-
-std::string address_text(const sockaddr_storage& address) {
-  char text[INET6_ADDRSTRLEN] = "local";
-  if (address.ss_family == AF_INET) {
-    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, text, sizeof text);
-  } else if (address.ss_family == AF_INET6) {
-    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, text, sizeof text);
-  }
-  return text;
-}
 
 /// Processor time of the calling thread.
 double thread_cpu_seconds() {
@@ -57,21 +31,15 @@ double thread_cpu_seconds() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-int port_of(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
-  return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
-}
-
 }  // namespace
 
 struct HttpServer::Impl {
   Impl(HttpLimits l, Handlers h) : limits(l), handlers(std::move(h)), pool(l.max_threads) {}
 
   void loop();
+  bool wait_and_serve();
   void accept_from(int fd);
+  void on_connection(int fd, void (Impl::*what)(int));
   void make_room();
   void close_overdue();
   void receive(int fd);
@@ -117,50 +85,17 @@ HttpServer::~HttpServer() {
 }
 
 Result<int> HttpServer::listen(const std::string& host, int port) {
-  addrinfo hints{}, *found = nullptr;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  const std::string where = host + ":" + std::to_string(port);
-  if (const int e = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); e != 0) {
-    return Error{ErrorCode::kNotFound, where + ": " + ::gai_strerror(e)};
-  }
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
-  const int fd = ::socket(found->ai_family, SOCK_STREAM, 0);
-  if (fd < 0) return last_error("cannot listen on " + where);
-  const int on = 1;
-  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (found->ai_family == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  set_nonblocking(fd);
-  if (::bind(fd, found->ai_addr, found->ai_addrlen) != 0 || ::listen(fd, 512) != 0) {
-    const Error error = last_error("cannot listen on " + where);
-    ::close(fd);
-    return error;
-  }
-  impl_->listeners.push_back(fd);
-  return port_of(fd);
+  const auto fd = listen_tcp(host, port);
+  if (!fd) return fd.error();
+  impl_->listeners.push_back(*fd);
+  return port_of(*fd);
 }
 
 Status HttpServer::listen_unix(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return Error{ErrorCode::kInvalidArgument, path + ": too long for a socket"};
-  std::copy(path.begin(), path.end(), address.sun_path);
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
-  if (fd < 0) return last_error(path);
-  set_nonblocking(fd);
-  struct stat old {};
-  if (::lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) ::unlink(path.c_str());
-  const mode_t mask = ::umask(0177);
-  const bool ok = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  ::umask(mask);
-  if (!ok || ::listen(fd, 512) != 0) {
-    const Error error = last_error("cannot listen on " + path);
-    ::close(fd);
-    return error;
-  }
+  const auto fd = hearth_server::listen_unix(path);
+  if (!fd) return fd.error();
   impl_->unix_path = path;
-  impl_->listeners.push_back(fd);
+  impl_->listeners.push_back(*fd);
   return {};
 }
 
@@ -201,40 +136,60 @@ size_t HttpServer::n_connections() const {
   return impl_->idle.size() + impl_->active.size();
 }
 
-/// Waits for new connections and for requests on idle ones.
+/// Waits for new connections and for requests on idle ones. Where memory is out, it waits for some to come back.
 void HttpServer::Impl::loop() {
-  while (!stopping) {
-    std::vector<pollfd> entries{{pipe_fds[0], POLLIN, 0}};
-    size_t n_listening = 0;
-    is_resting = Clock::now() < rest_until || has_waiting;
-    {
-      const std::lock_guard lock(mutex);
-      if (idle.size() + active.size() < limits.max_connections) n_listening = listeners.size();
-      for (size_t i = 0; i < n_listening; ++i) entries.push_back({listeners[i], POLLIN, 0});
-      for (const auto& [fd, connection] : idle)
-        if (!is_resting || !connection->asks_small) entries.push_back({fd, POLLIN, 0});
+  for (bool goes_on = true; goes_on && !stopping;) {
+    try {
+      goes_on = wait_and_serve();
+    } catch (...) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
-    const auto left = is_resting ? rest_until - Clock::now() : std::chrono::seconds(1);
-    const auto left_ns = std::max<int64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(left).count(), 0);
-    const timespec timeout{static_cast<time_t>(left_ns / 1000000000), static_cast<long>(left_ns % 1000000000)};
-    if (::ppoll(entries.data(), static_cast<nfds_t>(entries.size()), &timeout, nullptr) < 0) {
-      if (errno != EINTR) break;
-      continue;  // the process may have been stopped for long: what has come meanwhile is looked at first
-    }
-    char drained[256];
-    if (entries[0].revents != 0)
-      while (::read(pipe_fds[0], drained, sizeof drained) > 0) {
-      }
-    if (is_resting && Clock::now() >= rest_until) is_resting = has_waiting = false, answer_waiting();
-    for (size_t i = 1; i < entries.size() && !stopping; ++i) {
-      if (entries[i].revents == 0) continue;
-      i <= n_listening ? accept_from(entries[i].fd) : receive(entries[i].fd);
-    }
-    if (n_answered > 0) begin_rest();
-    if (Clock::now() - last_look > std::chrono::milliseconds(100)) last_look = Clock::now(), close_overdue();
   }
   const std::lock_guard lock(mutex);
   idle.clear();
+}
+
+/// A turn of the loop; false: the sockets cannot be waited for.
+bool HttpServer::Impl::wait_and_serve() {
+  std::vector<pollfd> entries{{pipe_fds[0], POLLIN, 0}};
+  size_t n_listening = 0;
+  is_resting = Clock::now() < rest_until || has_waiting;
+  {
+    const std::lock_guard lock(mutex);
+    if (idle.size() + active.size() < limits.max_connections) n_listening = listeners.size();
+    for (size_t i = 0; i < n_listening; ++i) entries.push_back({listeners[i], POLLIN, 0});
+    for (const auto& [fd, connection] : idle)
+      if (!is_resting || !connection->asks_small) entries.push_back({fd, POLLIN, 0});
+  }
+  const auto left = is_resting ? rest_until - Clock::now() : std::chrono::seconds(1);
+  const auto left_ns = std::max<int64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(left).count(), 0);
+  const timespec timeout{static_cast<time_t>(left_ns / 1000000000), static_cast<long>(left_ns % 1000000000)};
+  if (::ppoll(entries.data(), static_cast<nfds_t>(entries.size()), &timeout, nullptr) < 0) {
+    return errno == EINTR;  // the process may have been stopped for long: what has come meanwhile is looked at first
+  }
+  char drained[256];
+  if (entries[0].revents != 0)
+    while (::read(pipe_fds[0], drained, sizeof drained) > 0) {
+    }
+  if (is_resting && Clock::now() >= rest_until) is_resting = has_waiting = false, answer_waiting();
+  for (size_t i = 1; i < entries.size() && !stopping; ++i) {
+    if (entries[i].revents == 0) continue;
+    i <= n_listening ? accept_from(entries[i].fd) : on_connection(entries[i].fd, &Impl::receive);
+  }
+  if (n_answered > 0) begin_rest();
+  if (Clock::now() - last_look > std::chrono::milliseconds(100)) last_look = Clock::now(), close_overdue();
+  return true;
+}
+
+/// Something for an idle connection; where that fails for want of memory, the connection ends and others go on.
+void HttpServer::Impl::on_connection(int fd, void (Impl::*what)(int)) {
+  try {
+    (this->*what)(fd);
+  } catch (...) {
+    const std::lock_guard lock(mutex);
+    idle.erase(fd);
+    active.erase(fd);
+  }
 }
 
 void HttpServer::Impl::accept_from(int listener) {
@@ -246,8 +201,15 @@ void HttpServer::Impl::accept_from(int listener) {
     set_nonblocking(fd);
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    std::shared_ptr<Connection> connection;
+    try {
+      connection = std::make_shared<Connection>(fd, address_text(address), limits, budget);
+    } catch (...) {
+      ::close(fd);
+      throw;
+    }
     const std::lock_guard lock(mutex);
-    idle.emplace(fd, std::make_shared<Connection>(fd, address_text(address), limits, budget));
+    idle.emplace(fd, std::move(connection));
   }
 }
 
@@ -275,7 +237,7 @@ void HttpServer::Impl::close_overdue() {
     for (const auto& [fd, connection] : idle)
       if (connection->is_late()) late.push_back(fd);
   }
-  for (const int fd : late) hand_over(fd);
+  for (const int fd : late) on_connection(fd, &Impl::hand_over);
 }
 
 /// Gives a connection to a worker once there is something for it to do, so that slow senders hold none.
@@ -330,7 +292,7 @@ void HttpServer::Impl::answer_waiting() {
     for (const auto& [fd, connection] : idle)
       if (connection->asks_small && connection->has_head()) waiting.push_back(fd);
   }
-  for (const int fd : waiting) answer_small(fd);
+  for (const int fd : waiting) on_connection(fd, &Impl::answer_small);
 }
 
 /// While somebody waits for an answer that takes long, small requests get a sixtieth of a processor.

@@ -103,7 +103,7 @@ void Models::bring(std::unique_lock<std::mutex>& lock, Slot& slot, const ModelEn
       failure = ApiError(500, error.what());
     }
     lock.lock();
-    slot.loading = false;
+    slot.loading = slot.has_place = false;
     slot.model = std::move(model);
     changed_.notify_all();
     if (failure) throw *failure;
@@ -194,17 +194,29 @@ bool Models::drop_one_idle() {
   return true;
 }
 
+/// Takes one of the places for models, so that loads at the same time do not pass the limit together; false: none is
+/// free.
+bool Models::take_place(const std::string& key, bool beyond_limit) {
+  const std::lock_guard lock(mutex_);
+  const auto n = std::count_if(slots_.begin(), slots_.end(),
+                               [](const auto& entry) { return entry.second.model || entry.second.has_place; });
+  if (!beyond_limit && n >= options_.max_loaded) return false;
+  return slots_[key].has_place = true;
+}
+
 std::shared_ptr<LoadedModel> Models::load(const ModelEntry& entry, bool touch) {
   hearth::SessionOptions session = session_options(entry);
   session.n_ctx = session.n_ctx * session.n_seqs;
   const auto plan = hearth::Model::plan(entry.path, session);
   const uint64_t wanted = plan ? plan->total() : entry.bytes;
   for (;;) {
-    const size_t n = loaded().size();
     const uint64_t available = available_bytes();
-    const bool short_of_memory = n > 0 && available > 0 && wanted > available;
-    if (n < static_cast<size_t>(options_.max_loaded) && !short_of_memory) break;
-    if (!drop_one_idle()) break;
+    const bool short_of_memory = available > 0 && wanted > available;
+    if (!short_of_memory && take_place(entry.key())) break;
+    if (!drop_one_idle()) {  // those in use stay
+      take_place(entry.key(), true);
+      break;
+    }
   }
   for (;;) {
     try {

@@ -131,6 +131,7 @@ class Models {
     std::shared_ptr<LoadedModel> model;
     LoadSettings settings{};
     bool loading = false;
+    bool has_place = false;  ///< counts as loaded while it loads
     double progress = 0;
     int users = 0;  ///< those that wait for it included
     double keep_alive = 0;
@@ -145,6 +146,7 @@ class Models {
   std::shared_ptr<AdapterList> open_adapters(const ModelEntry& entry, const hearth::Model& model) const;
   std::optional<hearth::EngineDrafts> open_drafts(const std::string& path) const;
   std::shared_ptr<LoadedModel> open(const ModelEntry& entry, bool touch);
+  bool take_place(const std::string& key, bool beyond_limit = false);
   bool drop_one_idle();
   void watch();
 

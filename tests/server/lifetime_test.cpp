@@ -77,6 +77,34 @@ TEST_F(Lifetime, WhoWaitsForAModelGetsTheOneThatComes) {
   EXPECT_LT(fewest, 2u * kRounds);
 }
 
+// Two loads at the same moment beside a model that rests: one place is free, so that model goes.
+TEST_F(Lifetime, LoadsAtOnceStayWithinTheLimit) {
+  ModelsOptions options_of_two;
+  options_of_two.session = options().models.session;
+  options_of_two.max_loaded = 2;
+  options_of_two.keep_alive = -1;
+  const std::vector<std::string> names = {"first", "second", "third"};
+  ModelStore store(hearth_store::Store(own_->file("three")));
+  for (const std::string& name : names) {
+    std::filesystem::copy_file(kSmallWorld, own_->file(name + ".gguf"));
+    ASSERT_TRUE(store.add_file(own_->file(name + ".gguf")));
+  }
+  for (int round = 0; round < 20; ++round) {
+    Models models(store, options_of_two);
+    (void)models.use(names[0], false, {});
+    std::latch both(2);
+    std::vector<std::thread> threads;
+    for (size_t i : {1u, 2u}) {
+      threads.emplace_back([&, i] {
+        both.arrive_and_wait();
+        (void)models.use(names[i], false, {});
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_LE(models.loaded().size(), 2u) << "round " << round;
+  }
+}
+
 TEST_F(Lifetime, ThreadsGoSoonAfterTheirWork) {
   if (n_threads() == 0) GTEST_SKIP() << "this system does not say how many threads there are";
   const auto body = chat("Hello", {{"max_tokens", 8}});
@@ -120,12 +148,13 @@ TEST_F(Lifetime, AConnectionKeepsNothingOfItsRequests) {
   EXPECT_LT(resident_bytes(), before + (16 << 20));
 }
 
-TEST(HttpServer, AStreamThatThrowsEndsItsConnectionAlone) {
+/// Answers 200 to everything; `stream` for /bad.
+HttpServer::Handlers plain_handlers(std::function<void(StreamWriter&)> stream = {}) {
   HttpServer::Handlers handlers;
   handlers.refuse = [](const HttpRequest&, HttpReply&) { return false; };
-  handlers.answer = [](HttpRequest& request, const StillThere&) {
+  handlers.answer = [stream = std::move(stream)](HttpRequest& request, const StillThere&) {
     HttpReply reply;
-    if (request.path == "/bad") reply.stream = [](StreamWriter&) { throw std::bad_alloc(); };
+    if (request.path == "/bad") reply.stream = stream;
     return reply;
   };
   handlers.log = [](const HttpRequest&, int, size_t, double) {};
@@ -134,6 +163,11 @@ TEST(HttpServer, AStreamThatThrowsEndsItsConnectionAlone) {
     reply.status = status;
     return reply;
   };
+  return handlers;
+}
+
+/// After a request for /bad that fails, only the connection that made it is gone.
+void ends_the_bad_one(HttpServer::Handlers handlers) {
   HttpServer server({}, std::move(handlers));
   const auto port = server.listen("127.0.0.1", 0);
   ASSERT_TRUE(port);
@@ -144,6 +178,19 @@ TEST(HttpServer, AStreamThatThrowsEndsItsConnectionAlone) {
   good.send(request_text("GET", "/"));
   EXPECT_EQ(200, good.receive().status);
   EXPECT_TRUE(comes_true([&] { return server.n_connections() == 1; }));
+}
+
+TEST(HttpServer, AStreamThatThrowsEndsItsConnectionAlone) {
+  ends_the_bad_one(plain_handlers([](StreamWriter&) { throw std::bad_alloc(); }));
+}
+
+TEST(HttpServer, MemoryThatRunsOutInTheLoopEndsOneConnectionAlone) {
+  auto handlers = plain_handlers();
+  handlers.is_small = [](std::string_view, std::string_view path) -> bool {
+    if (path == "/bad") throw std::bad_alloc();
+    return true;
+  };
+  ends_the_bad_one(std::move(handlers));
 }
 
 }  // namespace
