@@ -40,8 +40,9 @@ struct EngineOptions {
   SessionOptions session{.n_seqs = 4};
   int32_t max_queue = 256;  ///< requests that may wait; one more is refused (kLimit)
   /// While answers are written, a step takes so much of waiting prompts that it lasts about this many times as long as
-  /// without them; more prompts than answers: up to eight times as much of them; and enough for at least half of what they
-  /// add to be their own tokens' time. At least 1, where prompts come forward by a few tokens; larger: they end sooner.
+  /// without them; more prompts than answers: up to eight times as much of them; and enough for at least half of what
+  /// they add to be their own tokens' time. At least 1, where prompts come forward by a few tokens; larger: they end
+  /// sooner.
   double prompt_share = 2.0;
   /// Makes embed() possible, with an Embedder of these options beside the session's memory. Off: empty.
   std::optional<EmbedderOptions> embedder{};
