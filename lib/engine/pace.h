@@ -40,11 +40,12 @@ class Pace {
 
   /// A step of that much work took so long.
   void took(double seconds, int32_t n_answers, int32_t n_prompt) {
+    seconds = std::max(seconds, 1e-9);  // a clock may stand still; what was measured is above 0
     if (n_prompt == 0) return mix(steps_[index(n_answers)], seconds);
     if (n_prompt < kLeast / 2) return;
     // Weighted means, variance and covariance of tokens and seconds, in which the past fades (Welford's updates).
     weight_ = kFade * weight_ + 1;
-    const double tokens = n_answers + n_prompt, off = tokens - mean_tokens_;
+    const double tokens = static_cast<double>(n_answers) + n_prompt, off = tokens - mean_tokens_;
     mean_tokens_ += off / weight_;
     variance_ = kFade * variance_ + off * (tokens - mean_tokens_);
     mean_seconds_ += (seconds - mean_seconds_) / weight_;
@@ -54,13 +55,12 @@ class Pace {
   }
 
  private:
-  static constexpr int32_t kLeast = 8;     ///< tokens of a prompt in a step, however slow they are
-  static constexpr int32_t kUnknown = 32;  ///< as long as nothing was measured
-  static constexpr double kMostCrowd = 8;  ///< prompts for an answer that count
-  static constexpr double kFade = 0.95;    ///< what a step with prompts weighs after the next one
-  static constexpr double kSpread =
-      0.2;  ///< standard deviation of tokens, as a part of their mean, that tells their cost
-  static constexpr double kLeastPart = 0.3;  ///< of a step's time that its tokens take at least
+  static constexpr int32_t kLeast = 8;       ///< tokens of a prompt in a step, however slow they are
+  static constexpr int32_t kUnknown = 32;    ///< as long as nothing was measured
+  static constexpr double kMostCrowd = 8;    ///< prompts for an answer that count
+  static constexpr double kFade = 0.95;      ///< what a step with prompts weighs after the next one
+  static constexpr double kSpread = 0.2;     ///< of tokens (deviation by mean), which tells what one costs
+  static constexpr double kLeastPart = 0.3;  ///< of a step's time that its tokens take
 
   static void mix(double& mean, double value) { mean = mean <= 0 ? value : 0.8 * mean + 0.2 * value; }
 

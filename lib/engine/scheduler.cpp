@@ -185,6 +185,7 @@ Status Scheduler::fill() {
       may_draft(*request) ? add_text(*request, i) : add_answer(*request, i);
     }
   }
+  n_answers_ = static_cast<int32_t>(batch_.size() + texts_.size());
   add_prompts();
   return texts_.empty() ? Status() : speculator_->plan(session_, texts_, batch_);
 }
@@ -243,9 +244,8 @@ void Scheduler::add_prompts() {
     left.push_back(request->prompt_left());
   }
   if (requests.empty()) return;
-  const auto n_answers = static_cast<int32_t>(batch_.size() + texts_.size());
   const auto n_prompts = static_cast<int32_t>(requests.size());
-  const auto shares = share_out(left, pace_.prompt_tokens(n_answers, n_prompts, session_.options().n_batch));
+  const auto shares = share_out(left, pace_.prompt_tokens(n_answers_, n_prompts, session_.options().n_batch));
   for (size_t i = 0; i < requests.size(); ++i) {
     Request& request = *requests[i];
     const SeqId seq = request.choices[0].seq;
@@ -267,10 +267,9 @@ Status Scheduler::compute(const std::atomic<bool>& stop) {
   const auto start = Clock::now();
   int32_t n_prompt = 0;
   for (const Part& part : parts_) n_prompt += part.n_tokens;
-  const auto n_answers = static_cast<int32_t>(batch_.size()) - n_prompt;
   if (Status status = session_.decode(batch_, &stop); !status) return status;
   const double seconds = seconds_since(start);
-  pace_.took(seconds, n_answers, n_prompt);
+  pace_.took(seconds, n_answers_, n_prompt);
   ++stats_.steps;
   stats_.busy_seconds += seconds;
   stats_.prompt_tokens += static_cast<uint64_t>(n_prompt);

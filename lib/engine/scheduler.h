@@ -99,6 +99,7 @@ class Scheduler {
   std::vector<std::unique_ptr<Request>> waiting_, active_;
 
   // The step being made.
+  int32_t n_answers_ = 0;  ///< that grow in it, however many drafts they have
   std::vector<BatchToken> batch_;
   std::vector<Row> rows_;               ///< whose logits, in the order of the batch
   std::vector<SpeculativeText> texts_;  ///< that the speculator adds, behind all other tokens
