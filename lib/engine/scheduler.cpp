@@ -306,6 +306,7 @@ void Scheduler::compute_one_by_one(const Error& why) {
     for (const Row& row : rows)
       if (row.request == &request && row.choice == choice) rows_.push_back(row);
     if (prompt) parts_.push_back({&request, static_cast<int32_t>(batch_.size())});
+    n_answers_ = prompt ? 0 : 1;
     const Status status = compute(never);
     if (status) return note_computed(), hand_out();
     const bool full = status.error().code == ErrorCode::kContextFull;
@@ -319,6 +320,7 @@ void Scheduler::compute_one_by_one(const Error& why) {
     Request& request = *text_rows[i].request;
     batch_.clear(), rows_.clear(), parts_.clear();
     texts_ = {texts[i]}, text_rows_ = {text_rows[i]};
+    n_answers_ = 1;
     Status status = speculator_->plan(session_, texts_, batch_, false);
     if (status) status = compute(never);
     if (status) {
