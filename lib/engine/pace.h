@@ -12,8 +12,8 @@
 namespace hearth {
 
 /// What steps cost, as measured. A step of answers alone takes about as long as reading the weights; one with parts of
-/// prompts is a product of many columns: something once, and something per token. The once is up to twice the time of a
-/// step, so that small parts would cost most of what large ones do.
+/// prompts is a product of many columns: something once, which can be more than that, and something per token. Small
+/// parts would cost most of what large ones do.
 class Pace {
  public:
   explicit Pace(double prompt_share) : share_(std::max(prompt_share, 1.0)) {}

@@ -176,6 +176,24 @@ TEST_P(EngineReuse, DraftsChangeNoAnswer) {
   }
 }
 
+/// A prompt that comes beside an answer with drafts does not wait for its end.
+TEST_P(EngineReuse, PromptsComeForwardBesideDrafts) {
+  hearth::EngineDrafts drafts{.model = *model_, .options = {.max_draft = 3, .adaptive = false}};
+  Engine e = engine({.session = {.n_ctx = 1024, .n_seqs = 2}, .drafts = drafts});
+  auto first = e.submit({.prompt = prompt(0, 8, 1), .generate = generate(400)});
+  ASSERT_TRUE(first) << first.error().message;
+  ASSERT_TRUE(first->next());
+  auto second = e.submit({.prompt = prompt(0, 8, 2), .generate = generate(2)});
+  ASSERT_TRUE(second) << second.error().message;
+  const auto timings = [](hearth::Ticket& ticket) {
+    hearth::Timings last;
+    while (auto event = ticket.next()) last = event->timings;
+    return last;
+  };
+  const double in_prompt = timings(*second).prompt_seconds;
+  EXPECT_LT(in_prompt, 0.5 * timings(*first).generate_seconds);
+}
+
 /// Drafts take no pages that others were promised, and answers that fill the context end with it.
 TEST_P(EngineReuse, DraftsInAFullCache) {
   hearth::EngineDrafts drafts{.model = *model_, .options = {.max_draft = 15, .adaptive = false}};
