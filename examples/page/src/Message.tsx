@@ -1,6 +1,6 @@
 // One message: its text, reasoning, calls of tools, and the buttons below it.
 import { memo } from 'preact/compat';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { answerCall, edit, goOn, regenerate, remove, showBranch } from './answers';
 import { copyText, onContentClick } from './copying';
 import { numberText, secondsText, t } from './i18n';
@@ -99,7 +99,8 @@ function StatsLine({ stats, model }: { stats: AnswerStats; model: string | undef
 function Editor({ node, onDone }: { node: MessageNode; onDone: () => void }) {
   const area = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState(node.content);
-  useEffect(() => {
+  // With the field itself, not a frame later: a caret that is set after the first letter would put the rest elsewhere.
+  useLayoutEffect(() => {
     area.current?.focus();
     area.current?.setSelectionRange(text.length, text.length);
   }, []);

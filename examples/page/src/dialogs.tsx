@@ -1,6 +1,6 @@
 // Windows over the page: models, keyboard, key, looks. <dialog> keeps the focus and closes at Escape by itself.
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { bytesText, kLanguages, language, numberText, secondsText, t, type Word } from './i18n';
 import { IconButton } from './icons';
 import { change, chooseLanguage, dialog, failureText, heads, load, model, pendingLoad, removeConversation, say, server, talkers, theme, unload, useKey, type Theme } from './state';
@@ -8,7 +8,7 @@ import type { Fit, ModelState } from './types';
 
 function Window({ title, children }: { title: string; children: ComponentChildren }) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     element.current?.showModal();
   }, []);
   return (

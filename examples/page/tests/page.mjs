@@ -127,6 +127,24 @@ export const tests = {
     assert.match(await page.locator('.message.assistant .branches').innerText(), /2\/2/);
   },
 
+  async 'the editor has the caret as soon as it is there'({ page }) {
+    await set(page, { temperature: 0 });
+    await say(page, kSum);
+    // Observers are told before the next frame and before the next key.
+    const caret = await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const look = () => {
+            const area = document.querySelector('.editor textarea');
+            if (area) resolve([document.activeElement === area, area.selectionStart, area.value.length]);
+          };
+          new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+          document.querySelector('.message.assistant button[aria-label="Edit"]').click();
+        }),
+    );
+    assert.deepEqual(caret, [true, kRight.length, kRight.length]);
+  },
+
   async 'regenerating makes a branch of the answer'({ page }) {
     await set(page, { temperature: 0 });
     await say(page, kSum);
