@@ -19,11 +19,13 @@ class Pace {
   explicit Pace(double prompt_share) : share_(std::max(prompt_share, 1.0)) {}
 
   /// Tokens of `n_prompts` prompts for a step in which `n_answers` answers grow: all that fit when there are none, and
-  /// 0 the first time that there are so many, which tells how long a step without prompts takes then.
+  /// 0 the first time that there are some, which tells how long a step without prompts takes. For other numbers of
+  /// answers it is taken for what the nearest one took that was seen, rather a smaller one, since a step that waits for
+  /// nothing but its measurement keeps every prompt waiting.
   int32_t prompt_tokens(int32_t n_answers, int32_t n_prompts, int32_t n_batch) const {
     const int32_t room = std::max(n_batch - n_answers, 1);
     if (n_answers == 0) return room;
-    const double step = steps_[index(n_answers)];
+    const double step = answers_seconds(n_answers);
     if (step <= 0) return 0;
     if (weight_ <= 0) return std::min(room, kUnknown);
     // One reader does not hold up many: requests have equal parts of the time where most of them wait.
@@ -68,6 +70,16 @@ class Pace {
   static size_t index(int32_t n_answers) {
     const auto n = static_cast<uint32_t>(std::max(n_answers, 1));
     return n <= 8 ? n - 1 : static_cast<size_t>(std::bit_width(n - 1)) + 4;
+  }
+
+  /// Seconds of a step without prompts; 0: none was seen.
+  double answers_seconds(int32_t n_answers) const {
+    const size_t at = index(n_answers);
+    for (size_t i = at + 1; i-- > 0;)
+      if (steps_[i] > 0) return steps_[i];
+    for (size_t i = at + 1; i < steps_.size(); ++i)
+      if (steps_[i] > 0) return steps_[i];
+    return 0;
   }
 
   /// Seconds per token of a product of many columns: while nothing tells it, what a step takes longer than one of
