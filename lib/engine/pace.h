@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -45,15 +46,20 @@ class Pace {
     seconds = std::max(seconds, 1e-9);  // a clock may stand still; what was measured is above 0
     if (n_prompt == 0) return mix(steps_[index(n_answers)], seconds);
     if (n_prompt < kLeast / 2) return;
-    // Weighted means, variance and covariance of tokens and seconds, in which the past fades (Welford's updates).
+    // Means in which the past fades.
     weight_ = kFade * weight_ + 1;
-    const double tokens = static_cast<double>(n_answers) + n_prompt, off = tokens - mean_tokens_;
-    mean_tokens_ += off / weight_;
-    variance_ = kFade * variance_ + off * (tokens - mean_tokens_);
+    const double tokens = static_cast<double>(n_answers) + n_prompt;
+    mean_tokens_ += (tokens - mean_tokens_) / weight_;
     mean_seconds_ += (seconds - mean_seconds_) / weight_;
-    covariance_ = kFade * covariance_ + off * (seconds - mean_seconds_);
-    // Parts of about one size say nothing of what a token costs.
-    if (variance_ > kSpread * kSpread * mean_tokens_ * mean_tokens_ * weight_) slope_ = covariance_ / variance_;
+    // What a token costs is told by steps of different sizes that follow one another, which a prompt that grows long or
+    // a machine that grows slow changes alike.
+    const double more = tokens - last_tokens_, longer = seconds - last_seconds_;
+    if (last_tokens_ > 0 && std::abs(more) > kDiffers * std::max(tokens, last_tokens_)) {
+      squares_ = kFade * squares_ + more * more;
+      products_ = kFade * products_ + more * longer;
+      once_ = std::max(mean_seconds_ - products_ / squares_ * mean_tokens_, 0.0);
+    }
+    last_tokens_ = tokens, last_seconds_ = seconds;
   }
 
  private:
@@ -61,7 +67,7 @@ class Pace {
   static constexpr int32_t kUnknown = 32;    ///< as long as nothing was measured
   static constexpr double kMostCrowd = 8;    ///< prompts for an answer that count
   static constexpr double kFade = 0.95;      ///< what a step with prompts weighs after the next one
-  static constexpr double kSpread = 0.2;     ///< of tokens (deviation by mean), which tells what one costs
+  static constexpr double kDiffers = 0.3;    ///< of a step's tokens: more or less than this tells what one costs
   static constexpr double kLeastPart = 0.3;  ///< of a step's time that its tokens take
 
   static void mix(double& mean, double value) { mean = mean <= 0 ? value : 0.8 * mean + 0.2 * value; }
@@ -83,16 +89,20 @@ class Pace {
   }
 
   /// Seconds per token of a product of many columns: while nothing tells it, what a step takes longer than one of
-  /// answers.
+  /// answers. What steps take longer since it was last told is their tokens', which have more to look back on as
+  /// prompts grow.
   double token_seconds(double step) const {
     const double all = mean_seconds_ / mean_tokens_;
-    const double guess = slope_ > 0 ? slope_ : (mean_seconds_ - step) / mean_tokens_;
+    const double guess = (mean_seconds_ - (squares_ > 0 ? once_ : step)) / mean_tokens_;
     return std::clamp(guess, kLeastPart * all, all);
   }
 
   double share_;
   std::array<double, 40> steps_{};  ///< seconds without prompts: running means, by number of answers
-  double weight_ = 0, mean_tokens_ = 0, mean_seconds_ = 0, variance_ = 0, covariance_ = 0, slope_ = 0;
+  double weight_ = 0, mean_tokens_ = 0, mean_seconds_ = 0;  ///< of steps with prompts
+  double last_tokens_ = 0, last_seconds_ = 0;               ///< of the last such step
+  double squares_ = 0, products_ = 0;                       ///< of differences of tokens, and with those of seconds
+  double once_ = 0;                                         ///< seconds of such a step without its tokens' own
 };
 
 /// Shares `budget` tokens among prompts that have so many left, in their order of urgency: half goes to the first, the

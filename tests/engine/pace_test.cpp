@@ -87,6 +87,20 @@ TEST(Pace, PartsAreLargeEnoughForTheirCost) {
   EXPECT_NEAR(n, 51, 2);  // 51 ms at once, 51 for tokens
 }
 
+TEST(Pace, APromptThatGrowsLongKeepsToItsShare) {
+  Pace pace(2.0);
+  Machine machine{.answers = 0.072, .once = 0.080, .per_token = 0.0011};
+  machine.run(pace, 0, 128);
+  for (int i = 0; i < 40; ++i) machine.run(pace, 7, 0);
+  for (int32_t done = 0; done < 2000;) {  // at its end a token costs two and a half times as much
+    const int32_t n = pace.prompt_tokens(7, 1, 512);
+    machine.per_token = 0.0011 + 0.0016 * done / 2000;
+    EXPECT_LT(machine.once + machine.per_token * (7 + n), 2.4 * machine.answers) << done << " " << n;
+    machine.run(pace, 7, n);
+    done += n;
+  }
+}
+
 TEST(Pace, NumbersOfAnswersAreSeenOnce) {
   Pace pace(2.0);
   for (const int32_t n : {1, 8, 9, 16, 17, 1000, std::numeric_limits<int32_t>::max()}) {
