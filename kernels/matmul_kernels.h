@@ -38,7 +38,7 @@ alignas(32) static constexpr float kActTrialBias[kActTrials] = {-1e-3f};
 inline constexpr int kPanelRows = 32;
 /// Most rows of a tile for dot_columns and dot_rows.
 inline constexpr int kDotRows = 128;
-/// Most columns for dot_columns, on any instruction set.
+/// Most columns for dot_columns on sets of 16 registers or of 128 bits; with more up to kGroupCols.
 inline constexpr int kDotCols = 3;
 /// Most columns of one group of activations.
 inline constexpr int kGroupCols = 6;
@@ -219,7 +219,7 @@ struct MatmulKernels {
   /// blocks, `stride` bytes apart. nullptr where there is none, and for float types.
   void (*dot_columns[kMaxTypes])(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride,
                                  int64_t k, int n_cols);
-  /// Up to this number of columns (at most kDotCols) dot_columns is faster than panels; 0 where there is none.
+  /// Up to this number of columns (at most kGroupCols) dot_columns is faster than panels; 0 where there is none.
   int dot_most_cols[kMaxTypes];
   /// out[r] = row r times x[0..n): one column of a float type at the memory's speed; nullptr for integer codes.
   void (*dot_rows[kMaxTypes])(float* out, const WeightTile& tile, const float* x, int64_t n);

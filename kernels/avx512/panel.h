@@ -84,50 +84,64 @@ inline __attribute__((always_inline)) __m512 take_off_mins(__m512 total, __m512i
   return _mm512_fnmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), d), unit, total);
 }
 
-/// This one multiplies by a single column at once, with the very operations of the panel's loop (matmul.cpp).
-template <int kHalves, bool kMin>
+/// This one multiplies by a few columns at once, with the very operations of the panel's loop (matmul.cpp).
+template <int kCols, int kHalves, bool kMin>
 struct DotWriter {
-  __m512 total;
-  const int8_t* q;        ///< codes of the column from block 0 on
+  __m512 total[kCols];
+  const int8_t* q;        ///< codes of the columns from block 0 on
   const float* d;         ///< scales
   const float* sums;      ///< sum32 or sum16
   const int32_t* init;    ///< init32 or init16
   const int32_t* sum256;  ///< of the superblock
   const float* d256;
-  __m512i dot[8][kHalves];
+  __m512i dot[8][kHalves][kCols];
   __m512 scales[8][kHalves];
   __m512 mins[8][kHalves];
-  __m512i min_dot;
+  __m512i min_dot[kCols];
 
   inline __attribute__((always_inline)) void scale(int block, int half, __m512 value) { scales[block][half] = value; }
   inline __attribute__((always_inline)) void min(int block, int half, __m512 value) { mins[block][half] = value; }
   inline __attribute__((always_inline)) void min_pair(int pair, __m512i words) {
-    min_dot = _mm512_dpwssd_epi32(pair == 0 ? _mm512_setzero_si512() : min_dot, words, _mm512_set1_epi32(sum256[pair]));
+#pragma GCC unroll 6
+    for (int c = 0; c < kCols; ++c) {
+      const __m512i a = _mm512_set1_epi32(sum256[pair * kCols + c]);
+      min_dot[c] = _mm512_dpwssd_epi32(pair == 0 ? _mm512_setzero_si512() : min_dot[c], words, a);
+    }
   }
-  inline __attribute__((always_inline)) void min_unit(__m512 unit) { mins[0][0] = unit; }
+  inline __attribute__((always_inline)) void min_unit(__m512 unit) {
+    mins[0][0] = unit;
+  }
   /// After the last block of a superblock with integer minimums.
   inline __attribute__((always_inline)) void finish_mins() {
-    total = take_off_mins(total, min_dot, mins[0][0], _mm512_set1_ps(*d256));
+#pragma GCC unroll 6
+    for (int c = 0; c < kCols; ++c) total[c] = take_off_mins(total[c], min_dot[c], mins[0][0], _mm512_set1_ps(d256[c]));
   }
   inline __attribute__((always_inline)) void code(int block, int step, __m512i value) {
     const int half = (kHalves == 1) ? 0 : step / 4;
-    if (step % (8 / kHalves) == 0) dot[block][half] = _mm512_set1_epi32(init[block * kHalves + half]);
-    int32_t four;
-    __builtin_memcpy(&four, q + block * 32 + step * 4, 4);
-    dot[block][half] = _mm512_dpbusd_epi32(dot[block][half], value, _mm512_set1_epi32(four));
+#pragma GCC unroll 6
+    for (int c = 0; c < kCols; ++c) {
+      __m512i& sum = dot[block][half][c];
+      if (step % (8 / kHalves) == 0) sum = _mm512_set1_epi32(init[(block * kHalves + half) * kCols + c]);
+      int32_t four;
+      __builtin_memcpy(&four, q + ((block * 8 + step) * kCols + c) * 4, 4);
+      sum = _mm512_dpbusd_epi32(sum, value, _mm512_set1_epi32(four));
+    }
   }
   inline __attribute__((always_inline)) void finish(int block) {
     const __m512 factor = scales[block][0];
     const __m512 magic = _mm512_mul_ps(factor, _mm512_set1_ps(kMagic));
-    __m512 scaled = _mm512_fmsub_ps(_mm512_castsi512_ps(dot[block][0]), factor, magic);
-    if (kHalves == 2) {
-      scaled = _mm512_fmadd_ps(sum_to_float(dot[block][kHalves - 1]), scales[block][kHalves - 1], scaled);
-    }
-    total = _mm512_fmadd_ps(scaled, _mm512_set1_ps(d[block]), total);
-    if (!kMin) return;
+#pragma GCC unroll 6
+    for (int c = 0; c < kCols; ++c) {
+      __m512 scaled = _mm512_fmsub_ps(_mm512_castsi512_ps(dot[block][0][c]), factor, magic);
+      if (kHalves == 2) {
+        scaled = _mm512_fmadd_ps(sum_to_float(dot[block][kHalves - 1][c]), scales[block][kHalves - 1], scaled);
+      }
+      total[c] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(d[block * kCols + c]), total[c]);
 #pragma GCC unroll 2
-    for (int half = 0; half < kHalves; ++half) {
-      total = _mm512_fnmadd_ps(mins[block][half], _mm512_set1_ps(sums[block * kHalves + half]), total);
+      for (int half = 0; half < (kMin ? kHalves : 0); ++half) {
+        const __m512 sum = _mm512_set1_ps(sums[(block * kHalves + half) * kCols + c]);
+        total[c] = _mm512_fnmadd_ps(mins[block][half], sum, total[c]);
+      }
     }
   }
 };
@@ -298,11 +312,11 @@ inline __attribute__((always_inline)) void decode_tile(void* panel, const Weight
   }
 }
 
-/// out[r] = row r of a tile times one column of k elements, packed as groups of kPanelBlocks blocks. A lane takes
-/// consecutive rows one after the other: each of the 16 streams through memory is long, as hardware prefetchers
+/// out[c * ldo + r] = row r of a tile times column c of k elements, packed as groups of kPanelBlocks blocks. A lane
+/// takes consecutive rows one after the other: each of the 16 streams through memory is long, as hardware prefetchers
 /// and DRAM pages like it. At its end it prefetches where its lane begins in the next tile.
-template <typename Decoder>
-inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile& tile, const void* acts,
+template <typename Decoder, int kCols>
+inline __attribute__((always_inline)) void dot_tile(float* out, int64_t ldo, const WeightTile& tile, const void* acts,
                                                     int64_t stride, int64_t k) {
   constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
   constexpr int64_t kAhead = 512;  // bytes of each stream prefetched before use
@@ -317,12 +331,13 @@ inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile
     const int64_t leaves_at = something_follows ? left_in_lane - kAhead : INT64_MAX;
     const uint8_t* next =
         static_cast<const uint8_t*>(something_follows ? tile.ahead : tile.data) + (kAhead - left_in_lane);
-    DotWriter<Decoder::kHalves, Decoder::kMin> writer;
-    writer.total = _mm512_setzero_ps();
+    DotWriter<kCols, Decoder::kHalves, Decoder::kMin> writer;
+#pragma GCC unroll 6
+    for (int c = 0; c < kCols; ++c) writer.total[c] = _mm512_setzero_ps();
     int64_t at = 0;
     const char* chunk = static_cast<const char*>(acts);
     for (int64_t left = k; left > 0; left -= kChunk, chunk += stride) {
-      const ActGroup x = act_group_at(const_cast<char*>(chunk), kChunk, 1);
+      const ActGroup x = act_group_at(const_cast<char*>(chunk), kChunk, kCols);
       writer.q = x.q;
       writer.d = x.d;
       writer.sums = (Decoder::kHalves == 1) ? x.sum32 : x.sum16;
@@ -335,31 +350,44 @@ inline __attribute__((always_inline)) void dot_tile(float* out, const WeightTile
         Decoder::run(writer, rows, at);
         if constexpr (kHasSuperMins<Decoder>) {
           writer.finish_mins();
-          writer.sum256 += 4;
-          ++writer.d256;
+          writer.sum256 += 4 * kCols;
+          writer.d256 += kCols;
         }
-        writer.q += 32 * Decoder::kBlocks;
-        writer.d += Decoder::kBlocks;
-        writer.sums += Decoder::kBlocks * Decoder::kHalves;
-        writer.init += Decoder::kBlocks * Decoder::kHalves;
+        writer.q += 32 * Decoder::kBlocks * kCols;
+        writer.d += Decoder::kBlocks * kCols;
+        writer.sums += Decoder::kBlocks * Decoder::kHalves * kCols;
+        writer.init += Decoder::kBlocks * Decoder::kHalves * kCols;
       }
     }
     alignas(64) float total[16];
-    _mm512_store_ps(total, writer.total);
-    for (int lane = 0; lane * per_lane + i < tile.n_rows; ++lane) out[lane * per_lane + i] = total[lane];
+    for (int c = 0; c < kCols; ++c) {
+      _mm512_store_ps(total, writer.total[c]);
+      for (int lane = 0; lane * per_lane + i < tile.n_rows; ++lane) out[c * ldo + lane * per_lane + i] = total[lane];
+    }
   }
+}
+
+/// The same for n_cols columns, kMostCols at most.
+template <typename Decoder, int kMostCols>
+inline __attribute__((always_inline)) void dot_tile_of(int n_cols, float* out, int64_t ldo, const WeightTile& tile,
+                                                       const void* acts, int64_t stride, int64_t k) {
+  if constexpr (kMostCols > 1) {
+    if (n_cols < kMostCols) return dot_tile_of<Decoder, kMostCols - 1>(n_cols, out, ldo, tile, acts, stride, k);
+  }
+  dot_tile<Decoder, kMostCols>(out, ldo, tile, acts, stride, k);
 }
 
 }  // namespace
 }  // namespace hearth::kernels::avx512
 
-/// Defines decode_<Name>, dot_columns_<Name> (for a single column) and dot_most_cols_<Name> in namespace avx512.
-#define HEARTH_DEFINE_KERNELS(Name, Decoder)                                                                     \
-  void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                           \
-    decode_tile<Decoder>(panel, tile, n);                                                                        \
-  }                                                                                                              \
-  void dot_columns_##Name(float* out, int64_t /*ldo*/, const WeightTile& tile, const void* acts, int64_t stride, \
-                          int64_t k, int /*n_cols*/) {                                                           \
-    dot_tile<Decoder>(out, tile, acts, stride, k);                                                               \
-  }                                                                                                              \
-  extern const int dot_most_cols_##Name = 1;
+/// Defines decode_<Name>, dot_columns_<Name> (for kMostCols columns at most) and dot_most_cols_<Name> in namespace
+/// avx512.
+#define HEARTH_DEFINE_KERNELS(Name, Decoder, kMostCols)                                                      \
+  void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                       \
+    decode_tile<Decoder>(panel, tile, n);                                                                    \
+  }                                                                                                          \
+  void dot_columns_##Name(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, \
+                          int64_t k, int n_cols) {                                                           \
+    dot_tile_of<Decoder, kMostCols>(n_cols, out, ldo, tile, acts, stride, k);                                \
+  }                                                                                                          \
+  extern const int dot_most_cols_##Name = kMostCols;

@@ -79,7 +79,7 @@ struct DecodeRows {
 
 }  // namespace
 
-#define HEARTH_DEFINE_ROW_KERNELS(Name, Row) HEARTH_DEFINE_KERNELS(Name, DecodeRows<Row>)
+#define HEARTH_DEFINE_ROW_KERNELS(Name, Row) HEARTH_DEFINE_KERNELS(Name, DecodeRows<Row>, 1)
 HEARTH_ROW_DECODERS(HEARTH_DEFINE_ROW_KERNELS)
 #undef HEARTH_DEFINE_ROW_KERNELS
 

@@ -16,7 +16,6 @@ using kernels::kPanelRows;
 constexpr int64_t kChunk = int64_t{kernels::kPanelBlocks} * kernels::kActBlock;
 /// The same for float panels, which are four times as wide: they should fit the first-level cache.
 constexpr int64_t kFloatChunk = 256;
-static_assert(kernels::kDotCols <= kernels::kGroupCols);  // they form one group
 static_assert(2 * kPanelRows * kFloatChunk * static_cast<int64_t>(sizeof(float)) <= kernels::kPanelBytes);
 /// Elements of one row that are expanded from codes at once, when they meet a single token.
 constexpr int64_t kExpandChunk = 4096;

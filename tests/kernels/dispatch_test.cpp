@@ -165,7 +165,7 @@ std::string empty_entries(const kernels::KernelTable& t) {
     check((t.matmul.dot_rows[type] != nullptr) == is_float, "dot_rows" + of);
     const int most = t.matmul.dot_most_cols[type];
     check((t.matmul.dot_columns[type] != nullptr) == (most > 0), "dot_columns" + of);
-    check(most >= 0 && most <= kernels::kDotCols && (!is_float || most == 0), "dot_most_cols" + of);
+    check(most >= 0 && most <= kernels::kGroupCols && (!is_float || most == 0), "dot_most_cols" + of);
   }
   return names;
 }
