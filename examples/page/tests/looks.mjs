@@ -221,9 +221,10 @@ export const tests = {
     await page.keyboard.press('Alt+N');
     await page.locator('.entry .date', { hasText: 'Writing' }).waitFor();
     assert.equal(await page.locator('.message').count(), 0);
+    await page.waitForTimeout(500); // a busy machine writes nothing for a while
     await page.locator('.entry').click();
     await page.locator('.message.assistant').waitFor();
-    assert.ok((await length()) > before);
+    await page.waitForFunction((n) => document.querySelector('.message.assistant .markdown').textContent.length > n, before, { timeout: 1000 });
     await page.focus('#message');
     await page.keyboard.press('Escape');
     await page.locator('.message.assistant .stats').waitFor();
