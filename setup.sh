@@ -436,7 +436,7 @@ aarch64() {
 
 # emulated_arm PROCESSOR SET: what is to be seen on a processor whose best instruction set that is.
 emulated_arm() {
-  local run=(qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "$1") tests=build-aarch64/tests status=0
+  local run=(timeout 900 qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "$1") tests=build-aarch64/tests status=0
   say "$2 on $1: kernels"
   "${run[@]}" $tests/hearth_test_kernels --gtest_brief=1 --gtest_filter="*/$2:Dispatch.*" </dev/null || status=1
   say "$2 on $1: the self-test, texts and threads"

@@ -48,6 +48,14 @@ uint32_t count_forks() {
   return n_forks.load(std::memory_order_relaxed);
 }
 
+/// Stores what others look for before they sleep; whether they sleep is what the caller loads next. If that load passed
+/// the store, each side could miss what the other has written. An exchange is not passed even where an emulator puts no
+/// barrier between ARM's store-release and load-acquire (QEMU 7.2); on x86 it is the instruction of the store.
+template <typename T>
+void publish(std::atomic<T>& to, T value) {
+  to.exchange(value);
+}
+
 constexpr uint64_t make_ticket(uint32_t fork, uint32_t next) {
   return (uint64_t{fork} << 32) | next;
 }
@@ -86,7 +94,7 @@ struct Parallel::Impl {
   std::atomic<uint32_t> n_tasks{0};  ///< of a fork whose tasks are drawn
   std::atomic<bool> stop{false};
   alignas(64) std::atomic<int> n_sleeping{0};
-  std::atomic<bool> caller_sleeps{false};
+  std::atomic<uint32_t> caller_sleeps{0};  // a whole word: see Thrown
   SpinWait caller_wait;
 
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -144,7 +152,7 @@ uint64_t Parallel::Impl::open_fork(uint32_t count, const TaskRef& ref) {
   task.store(&ref);
   if (!dealt) n_tasks.store(count);
   const uint64_t opened = make_ticket(fork, dealt ? kDealt | count : 0);
-  ticket.store(opened);
+  publish(ticket, opened);
   if (n_sleeping.load() == 0) return opened;
   pthread_mutex_lock(&mutex);
   pthread_cond_broadcast(&forked);
@@ -178,8 +186,8 @@ void Parallel::Impl::work(int worker, uint64_t opened) {
   }
   if (mine == 0) return;
   // What was drawn may be of a later fork than the one seen, but of one: it cannot end before this report.
-  seat.done.store(make_ticket(fork_of(ticket.load()), mine));
-  if (!caller_sleeps.load()) return;
+  publish(seat.done, make_ticket(fork_of(ticket.load()), mine));
+  if (caller_sleeps.load() == 0) return;
   pthread_mutex_lock(&mutex);
   pthread_cond_signal(&joined);
   pthread_mutex_unlock(&mutex);
@@ -200,9 +208,9 @@ void Parallel::Impl::join(uint32_t fork, uint32_t count) {
   const auto all_done = [&] { return n_done(fork) >= count; };
   if (caller_wait.spin_until(all_done)) return;
   pthread_mutex_lock(&mutex);
-  caller_sleeps.store(true);
+  publish(caller_sleeps, 1u);
   while (!all_done()) pthread_cond_wait(&joined, &mutex);
-  caller_sleeps.store(false);
+  caller_sleeps.store(0);
   pthread_mutex_unlock(&mutex);
 }
 
