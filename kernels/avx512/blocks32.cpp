@@ -1,8 +1,8 @@
 // Panels of the types with blocks of 32: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 (bit layouts: reference/blocks32.cpp).
 #include "kernels/blocks.h"
 
+#include "kernels/avx512/dot.h"
 #include "kernels/avx512/matmul.h"
-#include "kernels/avx512/panel.h"
 
 namespace hearth::kernels::avx512 {
 namespace {
@@ -139,6 +139,6 @@ HEARTH_DEFINE_KERNELS(Q4_0, DecodeQ40, 1)
 HEARTH_DEFINE_KERNELS(Q4_1, DecodeQ41, 1)
 HEARTH_DEFINE_KERNELS(Q5_0, DecodeQ50, 1)
 HEARTH_DEFINE_KERNELS(Q5_1, DecodeQ51, 1)
-HEARTH_DEFINE_KERNELS(Q8_0, DecodeQ80, 2)
+HEARTH_DEFINE_KERNELS(Q8_0, DecodeQ80, 6)
 
 }  // namespace hearth::kernels::avx512

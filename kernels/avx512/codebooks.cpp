@@ -1,6 +1,6 @@
 // Panels of the types whose 4-bit codes index a table: IQ4_NL, IQ4_XS, MXFP4 (layouts: reference/codebooks.cpp).
+#include "kernels/avx512/dot.h"
 #include "kernels/avx512/matmul.h"
-#include "kernels/avx512/panel.h"
 #include "kernels/blocks.h"
 #include "kernels/reference/quants.h"
 

@@ -84,67 +84,7 @@ inline __attribute__((always_inline)) __m512 take_off_mins(__m512 total, __m512i
   return _mm512_fnmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), d), unit, total);
 }
 
-/// This one multiplies by a few columns at once, with the very operations of the panel's loop (matmul.cpp).
-template <int kCols, int kHalves, bool kMin>
-struct DotWriter {
-  __m512 total[kCols];
-  const int8_t* q;        ///< codes of the columns from block 0 on
-  const float* d;         ///< scales
-  const float* sums;      ///< sum32 or sum16
-  const int32_t* init;    ///< init32 or init16
-  const int32_t* sum256;  ///< of the superblock
-  const float* d256;
-  __m512i dot[8][kHalves][kCols];
-  __m512 scales[8][kHalves];
-  __m512 mins[8][kHalves];
-  __m512i min_dot[kCols];
-
-  inline __attribute__((always_inline)) void scale(int block, int half, __m512 value) { scales[block][half] = value; }
-  inline __attribute__((always_inline)) void min(int block, int half, __m512 value) { mins[block][half] = value; }
-  inline __attribute__((always_inline)) void min_pair(int pair, __m512i words) {
-#pragma GCC unroll 6
-    for (int c = 0; c < kCols; ++c) {
-      const __m512i a = _mm512_set1_epi32(sum256[pair * kCols + c]);
-      min_dot[c] = _mm512_dpwssd_epi32(pair == 0 ? _mm512_setzero_si512() : min_dot[c], words, a);
-    }
-  }
-  inline __attribute__((always_inline)) void min_unit(__m512 unit) {
-    mins[0][0] = unit;
-  }
-  /// After the last block of a superblock with integer minimums.
-  inline __attribute__((always_inline)) void finish_mins() {
-#pragma GCC unroll 6
-    for (int c = 0; c < kCols; ++c) total[c] = take_off_mins(total[c], min_dot[c], mins[0][0], _mm512_set1_ps(d256[c]));
-  }
-  inline __attribute__((always_inline)) void code(int block, int step, __m512i value) {
-    const int half = (kHalves == 1) ? 0 : step / 4;
-#pragma GCC unroll 6
-    for (int c = 0; c < kCols; ++c) {
-      __m512i& sum = dot[block][half][c];
-      if (step % (8 / kHalves) == 0) sum = _mm512_set1_epi32(init[(block * kHalves + half) * kCols + c]);
-      int32_t four;
-      __builtin_memcpy(&four, q + ((block * 8 + step) * kCols + c) * 4, 4);
-      sum = _mm512_dpbusd_epi32(sum, value, _mm512_set1_epi32(four));
-    }
-  }
-  inline __attribute__((always_inline)) void finish(int block) {
-    const __m512 factor = scales[block][0];
-    const __m512 magic = _mm512_mul_ps(factor, _mm512_set1_ps(kMagic));
-#pragma GCC unroll 6
-    for (int c = 0; c < kCols; ++c) {
-      __m512 scaled = _mm512_fmsub_ps(_mm512_castsi512_ps(dot[block][0][c]), factor, magic);
-      if (kHalves == 2) {
-        scaled = _mm512_fmadd_ps(sum_to_float(dot[block][kHalves - 1][c]), scales[block][kHalves - 1], scaled);
-      }
-      total[c] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(d[block * kCols + c]), total[c]);
-#pragma GCC unroll 2
-      for (int half = 0; half < (kMin ? kHalves : 0); ++half) {
-        const __m512 sum = _mm512_set1_ps(sums[(block * kHalves + half) * kCols + c]);
-        total[c] = _mm512_fnmadd_ps(mins[block][half], sum, total[c]);
-      }
-    }
-  }
-};
+}  // namespace
 
 /// First bytes of 16 rows, one to a lane; a row that the tile lacks is replaced by its last one.
 struct Rows {
@@ -154,23 +94,7 @@ struct Rows {
   int64_t ahead_stride;
 
   /// Rows first, first + step, ...
-  inline __attribute__((always_inline)) Rows(const WeightTile& tile, int first, int step) {
-    const auto* data = static_cast<const uint8_t*>(tile.data);
-    const int last = tile.n_rows - 1;
-    first = (first < last) ? first : last;
-    const uint8_t* p = data + first * tile.row_bytes;
-    const uint8_t* end = data + last * tile.row_bytes;
-    const int64_t stride = step * tile.row_bytes;
-#pragma GCC unroll 16
-    for (int r = 0; r < 16; ++r) {
-      row[r] = p;
-      p = (end - p < stride) ? end : p + stride;
-    }
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i index =
-        _mm512_min_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(step)), _mm512_set1_epi32(last - first));
-    offset = _mm512_mullo_epi32(index, _mm512_set1_epi32(static_cast<int32_t>(tile.row_bytes)));
-  }
+  Rows(const WeightTile& tile, int first, int step);
 
   /// Prefetches kLines cache lines from byte `at` of rows [first, first + kCount) of the next panel.
   template <int kLines, int kCount = 16>
@@ -184,6 +108,8 @@ struct Rows {
     }
   }
 };
+
+namespace {
 
 /// Dword at byte `at` of each of the 16 rows.
 inline __attribute__((always_inline)) __m512i gather_dwords(const Rows& rows, int64_t at) {
@@ -296,98 +222,35 @@ constexpr bool kHasSuperMins = requires {
   Decoder::kSuperMins;
 };
 
-/// Decodes n columns of a tile into a panel.
+/// Decodes n blocks of 32 from byte `at` of 16 rows on as one group of a panel, whose codes begin there. One function
+/// for all that decode a type into panels, since its code is long.
 template <typename Decoder>
-inline __attribute__((always_inline)) void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
-  store_header(panel, kHasSuperMins<Decoder>);
-  for (int g = 0; g < 2; ++g) {
-    Rows rows(tile, 16 * g, 1);
-    rows.ahead = nullptr;
-    if (tile.ahead != nullptr) rows.ahead = static_cast<const uint8_t*>(tile.ahead) + g * 16 * tile.ahead_stride;
-    rows.ahead_stride = tile.ahead_stride;
-    for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) {
-      PanelWriter writer = {codes_at(panel, b * Decoder::kBlocks, g)};
-      Decoder::run(writer, rows, b * Decoder::kBytes);
-    }
+__attribute__((noinline)) void decode_rows(char* codes, const Rows& rows, int64_t at, int64_t n) {
+#pragma GCC unroll 1
+  for (const char* const end = codes + n * kBlockStride; codes < end; at += Decoder::kBytes) {
+    PanelWriter writer = {codes};
+    Decoder::run(writer, rows, at);
+    codes += Decoder::kBlocks * kBlockStride;
   }
 }
 
-/// out[c * ldo + r] = row r of a tile times column c of k elements, packed as groups of kPanelBlocks blocks. A lane
-/// takes consecutive rows one after the other: each of the 16 streams through memory is long, as hardware prefetchers
-/// and DRAM pages like it. At its end it prefetches where its lane begins in the next tile.
-template <typename Decoder, int kCols>
-inline __attribute__((always_inline)) void dot_tile(float* out, int64_t ldo, const WeightTile& tile, const void* acts,
-                                                    int64_t stride, int64_t k) {
-  constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;
-  constexpr int64_t kAhead = 512;  // bytes of each stream prefetched before use
-  const int per_lane = (tile.n_rows + 15) / 16;
-  const int64_t lane_bytes = per_lane * tile.row_bytes;
-  for (int i = 0; i < per_lane; ++i) {
-    Rows rows(tile, i, per_lane);
-    rows.ahead = rows.row[0] + kAhead;
-    rows.ahead_stride = lane_bytes;
-    const int64_t left_in_lane = lane_bytes - i * tile.row_bytes;
-    const bool something_follows = tile.ahead != nullptr;
-    const int64_t leaves_at = something_follows ? left_in_lane - kAhead : INT64_MAX;
-    const uint8_t* next =
-        static_cast<const uint8_t*>(something_follows ? tile.ahead : tile.data) + (kAhead - left_in_lane);
-    DotWriter<kCols, Decoder::kHalves, Decoder::kMin> writer;
-#pragma GCC unroll 6
-    for (int c = 0; c < kCols; ++c) writer.total[c] = _mm512_setzero_ps();
-    int64_t at = 0;
-    const char* chunk = static_cast<const char*>(acts);
-    for (int64_t left = k; left > 0; left -= kChunk, chunk += stride) {
-      const ActGroup x = act_group_at(const_cast<char*>(chunk), kChunk, kCols);
-      writer.q = x.q;
-      writer.d = x.d;
-      writer.sums = (Decoder::kHalves == 1) ? x.sum32 : x.sum16;
-      writer.init = (Decoder::kHalves == 1) ? x.init32 : x.init16;
-      writer.sum256 = x.sum256;
-      writer.d256 = x.d256;
-      const int64_t n = (left < kChunk) ? left : kChunk;
-      for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b, at += Decoder::kBytes) {
-        if (at >= leaves_at) rows.ahead = next;
-        Decoder::run(writer, rows, at);
-        if constexpr (kHasSuperMins<Decoder>) {
-          writer.finish_mins();
-          writer.sum256 += 4 * kCols;
-          writer.d256 += kCols;
-        }
-        writer.q += 32 * Decoder::kBlocks * kCols;
-        writer.d += Decoder::kBlocks * kCols;
-        writer.sums += Decoder::kBlocks * Decoder::kHalves * kCols;
-        writer.init += Decoder::kBlocks * Decoder::kHalves * kCols;
-      }
-    }
-    alignas(64) float total[16];
-    for (int c = 0; c < kCols; ++c) {
-      _mm512_store_ps(total, writer.total[c]);
-      for (int lane = 0; lane * per_lane + i < tile.n_rows; ++lane) out[c * ldo + lane * per_lane + i] = total[lane];
-    }
-  }
-}
-
-/// The same for n_cols columns, kMostCols at most.
-template <typename Decoder, int kMostCols>
-inline __attribute__((always_inline)) void dot_tile_of(int n_cols, float* out, int64_t ldo, const WeightTile& tile,
-                                                       const void* acts, int64_t stride, int64_t k) {
-  if constexpr (kMostCols > 1) {
-    if (n_cols < kMostCols) return dot_tile_of<Decoder, kMostCols - 1>(n_cols, out, ldo, tile, acts, stride, k);
-  }
-  dot_tile<Decoder, kMostCols>(out, ldo, tile, acts, stride, k);
-}
+template <typename Decoder>
+constexpr PanelKind kKindOf = Decoder::kHalves == 2 ? (Decoder::kMin ? PanelKind::kScale16Min : PanelKind::kScale16)
+                              : (Decoder::kMin || kHasSuperMins<Decoder>) ? PanelKind::kScale32Min
+                                                                          : PanelKind::kScale32;
 
 }  // namespace
-}  // namespace hearth::kernels::avx512
 
-/// Defines decode_<Name>, dot_columns_<Name> (for kMostCols columns at most) and dot_most_cols_<Name> in namespace
-/// avx512.
-#define HEARTH_DEFINE_KERNELS(Name, Decoder, kMostCols)                                                      \
-  void decode_##Name(void* panel, const WeightTile& tile, int64_t n) {                                       \
-    decode_tile<Decoder>(panel, tile, n);                                                                    \
-  }                                                                                                          \
-  void dot_columns_##Name(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride, \
-                          int64_t k, int n_cols) {                                                           \
-    dot_tile_of<Decoder, kMostCols>(n_cols, out, ldo, tile, acts, stride, k);                                \
-  }                                                                                                          \
-  extern const int dot_most_cols_##Name = kMostCols;
+/// What makes panels, or strips of them, of a type.
+struct RowsDecoder {
+  void (*decode)(char* codes, const Rows& rows, int64_t at, int64_t n);  ///< decode_rows
+  int blocks;                                                            ///< of 32 in one of the type's
+  int64_t bytes;                                                         ///< of that
+  PanelKind kind;
+  bool super_mins;
+};
+
+/// Decodes n columns of a tile into a panel.
+void decode_tile(const RowsDecoder& type, void* panel, const WeightTile& tile, int64_t n);
+
+}  // namespace hearth::kernels::avx512

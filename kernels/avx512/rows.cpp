@@ -1,6 +1,6 @@
 // Panels of the types that are decoded row by row (x86/row_codes.h).
+#include "kernels/avx512/dot.h"
 #include "kernels/avx512/matmul.h"
-#include "kernels/avx512/panel.h"
 //
 #include "kernels/x86/row_codes.h"
 
@@ -79,7 +79,7 @@ struct DecodeRows {
 
 }  // namespace
 
-#define HEARTH_DEFINE_ROW_KERNELS(Name, Row) HEARTH_DEFINE_KERNELS(Name, DecodeRows<Row>, 1)
+#define HEARTH_DEFINE_ROW_KERNELS(Name, Row) HEARTH_DEFINE_KERNELS(Name, DecodeRows<Row>, 0)
 HEARTH_ROW_DECODERS(HEARTH_DEFINE_ROW_KERNELS)
 #undef HEARTH_DEFINE_ROW_KERNELS
 

@@ -1,6 +1,6 @@
 // Panels of the types with superblocks of 256: Q2_K to Q6_K (bit layouts: reference/superblocks.cpp).
+#include "kernels/avx512/dot.h"
 #include "kernels/avx512/matmul.h"
-#include "kernels/avx512/panel.h"
 #include "kernels/blocks.h"
 
 namespace hearth::kernels::avx512 {
@@ -286,7 +286,7 @@ struct DecodeQ3K {
 HEARTH_DEFINE_KERNELS(Q2_K, DecodeQ2K, 1)
 HEARTH_DEFINE_KERNELS(Q3_K, DecodeQ3K, 1)
 HEARTH_DEFINE_KERNELS(Q4_K, DecodeQ4K, 2)
-HEARTH_DEFINE_KERNELS(Q5_K, DecodeQ5K, 1)
-HEARTH_DEFINE_KERNELS(Q6_K, DecodeQ6K, 1)
+HEARTH_DEFINE_KERNELS(Q5_K, DecodeQ5K, 2)
+HEARTH_DEFINE_KERNELS(Q6_K, DecodeQ6K, 2)
 
 }  // namespace hearth::kernels::avx512

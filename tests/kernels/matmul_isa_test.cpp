@@ -123,7 +123,7 @@ TEST_P(MatmulKernelsOf, FewColumnsAreBitForBitWhatPanelsGive) {
     for (const auto& [n_rows, n_chunks, n_cols] :
          {std::tuple(1, 2, 1), std::tuple(16, 9, 1), std::tuple(31, 2, 1), std::tuple(75, 5, 1),
           std::tuple(kernels::kDotRows, 9, 1), std::tuple(1, 2, 2), std::tuple(32, 2, 2), std::tuple(5, 1, 3),
-          std::tuple(31, 3, 3)}) {
+          std::tuple(31, 3, 3), std::tuple(32, 2, 4), std::tuple(9, 3, 5), std::tuple(32, 9, 6)}) {
       if (n_cols > isa().matmul.dot_most_cols[type]) continue;
       const int64_t n = n_chunks * kCols + traits.block_size;  // the last chunk is short
       const int64_t row_bytes = n / traits.block_size * traits.block_bytes;
