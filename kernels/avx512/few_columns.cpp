@@ -149,7 +149,7 @@ void few_columns(const RowsDecoder& type, float* out, int64_t ldo, const WeightT
         x.d256 += n_cols;
       }
     }
-    multiply(totals, last, type.super_mins);
+    if (last.n > 0) multiply(totals, last, type.super_mins);
     for (int c = 0; c < n_cols; ++c) lanes.store(out + c * ldo, totals[c]);
   }
 }
