@@ -219,7 +219,8 @@ struct MatmulKernels {
   /// blocks, `stride` bytes apart. nullptr where there is none, and for float types.
   void (*dot_columns[kMaxTypes])(float* out, int64_t ldo, const WeightTile& tile, const void* acts, int64_t stride,
                                  int64_t k, int n_cols);
-  /// Up to this number of columns (at most kGroupCols) dot_columns is faster than panels; 0 where there is none.
+  /// Up to this number of columns (at most kGroupCols) products go through dot_columns, which is faster than panels or
+  /// about as fast; 0 where there is none.
   int dot_most_cols[kMaxTypes];
   /// out[r] = row r times x[0..n): one column of a float type at the memory's speed; nullptr for integer codes.
   void (*dot_rows[kMaxTypes])(float* out, const WeightTile& tile, const float* x, int64_t n);
