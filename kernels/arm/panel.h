@@ -33,10 +33,15 @@ HEARTH_INLINE void decode_tile(void* panel, const WeightTile& tile, int64_t n) {
   for (int64_t g = 0; g < kPanelGroups; ++g) {
     TileRows rows(tile, kGroupRows * g);
     char* block = static_cast<char*>(panel) + g * kGroupStride;
-    uintptr_t ahead =
-        reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(kGroupRows * g * tile.ahead_stride);
+    const bool share = tile.ahead_bytes > 0;  // bytes that follow one another
+    const int64_t share_of_block = tile.ahead_bytes / kPanelGroups * (Decoder::kBlocks * kActBlock) / n;
+    const int64_t first = share ? tile.ahead_bytes / kPanelGroups * g : kGroupRows * g * tile.ahead_stride;
+    uintptr_t ahead = reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(first);
     for (int64_t i = 0; i < n; i += Decoder::kBlocks * kActBlock) {
-      if (tile.ahead != nullptr) {
+      if (share) {
+        prefetch_bytes<true>(ahead, share_of_block);
+        ahead += static_cast<uintptr_t>(share_of_block);
+      } else if (tile.ahead != nullptr) {
 #pragma GCC unroll 4
         for (int64_t r = 0; r < 4; ++r) {
           prefetch_bytes<false>(ahead + static_cast<uintptr_t>(r * tile.ahead_stride), Decoder::kBytes);

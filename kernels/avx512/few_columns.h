@@ -14,20 +14,22 @@ namespace {
 struct LaneRows {
   Rows rows;
   int i, per_lane, n_rows;
-  int64_t leaves_at;    ///< the byte of the row from where on the next tile is ahead
-  const uint8_t* next;  ///< what is ahead then, less that byte
+  int64_t leaves_at;  ///< the byte of the row from where on the next tile is ahead
+  uintptr_t next;     ///< what is ahead then, less that byte
 
   static int rows_per_lane(const WeightTile& tile) { return (tile.n_rows + 15) / 16; }
 
   inline __attribute__((always_inline)) LaneRows(const WeightTile& tile, int first)
       : rows(tile, first, rows_per_lane(tile)), i(first), per_lane(rows_per_lane(tile)), n_rows(tile.n_rows) {
     constexpr int64_t kAhead = 512;  // bytes of each stream prefetched before use
-    rows.ahead = rows.row[0] + kAhead;
+    rows.ahead = reinterpret_cast<uintptr_t>(rows.row[0]) + kAhead;
     rows.ahead_stride = per_lane * tile.row_bytes;
+    rows.per_row = 0;
     const int64_t left_in_lane = rows.ahead_stride - first * tile.row_bytes;
     const bool something_follows = tile.ahead != nullptr;
     leaves_at = something_follows ? left_in_lane - kAhead : INT64_MAX;
-    next = static_cast<const uint8_t*>(something_follows ? tile.ahead : tile.data) + (kAhead - left_in_lane);
+    next = reinterpret_cast<uintptr_t>(something_follows ? tile.ahead : tile.data) +
+           static_cast<uintptr_t>(kAhead - left_in_lane);
   }
   /// Before what begins at byte `at` of the rows.
   inline __attribute__((always_inline)) void come_to(int64_t at) {

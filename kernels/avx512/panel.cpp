@@ -25,9 +25,7 @@ void decode_tile(const RowsDecoder& type, void* panel, const WeightTile& tile, i
   store_header(panel, type.super_mins);
   for (int g = 0; g < 2; ++g) {
     Rows rows(tile, 16 * g, 1);
-    rows.ahead = nullptr;
-    if (tile.ahead != nullptr) rows.ahead = static_cast<const uint8_t*>(tile.ahead) + g * 16 * tile.ahead_stride;
-    rows.ahead_stride = tile.ahead_stride;
+    rows.take_share(tile, 16 * g, 16, n / (kActBlock * type.blocks), type.bytes);
     type.decode(codes_at(panel, 0, g), rows, 0, n / kActBlock);
   }
 }

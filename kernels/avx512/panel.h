@@ -20,6 +20,7 @@
 #include <cstdint>
 
 #include "kernels/matmul_kernels.h"
+#include "kernels/x86/ahead.h"
 
 namespace hearth::kernels::avx512 {
 namespace {
@@ -87,25 +88,16 @@ inline __attribute__((always_inline)) __m512 take_off_mins(__m512 total, __m512i
 }  // namespace
 
 /// First bytes of 16 rows, one to a lane; a row that the tile lacks is replaced by its last one.
-struct Rows {
+struct Rows : Ahead {
   const uint8_t* row[16];
   __m512i offset;  ///< of the rows from row[0], in bytes
-  const uint8_t* ahead;
-  int64_t ahead_stride;
 
   /// Rows first, first + step, ...
   Rows(const WeightTile& tile, int first, int step);
 
-  /// Prefetches kLines cache lines from byte `at` of rows [first, first + kCount) of the next panel.
   template <int kLines, int kCount = 16>
   inline __attribute__((always_inline)) void prefetch(int64_t at, int first = 0) const {
-    if (ahead == nullptr) return;
-    const uint8_t* p = ahead + at + first * ahead_stride;
-#pragma GCC unroll 16
-    for (int r = 0; r < kCount; ++r, p += ahead_stride) {
-#pragma GCC unroll 4
-      for (int line = 0; line < kLines; ++line) _mm_prefetch(p + 64 * line, _MM_HINT_T0);
-    }
+    Ahead::prefetch<kLines, kCount>(at, first);
   }
 };
 

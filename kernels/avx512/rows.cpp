@@ -45,9 +45,12 @@ struct DecodeRows {
   static constexpr int64_t kBytes = sizeof(typename Row::Block);
 
   /// The lines of a block of each of 16 rows; a loop, since the code of all types adds up.
-  static inline __attribute__((always_inline)) void prefetch(const uint8_t* p, int64_t stride) {
+  static inline __attribute__((always_inline)) void prefetch(const Rows& rows, int64_t at) {
+    if (rows.ahead == 0) return;
+    if (rows.per_row > 0) return rows.prefetch_share(at, 0, 16);
+    auto p = reinterpret_cast<const char*>(rows.ahead + static_cast<uintptr_t>(at));
 #pragma GCC unroll 1
-    for (int r = 0; r < 16; ++r, p += stride) {
+    for (int r = 0; r < 16; ++r, p += rows.ahead_stride) {
       _mm_prefetch(p, _MM_HINT_T0);
       if (kBytes > 64) _mm_prefetch(p + 64, _MM_HINT_T0);
     }
@@ -55,7 +58,7 @@ struct DecodeRows {
 
   template <typename Writer>
   static inline __attribute__((always_inline)) void run(Writer& writer, const Rows& rows, int64_t at) {
-    if (rows.ahead != nullptr) prefetch(rows.ahead + at, rows.ahead_stride);
+    prefetch(rows, at);
     RowBlocks<Row> low, high;  // rows 0..7 and 8..15
     decode_row_blocks<Row>(low, rows.row, at);
     decode_row_blocks<Row>(high, rows.row + 8, at);

@@ -11,6 +11,11 @@ void decode_unpacked(void* panel, const WeightTile& tile, int64_t n, PanelKind k
   float min[kPiece / 16];
   for (int r = 0; r < kPanelRows; ++r) {
     const int row = (r < tile.n_rows) ? r : tile.n_rows - 1;
+    const auto share =
+        reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(tile.ahead_bytes / kPanelRows * r);
+    for (int64_t i = 0; i < tile.ahead_bytes / kPanelRows; i += 64) {
+      __builtin_prefetch(reinterpret_cast<const void*>(share + static_cast<uintptr_t>(i)), 0, 2);
+    }
     const char* data = static_cast<const char*>(tile.data) + row * tile.row_bytes;
     for (int64_t i = 0; i < n; i += kPiece) {
       const int64_t length = (n - i < kPiece) ? n - i : kPiece;

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/matmul_kernels.h"
+#include "kernels/x86/ahead.h"
 #include "kernels/x86/bytes.h"
 
 namespace hearth::kernels {
@@ -59,26 +60,6 @@ HEARTH_INLINE __m256i odd_words(__m256i bytes) {
   return _mm256_srai_epi16(bytes, 8);
 }
 
-/// What to prefetch while 8 rows are read: any address.
-struct Ahead {
-  uintptr_t ahead;
-  int64_t ahead_stride;
-};
-
-/// Prefetches kLines cache lines from byte `at` of rows [first, first + kCount) of what comes next.
-template <int kLines, int kCount = 8>
-HEARTH_INLINE void prefetch(const Ahead& next, int64_t at, int first = 0) {
-  if (next.ahead == 0) return;
-  uintptr_t p = next.ahead + static_cast<uintptr_t>(at + first * next.ahead_stride);
-#pragma GCC unroll 8
-  for (int r = 0; r < kCount; ++r, p += static_cast<uintptr_t>(next.ahead_stride)) {
-#pragma GCC unroll 4
-    for (uintptr_t line = 0; line < kLines; ++line) {
-      _mm_prefetch(reinterpret_cast<const char*>(p + 64 * line), _MM_HINT_T0);
-    }
-  }
-}
-
 /// First bytes of 8 rows, one to a lane; a row that the tile lacks is replaced by its last one.
 struct Rows : Ahead {
   const uint8_t* rows[8];
@@ -94,7 +75,13 @@ struct Rows : Ahead {
   }
 };
 
-/// The same for rows at equal distances.
+/// Prefetches what comes next while byte `at` of rows [first, first + kCount) is read (see Ahead).
+template <int kLines, int kCount = 8>
+HEARTH_INLINE void prefetch(const Rows& rows, int64_t at, int first = 0) {
+  rows.prefetch<kLines, kCount>(at, first);
+}
+
+/// Rows at equal distances.
 struct EvenRows {
   const uint8_t* low;   ///< row 0
   const uint8_t* high;  ///< row 4
@@ -276,11 +263,7 @@ template <typename Decoder, typename WriterOf>
 HEARTH_INLINE void decode_groups(const WeightTile& tile, int64_t n, const WriterOf& writer_of) {
   for (int64_t g = 0; g < 4; ++g) {
     Rows rows(tile, 8 * g);
-    rows.ahead = 0;
-    if (tile.ahead != nullptr) {
-      rows.ahead = reinterpret_cast<uintptr_t>(tile.ahead) + static_cast<uintptr_t>(8 * g * tile.ahead_stride);
-    }
-    rows.ahead_stride = tile.ahead_stride;
+    rows.take_share(tile, 8 * g, 8, n / (32 * Decoder::kBlocks), Decoder::kBytes);
     auto writer = writer_of(g);
     for (int64_t b = 0; b < n / (32 * Decoder::kBlocks); ++b) Decoder::run(writer, rows, b * Decoder::kBytes);
   }

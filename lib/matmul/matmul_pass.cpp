@@ -348,7 +348,7 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const Pas
   const int64_t chunk_bytes = chunk / traits.block_size * traits.block_bytes;
   prefetch.tile_bytes = rows.n_rows * rows.row_bytes;
   prefetch.n_chunks = (k_ + chunk - 1) / chunk;
-  prefetch.n_groups = segment.n_groups;
+  prefetch.n_tokens = segment.n_tokens;
   prefetch.many_tokens = rows.many_columns = segment.n_tokens > kFewTokens;
   const auto* data = static_cast<const std::byte*>(rows.data);
   for (int64_t i = 0; i < prefetch.n_chunks; ++i) {
@@ -368,7 +368,7 @@ void MatmulPass::multiply_panels(float* acc, kernels::WeightTile rows, const Pas
         continue;
       }
       kernels::ActGroup acts = acts_of(group, i);
-      prefetch.while_multiplying(acts, i, g);
+      prefetch.while_multiplying(acts, i, group.first_token - segment.first_token);
       kernels_.matmul.multiply[static_cast<int>(traits.kind)](out, panel, acts, n / kernels::kActBlock, k == 0);
     }
   }
