@@ -8,7 +8,7 @@ namespace hearth::kernels::avx512 {
 namespace {
 
 /// Decoders hand to this writer what it multiplies by a few columns at once, with the very operations of the panel's
-/// loop (matmul.cpp).
+/// loop (multiply.h).
 template <int kCols, int kHalves, bool kMin>
 struct DotWriter {
   __m512 total[kCols];
