@@ -136,10 +136,11 @@ struct WeightTile {
   /// the first byte of the next tile. Any address; nullptr: nothing.
   const void* ahead = nullptr;
   int64_t ahead_stride = 0;
-  /// Not 0: so many bytes from `ahead` on instead, spread over the decoding, into the second-level cache.
-  int64_t ahead_bytes = 0;
   /// The panel will meet enough activation columns for a form which takes longer to decode to pay. Changes no result.
   bool many_columns = false;
+  /// Not 0: so many bytes from `ahead` on are prefetched instead, spread over the decoding, into the second-level
+  /// cache.
+  int64_t ahead_bytes = 0;
 };
 
 /// Elements of a column that wide products take at once.

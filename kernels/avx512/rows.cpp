@@ -48,11 +48,11 @@ struct DecodeRows {
   static inline __attribute__((always_inline)) void prefetch(const Rows& rows, int64_t at) {
     if (rows.ahead == 0) return;
     if (rows.per_row > 0) return rows.prefetch_share(at, 0, 16);
-    auto p = reinterpret_cast<const char*>(rows.ahead + static_cast<uintptr_t>(at));
+    uintptr_t p = rows.ahead + static_cast<uintptr_t>(at);
 #pragma GCC unroll 1
-    for (int r = 0; r < 16; ++r, p += rows.ahead_stride) {
-      _mm_prefetch(p, _MM_HINT_T0);
-      if (kBytes > 64) _mm_prefetch(p + 64, _MM_HINT_T0);
+    for (int r = 0; r < 16; ++r, p += static_cast<uintptr_t>(rows.ahead_stride)) {
+      _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0);
+      if (kBytes > 64) _mm_prefetch(reinterpret_cast<const char*>(p + 64), _MM_HINT_T0);
     }
   }
 

@@ -35,10 +35,10 @@ struct Ahead {
 
   /// Prefetches what belongs to byte `at` of rows [first, first + n) where bytes follow one another.
   inline __attribute__((always_inline)) void prefetch_share(int64_t at, int64_t first, int64_t n) const {
-    uintptr_t p = ahead + static_cast<uintptr_t>((at * per_byte >> 8) + first * per_row);
+    const uintptr_t p = ahead + static_cast<uintptr_t>((at * per_byte >> 8) + first * per_row);
 #pragma GCC unroll 1
-    for (const uintptr_t end = p + static_cast<uintptr_t>(n * per_row); p < end; p += 64) {
-      _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+    for (uintptr_t i = 0; i < static_cast<uintptr_t>(n * per_row); i += 64) {
+      _mm_prefetch(reinterpret_cast<const char*>(p + i), _MM_HINT_T1);
     }
   }
 

@@ -20,11 +20,19 @@ using kernels::PanelKind;
 constexpr int64_t kBlocks = 16;  // of 32 columns
 constexpr int64_t kCols = kBlocks * 32;
 
+/// What a tile says of memory that will be read later.
+struct Ahead {
+  const void* at = nullptr;
+  int64_t stride = 0;
+  int64_t bytes = 0;
+};
+
 class MatmulKernelsOf : public EveryIsa {
  protected:
   /// acc [n_cols, 32] of a tile times x, decoded and multiplied in two pieces.
   std::vector<float> product(const KernelTable& t, int type, const std::vector<uint8_t>& tile, int n_rows,
-                             const std::vector<float>& x, int n_cols, bool many_columns = false) {
+                             const std::vector<float>& x, int n_cols, bool many_columns = false,
+                             const Ahead& ahead = {}) {
     const kernels::TypeKernels& traits = t.types[type];
     const int64_t row_bytes = kCols / traits.block_size * traits.block_bytes;
     Guarded<unsigned char> panel(static_cast<size_t>(kernels::kPanelBytes), 0);
@@ -34,7 +42,9 @@ class MatmulKernelsOf : public EveryIsa {
     for (const int64_t first : {int64_t{0}, kBlocks / 2}) {
       const int64_t n = first == 0 ? kCols / 2 : kCols - kCols / 2;
       const int64_t offset = first * 32 / traits.block_size * traits.block_bytes;
-      t.matmul.decode[type](panel.data(), {tile.data() + offset, row_bytes, n_rows, nullptr, 0, many_columns}, n);
+      const kernels::WeightTile rows = {tile.data() + offset, row_bytes,    n_rows,     ahead.at,
+                                        ahead.stride,         many_columns, ahead.bytes};
+      t.matmul.decode[type](panel.data(), rows, n);
       if (traits.kind == PanelKind::kFloat) {
         const float* columns[kernels::kGroupCols] = {};
         for (int c = 0; c < n_cols; ++c) columns[c] = x.data() + c * kCols + first * 32;
@@ -89,6 +99,22 @@ TEST_P(MatmulKernelsOf, PanelsForManyColumnsGiveTheSameBits) {
       EXPECT_EQ(product(isa(), type, tile, kPanelRows, x, n_cols, true),
                 product(isa(), type, tile, kPanelRows, x, n_cols))
           << "type " << type << ", " << n_cols << " columns";
+    }
+  }
+}
+
+TEST_P(MatmulKernelsOf, WhatIsPrefetchedMayLieAnywhereAndChangesNothing) {
+  std::mt19937 random = rng(25);
+  const void* nowhere[] = {reinterpret_cast<const void*>(uintptr_t{64}), reinterpret_cast<const void*>(~uintptr_t{63})};
+  for (int type = 0; type < kernels::kTypeCount; ++type) {
+    const auto tile = testing::random_blocks(reference().types[type], kPanelRows * kCols, random);
+    const auto x = testing::random_floats(kCols, random);
+    const auto expected = product(isa(), type, tile, kPanelRows, x, 1);
+    for (const void* at : nowhere) {
+      for (const Ahead& ahead : {Ahead{at, 1000, 0}, Ahead{at, 0, 1}, Ahead{at, 0, 3545}, Ahead{at, 0, 1 << 20}}) {
+        EXPECT_EQ(product(isa(), type, tile, kPanelRows, x, 1, false, ahead), expected)
+            << "type " << type << ", " << ahead.bytes << " bytes";
+      }
     }
   }
 }
