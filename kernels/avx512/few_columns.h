@@ -24,7 +24,7 @@ struct LaneRows {
     constexpr int64_t kAhead = 512;  // bytes of each stream prefetched before use
     rows.ahead = reinterpret_cast<uintptr_t>(rows.row[0]) + kAhead;
     rows.ahead_stride = per_lane * tile.row_bytes;
-    rows.per_row = 0;
+    rows.per_row = 0;  // as it is; said here, the compiler leaves out what would be done otherwise
     const int64_t left_in_lane = rows.ahead_stride - first * tile.row_bytes;
     const bool something_follows = tile.ahead != nullptr;
     leaves_at = something_follows ? left_in_lane - kAhead : INT64_MAX;

@@ -20,16 +20,17 @@ struct Ahead {
   /// For rows [first, first + of_rows) and n_blocks of a type.
   inline __attribute__((always_inline)) void take_share(const WeightTile& tile, int64_t first, int64_t of_rows,
                                                         int64_t n_blocks, int64_t block_bytes) {
-    if (tile.ahead == nullptr) return;
-    ahead = reinterpret_cast<uintptr_t>(tile.ahead);
+    const auto begin = reinterpret_cast<uintptr_t>(tile.ahead);
+    if (begin == 0) return;
     if (tile.ahead_bytes == 0) {
-      ahead += static_cast<uintptr_t>(first * tile.ahead_stride);
+      ahead = begin + static_cast<uintptr_t>(first * tile.ahead_stride);
       ahead_stride = tile.ahead_stride;
       return;
     }
-    ahead += static_cast<uintptr_t>(tile.ahead_bytes * first / kPanelRows);
     const int64_t share = tile.ahead_bytes * of_rows / kPanelRows;
     per_row = share / (of_rows * n_blocks);
+    if (per_row == 0) return;  // so few bytes are not worth it
+    ahead = begin + static_cast<uintptr_t>(tile.ahead_bytes * first / kPanelRows);
     per_byte = 256 * share / (n_blocks * block_bytes);
   }
 
