@@ -7,7 +7,7 @@
 namespace hearth::kernels::neon {
 namespace {
 
-constexpr int kVectors = kActBlock / 8;  // of words
+constexpr int kWordVectors = kActBlock / 8;  // of words
 
 /// Lane i: the sum of the lanes of v[i].
 HEARTH_INLINE Ints sum_each(const Ints* v) {
@@ -15,13 +15,13 @@ HEARTH_INLINE Ints sum_each(const Ints* v) {
 }
 
 /// The number of steps to the largest magnitude that codes 32 words with the smallest squared error.
-HEARTH_INLINE int16_t best_trial(const int16x8_t (&words)[kVectors]) {
+HEARTH_INLINE int16_t best_trial(const int16x8_t (&words)[kWordVectors]) {
   static_assert(kActTrials == 8);
   Ints error[kActTrials];
 #pragma GCC unroll 8
   for (int g = 0; g < kActTrials; ++g) error[g] = zero_ints();
 #pragma GCC unroll 4
-  for (int i = 0; i < kVectors; ++i) {
+  for (int i = 0; i < kWordVectors; ++i) {
     const int16x8_t fraction = vshlq_n_s16(words[i], 2);
     int16x8_t rest = vshlq_n_s16(words[i], 9);
 #pragma GCC unroll 8
@@ -62,9 +62,9 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
   for (int64_t b = 0; b < k / kActBlock; ++b, x += kActBlock) {
     const float largest = largest_magnitude(x);
     const Floats unit = splat(largest < kActSmallest ? 0.0f : kActUnit / largest);
-    int16x8_t words[kVectors];
+    int16x8_t words[kWordVectors];
 #pragma GCC unroll 4
-    for (int i = 0; i < kVectors; ++i) {
+    for (int i = 0; i < kWordVectors; ++i) {
       const Ints low = to_ints(mul(load(x + 8 * i), unit)), high = to_ints(mul(load(x + 8 * i + 4), unit));
       words[i] = vqmovn_high_s32(vqmovn_s32(low), high);
     }

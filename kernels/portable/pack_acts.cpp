@@ -5,7 +5,7 @@
 namespace hearth::kernels::portable {
 namespace {
 
-constexpr int kVectors = kActBlock / 8;
+constexpr int kWordVectors = kActBlock / 8;
 
 /// The largest magnitude of a block: infinity and not-a-number are larger than numbers as integers, too.
 float largest_magnitude(const float* x) {
@@ -28,17 +28,17 @@ inline I16x8 round_to_words(F32x8 v) {
 }
 
 /// The number of steps to the largest magnitude that codes 32 words with the smallest squared error.
-int best_trial(const I16x8 words[kVectors]) {
+int best_trial(const I16x8 words[kWordVectors]) {
   static_assert(kActTrials == 8);
-  U16x8 fraction[kVectors], rest[kVectors];
+  U16x8 fraction[kWordVectors], rest[kWordVectors];
   I32x4 error[kActTrials] = {};
-  for (int i = 0; i < kVectors; ++i) {
+  for (int i = 0; i < kWordVectors; ++i) {
     fraction[i] = reinterpret_cast<U16x8>(words[i]) * uint16_t{4};
     rest[i] = fraction[i] * static_cast<uint16_t>(kActTrialSteps[0]);
   }
   for (int g = 0; g < kActTrials; ++g) {
     const int fewer = g == 0 ? 0 : kActTrialSteps[g - 1] - kActTrialSteps[g];  // steps than before
-    for (int i = 0; i < kVectors; ++i) {
+    for (int i = 0; i < kWordVectors; ++i) {
       rest[i] -= fraction[i] * static_cast<uint16_t>(fewer);
       const I16x8 kept = reinterpret_cast<I16x8>(rest[i]) >> kActRestShift;
       error[g] += multiply_add_words(kept, kept);
@@ -61,11 +61,11 @@ void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
   for (int64_t b = 0; b < k / kActBlock; ++b, x += kActBlock) {
     const float largest = largest_magnitude(x);
     const float unit = (largest < kActSmallest) ? 0.0f : kActUnit / largest;
-    I16x8 vectors[kVectors];
-    for (int i = 0; i < kVectors; ++i) vectors[i] = round_to_words(load<F32x8>(x + 8 * i) * unit);
+    I16x8 vectors[kWordVectors];
+    for (int i = 0; i < kWordVectors; ++i) vectors[i] = round_to_words(load<F32x8>(x + 8 * i) * unit);
     const int steps = best_trial(vectors);
     int16_t words[kActBlock];
-    for (int i = 0; i < kVectors; ++i) store(words + 8 * i, vectors[i]);
+    for (int i = 0; i < kWordVectors; ++i) store(words + 8 * i, vectors[i]);
     int sum[2] = {0, 0}, products = 0, squares = 0;
     for (int i = 0; i < kActBlock; ++i) {
       const int code = (words[i] * steps + (1 << 13)) >> 14;
