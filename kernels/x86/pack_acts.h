@@ -38,15 +38,19 @@ inline __m256i sum_pairs(__m256i words) {
   return _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0xb1));
 }
 
-/// The number of steps to the largest magnitude that codes 32 words with the smallest squared error.
-inline int16_t best_trial(const Words& words) {
-  static_assert(kActTrials == 8);
+constexpr int kBatch = 8;  // blocks whose steps overlap (each alone is a long chain of operations): a superblock
+
+/// [trial][block]: the squares of what is left of the words, eight sums.
+struct Errors {
+  Ints v[kActTrials][kBatch];
+};
+
+inline void try_scales(Errors& errors, int b, const Words& words) {
   Words fraction, rest;
   for (int i = 0; i < 2; ++i) {
     fraction.v[i] = _mm256_slli_epi16(words.v[i], 2);
     rest.v[i] = _mm256_slli_epi16(words.v[i], 9);
   }
-  Ints error[kActTrials];
 #pragma GCC unroll 8
   for (int g = 0; g < kActTrials; ++g) {
 #pragma GCC unroll 4
@@ -54,18 +58,25 @@ inline int16_t best_trial(const Words& words) {
       for (int i = 0; i < 2; ++i) rest.v[i] = _mm256_sub_epi16(rest.v[i], fraction.v[i]);
     }
     const Words kept = {_mm256_srai_epi16(rest.v[0], kActRestShift), _mm256_srai_epi16(rest.v[1], kActRestShift)};
-    error[g] = dot(kept, kept);
+    errors.v[g][b] = dot(kept, kept);
   }
-  const Ints bias = _mm256_load_si256(static_cast<const __m256i*>(static_cast<const void*>(kActTrialBias)));
-  const Floats weighed = mul(to_floats(_mm256_add_epi32(sum_each(error), bias)), load(kActTrialArea));
-  Floats least = min(weighed, _mm256_permute2f128_ps(weighed, weighed, 1));
-  least = min(least, _mm256_shuffle_ps(least, least, 0x4e));
-  least = min(least, _mm256_shuffle_ps(least, least, 0xb1));
-  const int equal = _mm256_movemask_ps(_mm256_cmp_ps(weighed, least, _CMP_EQ_OQ));
-  return kActTrialSteps[__builtin_ctz(static_cast<unsigned>(equal))];
 }
 
-constexpr int kBatch = 8;  // blocks whose steps overlap (each alone is a long chain of operations): a superblock
+/// Lane i: twice the number of steps to the largest magnitude of block i that codes it with the smallest squared error,
+/// as a pair of words.
+inline Ints best_trials(const Errors& errors) {
+  Floats least = zero(), steps = zero();
+#pragma GCC unroll 8
+  for (int g = 0; g < kActTrials; ++g) {
+    const Ints sums = _mm256_add_epi32(sum_each(errors.v[g]), splat_int(kActTrialBias[g]));
+    const Floats weighed = mul(to_floats(sums), splat(kActTrialArea[g]));
+    const Floats own = _mm256_castsi256_ps(_mm256_set1_epi16(static_cast<int16_t>(2 * kActTrialSteps[g])));
+    const Mask better = g == 0 ? _mm256_cmp_ps(weighed, weighed, _CMP_TRUE_UQ) : less(weighed, least);
+    least = select(better, weighed, least);
+    steps = select(better, own, steps);
+  }
+  return _mm256_castps_si256(steps);
+}
 
 /// Lane i: the largest magnitude of block i of n; not-a-number when there is one.
 inline Floats largest_magnitudes(const float* x, int n) {
@@ -116,15 +127,25 @@ inline void pack_column(const ActGroup& group, int c, const float* x, int64_t k)
     const Floats largest = largest_magnitudes(x, n);
     const Mask nothing = less(largest, splat(kActSmallest));
     store(unit, select(nothing, zero(), div(splat(kActUnit), largest)));
+    Words words[kBatch];
+    Errors errors;
     for (int b = 0; b < n; ++b) {
-      const Words words = to_words(x + b * kActBlock, splat(unit[b]));
-      const __m256i steps = _mm256_set1_epi16(static_cast<int16_t>(2 * best_trial(words)));
-      const Words codes = {_mm256_mulhrs_epi16(words.v[0], steps), _mm256_mulhrs_epi16(words.v[1], steps)};
-      products[b] = dot(words, codes);
+      words[b] = to_words(x + b * kActBlock, splat(unit[b]));
+      try_scales(errors, b, words[b]);
+    }
+    for (int b = n; b < kBatch; ++b) {
+      for (auto& trial : errors.v) trial[b] = _mm256_setzero_si256();
+      products[b] = squares[b] = _mm256_setzero_si256();
+    }
+    alignas(32) int32_t steps[kBatch];
+    store_ints(steps, best_trials(errors));
+    for (int b = 0; b < n; ++b) {
+      const __m256i pairs = splat_int(steps[b]);
+      const Words codes = {_mm256_mulhrs_epi16(words[b].v[0], pairs), _mm256_mulhrs_epi16(words[b].v[1], pairs)};
+      products[b] = dot(words[b], codes);
       squares[b] = dot(codes, codes);
       store_codes<Planes>(group, first + b, c, order_bytes(codes), sums[b]);
     }
-    for (int b = n; b < kBatch; ++b) products[b] = squares[b] = _mm256_setzero_si256();
     // Least squares: d q is nearest to x. What is not finite gives not-a-number.
     const Floats fitted =
         mul(div(to_floats(sum_each(products)), to_floats(sum_each(squares))), div(largest, splat(kActUnit)));
