@@ -179,25 +179,25 @@ __attribute__((noinline)) void pack_piece(const ActGroup& memory, Piece& piece) 
   const __m512i magic = _mm512_set1_epi32(kMagicBits), whole = _mm512_add_epi32(sum[0], sum[1]);
   const ActGroup group = memory;  // what is stored could be part of it
   const int64_t n_cols = group.n_cols;
-  const __m512i sum32 = _mm512_castps_si512(_mm512_mul_ps(d, _mm512_cvtepi32_ps(whole)));
-  const __m512i init32 = _mm512_sub_epi32(magic, _mm512_slli_epi32(whole, 7));
-  __m512i sum16[2], init16[2];
+  const __m512 sum32 = _mm512_mul_ps(d, _mm512_cvtepi32_ps(whole));
+  const __m512 init32 = _mm512_castsi512_ps(_mm512_sub_epi32(magic, _mm512_slli_epi32(whole, 7)));
+  __m512 sum16[2], init16[2];
 #pragma GCC unroll 2
   for (int half = 0; half < 2; ++half) {
-    sum16[half] = _mm512_castps_si512(_mm512_mul_ps(d, _mm512_cvtepi32_ps(sum[half])));
-    init16[half] = _mm512_sub_epi32(magic, _mm512_slli_epi32(sum[half], 7));
+    sum16[half] = _mm512_mul_ps(d, _mm512_cvtepi32_ps(sum[half]));
+    init16[half] = _mm512_castsi512_ps(_mm512_sub_epi32(magic, _mm512_slli_epi32(sum[half], 7)));
   }
   for (int r = 0; r < piece.n_runs; ++r) {
     const Run run = piece.runs[r];
     const auto lanes = static_cast<__mmask16>(((1u << run.n) - 1u) << run.first);
-    const auto put = [lanes, first = uintptr_t{4} * run.first](void* to, __m512i v) {  // to: where the first lane goes
-      _mm512_mask_storeu_epi32(reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(to) - first), lanes, v);
+    const auto put = [lanes, first = uintptr_t{4} * run.first](void* to, __m512 v) {  // to: where the first lane goes
+      _mm512_mask_storeu_ps(reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(to) - first), lanes, v);
     };
     const int64_t half_at = run.at + run.before;
     int8_t* q = group.q + (run.at + 7 * run.before) * 4;
 #pragma GCC unroll 8
-    for (int s = 0; s < 8; ++s) put(q + s * n_cols * 4, bytes[s]);
-    put(group.d + run.at, _mm512_castps_si512(d));
+    for (int s = 0; s < 8; ++s) put(q + s * n_cols * 4, _mm512_castsi512_ps(bytes[s]));
+    put(group.d + run.at, d);
     put(group.sum32 + run.at, sum32);
     put(group.init32 + run.at, init32);
 #pragma GCC unroll 2
