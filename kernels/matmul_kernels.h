@@ -18,22 +18,29 @@ namespace hearth::kernels {
 
 /// Activations are quantized in blocks of this number of elements, each with its own scale; also the unit of panels.
 inline constexpr int kActBlock = 32;
-/// pack_acts tries several trial scales for a block: its largest magnitude as 127 steps, or as a few less. All are
-/// whole numbers, so that the largest value of a block is exact under each of them (2% less error power than with
-/// fractions); the last lies further off, for blocks in which few values are large. The one with the smallest squared
-/// error stays, and the scale is then fitted to the codes by least squares: a fifth less error power than rounding to
-/// the first, for about two cycles per element. Steps and relative area of a step:
+/// Its 32 values are first rounded to words that its largest magnitude is kActUnit of. pack_acts tries several trial
+/// scales: the largest magnitude as 127 steps, or as a few less. All are whole numbers, so that the largest value of a
+/// block is exact under each of them (2% less error power than with fractions); the last lies further off, for blocks
+/// in which few values are large. The one with the smallest squared error stays, and the scale is then fitted to the
+/// codes by least squares: a fifth less error power than rounding to the first. What is summed is integers, so every
+/// instruction set gives the same codes and the same scale.
+inline constexpr float kActUnit = 16384.0f;
 inline constexpr int kActTrials = 8;
-alignas(32) static constexpr float kActTrialSteps[kActTrials] = {127.0f, 126.0f, 125.0f, 124.0f,
-                                                                 123.0f, 122.0f, 121.0f, 119.0f};
+alignas(16) static constexpr int16_t kActTrialSteps[kActTrials] = {127, 126, 125, 124, 123, 122, 121, 119};
+/// A word u is coded as (u * steps + 2^13) >> 14; the low 16 bits of 4 * steps * u are what that leaves, in units of
+/// 2^-16 steps. Without their last bits the squares of 32 of them have a sum of at most 2^29.
+inline constexpr int kActRestShift = 3;
+/// Added to the sums of squares: a block that several fit exactly is coded by the first.
+alignas(32) static constexpr int32_t kActTrialBias[kActTrials] = {-(1 << 16)};
+/// What they are multiplied by then, the square of a step relative to that of the first:
 constexpr float act_trial_area(float steps) {
   return (127.0f / steps) * (127.0f / steps);
 }
 alignas(32) static constexpr float kActTrialArea[kActTrials] = {
     act_trial_area(127.0f), act_trial_area(126.0f), act_trial_area(125.0f), act_trial_area(124.0f),
     act_trial_area(123.0f), act_trial_area(122.0f), act_trial_area(121.0f), act_trial_area(119.0f)};
-/// Added to the errors: a block that several fit exactly is coded by the first, on every instruction set.
-alignas(32) static constexpr float kActTrialBias[kActTrials] = {-1e-3f};
+/// Blocks whose largest magnitude is below this count as zero: their quotients could overflow.
+inline constexpr float kActSmallest = 1e-30f;
 /// Rows of W in one panel.
 inline constexpr int kPanelRows = 32;
 /// Most rows of a tile for dot_columns and dot_rows.

@@ -172,6 +172,7 @@ HEARTH_BINARY(vaddq_s32, int32x4_t, +)
 HEARTH_BINARY(vaddq_f32, float32x4_t, +)
 HEARTH_BINARY(vsubq_s8, int8x16_t, -)
 HEARTH_BINARY(vsubq_u8, uint8x16_t, -)
+HEARTH_BINARY(vsubq_s16, int16x8_t, -)
 HEARTH_BINARY(vsubq_s32, int32x4_t, -)
 HEARTH_BINARY(vsubq_u32, uint32x4_t, -)
 HEARTH_BINARY(vsubq_f32, float32x4_t, -)
@@ -241,6 +242,10 @@ HEARTH_WORD float32x4_t vfmsq_laneq_f32(float32x4_t c, float32x4_t a, float32x4_
 HEARTH_WORD int32x4_t vmaxq_s32(int32x4_t a, int32x4_t b) {
   return bits_as<int32x4_t>(wasm_i32x4_max(bits_as<v128_t>(a), bits_as<v128_t>(b)));
 }
+/// (2 a b + 2^15) >> 16, saturated.
+HEARTH_WORD int16x8_t vqrdmulhq_s16(int16x8_t a, int16x8_t b) {
+  return bits_as<int16x8_t>(wasm_i16x8_q15mulr_sat(bits_as<v128_t>(a), bits_as<v128_t>(b)));
+}
 
 // --- shifts. Of bytes there are none in processors: 16 bits are shifted, and what came from the neighbor taken off.
 // ----
@@ -258,6 +263,12 @@ HEARTH_WORD uint8x16_t vshlq_n_u8(uint8x16_t v, int n) {
 }
 HEARTH_WORD uint16x4_t vshl_n_u16(uint16x4_t v, int n) {
   return v << static_cast<uint16_t>(n);
+}
+HEARTH_WORD int16x8_t vshrq_n_s16(int16x8_t v, int n) {
+  return v >> static_cast<int16_t>(n);
+}
+HEARTH_WORD int16x8_t vshlq_n_s16(int16x8_t v, int n) {
+  return v << static_cast<int16_t>(n);
 }
 HEARTH_WORD uint32x4_t vshrq_n_u32(uint32x4_t v, int n) {
   return v >> static_cast<uint32_t>(n);
@@ -329,6 +340,10 @@ HEARTH_WORD float vaddvq_f32(float32x4_t v) {
 HEARTH_WORD float vmaxvq_f32(float32x4_t v) {
   const v128_t pairs = wasm_f32x4_max(bits_as<v128_t>(v), bits_as<v128_t>(__builtin_shufflevector(v, v, 2, 3, 0, 1)));
   return wasm_f32x4_extract_lane(wasm_f32x4_max(pairs, wasm_i32x4_shuffle(pairs, pairs, 1, 0, 3, 2)), 0);
+}
+HEARTH_WORD int32_t vmaxvq_s32(int32x4_t v) {
+  const int32x4_t two = vmaxq_s32(v, __builtin_shufflevector(v, v, 2, 3, 0, 1));
+  return two[0] > two[1] ? two[0] : two[1];
 }
 HEARTH_WORD int16_t vaddlvq_s8(int8x16_t v) {
   const auto sums =

@@ -28,6 +28,10 @@ HEARTH_WORD uint8x16_t down(uint8x16_t v, int bits) {
 HEARTH_WORD int32x4_t dot_words(int16x8_t a, int16x8_t b) {
   return bits_as<int32x4_t>(wasm_i32x4_dot_i16x8(bits_as<v128_t>(a), bits_as<v128_t>(b)));
 }
+/// Each lane of sum with two of the eight products of words, whichever.
+HEARTH_WORD int32x4_t add_word_products(int32x4_t sum, int16x8_t a, int16x8_t b) {
+  return sum + dot_words(a, b);
+}
 /// The larger, the smaller; the second operand when either is NaN.
 HEARTH_WORD float32x4_t larger(float32x4_t a, float32x4_t b) {
   return bits_as<float32x4_t>(wasm_f32x4_pmax(bits_as<v128_t>(b), bits_as<v128_t>(a)));
@@ -44,6 +48,9 @@ inline uint8x16_t down(uint8x16_t v, int bits) {
 }
 inline int32x4_t dot_words(int16x8_t a, int16x8_t b) {
   return vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_high_s16(a, b));
+}
+inline int32x4_t add_word_products(int32x4_t sum, int16x8_t a, int16x8_t b) {
+  return vmlal_high_s16(vmlal_s16(sum, vget_low_s16(a), vget_low_s16(b)), a, b);
 }
 inline float32x4_t larger(float32x4_t a, float32x4_t b) {
   return vbslq_f32(vcgtq_f32(a, b), a, b);

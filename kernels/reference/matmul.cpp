@@ -70,46 +70,57 @@ void multiply_floats(float* acc, const void* memory, const float* const* x, int 
   }
 }
 
-/// The number of steps to the largest magnitude that codes 32 values with the smallest squared error.
-static float best_trial(const float* x, float per_unit) {
-  float best = 0.0f, steps = kActTrialSteps[0];
+/// The number of steps to the largest magnitude that codes 32 words with the smallest squared error.
+static int best_trial(const int16_t* words) {
+  float least = 0.0f;
+  int steps = 0;
   for (int g = 0; g < kActTrials; ++g) {
-    float error = 0.0f;
+    int32_t error = kActTrialBias[g];
     for (int i = 0; i < kActBlock; ++i) {
-      const float scaled = x[i] * (kActTrialSteps[g] * per_unit);
-      const float rest = scaled - __builtin_rintf(scaled);
+      const int rest = static_cast<int16_t>(4 * kActTrialSteps[g] * words[i]) >> kActRestShift;
       error += rest * rest;
     }
-    error = error * kActTrialArea[g] + kActTrialBias[g];
-    if (g > 0 && !(error < best)) continue;
-    best = error;
+    const float weighed = static_cast<float>(error) * kActTrialArea[g];
+    if (g > 0 && weighed >= least) continue;
+    least = weighed;
     steps = kActTrialSteps[g];
   }
   return steps;
 }
 
+/// The largest magnitude of a block; not-a-number when there is one.
+static float largest_magnitude(const float* x) {
+  float largest = 0.0f;
+  for (int i = 0; i < kActBlock; ++i) {
+    const float magnitude = __builtin_fabsf(x[i]);
+    if (!(magnitude <= largest)) largest = magnitude;
+    if (__builtin_isnan(largest)) break;
+  }
+  return largest;
+}
+
 void pack_acts(const ActGroup& group, int c, const float* x, int64_t k) {
   const int n_cols = group.n_cols;
   for (int64_t b = 0; b < k / kActBlock; ++b, x += kActBlock) {
-    float largest = 0.0f;
+    const float largest = largest_magnitude(x);
+    const float unit = (largest < kActSmallest) ? 0.0f : kActUnit / largest;
+    int16_t words[kActBlock];
     for (int i = 0; i < kActBlock; ++i) {
-      const float magnitude = __builtin_fabsf(x[i]);
-      if (magnitude > largest) largest = magnitude;
+      const float rounded = __builtin_rintf(x[i] * unit);
+      words[i] = (rounded >= -kActUnit && rounded <= kActUnit) ? static_cast<int16_t>(rounded) : int16_t{0};  // NaN: 0
     }
-    // Below 1e-30 the quotient could overflow; such a block counts as zero.
-    const float per_unit = (largest < 1e-30f) ? 0.0f : 1.0f / largest;
-    const float inverse = best_trial(x, per_unit) * per_unit;
-    int sum[2] = {0, 0};
-    float xq = 0.0f, qq = 0.0f;
+    const int steps = best_trial(words);
+    int sum[2] = {0, 0}, products = 0, squares = 0;
     for (int i = 0; i < kActBlock; ++i) {
-      const float rounded = __builtin_rintf(x[i] * inverse);
-      const int code = (rounded >= -127.0f && rounded <= 127.0f) ? static_cast<int>(rounded) : 0;  // NaN: 0
+      const int code = (words[i] * steps + (1 << 13)) >> 14;
       group.q[((b * 8 + i / 4) * n_cols + c) * 4 + i % 4] = static_cast<int8_t>(code);
       sum[i / 16] += code;
-      xq += x[i] * static_cast<float>(code);
-      qq += static_cast<float>(code * code);
+      products += words[i] * code;
+      squares += code * code;
     }
-    const float d = (qq > 0.0f) ? xq / qq : 0.0f;  // least squares: d q is nearest to x
+    // Least squares: d q is nearest to x. What is not finite gives not-a-number.
+    const float fitted = static_cast<float>(products) / static_cast<float>(squares) * (largest / kActUnit);
+    const float d = (largest < kActSmallest) ? 0.0f : fitted + (largest - largest);
     group.d[b * n_cols + c] = d;
     group.sum16[(2 * b) * n_cols + c] = d * static_cast<float>(sum[0]);
     group.sum16[(2 * b + 1) * n_cols + c] = d * static_cast<float>(sum[1]);

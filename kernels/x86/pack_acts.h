@@ -8,11 +8,28 @@
 namespace hearth::kernels {
 namespace {
 
-/// 32 integers as bytes, in order.
-inline __m256i pack_bytes(const __m256i v[4]) {
-  const __m256i words0 = _mm256_packs_epi32(v[0], v[1]), words1 = _mm256_packs_epi32(v[2], v[3]);
-  const __m256i bytes = _mm256_packs_epi16(words0, words1);
+/// 32 words of a block; order_bytes brings what becomes of them as bytes into the order of the elements.
+struct Words {
+  __m256i v[2];
+};
+inline Words to_words(const float* x, Floats unit) {
+  Ints whole[4];
+  for (int i = 0; i < 4; ++i) whole[i] = to_ints(mul(load(x + 8 * i), unit));
+  return {_mm256_packs_epi32(whole[0], whole[1]), _mm256_packs_epi32(whole[2], whole[3])};
+}
+inline __m256i order_bytes(const Words& words) {
+  const __m256i bytes = _mm256_packs_epi16(words.v[0], words.v[1]);
   return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+/// Sums of eight products each.
+inline Ints dot(const Words& a, const Words& b) {
+  return _mm256_add_epi32(_mm256_madd_epi16(a.v[0], b.v[0]), _mm256_madd_epi16(a.v[1], b.v[1]));
+}
+/// Lane i: the sum of the lanes of v[i].
+inline Ints sum_each(const Ints v[8]) {
+  const Ints low = _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
+  const Ints high = _mm256_hadd_epi32(_mm256_hadd_epi32(v[4], v[5]), _mm256_hadd_epi32(v[6], v[7]));
+  return _mm256_add_epi32(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31));
 }
 
 /// Sums of words 0, 2, 4, 6 and of words 1, 3, 5, 7 of each 128-bit lane, in every dword of the lane.
@@ -21,53 +38,63 @@ inline __m256i sum_pairs(__m256i words) {
   return _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0xb1));
 }
 
-/// sum + (the distance of x to the nearest step, in steps)^2; a lane is a trial scale.
-inline __m256 add_error(__m256 sum, float x, __m256 scale) {
-  const __m256 scaled = _mm256_mul_ps(_mm256_set1_ps(x), scale);
-  const __m256 rest = _mm256_sub_ps(scaled, _mm256_round_ps(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-  return _mm256_fmadd_ps(rest, rest, sum);
-}
-
-/// The number of steps of the trial with the least error.
-inline float steps_of_least(__m256 sum) {
-  const __m256 error = _mm256_fmadd_ps(sum, _mm256_load_ps(kActTrialArea), _mm256_load_ps(kActTrialBias));
-  __m256 least = _mm256_min_ps(error, _mm256_permute2f128_ps(error, error, 1));
-  least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0x4e));
-  least = _mm256_min_ps(least, _mm256_shuffle_ps(least, least, 0xb1));
-  const int equal = _mm256_movemask_ps(_mm256_cmp_ps(error, least, _CMP_EQ_OQ));
-  return kActTrialSteps[__builtin_ctz(static_cast<unsigned>(equal) | 0x80u)];  // not-a-number: the last
-}
-
-/// The number of steps to the largest magnitude that codes 32 values with the smallest squared error, for two blocks at
-/// once: the sums are chains, and four of them keep the processor busy.
-inline void best_trials(float steps[2], const float* x, const float* y, float x_per_unit, float y_per_unit) {
-  const __m256 trial = _mm256_load_ps(kActTrialSteps);
-  const __m256 x_scale = _mm256_mul_ps(trial, _mm256_set1_ps(x_per_unit));
-  const __m256 y_scale = _mm256_mul_ps(trial, _mm256_set1_ps(y_per_unit));
-  __m256 x_even = _mm256_setzero_ps(), x_odd = x_even, y_even = x_even, y_odd = x_even;
-#pragma GCC unroll 2
-  for (int i = 0; i < kActBlock; i += 2) {
-    x_even = add_error(x_even, x[i], x_scale);
-    y_even = add_error(y_even, y[i], y_scale);
-    x_odd = add_error(x_odd, x[i + 1], x_scale);
-    y_odd = add_error(y_odd, y[i + 1], y_scale);
-  }
-  steps[0] = steps_of_least(_mm256_add_ps(x_even, x_odd));
-  steps[1] = steps_of_least(_mm256_add_ps(y_even, y_odd));
-}
-
 constexpr int kBatch = 8;  // blocks whose steps overlap (each alone is a long chain of operations): a superblock
 
-/// 1 / largest magnitude of each of n blocks of 32; 0 for those below 1e-30, whose quotients could overflow.
-inline void inverse_magnitudes(float* per_unit, const float* x, int n) {
-  alignas(32) float magnitude[kBatch] = {};
-  for (int b = 0; b < n; ++b) {
-    const float* v = x + b * kActBlock;
-    const Floats low = max(abs(load(v)), abs(load(v + 8))), high = max(abs(load(v + 16)), abs(load(v + 24)));
-    magnitude[b] = max_lanes(max(high, max(low, zero())));
+/// [trial][block]: the squares of what is left of the words, eight sums.
+struct Errors {
+  Ints v[kActTrials][kBatch];
+};
+
+inline void try_scales(Errors& errors, int b, const Words& words) {
+  Words fraction, rest;
+  for (int i = 0; i < 2; ++i) {
+    fraction.v[i] = _mm256_slli_epi16(words.v[i], 2);
+    rest.v[i] = _mm256_slli_epi16(words.v[i], 9);
   }
-  const Floats largest = load(magnitude);
-  store(per_unit, select(less(largest, splat(1e-30f)), zero(), div(splat(1.0f), largest)));
+#pragma GCC unroll 8
+  for (int g = 0; g < kActTrials; ++g) {
+#pragma GCC unroll 4
+    for (int steps = g == 0 ? 128 : kActTrialSteps[g - 1]; steps > kActTrialSteps[g]; --steps) {
+      for (int i = 0; i < 2; ++i) rest.v[i] = _mm256_sub_epi16(rest.v[i], fraction.v[i]);
+    }
+    const Words kept = {_mm256_srai_epi16(rest.v[0], kActRestShift), _mm256_srai_epi16(rest.v[1], kActRestShift)};
+    errors.v[g][b] = dot(kept, kept);
+  }
+}
+
+/// Lane i: twice the number of steps to the largest magnitude of block i that codes it with the smallest squared error,
+/// as a pair of words.
+inline Ints best_trials(const Errors& errors) {
+  Floats least = zero(), steps = zero();
+#pragma GCC unroll 8
+  for (int g = 0; g < kActTrials; ++g) {
+    const Ints sums = _mm256_add_epi32(sum_each(errors.v[g]), splat_int(kActTrialBias[g]));
+    const Floats weighed = mul(to_floats(sums), splat(kActTrialArea[g]));
+    const Floats own = _mm256_castsi256_ps(_mm256_set1_epi16(static_cast<int16_t>(2 * kActTrialSteps[g])));
+    const Mask better = g == 0 ? _mm256_cmp_ps(weighed, weighed, _CMP_TRUE_UQ) : less(weighed, least);
+    least = select(better, weighed, least);
+    steps = select(better, own, steps);
+  }
+  return _mm256_castps_si256(steps);
+}
+
+/// Lane i: the largest magnitude of block i of n; not-a-number when there is one.
+inline Floats largest_magnitudes(const float* x, int n) {
+  Floats each[kBatch];
+#pragma GCC unroll 8
+  for (int b = 0; b < kBatch; ++b) {
+    const float* v = x + (b < n ? b : 0) * kActBlock;
+    each[b] = max_magnitude(max_magnitude(load(v), load(v + 8)), max_magnitude(load(v + 16), load(v + 24)));
+  }
+  Floats four[2];
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    const Floats* v = each + 4 * i;
+    const Floats ab = max_magnitude(_mm256_unpacklo_ps(v[0], v[1]), _mm256_unpackhi_ps(v[0], v[1]));
+    const Floats cd = max_magnitude(_mm256_unpacklo_ps(v[2], v[3]), _mm256_unpackhi_ps(v[2], v[3]));
+    four[i] = max_magnitude(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
+  }
+  return max_magnitude(_mm256_permute2f128_ps(four[0], four[1], 0x20), _mm256_permute2f128_ps(four[0], four[1], 0x31));
 }
 
 /// Stores one block's codes and what does not depend on their scale; gives the sums of each half of them.
@@ -94,32 +121,35 @@ inline void pack_column(const ActGroup& group, int c, const float* x, int64_t k)
   const int64_t n_cols = group.n_cols, nb = k / kActBlock;
   for (int64_t first = 0; first < nb; first += kBatch, x += kBatch * kActBlock) {
     const int n = static_cast<int>(nb - first < kBatch ? nb - first : kBatch);
-    alignas(32) float per_unit[kBatch], steps[kBatch], xqs[kBatch] = {}, qqs[kBatch] = {}, d[kBatch],
-                                                       sum32[kBatch] = {};
+    alignas(32) float unit[kBatch], d[kBatch], sum32[kBatch] = {};
     float sums[kBatch][2];
-    inverse_magnitudes(per_unit, x, n);
-    for (int b = 0; b < n; b += 2) {
-      const int second = (b + 1 < n) ? b + 1 : b;
-      best_trials(steps + b, x + b * kActBlock, x + second * kActBlock, per_unit[b], per_unit[second]);
-    }
+    Ints products[kBatch], squares[kBatch];  // of words and codes, and of codes
+    const Floats largest = largest_magnitudes(x, n);
+    const Mask nothing = less(largest, splat(kActSmallest));
+    store(unit, select(nothing, zero(), div(splat(kActUnit), largest)));
+    Words words[kBatch];
+    Errors errors;
     for (int b = 0; b < n; ++b) {
-      const Floats inverse = splat(steps[b] * per_unit[b]);
-      Floats xq = zero(), qq = zero();
-      Ints codes[4];
-      for (int i = 0; i < 4; ++i) {
-        const Floats v = load(x + b * kActBlock + 8 * i);
-        codes[i] = to_ints(mul(v, inverse));
-        const Floats q = to_floats(codes[i]);
-        xq = fma(v, q, xq);
-        qq = fma(q, q, qq);
-      }
-      xqs[b] = sum_lanes(xq);
-      qqs[b] = sum_lanes(qq);
-      store_codes<Planes>(group, first + b, c, pack_bytes(codes), sums[b]);
+      words[b] = to_words(x + b * kActBlock, splat(unit[b]));
+      try_scales(errors, b, words[b]);
     }
-    // Least squares: d q is nearest to x; not-a-number stays.
-    const Mask nothing = _mm256_cmp_ps(load(per_unit), zero(), _CMP_EQ_OQ);
-    store(d, select(nothing, zero(), div(load(xqs), load(qqs))));
+    for (int b = n; b < kBatch; ++b) {
+      for (auto& trial : errors.v) trial[b] = _mm256_setzero_si256();
+      products[b] = squares[b] = _mm256_setzero_si256();
+    }
+    alignas(32) int32_t steps[kBatch];
+    store_ints(steps, best_trials(errors));
+    for (int b = 0; b < n; ++b) {
+      const __m256i pairs = splat_int(steps[b]);
+      const Words codes = {_mm256_mulhrs_epi16(words[b].v[0], pairs), _mm256_mulhrs_epi16(words[b].v[1], pairs)};
+      products[b] = dot(words[b], codes);
+      squares[b] = dot(codes, codes);
+      store_codes<Planes>(group, first + b, c, order_bytes(codes), sums[b]);
+    }
+    // Least squares: d q is nearest to x. What is not finite gives not-a-number.
+    const Floats fitted =
+        mul(div(to_floats(sum_each(products)), to_floats(sum_each(squares))), div(largest, splat(kActUnit)));
+    store(d, select(nothing, zero(), add(fitted, sub(largest, largest))));
     for (int b = 0; b < n; ++b) {
       const int64_t at = (first + b) * n_cols + c;
       group.d[at] = d[b];

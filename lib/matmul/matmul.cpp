@@ -71,10 +71,12 @@ void for_tiles(const MatmulContext& ctx, int64_t n_tiles, const Body& body) {
   });
 }
 
+constexpr int kAhead =
+    8;  // tokens whose output lines are fetched: they are far apart and mostly not in the near caches
+
 /// Copies a finished tile to the output rows of its tokens.
 void store_tile(const MatmulPass& pass, const PassSegment& segment, const float* acc, int n_rows, float* out,
                 int64_t ldo) {
-  constexpr int kAhead = 8;  // tokens: their lines are far apart and mostly not in the near caches
   for (int t = 0; t < segment.n_tokens; ++t) {
     const PassToken* token = &pass.token(segment.first_token + t);
     if (t + kAhead < segment.n_tokens) {
@@ -94,7 +96,9 @@ void store_gated(const MatmulPass& pass, const PassSegment& segment, const float
   const kernels::KernelTable& table = kernels::kernels();
   for (int t = 0; t < segment.n_tokens; ++t) {
     float* out = product.out + pass.token(segment.first_token + t).out_row * product.ldo + tile.row;
-    for (int i = 0; i < tile.n_rows && t + 1 < segment.n_tokens; i += 16) __builtin_prefetch(out + product.ldo + i, 1);
+    if (t + kAhead < segment.n_tokens) {
+      for (int i = 0; i < tile.n_rows; i += 16) __builtin_prefetch(out + kAhead * product.ldo + i, 1);
+    }
     for (int row = 0; row < tile.n_rows; row += kernels::kPanelRows) {
       const int64_t at = MatmulPass::at(row, segment.n_tokens, t);
       table.gate_mul(out + row, g + at, u + at, std::min(kernels::kPanelRows, tile.n_rows - row), product.kind);

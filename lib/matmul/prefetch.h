@@ -52,8 +52,8 @@ struct Prefetch {
   /// sum32 and init32.
   static void next_group(kernels::ActGroup& acts) {
     constexpr int64_t kLastPlane = int64_t{kernels::kPanelBlocks} * 2;
-    acts.ahead = acts.init16 + (kLastPlane * acts.n_cols + 15) / 16 * 16;
-    acts.ahead_bytes = (47 * acts.n_cols + 63) / 64 * 64;
+    acts.ahead = acts.init16 + ((kLastPlane * acts.n_cols + 15) & ~int64_t{15});
+    acts.ahead_bytes = (47 * acts.n_cols + 63) & ~63;  // in code built for size a division would divide
   }
 
   /// Decoding a panel takes as long as multiplying it by about so many tokens (Q4_K 4, Q6_K 7, AVX-512).

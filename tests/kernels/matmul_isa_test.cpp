@@ -119,6 +119,62 @@ TEST_P(MatmulKernelsOf, WhatIsPrefetchedMayLieAnywhereAndChangesNothing) {
   }
 }
 
+/// Blocks of all kinds: evenly spread, with few large values, one value alone, few steps, magnitudes from the smallest
+/// that count up, zeros.
+std::vector<float> blocks_of_all_kinds(int64_t n, std::mt19937& random) {
+  std::vector<float> x = testing::random_floats(n, random);
+  for (int64_t i = 0; i < n; ++i) {
+    float& v = x[static_cast<size_t>(i)];
+    switch (i / 32 % 8) {
+      case 1: v = v * v * v * v * v; break;
+      case 2: v = i % 32 == 7 ? v : 0.0f; break;
+      case 3: v = std::round(v * 4) * 0.37f; break;
+      case 4: v *= 1e-29f; break;
+      case 5: v = 0.0f; break;
+      case 6: v *= 1e36f; break;
+      case 7: v = i % 2 == 0 ? 0.3f : -0.3f; break;
+      default: break;
+    }
+  }
+  return x;
+}
+
+TEST_P(MatmulKernelsOf, ActivationsAreCodedAsByTheReference) {
+  std::mt19937 random = rng(26);
+  for (int n_cols = 1; n_cols <= kernels::kGroupCols; ++n_cols) {
+    const auto x = blocks_of_all_kinds(n_cols * kCols, random);
+    const auto bytes = static_cast<size_t>(kernels::act_group_bytes(kCols, n_cols));
+    Guarded<unsigned char> actual_bytes(bytes, 0), expected_bytes(bytes, 0);
+    const ActGroup actual = kernels::act_group_at(actual_bytes.data(), kCols, n_cols);
+    const ActGroup expected = kernels::act_group_at(expected_bytes.data(), kCols, n_cols);
+    for (int c = 0; c < n_cols; ++c) {
+      isa().matmul.pack_acts(actual, c, x.data() + c * kCols, kCols);
+      reference().matmul.pack_acts(expected, c, x.data() + c * kCols, kCols);
+    }
+    const auto same = [](const auto* a, const auto* b, int64_t n) { return std::equal(a, a + n, b); };
+    EXPECT_TRUE(same(actual.q, expected.q, kCols * n_cols)) << n_cols << " columns";
+    EXPECT_TRUE(same(actual.d, expected.d, kBlocks * n_cols)) << n_cols << " columns";
+    EXPECT_TRUE(same(actual.sum16, expected.sum16, 2 * kBlocks * n_cols)) << n_cols << " columns";
+    EXPECT_TRUE(same(actual.sum32, expected.sum32, kBlocks * n_cols)) << n_cols << " columns";
+  }
+}
+
+TEST_P(MatmulKernelsOf, WhatIsNotFiniteStaysVisible) {
+  for (const float odd : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
+    for (const size_t place : {size_t{32}, size_t{45}, size_t{63}}) {
+      std::vector<float> x(static_cast<size_t>(kCols), 0.5f);
+      x[place] = odd;
+      std::vector<unsigned char> memory(static_cast<size_t>(kernels::act_group_bytes(kCols, 1)) + 64);
+      const auto at = (reinterpret_cast<uintptr_t>(memory.data()) + 63) & ~uintptr_t{63};
+      const ActGroup group = kernels::act_group_at(reinterpret_cast<void*>(at), kCols, 1);
+      isa().matmul.pack_acts(group, 0, x.data(), kCols);
+      EXPECT_TRUE(std::isnan(group.d[1]) && std::isnan(group.sum32[1]) && std::isnan(group.sum16[2])) << odd;
+      EXPECT_FLOAT_EQ(group.d[0] * static_cast<float>(group.q[0]), 0.5f) << odd;
+    }
+  }
+}
+
 TEST_P(MatmulKernelsOf, GroupsAreWhatTheirColumnsAre) {
   if (isa().matmul.pack_group == nullptr) GTEST_SKIP() << "no groups at once";
   std::mt19937 random = rng(24);
