@@ -26,9 +26,11 @@ assert.equal(call.allocate(0xffffff00) >>> 0, 0, 'memory that there is not');
 const model = fs.readFileSync(path.join(root, 'examples/models/small-world-q8_0.gguf'));
 await hearth.open(model, {n_ctx: 256});
 assert.equal(hearth.text(call.active_isa()), isRelaxed ? 'wasm_relaxed' : 'wasm');
-// What every instruction set writes: nowhere are two tokens nearly as likely.
-const story = hearth.generate('Once upon a time', {maxTokens: 24, temperature: 0});
-assert.equal(story, ' there was a brave duck called Oreo. The home of Oreo was near the hill. One snowy Friday, Oreo met a');
+// What every instruction set writes: the names stand in the prompt (a model that may choose one finds two as likely).
+const beginning = 'Once upon a time there was a brave duck called Oreo. The home of Oreo was near the hill. ' +
+    'One snowy Friday, Oreo met a wolf called Rocky. "I am';
+const story = hearth.generate(beginning, {maxTokens: 20, temperature: 0});
+assert.equal(story, ' cold," said Rocky. Oreo had a carrot and gave half of it to Rocky. After that they');
 assert.equal(hearth.say('What is 27 + 45?', undefined, {fresh: true, temperature: 0}), '27 + 45 = 72');
 let pieces = 0;
 hearth.generate('Once upon a time', {onText: () => ++pieces < 3});
