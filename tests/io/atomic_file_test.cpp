@@ -43,10 +43,16 @@ TEST(AtomicFile, KeepsTheOrderOfSmallAndLargePieces) {
   std::string expected;
   auto file = AtomicFile::create(dir.file("out"));
   ASSERT_TRUE(file);
-  for (const size_t size : {3, 300000, 1, 262144, 262143, 2, 0, 700000, 5}) {
+  constexpr size_t kPiece = 2 << 20;  // written at once
+  for (const size_t size : {size_t{3}, 3 * kPiece, size_t{1}, kPiece - 4, size_t{4}, kPiece, kPiece - 1, size_t{2},
+                            size_t{0}, size_t{700000}, size_t{5}}) {
     const std::string piece(size, static_cast<char>('a' + expected.size() % 26));
     ASSERT_TRUE(file->write(as_bytes(piece)));
     expected += piece;
+    EXPECT_EQ(file->offset(), expected.size());
+    if (size != 1) continue;
+    ASSERT_TRUE(file->overwrite(kPiece - 1, as_bytes("over")));
+    expected.replace(kPiece - 1, 4, "over");
   }
   ASSERT_TRUE(file->commit());
   EXPECT_TRUE(read_file(dir.file("out")) == expected);
@@ -99,7 +105,7 @@ TEST(AtomicFile, FullDiskIsAnErrorThatNamesThePath) {
   const FileSizeLimit limit(100000);
   auto file = AtomicFile::create(path);
   ASSERT_TRUE(file);
-  const Status written = file->write(as_bytes(std::string(1 << 20, 'x')));
+  const Status written = file->write(as_bytes(std::string(3 << 20, 'x')));
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().code, ErrorCode::kIo);
   EXPECT_EQ(written.error().message, path + ": cannot write: File too large");
