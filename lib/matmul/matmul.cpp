@@ -3,7 +3,6 @@
 #include "lib/matmul/matmul.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <utility>
 
 #include "lib/matmul/matmul_pass.h"
@@ -17,28 +16,31 @@ int64_t tiles_of(const MatmulPass& pass, const Matrix& w) {
   return (w.rows + tile_rows - 1) / tile_rows;
 }
 
-/// `data` is that of w, or of another matrix of its shape.
-PassTile tile_at(const MatmulPass& pass, const Matrix& w, const std::byte* data, int64_t tile) {
+PassTile tile_at(const MatmulPass& pass, const Matrix& w, int64_t tile) {
   const int tile_rows = pass.tile_rows(w.rows, w.row_bytes);
   const int64_t row = tile * tile_rows;
-  return {&w, data + row * w.row_bytes, row, static_cast<int>(std::min<int64_t>(tile_rows, w.rows - row)), w.scale};
+  return {&w, w.data + row * w.row_bytes, row, static_cast<int>(std::min<int64_t>(tile_rows, w.rows - row)), w.scale};
+}
+
+/// Of the matrix of an expert; without experts, of number 0.
+PassTile tile_at(const MatmulPass& pass, const Product& p, int expert, int64_t tile) {
+  PassTile placed = tile_at(pass, *p.w, tile);
+  placed.data =
+      (p.parts != nullptr ? p.parts[expert] : p.w->data + expert * p.expert_stride_bytes) + placed.row * p.w->row_bytes;
+  if (p.scales != nullptr) placed.scale *= p.scales[expert];
+  return placed;
 }
 
 bool fits(const MatmulContext& ctx, int64_t k) {
   return ctx.scratch->fits(k, ctx.parallel->n_threads());
 }
 
-/// What these matrices meet.
-PackedForms forms_for(const MatmulContext& ctx, std::initializer_list<const Matrix*> matrices) {
+/// What rows of a matrix meet.
+PackedForms forms_for(const MatmulContext& ctx, const Matrix& w) {
   const kernels::KernelTable& table = kernels::kernels();
-  PackedForms forms;
-  for (const Matrix* w : matrices) {
-    const auto type = static_cast<int>(w->type);
-    const bool codes = table.types[type].kind != kernels::PanelKind::kFloat;
-    forms.codes = forms.codes || (codes && !ctx.exact_products);
-    forms.halves = forms.halves || (!codes && table.matmul.wide.split[type] != nullptr);
-  }
-  return forms;
+  const auto type = static_cast<int>(w.type);
+  const bool codes = table.types[type].kind != kernels::PanelKind::kFloat;
+  return {codes && !ctx.exact_products, !codes && table.matmul.wide.split[type] != nullptr};
 }
 PackedForms either(const PackedForms& a, const PackedForms& b) {
   return {a.codes || b.codes, a.halves || b.halves};
@@ -55,7 +57,7 @@ const std::byte* following_data(const MatmulContext& ctx, const Following& follo
   int64_t tile = TileQueue::begin(n_tiles, n_threads, partition);
   for (const Matrix* w : following) {
     if (w == nullptr) continue;
-    if (tile < tiles_of(pass, *w)) return tile_at(pass, *w, w->data, tile).data;
+    if (tile < tiles_of(pass, *w)) return tile_at(pass, *w, tile).data;
     tile -= tiles_of(pass, *w);
   }
   return nullptr;
@@ -71,8 +73,8 @@ void for_tiles(const MatmulContext& ctx, int64_t n_tiles, const Body& body) {
   });
 }
 
-constexpr int kAhead =
-    8;  // tokens whose output lines are fetched: they are far apart and mostly not in the near caches
+/// Tokens whose output lines are fetched: they are far apart and mostly not in the near caches.
+constexpr int kAhead = 8;
 
 /// Copies a finished tile to the output rows of its tokens.
 void store_tile(const MatmulPass& pass, const PassSegment& segment, const float* acc, int n_rows, float* out,
@@ -90,14 +92,15 @@ void store_tile(const MatmulPass& pass, const PassSegment& segment, const float*
   }
 }
 
-/// gate(g) * u to the output rows of the tokens, which follow one another from the segment's first on.
+/// gate(g) * u to the output rows of the tokens.
 void store_gated(const MatmulPass& pass, const PassSegment& segment, const float* g, const float* u,
                  const PassTile& tile, const GatedProduct& product) {
   const kernels::KernelTable& table = kernels::kernels();
+  const int64_t ldo = product.up.ldo;
   for (int t = 0; t < segment.n_tokens; ++t) {
-    float* out = product.out + pass.token(segment.first_token + t).out_row * product.ldo + tile.row;
+    float* out = product.up.out + pass.token(segment.first_token + t).out_row * ldo + tile.row;
     if (t + kAhead < segment.n_tokens) {
-      for (int i = 0; i < tile.n_rows; i += 16) __builtin_prefetch(out + kAhead * product.ldo + i, 1);
+      for (int i = 0; i < tile.n_rows; i += 16) __builtin_prefetch(out + kAhead * ldo + i, 1);
     }
     for (int row = 0; row < tile.n_rows; row += kernels::kPanelRows) {
       const int64_t at = MatmulPass::at(row, segment.n_tokens, t);
@@ -118,9 +121,9 @@ void add_tile_bias(const PassSegment& segment, float* acc, const float* bias, in
 
 /// What is added to a tile before it is stored: a bias, and what adapters make of the tokens.
 void finish_tile(const MatmulPass& pass, float* acc, const PassTile& tile, const PassSegment& segment, int worker,
-                 const float* bias, std::span<const LowRankUpdate> updates) {
-  if (bias != nullptr) add_tile_bias(segment, acc, bias + tile.row, tile.n_rows);
-  for (const LowRankUpdate& update : updates) pass.add_update(acc, tile, segment, worker, update);
+                 const Product& p) {
+  if (p.bias != nullptr) add_tile_bias(segment, acc, p.bias + segment.expert * p.w->rows + tile.row, tile.n_rows);
+  for (const LowRankUpdate& update : p.updates) pass.add_update(acc, tile, segment, worker, update);
 }
 
 /// Fills the pass with tokens [first, ...) as one segment; returns how many it took.
@@ -153,32 +156,62 @@ void take_entries(MatmulPass& pass, const Routing& routing, const Activations& x
   }
 }
 
-const std::byte* expert_data(const ExpertProduct& p, int expert) {
-  return p.parts != nullptr ? p.parts[expert] : p.experts->data + expert * p.expert_stride_bytes;
-}
-
-/// One pass of products that share their routing.
-void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span<const ExpertProduct> products) {
-  int64_t tiles_per_segment = 0;
-  for (const ExpertProduct& p : products) tiles_per_segment += tiles_of(pass, *p.experts);
+/// Every segment of the pass times the matrices of its expert. `in_order`: the pass has one segment, whose tokens have
+/// output rows that follow one another.
+void run_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span<const Product> products, bool in_order,
+              const Following& following) {
+  int64_t per_segment = 0;
+  for (const Product& p : products) per_segment += tiles_of(pass, *p.w);
   auto place = [&](int64_t index) {
-    const PassSegment& segment = pass.segment(static_cast<int>(index / tiles_per_segment));
-    int64_t tile = index % tiles_per_segment;
-    const ExpertProduct* p = products.data();
-    for (; tile >= tiles_of(pass, *p->experts); ++p) tile -= tiles_of(pass, *p->experts);
-    PassTile placed = tile_at(pass, *p->experts, expert_data(*p, segment.expert), tile);
-    if (p->scales != nullptr) placed.scale *= p->scales[segment.expert];
-    return std::pair(p, placed);
+    const PassSegment& segment = pass.segment(static_cast<int>(index / per_segment));
+    int64_t tile = index % per_segment;
+    const Product* p = products.data();
+    for (; tile >= tiles_of(pass, *p->w); ++p) tile -= tiles_of(pass, *p->w);
+    return std::pair(p, tile_at(pass, *p, segment.expert, tile));
   };
-  for_tiles(ctx, tiles_per_segment * pass.n_segments(), [&](int64_t index, int64_t next, int worker) {
-    const PassSegment& segment = pass.segment(static_cast<int>(index / tiles_per_segment));
+  for_tiles(ctx, per_segment * pass.n_segments(), [&](int64_t index, int64_t next, int worker) {
+    const PassSegment& segment = pass.segment(static_cast<int>(index / per_segment));
     const auto [p, tile] = place(index);
     float* acc = pass.accumulator(worker, 0);
-    pass.multiply(acc, tile, segment, worker, {next < 0 ? nullptr : place(next).second.data});
-    const float* bias = p->bias != nullptr ? p->bias + segment.expert * p->experts->rows : nullptr;
-    finish_tile(pass, acc, tile, segment, worker, bias, p->updates);
+    DirectOutput direct;
+    if (in_order && p->bias == nullptr && p->updates.empty()) {
+      direct = {p->out + pass.token(segment.first_token).out_row * p->ldo + tile.row, p->ldo};
+    }
+    const std::byte* next_tile = next < 0 ? following_data(ctx, following, pass, worker) : place(next).second.data;
+    if (pass.multiply(acc, tile, segment, worker, {next_tile}, direct)) return;
+    finish_tile(pass, acc, tile, segment, worker, *p);
     store_tile(pass, segment, acc, tile.n_rows, p->out + tile.row, p->ldo);
   });
+}
+
+void run_gated_pass(const MatmulContext& ctx, const MatmulPass& pass, const GatedProduct& product,
+                    const Following& following) {
+  const Product &gate = product.gate, &up = product.up;
+  const int64_t per_segment = tiles_of(pass, *gate.w);
+  for_tiles(ctx, per_segment * pass.n_segments(), [&](int64_t index, int64_t next, int worker) {
+    const PassSegment& segment = pass.segment(static_cast<int>(index / per_segment));
+    const PassTile gate_tile = tile_at(pass, gate, segment.expert, index % per_segment);
+    const PassTile up_tile = tile_at(pass, up, segment.expert, index % per_segment);
+    float* g = pass.accumulator(worker, 0);
+    float* u = pass.accumulator(worker, 1);
+    const std::byte* next_tile =
+        next < 0
+            ? following_data(ctx, following, pass, worker)
+            : tile_at(pass, gate, pass.segment(static_cast<int>(next / per_segment)).expert, next % per_segment).data;
+    pass.multiply_both(g, gate_tile, u, up_tile, segment, worker, next_tile);
+    finish_tile(pass, g, gate_tile, segment, worker, gate);
+    finish_tile(pass, u, up_tile, segment, worker, up);
+    store_gated(pass, segment, g, u, gate_tile, product);
+  });
+}
+
+PackedForms forms_for(const MatmulContext& ctx, std::span<const Product> products) {
+  PackedForms forms;
+  for (const Product& p : products) forms = either(forms, forms_for(ctx, *p.w));
+  return forms;
+}
+PackedForms forms_for(const MatmulContext& ctx, const GatedProduct& product) {
+  return either(forms_for(ctx, *product.gate.w), forms_for(ctx, *product.up.w));
 }
 
 }  // namespace
@@ -186,72 +219,44 @@ void run_expert_pass(const MatmulContext& ctx, const MatmulPass& pass, std::span
 void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Product> products,
             const Following& following) {
   if (products.empty() || !fits(ctx, products[0].w->cols)) return;
-  PackedForms forms;
-  for (const Product& p : products) forms = either(forms, forms_for(ctx, {p.w}));
   MatmulPass pass(ctx, products[0].w->cols);
-  auto place = [&](int64_t index) {
-    const Product* p = products.data();
-    for (; index >= tiles_of(pass, *p->w); ++p) index -= tiles_of(pass, *p->w);
-    return std::pair(p, tile_at(pass, *p->w, p->w->data, index));
-  };
   for (int64_t first = 0; first < x.n;) {
     first += take_tokens(pass, x, first);
-    pass.pack(forms);
-    const PassSegment& segment = pass.segment(0);
-    int64_t n_tiles = 0;
-    for (const Product& p : products) n_tiles += tiles_of(pass, *p.w);
-    for_tiles(ctx, n_tiles, [&](int64_t index, int64_t next, int worker) {
-      const auto [p, tile] = place(index);
-      float* acc = pass.accumulator(worker, 0);
-      DirectOutput direct;
-      if (p->bias == nullptr && p->updates.empty()) {
-        direct = {p->out + pass.token(segment.first_token).out_row * p->ldo + tile.row, p->ldo};
-      }
-      if (pass.multiply(acc, tile, segment, worker,
-                        {next < 0 ? following_data(ctx, following, pass, worker) : place(next).second.data}, direct)) {
-        return;
-      }
-      finish_tile(pass, acc, tile, segment, worker, p->bias, p->updates);
-      store_tile(pass, segment, acc, tile.n_rows, p->out + tile.row, p->ldo);
-    });
+    pass.pack(forms_for(ctx, products));
+    run_pass(ctx, pass, products, true, following);
   }
 }
 
 void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedProduct& product,
                   const Following& following) {
-  const Matrix& gate = *product.gate;
-  const Matrix& up = *product.up;
-  if (!fits(ctx, gate.cols)) return;
-  MatmulPass pass(ctx, gate.cols, 2);
+  if (!fits(ctx, product.gate.w->cols)) return;
+  MatmulPass pass(ctx, product.gate.w->cols, 2);
   for (int64_t first = 0; first < x.n;) {
     first += take_tokens(pass, x, first);
-    pass.pack(forms_for(ctx, {&gate, &up}));
-    const PassSegment& segment = pass.segment(0);
-    for_tiles(ctx, tiles_of(pass, gate), [&](int64_t index, int64_t next, int worker) {
-      const PassTile gate_tile = tile_at(pass, gate, gate.data, index);
-      const PassTile up_tile = tile_at(pass, up, up.data, index);
-      float* g = pass.accumulator(worker, 0);
-      float* u = pass.accumulator(worker, 1);
-      pass.multiply_both(
-          g, gate_tile, u, up_tile, segment, worker,
-          next < 0 ? following_data(ctx, following, pass, worker) : tile_at(pass, gate, gate.data, next).data);
-      finish_tile(pass, g, gate_tile, segment, worker, product.gate_bias, product.gate_updates);
-      finish_tile(pass, u, up_tile, segment, worker, product.up_bias, product.up_updates);
-      store_gated(pass, segment, g, u, gate_tile, product);
-    });
+    pass.pack(forms_for(ctx, product));
+    run_gated_pass(ctx, pass, product, following);
   }
 }
 
 void matmul_experts(const MatmulContext& ctx, const Activations& x, const Routing& routing,
-                    std::span<const ExpertProduct> products) {
-  if (products.empty() || !fits(ctx, products[0].experts->cols)) return;
-  PackedForms forms;
-  for (const ExpertProduct& p : products) forms = either(forms, forms_for(ctx, {p.experts}));
-  MatmulPass pass(ctx, products[0].experts->cols);
+                    std::span<const Product> products, const Following& following) {
+  if (products.empty() || !fits(ctx, products[0].w->cols)) return;
+  MatmulPass pass(ctx, products[0].w->cols);
   for (RoutingCursor at; at.expert < routing.n_experts;) {
     take_entries(pass, routing, x, at);
-    pass.pack(forms);
-    run_expert_pass(ctx, pass, products);
+    pass.pack(forms_for(ctx, products));
+    run_pass(ctx, pass, products, false, following);
+  }
+}
+
+void matmul_gated_experts(const MatmulContext& ctx, const Activations& x, const Routing& routing,
+                          const GatedProduct& product) {
+  if (!fits(ctx, product.gate.w->cols)) return;
+  MatmulPass pass(ctx, product.gate.w->cols, 2);
+  for (RoutingCursor at; at.expert < routing.n_experts;) {
+    take_entries(pass, routing, x, at);
+    pass.pack(forms_for(ctx, product));
+    run_gated_pass(ctx, pass, product, {});
   }
 }
 

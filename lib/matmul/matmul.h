@@ -86,11 +86,16 @@ struct LowRankUpdate {
 
 /// One product of a fused call: out[t * ldo + r] = sum_i x[t, i] w[r, i] (+ bias[r]).
 struct Product {
-  const Matrix* w = nullptr;
+  const Matrix* w = nullptr;  ///< of experts: the shape of one, and data of expert 0
   float* out = nullptr;
   int64_t ldo = 0;              ///< floats between rows of out
-  const float* bias = nullptr;  ///< [rows] or nullptr
+  const float* bias = nullptr;  ///< [rows] or nullptr; of experts [n_experts, rows]
   std::span<const LowRankUpdate> updates{};
+
+  // Of experts, matrices that follow one another (GGUF dims {cols, rows, n_experts}).
+  int64_t expert_stride_bytes = 0;
+  const float* scales = nullptr;            ///< [n_experts] as Matrix::scale, or nullptr
+  const std::byte* const* parts = nullptr;  ///< [n_experts] data of each, where they do not follow one another
 };
 
 struct MatmulContext {
@@ -105,16 +110,11 @@ struct MatmulContext {
 void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Product> products,
             const Following& following = {});
 
-/// Gated feed-forward input: out[t, r] = gate(x W_gate^T) * (x W_up^T), one fork-join, no second pass.
+/// Gated feed-forward input: up.out = gate(x W_gate^T) * (x W_up^T), one fork-join, no second pass.
 struct GatedProduct {
-  const Matrix* gate = nullptr;
-  const Matrix* up = nullptr;
-  const float* gate_bias = nullptr;
-  const float* up_bias = nullptr;
-  float* out = nullptr;  ///< [n_tokens, rows]
-  int64_t ldo = 0;
+  Product gate;  ///< has no output of its own
+  Product up;
   kernels::Gate kind{};
-  std::span<const LowRankUpdate> gate_updates{}, up_updates{};
 };
 void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedProduct& product,
                   const Following& following = {});
@@ -126,22 +126,12 @@ struct Routing {
   int n_experts = 0;
 };
 
-/// One product of a mixture of experts: `experts` holds n_experts matrices one after the other (GGUF dims {cols, rows,
-/// n_experts}). Entry i computes row i: out[i * ldo ..] = experts[expert[i]] x[row[i]]; entries of a negative expert
-/// are left out.
-struct ExpertProduct {
-  const Matrix* experts = nullptr;  ///< shape of one expert; data of expert 0
-  int64_t expert_stride_bytes = 0;
-  const float* bias = nullptr;  ///< [n_experts, rows] or nullptr
-  float* out = nullptr;
-  int64_t ldo = 0;
-  const float* scales = nullptr;            ///< [n_experts] as Matrix::scale, or nullptr
-  const std::byte* const* parts = nullptr;  ///< [n_experts] data of each, where they do not follow one another
-  std::span<const LowRankUpdate> updates{};
-};
-/// Products of the same input with experts of equal k. Entries are grouped by expert, so that each expert's weights are
-/// read once per call.
+/// Products of the same input with experts of equal k: entry i computes row i, out[i * ldo ..] = expert[i] x[row[i]];
+/// those of a negative expert are left out. Entries are grouped by expert, so that each expert's weights are read once
+/// per call.
 void matmul_experts(const MatmulContext& ctx, const Activations& x, const Routing& routing,
-                    std::span<const ExpertProduct> products);
+                    std::span<const Product> products, const Following& following = {});
+void matmul_gated_experts(const MatmulContext& ctx, const Activations& x, const Routing& routing,
+                          const GatedProduct& product);
 
 }  // namespace hearth

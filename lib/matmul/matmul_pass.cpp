@@ -153,9 +153,16 @@ void MatmulPass::make_groups() {
     for (int g = 0; g < segment.n_groups; ++g) {  // groups of equal size, or one less
       const int left = segment.first_token + segment.n_tokens - token;
       const int n = (left + segment.n_groups - g - 1) / (segment.n_groups - g);
-      groups_[n_groups_++] = {i, token, n, chunk_stride_};
+      PassGroup& group = groups_[n_groups_++] = {i, token, n, chunk_stride_, false};
       token += n;
       if (segment.wide) continue;
+      const PassGroup* before = i > 0 && !segments_[i - 1].wide ? &group - 1 : nullptr;
+      if (n == 1 && before != nullptr && before->n_tokens == 1 &&
+          tokens_[before->first_token].x == tokens_[group.first_token].x) {
+        group.offset = before->offset;
+        group.is_packed = true;
+        continue;
+      }
       if (planes_[n].q == nullptr) planes_[n] = kernels::act_group_at(acts_, kChunk, n);
       chunk_stride_ += kernels::act_group_bytes(kChunk, n);
     }
@@ -181,6 +188,7 @@ kernels::ActGroup MatmulPass::acts_of(const PassGroup& group, int64_t chunk) con
 }
 
 void MatmulPass::pack_group(const PassGroup& group, int64_t begin, int64_t end) const {
+  if (group.is_packed) return;
   const PassToken* tokens = tokens_ + group.first_token;
   const PassSegment& segment = segments_[group.segment];
   if (segment.wide) {

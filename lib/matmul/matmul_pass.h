@@ -23,6 +23,7 @@ struct PassGroup {
   int first_token;  ///< in the pass
   int n_tokens;
   int64_t offset;  ///< of its quantized activations in a chunk of k
+  bool is_packed;  ///< they are those of the group before: one token that several experts take
 };
 
 /// Tokens that meet the same matrix: all of them, or those of one expert.

@@ -130,11 +130,11 @@ int AdapterPass::choose_groups(ActiveAdapter& a) const {
 /// A x of one adapter, for the rows that use it.
 void AdapterPass::multiply(const MatmulContext& ctx, const Activations& x, size_t adapter, const Routing* routing) {
   ActiveAdapter& a = active_[adapter];
-  ExpertProduct products[kMostLinears];
+  Product products[kMostLinears];
   size_t n = 0;
   for (const Projection& p : projections_) {
     if (p.adapter != adapter) continue;
-    products[n].experts = &p.pair->a;
+    products[n].w = &p.pair->a;
     products[n].expert_stride_bytes = p.pair->a_stride_bytes();
     products[n].out = p.low;
     products[n++].ldo = p.pair->rank();

@@ -2,16 +2,12 @@
 #include "lib/model/forward.h"
 
 namespace hearth {
-namespace {
 
-/// What is read first after a layer.
 NextLinears after_layer(const ForwardContext& c, int layer) {
   if (layer + 1 >= c.hp->n_layers) return {&c.weights->output};
   const LayerWeights& next = c.weights->layers[static_cast<size_t>(layer) + 1];
   return {&next.q, &next.k, &next.v};
 }
-
-}  // namespace
 
 void feed_forward(const ForwardContext& c, int layer, int n) {
   const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];

@@ -104,12 +104,11 @@ struct Scratch {
   int32_t* chosen = nullptr;               ///< [n_batch, n_used] experts of each token, best first
   int32_t* entry_row = nullptr;            ///< [n_batch * n_used] row of x that an entry reads
   float* chosen_weight = nullptr;          ///< [n_batch, n_used]
-  float* expert_gate = nullptr;            ///< [n_batch * n_used, expert d_ff]
-  float* expert_up = nullptr;
-  float* expert_out = nullptr;   ///< [n_batch * n_used, d_model]
-  float* cos_sin[2] = {};        ///< [n_batch, n_rot/2, 2] of each rope
-  float* partial = nullptr;      ///< attention states of KV splits, when those of one token are shared out
-  TokenBlock* blocks = nullptr;  ///< [n_batch] of an attention stage
+  float* expert_ff = nullptr;              ///< [n_batch * n_used, expert d_ff]
+  float* expert_out = nullptr;             ///< [n_batch * n_used, d_model]
+  float* cos_sin[2] = {};                  ///< [n_batch, n_rot/2, 2] of each rope
+  float* partial = nullptr;                ///< attention states of KV splits, when those of one token are shared out
+  TokenBlock* blocks = nullptr;            ///< [n_batch] of an attention stage
   std::vector<AttentionWorkspace> workers;
   std::byte* matmul = nullptr;
   int32_t* rows = nullptr;      ///< [n_batch] tokens whose logits are wanted
@@ -185,6 +184,8 @@ void delta_net(const ForwardContext& c, int layer, std::span<const BatchToken> b
 
 /// y = W_down(gate(W_gate h) * W_up h) (Shazeer 2020), or of the experts that the router chooses (Shazeer et al. 2017).
 void feed_forward(const ForwardContext& c, int layer, int n);
+/// Layers whose weights are read first after this one.
+NextLinears after_layer(const ForwardContext& c, int layer);
 void mixture_of_experts(const ForwardContext& c, int layer, int n);
 /// y = norm(FFN(h)) + norm(MoE(norm(x))), where experts stand beside a dense feed-forward (Gemma 4).
 void dense_and_experts(const ForwardContext& c, int layer, int n);

@@ -33,7 +33,7 @@ void per_head(const ForwardContext& c, const ExpertLinear& w, const float* x, in
     s.latent_row[i] = i;
   }
   const auto n_rows = static_cast<size_t>(rows);
-  expert_linear(c, {x, ldx, rows}, {{s.latent_head, n_rows}, {s.latent_row, n_rows}, n_heads}, {{&w, out, w.w.rows}});
+  expert_linear(c, {x, ldx, rows}, {{s.latent_head, n_rows}, {s.latent_row, n_rows}, n_heads}, {&w, out, w.w.rows});
 }
 
 }  // namespace

@@ -26,6 +26,13 @@ LinearRef ref_of(const AnyLinear& w) {
   return {w.name, w.first_row, w.w.rows};
 }
 
+Product product_of(const Linear& w, float* out, int64_t ldo) {
+  return {&w.w, out, ldo, w.bias()};
+}
+Product product_of(const ExpertLinear& w, float* out, int64_t ldo) {
+  return {&w.w, out, ldo, w.bias(), {}, w.stride_bytes, w.scales(), w.parts_or_null()};
+}
+
 /// Products, with what adapters add to them.
 void multiply(const ForwardContext& c, const Activations& x, std::span<Product> products,
               std::span<const LinearRef> layers, const Following& following) {
@@ -36,13 +43,29 @@ void multiply(const ForwardContext& c, const Activations& x, std::span<Product> 
   matmul(c.matmul, x, products, following);
 }
 
-void multiply(const ForwardContext& c, const Activations& x, const Routing& routing, std::span<ExpertProduct> products,
-              std::span<const LinearRef> layers) {
-  if (c.adapters != nullptr && !routing.expert.empty()) {
-    c.adapters->project(c.matmul, x, layers, &routing);
-    for (size_t i = 0; i < products.size(); ++i) products[i].updates = c.adapters->updates(i);
+/// The product of a gate and what it is applied to, which both exist.
+template <typename AnyGated>
+GatedProduct gated_product(const ForwardContext& c, const Activations& x, const AnyGated& output,
+                           const Routing* routing) {
+  observe(c, *output.gate, x, routing);
+  observe(c, *output.up, x, routing);
+  GatedProduct product{product_of(*output.gate, nullptr, 0), product_of(*output.up, output.out, output.ldo),
+                       c.arch->gate};
+  if (c.adapters != nullptr && x.n > 0) {
+    const LinearRef layers[] = {ref_of(*output.gate), ref_of(*output.up)};
+    c.adapters->project(c.matmul, x, layers, routing);
+    product.gate.updates = c.adapters->updates(0);
+    product.up.updates = c.adapters->updates(1);
   }
-  matmul_experts(c.matmul, x, routing, products);
+  return product;
+}
+
+/// Of rows that have no gate of their own.
+void gate_rows(const ForwardContext& c, float* out, int64_t ldo, int64_t n, int64_t width) {
+  for_rows(c, static_cast<int>(n), width, [&](int t) {
+    float* row = out + t * ldo;
+    kernels::kernels().gate_mul(row, row, nullptr, width, c.arch->gate);
+  });
 }
 
 }  // namespace
@@ -59,46 +82,39 @@ void linear(const ForwardContext& c, const Activations& x, std::initializer_list
     observe(c, w, x);
     if (n == kMostOutputs) multiply(c, x, {products, std::exchange(n, 0)}, {layers, kMostOutputs}, {});
     layers[n] = ref_of(w);
-    products[n++] = {&w.w, output.out, output.ldo, w.bias()};
+    products[n++] = product_of(w, output.out, output.ldo);
   }
   multiply(c, x, {products, n}, {layers, n}, following);
 }
 
 void gated_linear(const ForwardContext& c, const Activations& x, const GatedOutput& output, const NextLinears& next) {
-  const Linear &gate = *output.gate, &up = *output.up;
-  if (!gate) {
-    linear(c, x, {{&up, output.out, output.ldo}}, next);
-    return for_rows(c, static_cast<int>(x.n), up.w.rows, [&](int t) {
-      float* row = output.out + t * output.ldo;
-      kernels::kernels().gate_mul(row, row, nullptr, up.w.rows, c.arch->gate);
-    });
+  if (!*output.gate) {
+    linear(c, x, {{output.up, output.out, output.ldo}}, next);
+    return gate_rows(c, output.out, output.ldo, x.n, output.up->w.rows);
   }
-  observe(c, gate, x);
-  observe(c, up, x);
-  GatedProduct product{&gate.w, &up.w, gate.bias(), up.bias(), output.out, output.ldo, c.arch->gate};
-  if (c.adapters != nullptr) {
-    const LinearRef layers[] = {ref_of(gate), ref_of(up)};
-    c.adapters->project(c.matmul, x, layers, nullptr);
-    product.gate_updates = c.adapters->updates(0);
-    product.up_updates = c.adapters->updates(1);
-  }
-  matmul_gated(c.matmul, x, product, matrices_of(next));
+  matmul_gated(c.matmul, x, gated_product(c, x, output, nullptr), matrices_of(next));
 }
 
-void expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing,
-                   std::initializer_list<ExpertOutput> outputs) {
-  ExpertProduct products[kMostOutputs];
-  LinearRef layers[kMostOutputs];
-  size_t n = 0;
-  for (const ExpertOutput& output : outputs) {
-    const ExpertLinear& w = *output.linear;
-    if (!w.w) continue;
-    observe(c, w, x, &routing);
-    if (n == kMostOutputs) multiply(c, x, routing, {products, std::exchange(n, 0)}, {layers, kMostOutputs});
-    layers[n] = ref_of(w);
-    products[n++] = {&w.w, w.stride_bytes, w.bias(), output.out, output.ldo, w.scales(), w.parts_or_null()};
+void expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing, const ExpertOutput& output,
+                   const NextLinears& next) {
+  const ExpertLinear& w = *output.linear;
+  observe(c, w, x, &routing);
+  Product product = product_of(w, output.out, output.ldo);
+  if (c.adapters != nullptr && !routing.expert.empty()) {
+    const LinearRef layer = ref_of(w);
+    c.adapters->project(c.matmul, x, {&layer, 1}, &routing);
+    product.updates = c.adapters->updates(0);
   }
-  multiply(c, x, routing, {products, n}, {layers, n});
+  matmul_experts(c.matmul, x, routing, {&product, 1}, matrices_of(next));
+}
+
+void gated_expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing,
+                         const GatedExpertOutput& output) {
+  if (!output.gate->w) {
+    expert_linear(c, x, routing, {output.up, output.out, output.ldo});
+    return gate_rows(c, output.out, output.ldo, static_cast<int64_t>(routing.expert.size()), output.up->w.rows);
+  }
+  matmul_gated_experts(c.matmul, x, routing, gated_product(c, x, output, &routing));
 }
 
 }  // namespace hearth

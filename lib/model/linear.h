@@ -57,9 +57,17 @@ struct ExpertOutput {
   float* out = nullptr;
   int64_t ldo = 0;
 };
-/// Experts with the same input and routing. Each expert's weights are read once. Those that the model does not have are
-/// skipped.
-void expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing,
-                   std::initializer_list<ExpertOutput> outputs);
+void expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing, const ExpertOutput& output,
+                   const NextLinears& next = {});
+
+/// The same of gate(expert_gate x) * (expert_up x), or gate(expert_up x) where the model has no such gate.
+struct GatedExpertOutput {
+  const ExpertLinear* gate = nullptr;
+  const ExpertLinear* up = nullptr;
+  float* out = nullptr;
+  int64_t ldo = 0;
+};
+void gated_expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing,
+                         const GatedExpertOutput& output);
 
 }  // namespace hearth

@@ -91,21 +91,15 @@ void route(const ForwardContext& c, int layer, const float* input, int n) {
 }
 
 /// expert_out[entry] = W_down(gate(W_gate h) * W_up h) of the entry's expert.
-void run_experts(const ForwardContext& c, const LayerWeights& w, int64_t entries, int n) {
+void run_experts(const ForwardContext& c, const LayerWeights& w, int64_t entries, int n, const NextLinears& next) {
   Scratch& s = *c.scratch;
   const ExpertParams& moe = c.hp->experts;
   const auto n_entries = static_cast<size_t>(entries);
   const Routing routing{{s.chosen, n_entries}, {s.entry_row, n_entries}, moe.n_experts};
-  const bool gated = static_cast<bool>(w.expert_gate.w);
-  expert_linear(c, {s.h, c.hp->d_model, n}, routing,
-                {{&w.expert_up, s.expert_up, moe.d_ff}, {&w.expert_gate, s.expert_gate, moe.d_ff}});
-  for_rows(c, static_cast<int>(entries), moe.d_ff, [&](int i) {
-    float* u = s.expert_up + int64_t{i} * moe.d_ff;
-    const float* g = gated ? s.expert_gate + int64_t{i} * moe.d_ff : u;
-    kernels::kernels().gate_mul(u, g, gated ? u : nullptr, moe.d_ff, c.arch->gate);
-    s.entry_row[i] = i;  // from here on every entry has a row of its own
-  });
-  expert_linear(c, {s.expert_up, moe.d_ff, entries}, routing, {{&w.expert_down, s.expert_out, c.hp->d_model}});
+  gated_expert_linear(c, {s.h, c.hp->d_model, n}, routing, {&w.expert_gate, &w.expert_up, s.expert_ff, moe.d_ff});
+  for (int64_t i = 0; i < entries; ++i)
+    s.entry_row[i] = static_cast<int32_t>(i);  // every entry has a row of its own now
+  expert_linear(c, {s.expert_ff, moe.d_ff, entries}, routing, {&w.expert_down, s.expert_out, c.hp->d_model}, next);
 }
 
 /// y = W_down(gate(W_gate h) * W_up h) of the experts that every token visits, times sigmoid(h w) where the file has w;
@@ -126,11 +120,13 @@ bool run_shared_experts(const ForwardContext& c, const LayerWeights& w, int n) {
 }
 
 /// y = sum of the chosen experts of h, and the shared ones; route() has chosen.
-void sum_experts(const ForwardContext& c, const LayerWeights& w, int n) {
+void sum_experts(const ForwardContext& c, int layer, int n) {
+  const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
   Scratch& s = *c.scratch;
   const int n_used = c.hp->experts.n_used;
   const int64_t d = c.hp->d_model;
-  run_experts(c, w, int64_t{n} * n_used, n);
+  run_experts(c, w, int64_t{n} * n_used, n,
+              w.shared_up ? NextLinears{&w.shared_gate, &w.shared_up} : after_layer(c, layer));
   const bool shared = run_shared_experts(c, w, n);
   for_rows(c, n, d * n_used, [&](int t) {
     float* y = s.y + t * d;
@@ -147,7 +143,7 @@ void sum_experts(const ForwardContext& c, const LayerWeights& w, int n) {
 void mixture_of_experts(const ForwardContext& c, int layer, int n) {
   if (n == 0) return;
   route(c, layer, c.scratch->h, n);
-  sum_experts(c, c.weights->layers[static_cast<size_t>(layer)], n);
+  sum_experts(c, layer, n);
 }
 
 void dense_and_experts(const ForwardContext& c, int layer, int n) {
@@ -159,7 +155,7 @@ void dense_and_experts(const ForwardContext& c, int layer, int n) {
   norm_rows(c, s.y, s.x, w.router_norm, n, c.hp->d_model);
   route(c, layer, s.y, n);
   norm_rows(c, s.h, s.x, w.expert_norm, n, c.hp->d_model);
-  sum_experts(c, w, n);
+  sum_experts(c, layer, n);
   norm_rows(c, s.y, s.y, w.expert_post_norm, n, c.hp->d_model);
   kernels::kernels().add(s.y, s.dense, int64_t{n} * c.hp->d_model);
 }

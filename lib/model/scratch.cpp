@@ -46,8 +46,7 @@ void lay_out_experts(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
   s.chosen = layout.take<int32_t>(entries);
   s.entry_row = layout.take<int32_t>(entries);
   s.chosen_weight = layout.take<float>(entries);
-  s.expert_gate = layout.take<float>(entries * moe.d_ff);
-  s.expert_up = layout.take<float>(entries * moe.d_ff);
+  s.expert_ff = layout.take<float>(entries * moe.d_ff);
   s.expert_out = layout.take<float>(entries * hp.d_model);
   s.dense = layout.take<float>(n * hp.d_model);
   s.shared_scale = layout.take<float>(n);

@@ -59,7 +59,7 @@ TEST_P(ExpertsRead, OnlyTheChosen) {
       std::vector<int32_t> expert, row;
       for (int32_t t = 0; t < n_tokens; ++t) expert.insert(expert.end(), {2, 5}), row.insert(row.end(), {t, t});
       std::vector<float> out(static_cast<size_t>(2 * n_tokens * one_.rows), 1.0f);
-      const ExpertProduct product{&one_, stride_, nullptr, out.data(), one_.rows};
+      const Product product{&one_, out.data(), one_.rows, nullptr, {}, stride_};
       matmul_experts({pool->get(), &scratch, false, exact}, {x.data(), kCols, n_tokens}, {expert, row, kExperts},
                      {&product, 1});
       EXPECT_EQ(std::count(out.begin(), out.end(), 0.0f), static_cast<std::ptrdiff_t>(out.size()));  // of zero blocks

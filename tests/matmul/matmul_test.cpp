@@ -146,11 +146,11 @@ TEST_P(MatmulTypes, GatedIsTheGateOfTwoProducts) {
     const Product products[] = {{&gate.matrix, g.data(), rows, bias.data()}, {&up.matrix, u.data(), rows, nullptr}};
     matmul(place.context(), {x.data(), cols, n_tokens}, products);
     GatedProduct gated;
-    gated.gate = &gate.matrix;
-    gated.up = &up.matrix;
-    gated.gate_bias = bias.data();
-    gated.out = out.data();
-    gated.ldo = rows;
+    gated.gate.w = &gate.matrix;
+    gated.up.w = &up.matrix;
+    gated.gate.bias = bias.data();
+    gated.up.out = out.data();
+    gated.up.ldo = rows;
     gated.kind = kernels::Gate::kSilu;
     matmul_gated(place.context(), {x.data(), cols, n_tokens}, gated);
     for (size_t i = 0; i < size; ++i) {
@@ -184,8 +184,8 @@ TEST_P(MatmulTypes, ExpertsEqualTheirOwnProducts) {
   const int64_t n_entries = static_cast<int64_t>(expert.size());
   std::vector<float> out(static_cast<size_t>(n_entries * rows), std::nanf(""));
   Workplace place(2, 16);
-  ExpertProduct product;
-  product.experts = &one;
+  Product product;
+  product.w = &one;
   product.expert_stride_bytes = rows * one.row_bytes;
   product.bias = bias.data();
   product.out = out.data();

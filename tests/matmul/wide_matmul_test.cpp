@@ -212,8 +212,8 @@ TEST_P(WideMatmulTypes, ExpertsEqualTheirOwnProducts) {
     update.b.rows = rows;
     update.expert_stride_bytes = rows * update.b.row_bytes;
     std::vector<float> out = unwritten(routing.size() * rows);
-    ExpertProduct product;
-    product.experts = &one;
+    Product product;
+    product.w = &one;
     product.expert_stride_bytes = rows * one.row_bytes;
     product.bias = bias.data();
     product.out = out.data();
@@ -302,13 +302,13 @@ struct MixedGate {
   std::vector<float> product(const MatmulContext& ctx, const std::vector<float>& x) const {
     std::vector<float> out = unwritten(kMany * gate.matrix.rows);
     GatedProduct gated;
-    gated.gate = &gate.matrix;
-    gated.up = &up.matrix;
-    gated.gate_bias = bias.data();
-    gated.out = out.data();
-    gated.ldo = gate.matrix.rows;
+    gated.gate.w = &gate.matrix;
+    gated.up.w = &up.matrix;
+    gated.gate.bias = bias.data();
+    gated.up.out = out.data();
+    gated.up.ldo = gate.matrix.rows;
     gated.kind = kernels::Gate::kSilu;
-    gated.up_updates = {&update, 1};
+    gated.up.updates = {&update, 1};
     matmul_gated(ctx, {x.data(), kCols, kMany}, gated);
     return out;
   }
@@ -354,8 +354,8 @@ TEST(WideMatmul, IsTheSameForAnyNumberOfThreads) {
     auto results = matrices.products(place.context(), x);
     results.push_back(gate.product(place.context(), x));
     results.push_back(unwritten(routing.size() * one.rows));
-    ExpertProduct product;
-    product.experts = &one;
+    Product product;
+    product.w = &one;
     product.expert_stride_bytes = one.rows * one.row_bytes;
     product.out = results.back().data();
     product.ldo = one.rows;
