@@ -143,8 +143,10 @@ void MatmulPass::add_token(const float* x, int64_t out_row) {
 void MatmulPass::make_groups() {
   chunk_stride_ = 0;
   n_wide_ = 0;
+  most_tokens_ = 0;
   for (int i = 0; i < n_segments_; ++i) {
     PassSegment& segment = segments_[i];
+    most_tokens_ = std::max(most_tokens_, segment.n_tokens);
     segment.wide = takes_wide(segment);
     n_wide_ += segment.wide ? 1 : 0;
     segment.first_group = n_groups_;
@@ -245,11 +247,9 @@ void MatmulPass::pack(PackedForms forms) {
 }
 
 int MatmulPass::tile_rows(int64_t rows, int64_t row_bytes) const {
-  int64_t largest = 0;  // tokens of a segment
-  for (int i = 0; i < n_segments_; ++i) largest = std::max<int64_t>(largest, segments_[i].n_tokens);
   const int64_t n_threads = ctx_.parallel->n_threads();
   if (n_wide_ > 0) return wide_tile_rows(rows);
-  if (largest > 1) return kPanelRows;
+  if (most_tokens_ > 1) return kPanelRows;
   // Of a matrix with few but long rows, as adapters have them, every thread takes some.
   if (rows <= kPanelRows && rows * row_bytes >= kSharedBytes)
     return static_cast<int>(std::max<int64_t>((rows + n_threads - 1) / n_threads, 2));

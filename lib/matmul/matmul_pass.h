@@ -139,7 +139,8 @@ class MatmulPass {
   int n_tokens_ = 0;
   int n_segments_ = 0;
   int n_groups_ = 0;
-  int n_wide_ = 0;  ///< segments
+  int n_wide_ = 0;       ///< segments
+  int most_tokens_ = 0;  ///< of a segment
   PackedForms forms_;
   int64_t chunk_stride_ = 0;  ///< bytes of all groups of one chunk
   PassToken* tokens_;
