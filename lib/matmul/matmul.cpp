@@ -109,6 +109,20 @@ void store_gated(const MatmulPass& pass, const PassSegment& segment, const float
   }
 }
 
+/// Adds a tile, times the tokens' weights, to their output rows.
+void add_weighted(const MatmulPass& pass, const PassSegment& segment, const float* acc, const PassTile& tile,
+                  const Product& p, const EntryWeights& weights) {
+  const auto axpy = kernels::kernels().axpy;
+  for (int t = 0; t < segment.n_tokens; ++t) {
+    const auto entry = static_cast<uint32_t>(pass.token(segment.first_token + t).out_row);
+    float* out = p.out + int64_t{entry / weights.per_row} * p.ldo + tile.row;
+    for (int row = 0; row < tile.n_rows; row += kernels::kPanelRows) {
+      axpy(out + row, weights.weight[entry], acc + MatmulPass::at(row, segment.n_tokens, t),
+           std::min(kernels::kPanelRows, tile.n_rows - row));
+    }
+  }
+}
+
 /// Adds a bias to every token of a tile.
 void add_tile_bias(const PassSegment& segment, float* acc, const float* bias, int n_rows) {
   for (int row = 0; row < n_rows; row += kernels::kPanelRows, bias += kernels::kPanelRows) {
@@ -205,6 +219,27 @@ void run_gated_pass(const MatmulContext& ctx, const MatmulPass& pass, const Gate
   });
 }
 
+/// A tile of rows meets the segments one after the other, so that nobody else adds to these rows.
+void run_sum_pass(const MatmulContext& ctx, const MatmulPass& pass, const Product& p, const EntryWeights& weights,
+                  const Following& following) {
+  for_tiles(ctx, tiles_of(pass, *p.w), [&](int64_t index, int64_t next, int worker) {
+    const auto data_of = [&](int segment, int64_t tile) {
+      return tile_at(pass, p, pass.segment(segment).expert, tile).data;
+    };
+    for (int i = 0; i < pass.n_segments(); ++i) {
+      const PassSegment& segment = pass.segment(i);
+      const PassTile tile = tile_at(pass, p, segment.expert, index);
+      const std::byte* next_tile = i + 1 < pass.n_segments() ? data_of(i + 1, index)
+                                   : next >= 0               ? data_of(0, next)
+                                                             : following_data(ctx, following, pass, worker);
+      float* acc = pass.accumulator(worker, 0);
+      pass.multiply(acc, tile, segment, worker, {next_tile});
+      finish_tile(pass, acc, tile, segment, worker, p);
+      add_weighted(pass, segment, acc, tile, p, weights);
+    }
+  });
+}
+
 PackedForms forms_for(const MatmulContext& ctx, std::span<const Product> products) {
   PackedForms forms;
   for (const Product& p : products) forms = either(forms, forms_for(ctx, *p.w));
@@ -257,6 +292,17 @@ void matmul_gated_experts(const MatmulContext& ctx, const Activations& x, const 
     take_entries(pass, routing, x, at);
     pass.pack(forms_for(ctx, product));
     run_gated_pass(ctx, pass, product, {});
+  }
+}
+
+void matmul_expert_sums(const MatmulContext& ctx, const Activations& x, const Routing& routing, const Product& product,
+                        const EntryWeights& weights, const Following& following) {
+  if (!fits(ctx, product.w->cols)) return;
+  MatmulPass pass(ctx, product.w->cols);
+  for (RoutingCursor at; at.expert < routing.n_experts;) {
+    take_entries(pass, routing, x, at);
+    pass.pack(forms_for(ctx, *product.w));
+    run_sum_pass(ctx, pass, product, weights, following);
   }
 }
 

@@ -134,4 +134,14 @@ void matmul_experts(const MatmulContext& ctx, const Activations& x, const Routin
 void matmul_gated_experts(const MatmulContext& ctx, const Activations& x, const Routing& routing,
                           const GatedProduct& product);
 
+/// How much the entries of an output row count, which are `per_row` neighbors.
+struct EntryWeights {
+  const float* weight = nullptr;  ///< [n_entries]
+  uint32_t per_row = 1;
+};
+/// out[i / per_row] += weight[i] * (expert[i] x[row[i]]), added up in the order of the experts' numbers while they are
+/// in the cache. Threads share the rows of the matrix alone, of which there should be 32 for each, and better more.
+void matmul_expert_sums(const MatmulContext& ctx, const Activations& x, const Routing& routing, const Product& product,
+                        const EntryWeights& weights, const Following& following = {});
+
 }  // namespace hearth

@@ -105,7 +105,7 @@ struct Scratch {
   int32_t* entry_row = nullptr;            ///< [n_batch * n_used] row of x that an entry reads
   float* chosen_weight = nullptr;          ///< [n_batch, n_used]
   float* expert_ff = nullptr;              ///< [n_batch * n_used, expert d_ff]
-  float* expert_out = nullptr;             ///< [n_batch * n_used, d_model]
+  float* expert_out = nullptr;             ///< [n_batch * n_used, d_model], unless sums_in_tiles()
   float* cos_sin[2] = {};                  ///< [n_batch, n_rot/2, 2] of each rope
   float* partial = nullptr;                ///< attention states of KV splits, when those of one token are shared out
   TokenBlock* blocks = nullptr;            ///< [n_batch] of an attention stage
@@ -187,6 +187,9 @@ void feed_forward(const ForwardContext& c, int layer, int n);
 /// Layers whose weights are read first after this one.
 NextLinears after_layer(const ForwardContext& c, int layer);
 void mixture_of_experts(const ForwardContext& c, int layer, int n);
+/// Whether experts' outputs are added up where their tiles are made, as long as every thread has two tiles of rows or
+/// more; otherwise they are stored first. Both to the same bits.
+bool sums_in_tiles(int64_t d_model, int n_threads);
 /// y = norm(FFN(h)) + norm(MoE(norm(x))), where experts stand beside a dense feed-forward (Gemma 4).
 void dense_and_experts(const ForwardContext& c, int layer, int n);
 

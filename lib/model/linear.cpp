@@ -60,6 +60,19 @@ GatedProduct gated_product(const ForwardContext& c, const Activations& x, const 
   return product;
 }
 
+Product expert_product(const ForwardContext& c, const Activations& x, const Routing& routing,
+                       const ExpertOutput& output) {
+  const ExpertLinear& w = *output.linear;
+  observe(c, w, x, &routing);
+  Product product = product_of(w, output.out, output.ldo);
+  if (c.adapters != nullptr && !routing.expert.empty()) {
+    const LinearRef layer = ref_of(w);
+    c.adapters->project(c.matmul, x, {&layer, 1}, &routing);
+    product.updates = c.adapters->updates(0);
+  }
+  return product;
+}
+
 /// Of rows that have no gate of their own.
 void gate_rows(const ForwardContext& c, float* out, int64_t ldo, int64_t n, int64_t width) {
   for_rows(c, static_cast<int>(n), width, [&](int t) {
@@ -97,15 +110,13 @@ void gated_linear(const ForwardContext& c, const Activations& x, const GatedOutp
 
 void expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing, const ExpertOutput& output,
                    const NextLinears& next) {
-  const ExpertLinear& w = *output.linear;
-  observe(c, w, x, &routing);
-  Product product = product_of(w, output.out, output.ldo);
-  if (c.adapters != nullptr && !routing.expert.empty()) {
-    const LinearRef layer = ref_of(w);
-    c.adapters->project(c.matmul, x, {&layer, 1}, &routing);
-    product.updates = c.adapters->updates(0);
-  }
+  const Product product = expert_product(c, x, routing, output);
   matmul_experts(c.matmul, x, routing, {&product, 1}, matrices_of(next));
+}
+
+void expert_sum_linear(const ForwardContext& c, const Activations& x, const Routing& routing,
+                       const ExpertOutput& output, const EntryWeights& weights, const NextLinears& next) {
+  matmul_expert_sums(c.matmul, x, routing, expert_product(c, x, routing, output), weights, matrices_of(next));
 }
 
 void gated_expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing,

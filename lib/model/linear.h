@@ -60,7 +60,11 @@ struct ExpertOutput {
 void expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing, const ExpertOutput& output,
                    const NextLinears& next = {});
 
-/// The same of gate(expert_gate x) * (expert_up x), or gate(expert_up x) where the model has no such gate.
+/// out[i / per_row] += weight[i] * (row i of the above): see matmul_expert_sums().
+void expert_sum_linear(const ForwardContext& c, const Activations& x, const Routing& routing,
+                       const ExpertOutput& output, const EntryWeights& weights, const NextLinears& next = {});
+
+/// Rows of gate(expert_gate x) * (expert_up x), or gate(expert_up x) where the model has no such gate.
 struct GatedExpertOutput {
   const ExpertLinear* gate = nullptr;
   const ExpertLinear* up = nullptr;

@@ -2,7 +2,9 @@
 // scores all experts, the best few compute, their outputs are summed with the router's weights.
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <numeric>
 
 #include "lib/model/forward.h"
 
@@ -90,18 +92,6 @@ void route(const ForwardContext& c, int layer, const float* input, int n) {
   });
 }
 
-/// expert_out[entry] = W_down(gate(W_gate h) * W_up h) of the entry's expert.
-void run_experts(const ForwardContext& c, const LayerWeights& w, int64_t entries, int n, const NextLinears& next) {
-  Scratch& s = *c.scratch;
-  const ExpertParams& moe = c.hp->experts;
-  const auto n_entries = static_cast<size_t>(entries);
-  const Routing routing{{s.chosen, n_entries}, {s.entry_row, n_entries}, moe.n_experts};
-  gated_expert_linear(c, {s.h, c.hp->d_model, n}, routing, {&w.expert_gate, &w.expert_up, s.expert_ff, moe.d_ff});
-  for (int64_t i = 0; i < entries; ++i)
-    s.entry_row[i] = static_cast<int32_t>(i);  // every entry has a row of its own now
-  expert_linear(c, {s.expert_ff, moe.d_ff, entries}, routing, {&w.expert_down, s.expert_out, c.hp->d_model}, next);
-}
-
 /// y = W_down(gate(W_gate h) * W_up h) of the experts that every token visits, times sigmoid(h w) where the file has w;
 /// false when there are none.
 bool run_shared_experts(const ForwardContext& c, const LayerWeights& w, int n) {
@@ -119,26 +109,44 @@ bool run_shared_experts(const ForwardContext& c, const LayerWeights& w, int n) {
   return true;
 }
 
-/// y = sum of the chosen experts of h, and the shared ones; route() has chosen.
+/// y[t] += weight * expert_out[entry] of the token's entries, in the order of the experts' numbers.
+void add_experts(const ForwardContext& c, int t) {
+  const Scratch& s = *c.scratch;
+  const int n_used = c.hp->experts.n_used;
+  const int64_t d = c.hp->d_model, first = int64_t{t} * n_used;
+  int32_t* chosen = s.chosen + first;
+  for (int i = 0; i < n_used; ++i) {
+    const int64_t entry = std::min_element(chosen, chosen + n_used) - chosen;
+    kernels::kernels().axpy(s.y + t * d, s.chosen_weight[first + entry], s.expert_out + (first + entry) * d, d);
+    chosen[entry] = INT32_MAX;
+  }
+}
+
+/// y = sum of weight * W_down(gate(W_gate h) * W_up h) of the chosen experts, and the shared ones; route() has chosen.
 void sum_experts(const ForwardContext& c, int layer, int n) {
   const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
   Scratch& s = *c.scratch;
-  const int n_used = c.hp->experts.n_used;
-  const int64_t d = c.hp->d_model;
-  run_experts(c, w, int64_t{n} * n_used, n,
-              w.shared_up ? NextLinears{&w.shared_gate, &w.shared_up} : after_layer(c, layer));
-  const bool shared = run_shared_experts(c, w, n);
-  for_rows(c, n, d * n_used, [&](int t) {
-    float* y = s.y + t * d;
-    if (!shared) std::fill_n(y, d, 0.0f);
-    for (int i = 0; i < n_used; ++i) {
-      const int64_t entry = int64_t{t} * n_used + i;
-      kernels::kernels().axpy(y, s.chosen_weight[entry], s.expert_out + entry * d, d);
-    }
-  });
+  const ExpertParams& moe = c.hp->experts;
+  const int64_t d = c.hp->d_model, entries = int64_t{n} * moe.n_used;
+  const auto n_entries = static_cast<size_t>(entries);
+  const Routing routing{{s.chosen, n_entries}, {s.entry_row, n_entries}, moe.n_experts};
+  if (!run_shared_experts(c, w, n)) std::fill_n(s.y, n * d, 0.0f);
+  gated_expert_linear(c, {s.h, d, n}, routing, {&w.expert_gate, &w.expert_up, s.expert_ff, moe.d_ff});
+  std::iota(s.entry_row, s.entry_row + entries, 0);  // every entry has a row of its own now
+  if (sums_in_tiles(d, c.parallel->n_threads())) {
+    const EntryWeights weights{s.chosen_weight, static_cast<uint32_t>(moe.n_used)};
+    return expert_sum_linear(c, {s.expert_ff, moe.d_ff, entries}, routing, {&w.expert_down, s.y, d}, weights,
+                             after_layer(c, layer));
+  }
+  expert_linear(c, {s.expert_ff, moe.d_ff, entries}, routing, {&w.expert_down, s.expert_out, d}, after_layer(c, layer));
+  for_rows(c, n, d * moe.n_used, [&](int t) { add_experts(c, t); });
 }
 
 }  // namespace
+
+bool sums_in_tiles(int64_t d_model, int n_threads) {
+  return d_model >= int64_t{2} * kernels::kPanelRows * n_threads;
+}
 
 void mixture_of_experts(const ForwardContext& c, int layer, int n) {
   if (n == 0) return;

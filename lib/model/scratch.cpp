@@ -36,7 +36,7 @@ void lay_out_workers(Scratch& s, Layout& layout, const HParams& hp, int n_thread
   }
 }
 
-void lay_out_experts(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
+void lay_out_experts(Scratch& s, Layout& layout, const HParams& hp, int64_t n, int n_threads) {
   const ExpertParams& moe = hp.experts;
   if (moe.n_experts == 0) return;
   const int64_t entries = n * moe.n_used;
@@ -47,7 +47,7 @@ void lay_out_experts(Scratch& s, Layout& layout, const HParams& hp, int64_t n) {
   s.entry_row = layout.take<int32_t>(entries);
   s.chosen_weight = layout.take<float>(entries);
   s.expert_ff = layout.take<float>(entries * moe.d_ff);
-  s.expert_out = layout.take<float>(entries * hp.d_model);
+  s.expert_out = layout.take<float>(sums_in_tiles(hp.d_model, n_threads) ? 0 : entries * hp.d_model);
   s.dense = layout.take<float>(n * hp.d_model);
   s.shared_scale = layout.take<float>(n);
 }
@@ -118,7 +118,7 @@ Scratch Scratch::lay_out(Layout& layout, const Architecture& arch, const HParams
         layout.take<float>(n * max_over_layers(hp, [](const LayerShape& l) { return 2 * l.n_heads * l.k_dim; }));
   }
   lay_out_recurrent(s, layout, hp, n, sizes.n_seqs);
-  lay_out_experts(s, layout, hp, n);
+  lay_out_experts(s, layout, hp, n, sizes.n_threads);
   lay_out_layer_embeddings(s, layout, hp, n);
   for (size_t i = 0; i < hp.ropes.size() && i < 2; ++i) s.cos_sin[i] = layout.take<float>(n * hp.ropes[i].n_rot);
   s.partial = layout.take<float>(max_over_layers(hp, [&](const LayerShape& l) {
