@@ -151,13 +151,28 @@ int64_t take_tokens(MatmulPass& pass, const Activations& x, int64_t first) {
 
 /// Where the walk over the entries of all experts stands.
 struct RoutingCursor {
-  int expert = 0;
-  size_t entry = 0;
+  int expert = 0;    ///< n_experts: at the end
+  size_t entry = 0;  ///< with an order: its index there
 };
+
+/// Entries in their order, until the pass is full.
+void take_in_order(MatmulPass& pass, const Routing& routing, const Activations& x, RoutingCursor& at) {
+  int open = -1;
+  for (; at.entry < routing.order.size(); ++at.entry) {
+    const auto entry = static_cast<size_t>(routing.order[at.entry]);
+    const int expert = routing.expert[entry];
+    if (expert < 0) continue;
+    if (pass.n_tokens() == pass.capacity()) return;
+    if (expert != open) pass.begin_segment(open = expert);
+    pass.add_token(x.x + routing.row[entry] * x.ld, static_cast<int64_t>(entry));
+  }
+  at.expert = routing.n_experts;
+}
 
 /// Fills the pass with entries in the order of their experts; one segment per expert.
 void take_entries(MatmulPass& pass, const Routing& routing, const Activations& x, RoutingCursor& at) {
   pass.clear();
+  if (!routing.order.empty()) return take_in_order(pass, routing, x, at);
   for (; at.expert < routing.n_experts; ++at.expert, at.entry = 0) {
     bool open = false;
     for (; at.entry < routing.expert.size(); ++at.entry) {

@@ -124,6 +124,7 @@ struct Routing {
   std::span<const int32_t> expert;  ///< [n_entries]
   std::span<const int32_t> row;     ///< [n_entries] of x
   int n_experts = 0;
+  std::span<const int32_t> order{};  ///< [n_entries] entries by expert, ascending; empty: they are looked for
 };
 
 /// Products of the same input with experts of equal k: entry i computes row i, out[i * ldo ..] = expert[i] x[row[i]];

@@ -142,7 +142,8 @@ void AdapterPass::multiply(const MatmulContext& ctx, const Activations& x, size_
   const auto n_rows = static_cast<size_t>(routing != nullptr ? static_cast<int64_t>(routing->expert.size()) : x.n);
   const int n_experts = routing != nullptr ? routing->n_experts : choose_groups(a);
   const std::span<const int32_t> row = routing != nullptr ? routing->row : std::span<const int32_t>(row_, n_rows);
-  matmul_experts(ctx, x, {{a.experts, n_rows}, row, n_experts}, {products, n});
+  const std::span<const int32_t> order = routing != nullptr ? routing->order : std::span<const int32_t>();
+  matmul_experts(ctx, x, {{a.experts, n_rows}, row, n_experts, order}, {products, n});
   for (const Projection& p : projections_) {
     if (p.adapter == adapter) scale_low(p.low, static_cast<int64_t>(n_rows), p.pair->rank(), a, p.pair->strength);
   }

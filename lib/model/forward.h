@@ -103,6 +103,8 @@ struct Scratch {
   float* router_groups = nullptr;          ///< [n_batch, n_groups]
   int32_t* chosen = nullptr;               ///< [n_batch, n_used] experts of each token, best first
   int32_t* entry_row = nullptr;            ///< [n_batch * n_used] row of x that an entry reads
+  int32_t* entry_order = nullptr;          ///< [n_batch * n_used] entries by expert
+  int32_t* expert_begin = nullptr;         ///< [n_experts + 1] for that
   float* chosen_weight = nullptr;          ///< [n_batch, n_used]
   float* expert_ff = nullptr;              ///< [n_batch * n_used, expert d_ff]
   float* expert_out = nullptr;             ///< [n_batch * n_used, d_model], unless sums_in_tiles()

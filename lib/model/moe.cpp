@@ -109,6 +109,16 @@ bool run_shared_experts(const ForwardContext& c, const LayerWeights& w, int n) {
   return true;
 }
 
+/// Entries by expert, ascending: counted, then placed.
+std::span<const int32_t> order_entries(const Scratch& s, const ExpertParams& moe, int32_t n_entries) {
+  int32_t* begin = s.expert_begin;  // of expert e at e + 1, until its entries have moved it
+  std::fill_n(begin, moe.n_experts + 1, 0);
+  for (int32_t i = 0; i < n_entries; ++i) ++begin[s.chosen[i] + 1];
+  std::partial_sum(begin, begin + moe.n_experts, begin);
+  for (int32_t i = 0; i < n_entries; ++i) s.entry_order[begin[s.chosen[i]]++] = i;
+  return {s.entry_order, static_cast<size_t>(n_entries)};
+}
+
 /// y[t] += weight * expert_out[entry] of the token's entries, in the order of the experts' numbers.
 void add_experts(const ForwardContext& c, int t) {
   const Scratch& s = *c.scratch;
@@ -129,7 +139,10 @@ void sum_experts(const ForwardContext& c, int layer, int n) {
   const ExpertParams& moe = c.hp->experts;
   const int64_t d = c.hp->d_model, entries = int64_t{n} * moe.n_used;
   const auto n_entries = static_cast<size_t>(entries);
-  const Routing routing{{s.chosen, n_entries}, {s.entry_row, n_entries}, moe.n_experts};
+  const Routing routing{{s.chosen, n_entries},
+                        {s.entry_row, n_entries},
+                        moe.n_experts,
+                        order_entries(s, moe, static_cast<int32_t>(entries))};
   if (!run_shared_experts(c, w, n)) std::fill_n(s.y, n * d, 0.0f);
   gated_expert_linear(c, {s.h, d, n}, routing, {&w.expert_gate, &w.expert_up, s.expert_ff, moe.d_ff});
   std::iota(s.entry_row, s.entry_row + entries, 0);  // every entry has a row of its own now

@@ -45,6 +45,8 @@ void lay_out_experts(Scratch& s, Layout& layout, const HParams& hp, int64_t n, i
   s.router_groups = layout.take<float>(n * moe.n_groups);
   s.chosen = layout.take<int32_t>(entries);
   s.entry_row = layout.take<int32_t>(entries);
+  s.entry_order = layout.take<int32_t>(entries);
+  s.expert_begin = layout.take<int32_t>(moe.n_experts + 1);
   s.chosen_weight = layout.take<float>(entries);
   s.expert_ff = layout.take<float>(entries * moe.d_ff);
   s.expert_out = layout.take<float>(sums_in_tiles(hp.d_model, n_threads) ? 0 : entries * hp.d_model);
