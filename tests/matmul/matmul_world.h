@@ -124,4 +124,22 @@ inline Expected expect(const RandomMatrix& w, int64_t row, const float* x, Round
   return e;
 }
 
+/// An adapter's matrix for a product of `rows` rows, and what its tokens bring: every third gets nothing.
+struct RandomUpdate {
+  static constexpr int64_t kRank = 5;
+  RandomUpdate(int64_t rows, int64_t n_rows_of_out, std::mt19937& random)
+      : b(static_cast<int>(TypeIndex::kF16), rows, kRank, random), low(random_floats(n_rows_of_out * kRank, random)) {
+    for (int64_t t = 0; t < n_rows_of_out; ++t) chosen.push_back(t % 3 == 2 ? -1 : 0);
+  }
+  LowRankUpdate update() const { return {b.matrix, 0, low.data(), chosen.data()}; }
+  /// What it adds to row r of token t, and the error that may have.
+  Expected added(int64_t r, int64_t t) const {
+    if (chosen[static_cast<size_t>(t)] < 0) return {};
+    return expect(b, r, low.data() + t * kRank, Rounding::kSums);
+  }
+  RandomMatrix b;
+  std::vector<float> low;
+  std::vector<int32_t> chosen;
+};
+
 }  // namespace hearth::testing

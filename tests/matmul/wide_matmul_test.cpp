@@ -16,6 +16,7 @@ using kernels::TypeIndex;
 using testing::expect;
 using testing::Expected;
 using testing::RandomMatrix;
+using testing::RandomUpdate;
 using testing::Rounding;
 using testing::rounding_of;
 using testing::Workplace;
@@ -43,25 +44,6 @@ std::vector<float> product_of(const MatmulContext& ctx, const Matrix& w, const f
   matmul(ctx, {x, w.cols, n}, {&product, 1});
   return out;
 }
-
-/// An adapter's matrix for a product of `rows` rows, and what its tokens bring: every third gets nothing.
-struct RandomUpdate {
-  static constexpr int64_t kRank = 5;
-  RandomUpdate(int64_t rows, int64_t n_rows_of_out, std::mt19937& random)
-      : b(static_cast<int>(TypeIndex::kF16), rows, kRank, random),
-        low(testing::random_floats(n_rows_of_out * kRank, random)) {
-    for (int64_t t = 0; t < n_rows_of_out; ++t) chosen.push_back(t % 3 == 2 ? -1 : 0);
-  }
-  LowRankUpdate update() const { return {b.matrix, 0, low.data(), chosen.data()}; }
-  /// What it adds to row r of token t, and the error that may have.
-  Expected added(int64_t r, int64_t t) const {
-    if (chosen[static_cast<size_t>(t)] < 0) return {};
-    return expect(b, r, low.data() + t * kRank, Rounding::kSums);
-  }
-  RandomMatrix b;
-  std::vector<float> low;
-  std::vector<int32_t> chosen;
-};
 
 class WideMatmulTypes : public ::testing::TestWithParam<int> {
  protected:
