@@ -96,12 +96,14 @@ void store_tile(const MatmulPass& pass, const PassSegment& segment, const float*
 void store_gated(const MatmulPass& pass, const PassSegment& segment, const float* g, const float* u,
                  const PassTile& tile, const GatedProduct& product) {
   const kernels::KernelTable& table = kernels::kernels();
-  const int64_t ldo = product.up.ldo;
   for (int t = 0; t < segment.n_tokens; ++t) {
-    float* out = product.up.out + pass.token(segment.first_token + t).out_row * ldo + tile.row;
+    const PassToken* token = &pass.token(segment.first_token + t);
+    float* out = product.up.out + tile.row;
     if (t + kAhead < segment.n_tokens) {
-      for (int i = 0; i < tile.n_rows; i += 16) __builtin_prefetch(out + kAhead * ldo + i, 1);
+      float* later = out + token[kAhead].out_row * product.up.ldo;
+      for (int row = 0; row < tile.n_rows; row += 16) __builtin_prefetch(later + row, 1);
     }
+    out += token->out_row * product.up.ldo;
     for (int row = 0; row < tile.n_rows; row += kernels::kPanelRows) {
       const int64_t at = MatmulPass::at(row, segment.n_tokens, t);
       table.gate_mul(out + row, g + at, u + at, std::min(kernels::kPanelRows, tile.n_rows - row), product.kind);
@@ -157,13 +159,16 @@ struct RoutingCursor {
 
 /// Entries in their order, until the pass is full.
 void take_in_order(MatmulPass& pass, const Routing& routing, const Activations& x, RoutingCursor& at) {
-  int open = -1;
+  int segment_of = -1;
   for (; at.entry < routing.order.size(); ++at.entry) {
     const auto entry = static_cast<size_t>(routing.order[at.entry]);
     const int expert = routing.expert[entry];
     if (expert < 0) continue;
     if (pass.n_tokens() == pass.capacity()) return;
-    if (expert != open) pass.begin_segment(open = expert);
+    if (expert != segment_of) {
+      segment_of = expert;
+      pass.begin_segment(expert);
+    }
     pass.add_token(x.x + routing.row[entry] * x.ld, static_cast<int64_t>(entry));
   }
   at.expert = routing.n_experts;
