@@ -122,13 +122,16 @@ std::span<const int32_t> order_entries(const Scratch& s, const ExpertParams& moe
 /// y[t] += weight * expert_out[entry] of the token's entries, in the order of the experts' numbers.
 void add_experts(const ForwardContext& c, int t) {
   const Scratch& s = *c.scratch;
-  const int n_used = c.hp->experts.n_used;
-  const int64_t d = c.hp->d_model, first = int64_t{t} * n_used;
-  int32_t* chosen = s.chosen + first;
-  for (int i = 0; i < n_used; ++i) {
-    const int64_t entry = std::min_element(chosen, chosen + n_used) - chosen;
-    kernels::kernels().axpy(s.y + t * d, s.chosen_weight[first + entry], s.expert_out + (first + entry) * d, d);
-    chosen[entry] = INT32_MAX;
+  const int64_t n_used = c.hp->experts.n_used, d = c.hp->d_model, first = t * n_used;
+  for (int64_t i = 0, last = -1; i < n_used; ++i) {
+    int64_t next = INT64_MAX;  // an expert and, as it may come twice, its place among the token's
+    for (int64_t place = 0; place < n_used; ++place) {
+      const int64_t key = s.chosen[first + place] * n_used + place;
+      if (key > last) next = std::min(next, key);
+    }
+    const int64_t entry = first + next % n_used;
+    kernels::kernels().axpy(s.y + t * d, s.chosen_weight[entry], s.expert_out + entry * d, d);
+    last = next;
   }
 }
 

@@ -141,7 +141,7 @@ TEST(GgufWriter, FullDiskIsAnErrorThatSticks) {
   auto writer = GgufWriter::create(path);
   ASSERT_TRUE(writer);
   EXPECT_TRUE(writer->add_tensor("t", TensorType::kF32, {1 << 20}));
-  const Status written = writer->write_data(as_bytes(std::string(1 << 20, 'x')));
+  const Status written = writer->write_data(as_bytes(std::string(3 << 20, 'x')));
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().code, ErrorCode::kIo);
   EXPECT_EQ(written.error().message, path + ": cannot write: File too large");
