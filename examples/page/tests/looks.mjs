@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { answerWith, idle, inWindow } from './page.mjs';
+import { visit } from './server.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -120,7 +121,8 @@ export const tests = {
     assert.equal(await page.locator('.message').count(), 0);
   },
 
-  async 'write, send, stop, edit and branch by keys alone'({ page }) {
+  async 'write, send, stop, edit and branch by keys alone'({ page, slow }) {
+    await visit(page, slow);
     // The hands never leave the keyboard: whatever has the focus gets the keys.
     const keys = async (...names) => {
       for (const name of names) await page.keyboard.press(name);
@@ -210,7 +212,8 @@ export const tests = {
     assert.equal(await page.locator('.message .error').count(), 0);
   },
 
-  async 'an answer goes on while another conversation is shown'({ page }) {
+  async 'an answer goes on while another conversation is shown'({ page, slow }) {
+    await visit(page, slow);
     await page.keyboard.press('Alt+P');
     await page.locator('.panel .check input').check();
     await page.fill('#message', 'Tell me a story.');

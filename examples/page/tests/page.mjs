@@ -1,6 +1,6 @@
 // What a person does with the page, done by chromium: each test is given a fresh context (nothing kept by the browser).
 import assert from 'node:assert/strict';
-import { otherModel, smallWorld } from './server.mjs';
+import { otherModel, smallWorld, visit } from './server.mjs';
 
 const kSum = 'What is 71 plus 11?';
 const kRight = '71 + 11 = 82';
@@ -87,7 +87,8 @@ export const tests = {
     assert.equal(await say(page, kSum), kRight);
   },
 
-  async 'stop keeps what has come, and it can go on'({ page }) {
+  async 'stop keeps what has come, and it can go on'({ page, slow }) {
+    await visit(page, slow);
     await set(page, { temperature: 0 });
     await page.locator('.panel .check input').check();
     await page.fill('#message', 'Tell me a story about Anna and a kite.');

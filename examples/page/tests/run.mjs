@@ -2,14 +2,15 @@
 import { tests as hostile } from './hostile.mjs';
 import { tests as looks } from './looks.mjs';
 import { tests as page } from './page.mjs';
-import { modelFolder, startBrowser, startServer } from './server.mjs';
+import { modelFolder, startBrowser, startServer, startSlowServer, visit } from './server.mjs';
 
 const kLimit = 30_000; // of a test, in milliseconds
 const words = process.argv.slice(2);
 const chosen = Object.entries({ ...page, ...hostile, ...looks }).filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
 
-// A context far beyond that of the little models: answers can be so long that there is time to stop them.
-const server = await startServer('--models', modelFolder, '-c', '8192');
+const server = await startServer('--models', modelFolder);
+// A context far beyond that of the little models: an answer takes a minute or more. One thread leaves the browser room.
+const slow = await startSlowServer('--models', modelFolder, '-c', '8192', '-t', '1');
 const keyed = await startServer('--models', modelFolder, '--api-key', 'secret');
 const bare = await startServer();
 const browser = await startBrowser();
@@ -24,10 +25,9 @@ async function passes(name, test) {
   const start = performance.now();
   let outcome = 'ok';
   try {
-    await tab.goto(server.url);
-    await tab.locator('.model-button', { hasText: 'small-world' }).waitFor();
+    await visit(tab, server);
     await Promise.race([
-      test({ page: tab, context, url: server.url, keyed, bare }),
+      test({ page: tab, context, url: server.url, slow, keyed, bare }),
       new Promise((_, reject) => setTimeout(() => reject(new Error(`took longer than ${kLimit / 1000} s`)), kLimit).unref()),
     ]);
     if (faults.length > 0) throw new Error(`errors in the page: ${faults.join('; ')}`);
@@ -45,6 +45,7 @@ for (const [name, test] of chosen) {
 }
 await browser.close();
 server.stop();
+slow.stop();
 keyed.stop();
 bare.stop();
 console.log(failed === 0 ? `all ${chosen.length} tests passed` : `${failed} of ${chosen.length} tests FAILED`);

@@ -23,7 +23,11 @@ async function freePort() {
 export const modelFolder = `${root}/examples/models`;
 
 /** Starts the tool for a user who has no models of his own; resolves when it answers. */
-export async function startServer(...options) {
+export const startServer = (...options) => start({}, options);
+/** The same with kernels of plain C++: 150 tokens a second where others write thousands, so that there is time to stop it. */
+export const startSlowServer = (...options) => start({ HEARTH_ISA: 'scalar' }, options);
+
+async function start(environment, options) {
   const tool = process.env.HEARTH_TOOL ?? `${root}/build/hearth`;
   if (!existsSync(tool)) throw new Error(`${tool}: build it first, or name it in HEARTH_TOOL`);
   const port = await freePort();
@@ -31,7 +35,7 @@ export async function startServer(...options) {
   const { PATH } = process.env;
   const child = spawn(tool, ['serve', '--port', String(port), '--log-level', 'error', ...options], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH, HOME: home },
+    env: { PATH, HOME: home, ...environment },
     cwd: home,
   });
   let said = '';
@@ -44,6 +48,12 @@ export async function startServer(...options) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error('the server does not answer');
+}
+
+/** Opens the page of a server, and waits for its model. */
+export async function visit(page, { url }) {
+  await page.goto(url);
+  await page.locator('.model-button', { hasText: 'small-world' }).waitFor();
 }
 
 export async function startBrowser() {
