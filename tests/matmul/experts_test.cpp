@@ -43,7 +43,7 @@ struct Experts {
   LowRankUpdate update;
 };
 
-/// Every token visits two experts, one of them none but the first tokens'; expert 3 has no visitors.
+/// Every token visits expert 4 and another: the first three 2, later ones 0 or 1. Expert 3 has no visitors.
 struct Visits {
   explicit Visits(int64_t n_tokens) {
     for (int32_t t = 0; t < n_tokens; ++t) {
