@@ -6,8 +6,6 @@
 namespace hearth::kernels::avx512 {
 namespace {
 
-constexpr int kStripBlocks = 8;
-
 /// Decoded, not yet multiplied.
 struct Strip {
   char* codes;  ///< one group of a panel

@@ -43,6 +43,7 @@ struct LaneRows {
   }
 };
 
+constexpr int kStripBlocks = 8;                                // of 32, most that are decoded at once: a superblock
 constexpr int64_t kChunk = int64_t{kPanelBlocks} * kActBlock;  // elements of activations that lie together
 
 }  // namespace

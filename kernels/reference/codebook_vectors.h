@@ -25,8 +25,21 @@ struct Codebooks {
   Codebook<uint64_t, 2048> iq1;
 };
 
-/// What kernels read. The library holds it packed, a quarter of the size: empty before the first unpack_codebooks(),
-/// which whoever hands out kernels calls.
+/// As the library holds them, a quarter of the size: element i of eight is the number of its value at bit 2 i, of four
+/// at 3 i. The last entry is none; whoever reads 32 bits of one before it may read it.
+extern const uint16_t kPackedIQ2_XXS[256 + 1];
+extern const uint16_t kPackedIQ2_XS[512 + 1];
+extern const uint16_t kPackedIQ2_S[1024 + 1];
+extern const uint16_t kPackedIQ3_XXS[256 + 1];
+extern const uint16_t kPackedIQ3_S[512 + 1];
+extern const uint16_t kPackedIQ1[2048 + 1];
+/// The values, as bytes.
+inline constexpr uint8_t kValuesIQ2[4] = {8, 25, 43};
+inline constexpr uint8_t kValuesIQ3_XXS[8] = {4, 12, 20, 28, 36, 44, 52, 62};
+inline constexpr uint8_t kValuesIQ3_S[8] = {1, 3, 5, 7, 9, 11, 13, 15};
+inline constexpr uint8_t kValuesIQ1[4] = {static_cast<uint8_t>(-8), 0, 8};
+
+/// What kernels read. Empty before the first unpack_codebooks(), which whoever hands out kernels calls.
 extern Codebooks codebooks;
 /// From any thread; `codebooks`.
 const Codebooks& unpack_codebooks();

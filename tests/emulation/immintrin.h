@@ -135,6 +135,12 @@ template <typename T>
 inline __m512i ints_of_bytes(__m128i bytes) {
   return map<Ints16>(Lanes<T, 16>(bytes), [](T v) { return int32_t{v}; });
 }
+inline __m512i words_of_bytes(__m256i bytes) {
+  const Lanes<uint8_t, 32> from(bytes);
+  Lanes<int16_t, 32> to;
+  for (int i = 0; i < 32; ++i) to.v[i] = from.v[i];
+  return to;
+}
 inline __m512i ints_of_words(__m256i a) {
   return map<Ints16>(Words16(a), [](int16_t x) { return static_cast<uint16_t>(x); });
 }
@@ -202,6 +208,8 @@ inline Register fms(Register a, Register b, Register c) {
 #define _mm512_cvtepi32_epi16(...) hearth_emulation::words_of(__VA_ARGS__)
 #undef _mm512_cvtepu16_epi32
 #define _mm512_cvtepu16_epi32(...) hearth_emulation::ints_of_words(__VA_ARGS__)
+#undef _mm512_cvtepu8_epi16
+#define _mm512_cvtepu8_epi16(...) hearth_emulation::words_of_bytes(__VA_ARGS__)
 #undef _mm512_cvtepi8_epi32
 #define _mm512_cvtepi8_epi32(...) hearth_emulation::ints_of_bytes<int8_t>(__VA_ARGS__)
 #undef _mm512_cvtepu8_epi32
