@@ -19,6 +19,7 @@ using hearth::Session;
 using hearth::Status;
 
 constexpr int32_t kBatchPrompt = 128;  ///< tokens in the cache of each sequence of a -b test
+constexpr int32_t kBatchTokens = 32;   ///< that each generates there, unless -n says it
 
 struct BenchOptions {
   ModelSettings model;
@@ -43,9 +44,10 @@ std::vector<BenchTest> list_tests(const BenchOptions& o, const hearth::ModelInfo
       if (n > 0 && writes) tests.push_back({"tg" + std::to_string(n) + at, n, depth, 1, false});
     }
   }
+  const auto given = std::find_if(o.generations.begin(), o.generations.end(), [](int32_t n) { return n > 0; });
+  const int32_t n = given != o.generations.end() ? *given : kBatchTokens;
   for (int32_t n_seqs : o.sequences) {
     if (!writes) break;
-    const int32_t n = o.generations.empty() ? 32 : o.generations.front();
     tests.push_back({"tg" + std::to_string(n) + " x " + std::to_string(n_seqs), n, kBatchPrompt, n_seqs, false});
   }
   return tests;

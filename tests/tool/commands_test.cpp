@@ -312,6 +312,14 @@ TEST_F(Tool, BenchReportsEveryTest) {
   EXPECT_EQ(report["runs"][0]["tests"][5]["sequences"], 3);
 }
 
+TEST_F(Tool, BenchOfSequencesAloneGeneratesSomething) {
+  const Json tests =
+      run_json({"bench", model_, "-p", "0", "-n", "0", "-b", "2", "-r", "1", "--json"})["runs"][0]["tests"];
+  ASSERT_EQ(tests.size(), 1u);
+  EXPECT_EQ(tests[0]["test"], "tg32 x 2");
+  EXPECT_GT(tests[0]["tokens_per_second"]["median"], 0);
+}
+
 TEST_F(Tool, BenchCountsWhatIsComputed) {
   // small-world: of each layer q, k and v, then the output of attention and the feed-forward network.
   constexpr double kQkv = 256.0 * (256 + 128 + 128), kRest = 256.0 * 256 + 3 * 256.0 * 512, kOutput = 1925.0 * 256;
