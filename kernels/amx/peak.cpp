@@ -8,7 +8,7 @@ namespace {
 int64_t bf16_peak(int64_t rounds) {
   alignas(64) static const char zeros[4 * kTileBytes] = {};
   Tiles tiles;
-  tiles.shape(2 * kTileRows);
+  tiles.shape(kTileRows, kTileRows);
   for (int64_t i = 0; i < rounds; ++i) {
     _tile_loadd(4, zeros, 64);
     _tile_loadd(5, zeros + kTileBytes, 64);

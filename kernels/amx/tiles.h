@@ -50,11 +50,10 @@ inline __attribute__((always_inline)) void configure(int first, int second) {
 struct Tiles {
   int first = 0, second = 0;
 
-  inline __attribute__((always_inline)) void shape(int rows) {
-    const int upper = (rows < kTileRows) ? rows : kTileRows;
-    if (upper == first && rows - upper == second) return;
-    first = upper;
-    second = rows - upper;
+  inline __attribute__((always_inline)) void shape(int first_rows, int second_rows) {
+    if (first_rows == first && second_rows == second) return;
+    first = first_rows;
+    second = second_rows;
     configure(first, second);
   }
   inline __attribute__((always_inline)) ~Tiles() { _tile_release(); }

@@ -8,6 +8,8 @@
 //
 // A block of columns stays in the first-level cache while panel and sums stream by (TILELOADDT1 keeps them from taking
 // its place).
+#include <algorithm>
+
 #include "kernels/amx/overlay.h"
 #include "kernels/amx/tiles.h"
 #include "kernels/avx512/panel.h"
@@ -224,154 +226,171 @@ void expand_scale16_min(void* panel, const void* codes, int64_t n) {
   expand<2, true>(panel, codes, n);
 }
 
-/// Where sums are kept or go to: those of 16 rows and 16 columns at p + 16 rows and + 16 columns further.
+constexpr int64_t kSumBytes = kPanelRows * sizeof(float);  ///< of a column
+
+/// Sums of a block that tiles have made: they wait in the first-level cache for what earlier chunks gave, and are added
+/// to it and brought where they belong while the next block is multiplied. So that one begins with zeros at once, and
+/// no tile waits for lines from afar.
 struct Sums {
-  float* p;
-  int64_t ld;  ///< floats from column to column
+  const char* tiles;  ///< [column][32 rows], as the tiles left them
+  const char* acc;    ///< the same of earlier chunks
+  __mmask16 adds;     ///< none of its bits: there are none
+  char* to = nullptr;
+  int64_t ld = 0;  ///< bytes from column to column there
+  int n_cols = 0;  ///< still to be brought there
+
+  inline __attribute__((always_inline)) void finish_column() {
+    const __m512 low = _mm512_maskz_loadu_ps(adds, acc), high = _mm512_maskz_loadu_ps(adds, acc + 64);
+    _mm512_storeu_ps(to, _mm512_add_ps(low, _mm512_load_ps(tiles)));
+    _mm512_storeu_ps(to + 64, _mm512_add_ps(high, _mm512_load_ps(tiles + 64)));
+    tiles += kSumBytes;
+    acc += kSumBytes;
+    to += ld;
+  }
 };
 
-template <bool kSecond>
-inline __attribute__((always_inline)) void load_sums(const Sums& from) {
-  const auto bytes = static_cast<size_t>(from.ld) * sizeof(float);
-  _tile_stream_loadd(0, from.p, bytes);
-  _tile_stream_loadd(1, from.p + 16, bytes);
-  if (kSecond) _tile_stream_loadd(2, from.p + 16 * from.ld, bytes);
-  if (kSecond) _tile_stream_loadd(3, from.p + 16 * from.ld + 16, bytes);
-}
-
-template <bool kSecond>
-inline __attribute__((always_inline)) void store_sums(const Sums& to) {
-  const auto bytes = static_cast<size_t>(to.ld) * sizeof(float);
-  _tile_stored(0, to.p, bytes);
-  _tile_stored(1, to.p + 16, bytes);
-  if (kSecond) _tile_stored(2, to.p + 16 * to.ld, bytes);
-  if (kSecond) _tile_stored(3, to.p + 16 * to.ld + 16, bytes);
-}
-
-/// What is fetched while a block is multiplied: the lines that the next block's sums take, of 16 columns and 128 bytes
-/// of each, one after the other, into the first-level cache; into the second the next columns' activations and a share
-/// of the weights that will be decoded.
-template <int kActLines>
+/// What is fetched while a block is multiplied: the lines that its own sums will go to into the first-level cache, into
+/// the second the next columns' activations and a share of the weights that will be decoded.
 struct Ahead {
-  char* sums;
-  int64_t ld;  ///< bytes from column to column
+  const char* sums = nullptr;  ///< nullptr: they go where those of earlier chunks are
+  int64_t ld = 0;              ///< bytes from column to column
   const char* acts;
-  const char* row = nullptr;   ///< of weights
-  const char* line = nullptr;  ///< in it
-  const char* end = nullptr;   ///< of it
-  int n_rows = 0;              ///< with this one
-  int64_t row_bytes = 0;
+  int act_lines;                   ///< of 64 bytes a step, a multiple of 4
+  const char* weights = nullptr;   ///< the next line
+  const char* row_end = nullptr;   ///< of its row
+  const char* rows_end = nullptr;  ///< of the last row
+  int64_t row_bytes = 0, row_skip = 0;
 
   /// Rows of weights while the block of columns `turn` of n_turns is multiplied.
   inline __attribute__((always_inline)) void take_weights(const WideNext& next, int64_t turn, int64_t n_turns) {
-    const int64_t first = kPanelRows * turn / n_turns;
-    n_rows = next.data != nullptr ? static_cast<int>(kPanelRows * (turn + 1) / n_turns - first) : 0;
-    if (n_rows == 0) return;
+    const int64_t first = kPanelRows * turn / n_turns, n_rows = kPanelRows * (turn + 1) / n_turns - first;
+    weights = rows_end = nullptr;
+    if (next.data == nullptr || n_rows == 0) return;
+    weights = static_cast<const char*>(static_cast<const void*>(next.data)) + first * next.row_bytes;
+    row_end = weights + next.bytes;
     row_bytes = next.row_bytes;
-    row = line = static_cast<const char*>(static_cast<const void*>(next.data)) + first * row_bytes;
-    end = row + next.bytes;
+    row_skip = row_bytes - next.bytes;
+    rows_end = row_end + (n_rows - 1) * row_bytes;
   }
-  inline __attribute__((always_inline)) void fetch_weights() {
-    if (n_rows == 0) return;
-    _mm_prefetch(line, _MM_HINT_T1);
-    line += 64;
-    if (line < end) return;
-    --n_rows;
-    row += row_bytes;
-    end += row_bytes;
-    line = row;
-  }
-  inline __attribute__((always_inline)) void fetch_sums() {
-    _mm_prefetch(sums, _MM_HINT_ET0);
-    _mm_prefetch(sums + 64, _MM_HINT_ET0);
-    sums += ld;
+  inline __attribute__((always_inline)) void fetch() {
+    if (sums != nullptr) {
+      _mm_prefetch(sums, _MM_HINT_ET0);
+      _mm_prefetch(sums + 64, _MM_HINT_ET0);
+      sums += ld;
+    }
+    if (weights >= rows_end) return;
+    _mm_prefetch(weights, _MM_HINT_T1);
+    weights += 64;
+    if (weights < row_end) return;
+    weights = row_end + row_skip;
+    row_end += row_bytes;
   }
   inline __attribute__((always_inline)) void fetch_acts() {
-#pragma GCC unroll 8
-    for (int i = 0; i < kActLines; ++i) _mm_prefetch(acts + 64 * i, _MM_HINT_T1);
-    acts += 64 * kActLines;
+    for (int i = 0; i < act_lines; i += 4, acts += 256) {
+#pragma GCC unroll 4
+      for (int l = 0; l < 4; ++l) _mm_prefetch(acts + 64 * l, _MM_HINT_T1);
+    }
   }
 };
 
-/// Two blocks of 16 columns, the second perhaps empty, by 32 rows; n_cols in all.
-template <bool kSecond, int kActLines>
-inline __attribute__((always_inline)) void add_products(const char* b, const char* a, int n_cols, int64_t n_steps,
-                                                        Ahead<kActLines>& ahead) {
-  for (int64_t s = 0; s < n_steps; ++s, a += n_cols * 64, b += kStepBytes) {
-    _tile_stream_loadd(6, b, 64);
-    _tile_loadd(4, a, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    ahead.fetch_sums();
-    ahead.fetch_weights();
-    _tile_stream_loadd(7, b + kTileBytes, 64);
-    _tile_dpbf16ps(1, 4, 7);
-    if (!kSecond) continue;
-    _tile_loadd(5, a + kTileBytes, 64);
-    ahead.fetch_acts();
-    _tile_dpbf16ps(2, 5, 6);
-    ahead.fetch_sums();
-    ahead.fetch_weights();
-    _tile_dpbf16ps(3, 5, 7);
-  }
-}
-
-template <bool kSecond, int kActLines>
-inline __attribute__((always_inline)) void multiply_block(const char* b, const char* a, int n_cols, int64_t n_steps,
-                                                          bool first, const Sums& from, const Sums& to,
-                                                          Ahead<kActLines>& ahead) {
-  if (first) {
+/// Products of 32 elements of a block of columns and a block of rows, and two columns of the sums before them. kFirst:
+/// of the first elements, while those are still in the tiles, which bring them to `before`.
+template <bool kFirst, bool kFinish>
+inline __attribute__((always_inline)) void add_step(const char* b, const char* a, int64_t second, char* before,
+                                                    Sums& sums, Ahead& ahead) {
+  _tile_stream_loadd(6, b, 64);
+  _tile_loadd(4, a, 64);
+  if (kFirst) {
+    _tile_stored(0, before, kSumBytes);
     _tile_zero(0);
-    _tile_zero(1);
-    if (kSecond) _tile_zero(2);
-    if (kSecond) _tile_zero(3);
-  } else {
-    load_sums<kSecond>(from);
   }
-  add_products<kSecond>(b, a, n_cols, n_steps, ahead);
-  store_sums<kSecond>(to);
+  _tile_dpbf16ps(0, 4, 6);
+  ahead.fetch();
+  if (kFinish) sums.finish_column();
+  _tile_stream_loadd(7, b + kTileBytes, 64);
+  if (kFirst) {
+    _tile_stored(1, before + 64, kSumBytes);
+    _tile_zero(1);
+  }
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_loadd(5, a + second, 64);
+  if (kFirst) {
+    _tile_stored(2, before + kTileRows * kSumBytes, kSumBytes);
+    _tile_zero(2);
+  }
+  ahead.fetch_acts();
+  _tile_dpbf16ps(2, 5, 6);
+  ahead.fetch();
+  if (kFinish) sums.finish_column();
+  if (kFirst) {
+    _tile_stored(3, before + kTileRows * kSumBytes + 64, kSumBytes);
+    _tile_zero(3);
+  }
+  _tile_dpbf16ps(3, 5, 7);
 }
 
-template <int kActLines>
-inline __attribute__((always_inline)) void multiply_lines(const WideBlock* blocks, int n_blocks, const void* panel,
-                                                          const WideActs& acts, int64_t chunk, int64_t ldo, bool sets) {
+/// Blocks of columns, the last perhaps with fewer, each by all blocks of rows.
+void multiply(const WideBlock* blocks, int n_blocks, const void* panel, const WideActs& acts, int64_t chunk,
+              int64_t ldo, bool sets) {
+  alignas(64) char before[kBlockCols * kSumBytes];
+  const auto take = [&before] {
+    _tile_stored(0, before, kSumBytes);
+    _tile_stored(1, before + 64, kSumBytes);
+    _tile_stored(2, before + kTileRows * kSumBytes, kSumBytes);
+    _tile_stored(3, before + kTileRows * kSumBytes + 64, kSumBytes);
+  };
+  const auto finish = [](Sums& sums) {
+    for (; sums.n_cols > 0; --sums.n_cols) sums.finish_column();
+  };
   Tiles tiles;
+  Sums sums = {before, before, 0};
   const Chunk x(acts, chunk);
   const int64_t n_turns = (acts.n_cols + kBlockCols - 1) / kBlockCols;
   for (int64_t c = 0; c < acts.n_cols; c += kBlockCols) {
     const int n_cols = cols_of_block(acts, c);
-    tiles.shape(n_cols);
+    if (c > 0 && n_cols < kBlockCols) {  // tiles lose what they have when they change their shape
+      take();
+      finish(sums);
+    }
+    // The second tile of activations has a row in any case: one that is multiplied for nothing.
+    const int first_rows = std::min(n_cols, kTileRows), second_rows = std::max(n_cols - kTileRows, 1);
+    const int64_t second = n_cols > kTileRows ? kTileBytes : 0;
+    tiles.shape(first_rows, second_rows);
     // Behind the last columns of a chunk the next chunk follows, and behind the last of these the next tile begins.
-    Ahead<kActLines> ahead = {nullptr, 0, x.block(c + n_cols)};
-    if (c + n_cols == acts.n_cols && wide_chunk_end(chunk * kWideChunk, acts.k) == acts.k)
-      ahead.acts = static_cast<char*>(acts.x);
+    // A block of activations has 32 lines for each step, and as many turns to come in time as there are blocks of rows.
+    const bool ends = c + n_cols == acts.n_cols && wide_chunk_end(chunk * kWideChunk, acts.k) == acts.k;
+    Ahead ahead = {nullptr, 0, ends ? static_cast<char*>(acts.x) : x.block(c + n_cols),
+                   n_blocks == kWideBlocks ? 4 : 8};
     for (int i = 0; i < n_blocks; ++i) {
-      const char* b = static_cast<const char*>(panel) + i * x.n_steps * kStepBytes;
-      const auto target = [&](int block, int64_t col) {
-        const WideBlock& at = blocks[block];
-        return at.out != nullptr ? Sums{at.out + col * ldo, ldo} : Sums{at.acc + col * kPanelRows, kPanelRows};
-      };
-      const Sums from = {blocks[i].acc + c * kPanelRows, kPanelRows};
-      const Sums next = i + 1 < n_blocks ? target(i + 1, c) : target(0, c + n_cols < acts.n_cols ? c + n_cols : 0);
-      ahead.sums = static_cast<char*>(static_cast<void*>(next.p));
-      ahead.ld = next.ld * int64_t{sizeof(float)};
-      ahead.take_weights(blocks[i].next, c / kBlockCols, n_turns);
-      if (n_cols > kTileRows) {
-        multiply_block<true>(b, x.block(c), n_cols, x.n_steps, sets, from, target(i, c), ahead);
-      } else {
-        multiply_block<false>(b, x.block(c), n_cols, x.n_steps, sets, from, target(i, c), ahead);
+      const char *b = static_cast<const char*>(panel) + i * x.n_steps * kStepBytes, *a = x.block(c);
+      const WideBlock& block = blocks[i];
+      if (block.out != nullptr) ahead.sums = static_cast<char*>(static_cast<void*>(block.out + c * ldo));
+      ahead.ld = ldo * int64_t{sizeof(float)};
+      ahead.take_weights(block.next, c / kBlockCols, n_turns);
+      add_step<true, false>(b, a, second, before, sums, ahead);
+      const int64_t n_finishing = std::min<int64_t>(sums.n_cols / 2, x.n_steps - 1);
+      for (int64_t s = 1; s <= n_finishing; ++s) {
+        a += n_cols * 64;
+        b += kStepBytes;
+        add_step<false, true>(b, a, second, before, sums, ahead);
+      }
+      for (int64_t s = n_finishing + 1; s < x.n_steps; ++s) {
+        a += n_cols * 64;
+        b += kStepBytes;
+        add_step<false, false>(b, a, second, before, sums, ahead);
+      }
+      sums.n_cols -= static_cast<int>(2 * n_finishing);
+      finish(sums);
+      char* const kept = static_cast<char*>(static_cast<void*>(block.acc + c * kPanelRows));
+      sums = {before, kept, static_cast<__mmask16>(sets ? 0 : 0xffff), kept, kSumBytes, n_cols};
+      if (block.out != nullptr) {
+        sums.to = static_cast<char*>(static_cast<void*>(block.out + c * ldo));
+        sums.ld = ldo * int64_t{sizeof(float)};
       }
     }
   }
-}
-
-/// A block of activations has 32 lines for each step, and as many turns to come in time as there are blocks of rows.
-void multiply(const WideBlock* blocks, int n_blocks, const void* panel, const WideActs& acts, int64_t chunk,
-              int64_t ldo, bool sets) {
-  if (n_blocks == kWideBlocks) {
-    multiply_lines<32 / kWideBlocks>(blocks, n_blocks, panel, acts, chunk, ldo, sets);
-  } else {
-    multiply_lines<8>(blocks, n_blocks, panel, acts, chunk, ldo, sets);
-  }
+  take();
+  finish(sums);
 }
 
 }  // namespace
