@@ -198,11 +198,15 @@ struct WideKernels {
   int fetching_cols;
   /// Columns [first, first + n) from their floats, x[i] that of column first + i.
   void (*pack)(const WideActs& acts, int64_t first, int n, const float* const* x);
-  /// The same of the rests.
+  /// Elements [32 step, 32 step + 32) of columns [first, first + n), those of column first + i at x + 32 i.
+  void (*pack_step)(const WideActs& acts, int64_t step, int64_t first, int n, const float* x);
+  /// The same as pack of the rests.
   void (*pack_rests)(const WideActs& acts, int64_t first, int n, const float* const* x);
   /// A block of kPanelRows rows of a wide panel from a panel of codes of that kind (as decode[type] of the set makes
   /// it): n elements, of which that has kWideChunk at most.
   void (*expand[kPanelKinds])(void* block, const void* panel, int64_t n);
+  /// The same from n elements of a tile, for types that need no panel of codes between; nullptr for others.
+  void (*widen[kMaxTypes])(void* block, const WeightTile& tile, int64_t n);
   /// The same from n elements of a tile of floats, and a block of the rests; nullptr for types that are not taken.
   void (*split[kMaxTypes])(void* block, void* rests, const WeightTile& tile, int64_t n);
   /// Whether that type has rests; split() does not touch them otherwise.

@@ -20,6 +20,8 @@ namespace {
 
 constexpr int kTileRows = 16;
 constexpr int64_t kTileBytes = 1024;
+/// Of 32 elements of a block of 32 rows of weights.
+constexpr int64_t kStepBytes = 2 * kTileBytes;
 /// Elements of a row of A and of a column of B.
 constexpr int kTileDepth = 32;
 

@@ -92,9 +92,26 @@ void store_tile(const MatmulPass& pass, const PassSegment& segment, const float*
   }
 }
 
+/// gate(g) * u, made in the place of g, to the activations of a wide product.
+void pack_gated(const PassSegment& segment, float* g, const float* u, const PassTile& tile,
+                const GatedProduct& product) {
+  constexpr int kTokens = 32;  // what they take stays in the first-level cache
+  const kernels::KernelTable& table = kernels::kernels();
+  const kernels::WideActs acts = {product.wide, segment.n_tokens, product.up.w->rows};
+  for (int row = 0; row < tile.n_rows; row += kernels::kPanelRows) {
+    for (int t = 0; t < segment.n_tokens; t += kTokens) {
+      const int n = std::min(kTokens, segment.n_tokens - t);
+      const int64_t at = MatmulPass::at(row, segment.n_tokens, t);
+      table.gate_mul(g + at, g + at, u + at, int64_t{n} * kernels::kPanelRows, product.kind);
+      table.matmul.wide.pack_step(acts, (tile.row + row) / kernels::kWideStep, t, n, g + at);
+    }
+  }
+}
+
 /// gate(g) * u to the output rows of the tokens.
-void store_gated(const MatmulPass& pass, const PassSegment& segment, const float* g, const float* u,
-                 const PassTile& tile, const GatedProduct& product) {
+void store_gated(const MatmulPass& pass, const PassSegment& segment, float* g, const float* u, const PassTile& tile,
+                 const GatedProduct& product) {
+  if (product.wide != nullptr) return pack_gated(segment, g, u, tile, product);
   const kernels::KernelTable& table = kernels::kernels();
   for (int t = 0; t < segment.n_tokens; ++t) {
     const PassToken* token = &pass.token(segment.first_token + t);
@@ -277,9 +294,18 @@ void matmul(const MatmulContext& ctx, const Activations& x, std::span<const Prod
   MatmulPass pass(ctx, products[0].w->cols);
   for (int64_t first = 0; first < x.n;) {
     first += take_tokens(pass, x, first);
-    pass.pack(forms_for(ctx, products));
+    if (x.wide != nullptr) {
+      pass.adopt(x.wide);
+    } else {
+      pass.pack(forms_for(ctx, products));
+    }
     run_pass(ctx, pass, products, true, following);
   }
+}
+
+bool takes_wide_rows(const MatmulContext& ctx, const Matrix& w, int64_t n) {
+  const MatmulPass pass(ctx, w.cols);
+  return n <= pass.capacity() && pass.takes_wide(n) && forms_for(ctx, w).codes;
 }
 
 void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedProduct& product,

@@ -70,6 +70,7 @@ struct Activations {
   const float* x = nullptr;
   int64_t ld = 0;
   int64_t n = 0;
+  void* wide = nullptr;  ///< where given, x is not read: rows are here as kernels::WideActs has them
 };
 
 /// Matrices that the next product will read, or nullptr: at the end of its share each thread prefetches where it will
@@ -115,9 +116,14 @@ struct GatedProduct {
   Product gate;  ///< has no output of its own
   Product up;
   kernels::Gate kind{};
+  void* wide =
+      nullptr;  ///< where given, results go here instead of up.out: as kernels::WideActs for a product with them
 };
 void matmul_gated(const MatmulContext& ctx, const Activations& x, const GatedProduct& product,
                   const Following& following = {});
+
+/// Whether n rows may come to a product with w as kernels::WideActs, which saves their way through memory as floats.
+bool takes_wide_rows(const MatmulContext& ctx, const Matrix& w, int64_t n);
 
 /// Which expert an entry visits with which row of the input.
 struct Routing {

@@ -147,7 +147,7 @@ void MatmulPass::make_groups() {
   for (int i = 0; i < n_segments_; ++i) {
     PassSegment& segment = segments_[i];
     most_tokens_ = std::max(most_tokens_, segment.n_tokens);
-    segment.wide = takes_wide(segment);
+    segment.wide = takes_wide(segment.n_tokens);
     n_wide_ += segment.wide ? 1 : 0;
     segment.first_group = n_groups_;
     segment.n_groups = (segment.n_tokens + kernels::kGroupCols - 1) / kernels::kGroupCols;
@@ -244,6 +244,11 @@ void MatmulPass::pack(PackedForms forms) {
   } else {
     for (int g = 0; g < n_groups_; ++g) pack_group(groups_[g], 0, k_);
   }
+}
+
+void MatmulPass::adopt(void* wide) {
+  acts_ = static_cast<std::byte*>(wide);
+  make_groups();
 }
 
 int MatmulPass::tile_rows(int64_t rows, int64_t row_bytes) const {

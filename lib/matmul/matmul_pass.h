@@ -81,6 +81,10 @@ class MatmulPass {
   void add_token(const float* x, int64_t out_row);
   /// Divides the segments into groups and brings every token into these forms.
   void pack(PackedForms forms);
+  /// Instead of pack(): the only segment's tokens, for which takes_wide() is true, lie here as kernels::WideActs.
+  void adopt(void* wide);
+  /// Whether a segment of n_tokens is multiplied by WideKernels, where weights do.
+  bool takes_wide(int64_t n_tokens) const;
 
   /// Rows of a tile for matrices of this shape: kPanelRows, or more when every segment has one token, or one has many.
   int tile_rows(int64_t rows, int64_t row_bytes) const;
@@ -106,7 +110,6 @@ class MatmulPass {
   float* accumulator(int worker, int which) const;
 
  private:
-  bool takes_wide(const PassSegment& segment) const;
   int wide_tile_rows(int64_t rows) const;  ///< the wider, the less often activations are read
   void make_groups();
   /// Elements [begin, end) of each token; begin is where a chunk does.

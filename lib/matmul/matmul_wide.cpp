@@ -27,9 +27,9 @@ bool MatmulPass::may_take_wide(int64_t capacity) {
   return capacity >= least;
 }
 
-bool MatmulPass::takes_wide(const PassSegment& segment) const {
+bool MatmulPass::takes_wide(int64_t n_tokens) const {
   const int least = kernels_.matmul.wide.least_cols;
-  return least > 0 && segment.n_tokens >= least && !ctx_.batch_invariant && !ctx_.exact_products &&
+  return least > 0 && n_tokens >= least && !ctx_.batch_invariant && !ctx_.exact_products &&
          k_ % kernels::kWideStep == 0 && may_take_wide(capacity_);
 }
 
@@ -94,13 +94,19 @@ void MatmulPass::widen(std::byte* block, std::byte* panel, const WidePart& part,
                        bool fetched) const {
   const auto type = static_cast<int>(part.tile->w->type);
   const kernels::TypeKernels& traits = kernels_.types[type];
+  const kernels::WideKernels& wide = kernels_.matmul.wide;
   for (int64_t i = 0; i < rows.n; i += kernels::kWideChunk) {
     const int64_t n = std::min<int64_t>(kernels::kWideChunk, rows.n - i);
     const int64_t at = i / traits.block_size * traits.block_bytes;
     const std::byte* ahead = fetched || rows.next.data == nullptr ? nullptr : rows.next.data + at;
-    kernels_.matmul.decode[type](panel,
-                                 {rows.data + at, part.tile->w->row_bytes, rows.n_rows, ahead, rows.next.row_bytes}, n);
-    kernels_.matmul.wide.expand[static_cast<int>(traits.kind)](block + i * kPanelRows * 2, panel, n);
+    const kernels::WeightTile tile = {rows.data + at, part.tile->w->row_bytes, rows.n_rows, ahead, rows.next.row_bytes};
+    std::byte* const out = block + i * kPanelRows * 2;
+    if (wide.widen[type] != nullptr) {
+      wide.widen[type](out, tile, n);
+      continue;
+    }
+    kernels_.matmul.decode[type](panel, tile, n);
+    wide.expand[static_cast<int>(traits.kind)](out, panel, n);
   }
 }
 

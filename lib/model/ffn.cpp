@@ -13,8 +13,9 @@ void feed_forward(const ForwardContext& c, int layer, int n) {
   const LayerWeights& w = c.weights->layers[static_cast<size_t>(layer)];
   Scratch& s = *c.scratch;
   const int64_t d_ff = w.up.w.rows;
-  gated_linear(c, {s.h, c.hp->d_model, n}, {&w.gate, &w.up, s.ff, d_ff}, {&w.down});
-  linear(c, {s.ff, d_ff, n}, {{&w.down, s.y, c.hp->d_model}}, after_layer(c, layer));
+  void* const wide = w.gate && takes_wide_rows(c, w.down, n) ? s.ff : nullptr;  // bfloat16 in the place of floats
+  gated_linear(c, {s.h, c.hp->d_model, n}, {&w.gate, &w.up, s.ff, d_ff, wide}, {&w.down});
+  linear(c, {s.ff, d_ff, n, wide}, {{&w.down, s.y, c.hp->d_model}}, after_layer(c, layer));
 }
 
 }  // namespace hearth

@@ -100,12 +100,18 @@ void linear(const ForwardContext& c, const Activations& x, std::initializer_list
   multiply(c, x, {products, n}, {layers, n}, following);
 }
 
+bool takes_wide_rows(const ForwardContext& c, const Linear& w, int64_t n) {
+  return c.adapters == nullptr && c.observe_linear == nullptr && takes_wide_rows(c.matmul, w.w, n);
+}
+
 void gated_linear(const ForwardContext& c, const Activations& x, const GatedOutput& output, const NextLinears& next) {
   if (!*output.gate) {
     linear(c, x, {{output.up, output.out, output.ldo}}, next);
     return gate_rows(c, output.out, output.ldo, x.n, output.up->w.rows);
   }
-  matmul_gated(c.matmul, x, gated_product(c, x, output, nullptr), matrices_of(next));
+  GatedProduct product = gated_product(c, x, output, nullptr);
+  product.wide = output.wide;
+  matmul_gated(c.matmul, x, product, matrices_of(next));
 }
 
 void expert_linear(const ForwardContext& c, const Activations& x, const Routing& routing, const ExpertOutput& output,

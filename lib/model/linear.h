@@ -47,7 +47,10 @@ struct GatedOutput {
   const Linear* up = nullptr;
   float* out = nullptr;
   int64_t ldo = 0;
+  void* wide = nullptr;  ///< as GatedProduct has it; with a gate
 };
+/// Whether nothing but the matrix product will read n rows that w meets, and it takes them as kernels::WideActs.
+bool takes_wide_rows(const ForwardContext& c, const Linear& w, int64_t n);
 void gated_linear(const ForwardContext& c, const Activations& x, const GatedOutput& output,
                   const NextLinears& next = {});
 

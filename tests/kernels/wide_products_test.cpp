@@ -91,6 +91,11 @@ class WideProducts : public EveryIsa {
           isa().matmul.decode[type](codes.data(), {data, w.row_bytes, std::min(kPanelRows, w.n_rows - row)}, n_codes);
           unsigned char* at = panel.data() + (block * n + i) * kPanelRows * 2;
           wide.expand[static_cast<int>(traits.kind)](at, codes.data(), n_codes);
+          if (wide.widen[type] == nullptr) continue;
+          Guarded<unsigned char> directly(static_cast<size_t>(n_codes * kPanelRows * 2), 0);
+          wide.widen[type](directly.data(), {data, w.row_bytes, std::min(kPanelRows, w.n_rows - row)}, n_codes);
+          EXPECT_TRUE(std::equal(directly.data(), directly.data() + directly.size(), at)) << testing::kTypeNames[type];
+          EXPECT_TRUE(directly.intact());
         }
       }
       const bool leaves = place == Place::kOut && k + n == x.n;
@@ -282,6 +287,31 @@ TEST_P(WideProducts, OfAColumnDoNotDependOnTheOthers) {
       ASSERT_TRUE(std::equal(alone[static_cast<size_t>(c)].begin(), alone[static_cast<size_t>(c)].end(),
                              actual.begin() + c * w.n_rows))
           << "column " << c << " of " << n_cols;
+    }
+  }
+}
+
+TEST_P(WideProducts, ColumnsPackedStepByStepAreTheSame) {
+  std::mt19937 random = rng(38);
+  const kernels::WideKernels& wide = isa().matmul.wide;
+  for (const int64_t k : {32, 512, 576, 608, 1568}) {
+    for (const int64_t n_cols : {1, 16, 33, 70}) {
+      const Columns x(n_cols, k, random);
+      Guarded<unsigned char> whole(static_cast<size_t>(2 * k * n_cols), 0), steps(whole.size(), 0);
+      pack(wide.pack, {whole.data(), n_cols, k}, x, 6);
+      for (int64_t step = 0; step < k / kernels::kWideStep; ++step) {
+        for (int64_t c = 0; c < n_cols; c += 29) {
+          const auto n = static_cast<int>(std::min<int64_t>(29, n_cols - c));
+          std::vector<float> values;
+          for (int i = 0; i < n; ++i) {
+            const float* from = x.column(c + i) + step * kernels::kWideStep;
+            values.insert(values.end(), from, from + kernels::kWideStep);
+          }
+          wide.pack_step({steps.data(), n_cols, k}, step, c, n, values.data());
+        }
+      }
+      EXPECT_TRUE(std::equal(whole.data(), whole.data() + whole.size(), steps.data())) << n_cols << " x " << k;
+      EXPECT_TRUE(steps.intact());
     }
   }
 }

@@ -281,9 +281,11 @@ struct MixedGate {
         update(low.update()) {
     up.matrix.scale = 0.75f;
   }
-  std::vector<float> product(const MatmulContext& ctx, const std::vector<float>& x) const {
+  /// wide: where the results go instead.
+  std::vector<float> product(const MatmulContext& ctx, const std::vector<float>& x, void* wide = nullptr) const {
     std::vector<float> out = unwritten(kMany * gate.matrix.rows);
     GatedProduct gated;
+    gated.wide = wide;
     gated.gate.w = &gate.matrix;
     gated.up.w = &up.matrix;
     gated.gate.bias = bias.data();
@@ -320,6 +322,39 @@ TEST(WideMatmul, GatedIsTheGateOfTwoProducts) {
       }
     }
   }
+}
+
+/// What a gate leaves comes to the next product in bfloat16, without a way through memory as floats.
+TEST(WideMatmul, GatedRowsMayStayWide) {
+  std::mt19937 random(50);
+  const auto x = testing::random_floats(kMany * kCols, random);
+  Workplace place(2);
+  if (least_cols() == 0) GTEST_SKIP() << "no set of this machine has wide products";
+  for (const int64_t rows : {int64_t{32}, int64_t{544}, int64_t{1056}}) {
+    const MixedGate mixed(TypeIndex::kQ4_0, TypeIndex::kF16, rows, random);
+    const RandomMatrix down(static_cast<int>(TypeIndex::kQ8_0), 75, rows, random);
+    ASSERT_TRUE(takes_wide_rows(place.context(), down.matrix, kMany));
+    const auto between = mixed.product(place.context(), x);
+    const auto expected = product_of(place.context(), down.matrix, between.data(), kMany);
+
+    alignas(64) static std::byte wide[2 * kMany * 1056];
+    const auto nothing = mixed.product(place.context(), x, wide);
+    EXPECT_TRUE(std::all_of(nothing.begin(), nothing.end(), [](float f) { return std::isnan(f); }));
+    auto actual = unwritten(kMany * 75);
+    const Product product = {&down.matrix, actual.data(), 75};
+    matmul(place.context(), {nullptr, 0, kMany, wide}, {&product, 1});
+    EXPECT_EQ(actual, expected) << rows;
+  }
+  const RandomMatrix floats(static_cast<int>(TypeIndex::kF16), 75, 64, random);
+  const RandomMatrix codes(static_cast<int>(TypeIndex::kQ8_0), 75, 64, random);
+  EXPECT_FALSE(takes_wide_rows(place.context(), floats.matrix, kMany)) << "16-bit floats meet the rests as well";
+  EXPECT_FALSE(takes_wide_rows(place.context(), codes.matrix, 1));
+  EXPECT_FALSE(takes_wide_rows(place.context(), codes.matrix, 1000000)) << "they need more than one pass";
+  MatmulContext invariant = place.context(), exact = place.context();
+  invariant.batch_invariant = true;
+  exact.exact_products = true;
+  EXPECT_FALSE(takes_wide_rows(invariant, codes.matrix, kMany));
+  EXPECT_FALSE(takes_wide_rows(exact, codes.matrix, kMany));
 }
 
 TEST(WideMatmul, IsTheSameForAnyNumberOfThreads) {
