@@ -142,12 +142,10 @@ inline constexpr int64_t attend_scratch_floats(int nq) {
 /// Largest nq of one attend_run call.
 inline constexpr int kRunMaxQueries = 256;
 inline constexpr int64_t attend_run_scratch_bytes(int nq, int k_dim, int v_dim) {
-  const int64_t lanes = (int64_t{nq} + 31) / 32 * 32;  // queries, in whole vectors
-  const int64_t keys = (int64_t{k_dim} + 1) / 2 + 1;   // pairs of elements
-  const int64_t values = (int64_t{v_dim} + 15) / 16 * 16;
+  const int64_t lanes = (int64_t{nq} + 31) / 32 * 32;  // queries, keys and values in whole vectors of any set
+  const int64_t keys = (int64_t{k_dim} + 31) / 32 * 32, values = (int64_t{v_dim} + 31) / 32 * 32;
   const int64_t decoded = int64_t{kPageTokens} * (k_dim > v_dim ? k_dim : v_dim);
-  return 4 * (lanes * (keys + values + 6) + kPageTokens * keys + (kPageTokens / 2 + 2) * values + decoded + 64 * 128 +
-              1024);
+  return 4 * (lanes * (keys + values + 33) + kPageTokens * (keys + values) + decoded + 64 * 128 + 1024);
 }
 
 /// The table in use (see hearth/cpu.h).

@@ -6,7 +6,7 @@ namespace hearth::kernels::amx {
 namespace {
 
 int64_t bf16_peak(int64_t rounds) {
-  alignas(64) static const char zeros[4 * kTileBytes] = {};
+  alignas(64) char zeros[4 * kTileBytes] = {};
   Tiles tiles;
   tiles.shape(kTileRows, kTileRows);
   for (int64_t i = 0; i < rounds; ++i) {

@@ -8,6 +8,10 @@
 
 namespace hearth::kernels::avx512 {
 
+void soft_cap(float* y, float cap, int64_t n) {
+  soft_cap_row(y, cap, n);
+}
+
 void overlay_vector_ops(KernelTable& table) {
   table.rms_norm = rms_norm_row;
   table.layer_norm = layer_norm_row;
@@ -19,7 +23,7 @@ void overlay_vector_ops(KernelTable& table) {
   table.axpy = axpy_rows;
   table.dot = dot_vectors;
   table.hadamard = hadamard_row<reference::hadamard>;
-  table.soft_cap = soft_cap_row;
+  table.soft_cap = soft_cap;
   table.softmax = softmax_row;
 }
 

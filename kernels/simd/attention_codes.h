@@ -4,9 +4,7 @@
 // values. Codes lie in pairs, (2i, 2i + 1) in one 32-bit lane.
 #pragma once
 
-#include "kernels/kernel_table.h"
-#include "kernels/simd/kv_blocks.h"
-#include "kernels/simd/kv_types.h"
+#include "kernels/simd/attention_slots.h"
 
 namespace hearth::kernels {
 namespace {
@@ -16,7 +14,6 @@ constexpr int kTileQueries = kQueryVectors * kLanes;
 constexpr int kPagePairs = kPageTokens / 2;
 constexpr float kWeightCodes = 8191.0f;
 constexpr float kValueCodes = 4095.0f;
-constexpr float kLargestElement = 1e9f;  // of keys, values and queries; beyond, pages fall back to f32
 
 constexpr int kTileRows = 6;  // arrays of a tile that have one number per query
 
@@ -43,7 +40,7 @@ struct RunScratch {
   float* k_scale;     ///< [64]
   int32_t* v;         ///< [32, v_padded] codes
   float* v_scale;     ///< [v_padded]
-  float* decoded;     ///< [64 max(k_dim, v_dim)] a page of blocks as floats
+  float* decoded;     ///< [64 max(k_dim, v_dim)] a page's keys or values as floats
   float* tiles;
 };
 
@@ -87,10 +84,6 @@ inline Floats inverse_scale(Floats largest, float codes) {
   return select(less(zero(), largest), inverse, zero());
 }
 
-inline bool all_below(Floats x, float limit) {
-  return max_lanes(select(less(x, splat(limit)), zero(), splat(1.0f))) == 0.0f;  // false for NaN
-}
-
 /// Codes of one query into its lane. False when an element is not finite or too large.
 inline bool encode_query(const RunScratch& s, const QueryTile& tile, int lane, const float* q, int64_t k_dim) {
   Floats largest = zero();
@@ -112,15 +105,14 @@ inline bool encode_query(const RunScratch& s, const QueryTile& tile, int lane, c
 
 /// Codes of a page's keys, a scale per token. Slots that are not held may hold anything: their scale is 0. False
 /// when a held element is not finite or too large.
-template <typename Type>
-inline bool encode_keys(const RunScratch& s, const void* keys, int64_t k_dim, uint64_t held) {
+inline bool encode_keys(const RunScratch& s, const float* keys, int64_t k_dim, uint64_t held) {
   constexpr int kVectors = kPageTokens / kLanes;
   Floats inverse[kVectors];
   for (int j = 0; j < kVectors; ++j) inverse[j] = zero();
   for (int64_t d = 0; d < k_dim; ++d) {
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      inverse[j] = max_magnitude(Type::key(keys, k_dim, d, j * kLanes), inverse[j]);
+      inverse[j] = max_magnitude(load(keys + d * kPageTokens + j * kLanes), inverse[j]);
     }
   }
   bool fine = true;
@@ -134,9 +126,10 @@ inline bool encode_keys(const RunScratch& s, const void* keys, int64_t k_dim, ui
     const bool last = 2 * pair + 1 == k_dim;
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      const Ints low = to_ints(mul(Type::key(keys, k_dim, 2 * pair, j * kLanes), inverse[j]));
+      const float* row = keys + 2 * pair * kPageTokens + j * kLanes;
+      const Ints low = to_ints(mul(load(row), inverse[j]));
       Ints high = zero_ints();
-      if (!last) high = to_ints(mul(Type::key(keys, k_dim, 2 * pair + 1, j * kLanes), inverse[j]));
+      if (!last) high = to_ints(mul(load(row + kPageTokens), inverse[j]));
       store_ints(s.k + pair * kPageTokens + j * kLanes, make_pairs(low, high));
     }
   }
@@ -145,12 +138,11 @@ inline bool encode_keys(const RunScratch& s, const void* keys, int64_t k_dim, ui
 
 /// Codes of a page's values, a scale per column; rows that are not held get codes that no query may weigh. False
 /// when a held element is not finite or too large.
-template <typename Type>
-inline bool encode_values(const RunScratch& s, const void* values, int64_t v_dim, uint64_t held) {
+inline bool encode_values(const RunScratch& s, const float* values, int64_t v_dim, uint64_t held) {
   bool fine = true;
   for (int64_t d = 0; d < s.v_padded; d += kLanes) {
-    const int64_t n = v_dim - d;
-    const auto row = [&](int64_t t) { return n > 0 ? Type::value_up_to(values, v_dim, t, d, n) : zero(); };
+    const int64_t n = v_dim - d < kLanes ? v_dim - d : kLanes;
+    const auto row = [&](int64_t t) { return n > 0 ? load_up_to(values + t * v_dim + d, n) : zero(); };
     Floats largest = zero();
     for (int64_t t = 0; t < kPageTokens; ++t) {
       if (((held >> t) & 1u) != 0) largest = max_magnitude(row(t), largest);
@@ -166,36 +158,9 @@ inline bool encode_values(const RunScratch& s, const void* values, int64_t v_dim
   return fine;
 }
 
-/// The two for one KV type.
-struct EncodeKernels {
-  bool (*keys)(const RunScratch& s, const void* keys, int64_t k_dim, uint64_t held);
-  bool (*values)(const RunScratch& s, const void* values, int64_t v_dim, uint64_t held);
-};
-
-constexpr EncodeKernels kEncodeKernels[] = {
-#define HEARTH_KV_TYPE(Name, name, block_size, block_bytes) {encode_keys<Kv##Name>, encode_values<Kv##Name>},
-#define HEARTH_KV_BLOCK_TYPE(Name, name, block_size, block_bytes)
-#include "kernels/kv_types.inc"
-#undef HEARTH_KV_TYPE
-};
-
-/// Blocks become floats first, one page of one head at a time.
 inline bool encode_page(const RunScratch& s, const KvPage& page, const AttentionShape& shape, uint64_t held) {
-  const auto kernels_of = [](KvType type) {
-    return kEncodeKernels[static_cast<int>(is_plain(type) ? type : KvType::kF32)];
-  };
-  const void* keys = page.k;
-  if (!is_plain(shape.k_type)) {
-    decode_keys_of(shape.k_type)(s.decoded, shape.k_type, page.k, shape.k_dim);
-    keys = s.decoded;
-  }
-  if (!kernels_of(shape.k_type).keys(s, keys, shape.k_dim, held)) return false;
-  const void* values = page.v;
-  if (!is_plain(shape.v_type)) {
-    decode_values_of(shape.v_type)(s.decoded, shape.v_type, page.v, shape.v_dim);
-    values = s.decoded;
-  }
-  return kernels_of(shape.v_type).values(s, values, shape.v_dim, held);
+  return encode_keys(s, kernels::key_floats(s.decoded, page, shape), shape.k_dim, held) &&
+         encode_values(s, kernels::value_floats(s.decoded, page, shape), shape.v_dim, held);
 }
 
 }  // namespace

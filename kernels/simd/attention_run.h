@@ -14,9 +14,6 @@ namespace hearth::kernels {
 namespace {
 
 constexpr int kSplats = kLanes == 16 ? 8 : 4;  // tokens or columns beside a tile of queries
-constexpr float kUnseen = -1e30f;              // score of a slot that a query does not see
-constexpr float kSeen = -1e29f;                // scores above are real
-constexpr float kLog2e = 1.44269504f;
 
 /// Lanes of one tile.
 struct TileFloats {
@@ -160,7 +157,8 @@ inline void attend_tile(const RunScratch& s, const QueryTile& tile, const Attent
   for (int i = 0; i < kQueryVectors; ++i) {
     const Floats page_max = largest.v[i], old_max = load(tile.max + i * kLanes);
     const Floats new_max = max(page_max, old_max);
-    keep.v[i] = exp(sub(old_max, new_max));
+    // Nothing was gathered before the first score; what exp makes of it is subnormal, and slow to multiply with.
+    keep.v[i] = select(less(splat(kSeen), old_max), exp(sub(old_max, new_max)), zero());
     take.v[i] = mul(exp(sub(page_max, new_max)), splat(1.0f / kWeightCodes));
     store(tile.max + i * kLanes, new_max);
     store(tile.sum + i * kLanes, fma(load(tile.sum + i * kLanes), keep.v[i], mul(codes.v[i], take.v[i])));
@@ -219,29 +217,6 @@ inline void merge_tiles(const RunScratch& s, const AttentionState& state, int nq
       const Floats part = mul(gather(tile.acc + d * kTileQueries + lane, kTileQueries), splat(take));
       store_up_to(acc + d, fma(load_up_to(acc + d, n), splat(keep), part), n);
     });
-  }
-}
-
-/// Bits t of a page with first <= slot0 + t < end.
-inline uint64_t slots_between(int64_t first, int64_t end, int64_t slot0) {
-  const int64_t low = first > slot0 ? first - slot0 : 0;
-  const int64_t high = end < slot0 + kPageTokens ? end - slot0 : kPageTokens;
-  if (low >= high) return 0;
-  return (~uint64_t{0} >> (kPageTokens - (high - low))) << low;
-}
-
-using AttendPage = decltype(KernelTable::attend_page);
-
-/// One page in f32, for queries or elements without codes. scratch: of attend_page.
-template <AttendPage kAttendPage>
-inline void attend_run_page_f32(const AttentionState& state, const float* q, int nq, const PageRun& run, int p,
-                                const AttentionShape& shape, float* scratch) {
-  const int64_t slot0 = int64_t{p} * kPageTokens;
-  for (int64_t i = 0; i < nq; ++i) {
-    uint64_t visible = slots_between(run.first[i], run.end[i], slot0);
-    if (run.held != nullptr) visible &= run.held[p];
-    kAttendPage({state.max + i, state.sum + i, state.acc + i * shape.v_dim}, q + i * shape.k_dim, 1, run.pages[p],
-                shape, &visible, nullptr, scratch);
   }
 }
 

@@ -180,7 +180,8 @@ class PagedAttention {
   Queries queries(int task) const {
     const int part = task % tasks_per_kv_head_;
     const int kv_head = task / tasks_per_kv_head_ % shape_.n_kv_heads;
-    const int block = task / tasks_per_kv_head_ / shape_.n_kv_heads;
+    // Later tokens see more: who comes to the short tasks in the end waits for no long one.
+    const int block = n_blocks_ - 1 - task / tasks_per_kv_head_ / shape_.n_kv_heads;
     const int first = part * heads_per_task_;
     return {blocks_[block], kv_head, kv_head * group_ + first, std::min(heads_per_task_, group_ - first)};
   }

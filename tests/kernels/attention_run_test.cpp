@@ -162,6 +162,44 @@ TEST_P(AttentionRun, ContinuesAState) {
   EXPECT_LE(attention_nmse(parts, whole, 64), run_nmse(64, c.n_tokens()));
 }
 
+/// Sums that are given are continued in a unit of the kernel's own, and come back in that of the largest score.
+TEST_P(AttentionRun, StatesStayWhereNothingIsSeen) {
+  for (const int v_dim : {64, 40}) {
+    AttentionShape shape = kUsual;
+    shape.v_dim = v_dim;
+    RunCase c(shape, 40, 3, 12);
+    for (size_t i = 0; i < 40; i += 3) c.end[i] = c.first[i] = 70;
+    c.fill();
+    TestState once(c.nq, v_dim), twice(c.nq, v_dim);
+    attend(isa(), c, once);
+    attend(isa(), c, twice);
+    c.end.assign(40, 0);
+    attend(isa(), c, twice);
+    EXPECT_TRUE(twice.same_as(once)) << v_dim;
+  }
+}
+
+/// Page after page has larger scores than all before, by little and by much.
+TEST_P(AttentionRun, ScoresThatGrow) {
+  for (const float growth : {1.0f, 3.0f, 30.0f}) {
+    RunCase c(kUsual, 40, 6, 13);
+    c.fill();
+    std::vector<float> k(64), direction(64, 0.125f);
+    for (size_t i = 0; i < c.q.size(); ++i) c.q[i] = 0.2f * c.q[i] + direction[i % 64];
+    for (int p = 0; p < 6; ++p) {
+      for (int t = 0; t < kPageTokens; ++t) {
+        load_kv(isa(), k.data(), nullptr, c.pages[static_cast<size_t>(p)], c.shape, t);
+        for (float& x : k) x = 0.2f * x + growth * static_cast<float>(p) * 0.125f;
+        store_kv(isa(), c.pages[static_cast<size_t>(p)], c.shape, t, k.data(), nullptr);
+      }
+    }
+    TestState actual(c.nq, 64), expected(c.nq, 64);
+    attend(isa(), c, actual);
+    attend(reference(), c, expected);
+    EXPECT_LE(attention_nmse(actual, expected, 64), growth < 30 ? 1e-7 : 1e-5) << growth;  // codes of scores to 150
+  }
+}
+
 TEST_P(AttentionRun, NumbersWithoutCodesFallBackToFloats) {
   const float inf = std::numeric_limits<float>::infinity();
   for (const float bad : {inf, 1e30f}) {

@@ -27,7 +27,7 @@ struct ScheduleStage {
     kPosition,  ///< queries and keys of one token are turned, keys and values stored
     kRows,      ///< for_rows: eight tokens a task
     kGroups,    ///< quantizing activations: a group of tokens a task
-    kAttend,    ///< blocks of queries times KV heads; later ones see more
+    kAttend,    ///< blocks of queries times KV heads; later ones see more, and come first
     kTiles,     ///< row tiles of the matrices, or of the first with those of the others beside them
   };
   const char* name = "";
@@ -123,7 +123,7 @@ class SchedulePlayer {
     const int64_t per_block = std::max<int64_t>(1, queries / group);
     const int64_t n = (stage.n_tokens + per_block - 1) / per_block;
     times_.clear();
-    for (int64_t block = 0; block < n; ++block) {
+    for (int64_t block = n; block-- > 0;) {
       for (int64_t head = 0; head < attention_.n_kv_heads; ++head) {
         const double seen = (2.0 * static_cast<double>(block) + 1.0) / static_cast<double>(n);  // of the mean
         times_.push_back(stage.ns / static_cast<double>(n * attention_.n_kv_heads) * seen * vary());
