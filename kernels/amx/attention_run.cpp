@@ -10,8 +10,6 @@
 //   values:  A are weights [32 tokens],            B values [32 elements of v_dim][32 tokens]
 //
 // where a pair is elements i and i + 16, whose parts come out of two registers without crossing lanes.
-#include <algorithm>
-
 #include "kernels/amx/overlay.h"
 #include "kernels/amx/tiles.h"
 #include "kernels/avx512/overlay.h"
@@ -66,7 +64,7 @@ inline Run carve(const AttentionState& state, const PageRun& pages, const Attent
   run.max = floats(queries * kLanes);
   run.sums = floats(queries * kLanes);
   run.scores = floats(int64_t{kSide} * kPageTokens);
-  run.decoded = floats(int64_t{kPageTokens} * std::max(shape.k_dim, shape.v_dim));
+  run.decoded = floats(int64_t{kPageTokens} * (shape.k_dim > shape.v_dim ? shape.k_dim : shape.v_dim));
   run.weights = take(kHalves * kPairBytes);
   run.q = take(run.n_groups * run.steps * kPairBytes);
   run.keys = take(kHalves * run.steps * kPairBytes);
@@ -76,7 +74,7 @@ inline Run carve(const AttentionState& state, const PageRun& pages, const Attent
 
 /// Those below n, which may be negative or large.
 inline Mask lanes_below(int64_t n) {
-  return first_lanes(std::clamp<int64_t>(n, 0, kLanes));
+  return n <= 0 ? Mask{0} : first_lanes(n < kLanes ? n : kLanes);
 }
 /// Floats in the lanes of mask, 0 in others, which are not touched.
 inline Floats load_lanes(Mask mask, const float* p) {
@@ -255,7 +253,7 @@ inline void weigh(const Run& run, int64_t group, int i, uint64_t seen, const Hal
 /// One group of queries and the page that is packed. slot0: number of the page's first slot.
 inline void attend_group(const Run& run, int64_t group, int64_t slot0, uint64_t held) {
   const int64_t first = group * kSide;
-  const auto n = static_cast<int>(std::min<int64_t>(run.nq - first, kSide));
+  const int n = run.nq - first < kSide ? static_cast<int>(run.nq - first) : kSide;
   uint64_t seen[kSide], any = 0;
   for (int i = 0; i < n; ++i) {
     seen[i] = slots_between(run.pages.first[first + i], run.pages.end[first + i], slot0) & held;
@@ -288,13 +286,13 @@ inline void take_states(const Run& run) {
   const int64_t v_dim = run.shape.v_dim;
   for (int64_t i = 0; i < int64_t{run.n_groups} * kSide; ++i) {
     const bool is_query = i < run.nq;
-    run.unit[i] = is_query ? std::max(run.state.max[i], kUnseen) : kUnseen;
+    run.unit[i] = is_query && run.state.max[i] > kUnseen ? run.state.max[i] : kUnseen;
     store(run.max + i * kLanes, splat(run.unit[i]));
     store(run.sums + i * kLanes, is_query ? load_n(run.state.sum + i, 1) : zero());
     if (i < run.in_place) continue;
     for (int64_t d = 0; d < run.width; d += kLanes) {
-      const int64_t n = is_query && d < v_dim ? std::min<int64_t>(v_dim - d, kLanes) : 0;
-      store(run.acc + i * run.width + d, n > 0 ? load_up_to(run.state.acc + i * v_dim + d, n) : zero());
+      const Mask lanes = lanes_below(is_query ? v_dim - d : 0);
+      store(run.acc + i * run.width + d, load_lanes(lanes, run.state.acc + i * v_dim + d));
     }
   }
 }

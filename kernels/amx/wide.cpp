@@ -7,8 +7,6 @@
 //
 // A block of columns stays in the first-level cache while panel and sums stream by (TILELOADDT1 keeps them from taking
 // its place).
-#include <algorithm>
-
 #include "kernels/amx/bfloat16.h"
 #include "kernels/amx/overlay.h"
 
@@ -192,7 +190,8 @@ void multiply(const WideBlock* blocks, int n_blocks, const void* panel, const Wi
       finish(sums);
     }
     // The second tile of activations has a row in any case: one that is multiplied for nothing.
-    const int first_rows = std::min(n_cols, kTileRows), second_rows = std::max(n_cols - kTileRows, 1);
+    const int first_rows = n_cols < kTileRows ? n_cols : kTileRows;
+    const int second_rows = n_cols > kTileRows ? n_cols - kTileRows : 1;
     const int64_t second = n_cols > kTileRows ? kTileBytes : 0;
     tiles.shape(first_rows, second_rows);
     // Behind the last columns of a chunk the next chunk follows, and behind the last of these the next tile begins.
@@ -204,7 +203,7 @@ void multiply(const WideBlock* blocks, int n_blocks, const void* panel, const Wi
       const WideBlock& block = blocks[i];
       ahead.take_weights(block.next, c / kBlockCols, n_turns);
       add_step<true, false>(b, a, second, before, sums, ahead);
-      const int64_t n_finishing = std::min<int64_t>(sums.n_cols / 2, x.n_steps - 1);
+      const int64_t n_finishing = sums.n_cols / 2 < x.n_steps ? sums.n_cols / 2 : x.n_steps - 1;
       for (int64_t s = 1; s <= n_finishing; ++s) {
         a += n_cols * 64;
         b += kStepBytes;
